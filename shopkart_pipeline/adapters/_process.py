@@ -1,0 +1,162 @@
+"""The one place where the package starts processes.
+
+Every command has a timeout, a process group of its own that ends with it, an environment made from nothing but what
+a command needs (no pipeline secret reaches a build or a test), and its output captured in a log. Cancelling kills
+all running groups: `stop_all` is what the engine calls when a run is terminated.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
+_NETWORK = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+    "PIP_INDEX_URL",
+    "UV_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
+_TAIL_BYTES = 4000
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run, where, for how long at most."""
+
+    arguments: Sequence[str]
+    cwd: Path
+    timeout_seconds: float
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Added to the scrubbed environment."""
+    network: bool = False
+    """Passes on how this machine reaches package indexes (proxies, certificates)."""
+    log: Path | None = None
+    """Gets standard error, and standard output too unless that is captured."""
+    capture: bool = False
+    """Return standard output; otherwise it goes to the log."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a command ended."""
+
+    exit_code: int
+    stdout: bytes
+    tail: str
+    """The end of its log, for messages."""
+    timed_out: bool = False
+    cancelled: bool = False
+
+    def failure(self, name: str, accepted: Sequence[int] = (0,)) -> str | None:
+        """Why the command can't be relied on, in words; None if it ended with an accepted code."""
+        if self.timed_out:
+            return f"{name} ran out of time"
+        if self.cancelled:
+            return f"{name} was cancelled"
+        if self.exit_code in accepted:
+            return None
+        last = self.tail.strip().splitlines()[-1:] or ["no output"]
+        return f"{name} ended with exit code {self.exit_code}: {last[0][:300]}"
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+_cancelled: set[int] = set()
+_lock = threading.Lock()
+
+
+def find_executable(name: str, *folders: Path) -> str | None:
+    """The path of a program, looked for in `folders` first and then in `PATH`; None where there is none."""
+    for folder in folders:
+        candidate = folder / name
+        if os.access(candidate, os.X_OK):
+            return str(candidate)
+    return shutil.which(name)
+
+
+def scrubbed_environment(variables: Mapping[str, str], *, network: bool, home: Path) -> dict[str, str]:
+    """The environment of a command: a handful of harmless variables, a home of its own, and what it was given."""
+    names = (*_PASSED_ON, *_NETWORK) if network else _PASSED_ON
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    return {"LANG": "C.UTF-8", **kept, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+
+
+def run(command: Command) -> Completed:
+    """Run a command to its end.
+
+    Raises:
+        FileNotFoundError: the program does not exist.
+    """
+    with contextlib.ExitStack() as stack:
+        log: IO[bytes] | int = subprocess.DEVNULL
+        if command.log is not None:
+            command.log.parent.mkdir(parents=True, exist_ok=True)
+            log = stack.enter_context(command.log.open("ab"))
+        process = subprocess.Popen(
+            list(command.arguments),
+            cwd=command.cwd,
+            env=scrubbed_environment(command.variables, network=command.network, home=command.cwd),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if command.capture else log,
+            stderr=log,
+            start_new_session=True,
+        )
+        with _lock:
+            _running.add(process)
+        try:
+            return _finish(process, command)
+        finally:
+            kill_group(process.pid)
+            process.wait()
+            with _lock:
+                _running.discard(process)
+                _cancelled.discard(process.pid)
+
+
+def _finish(process: subprocess.Popen[bytes], command: Command) -> Completed:
+    timed_out, stdout = False, b""
+    try:
+        stdout, _ = process.communicate(timeout=command.timeout_seconds)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        kill_group(process.pid)
+        stdout, _ = process.communicate()
+    with _lock:
+        cancelled = process.pid in _cancelled
+    tail = _tail(command.log) or (stdout or b"")[-_TAIL_BYTES:].decode(errors="replace")
+    return Completed(process.returncode, stdout or b"", tail, timed_out, cancelled)
+
+
+def stop_all() -> None:
+    """Kill every command that runs in this process, with all that it started."""
+    with _lock:
+        for process in _running:
+            _cancelled.add(process.pid)
+            kill_group(process.pid)
+
+
+def kill_group(group: int) -> None:
+    """Kill a process group; one that has ended already is no error."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _tail(log: Path | None) -> str:
+    if log is None or not log.exists():
+        return ""
+    with log.open("rb") as stream:
+        stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, stream.tell() - _TAIL_BYTES))
+        return stream.read().decode(errors="replace")

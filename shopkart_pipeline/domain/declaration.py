@@ -1,0 +1,208 @@
+"""The declaration as the rest of the house sees it: already validated, frozen, without YAML.
+
+`spec` compiles `shopkart.yaml` to these types. Everything here is complete: defaults are filled in, durations are
+seconds, weights are percent, paths are relative to the root of the service's repository unless they say otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from shopkart_pipeline.domain.policy import Gate
+from shopkart_pipeline.domain.rollout import RolloutStep
+
+
+class Phase(StrEnum):
+    """The runs of a release, in order. Each is one Dagster job per service."""
+
+    CI = "ci"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class StageKind(StrEnum):
+    """What a stage does. The shipped stages carry the name of their kind; a declared one is a `COMMAND`."""
+
+    SOURCE = "source"
+    DEPENDENCIES = "dependencies"
+    LINT = "lint"
+    UNIT_TESTS = "unit_tests"
+    QUALITY = "quality"
+    SECRET_SCAN = "secret_scan"
+    DEPENDENCY_SCAN = "dependency_scan"
+    APPLICATION = "application"
+    IMAGE = "image"
+    IMAGE_SCAN = "image_scan"
+    PUBLISHED_IMAGE = "published_image"
+    STAGING = "staging"
+    INTEGRATION_TESTS = "integration_tests"
+    ACCEPTANCE_TESTS = "acceptance_tests"
+    PRODUCTION = "production"
+    COMMAND = "command"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a service's way, complete with defaults."""
+
+    name: str
+    kind: StageKind
+    phase: Phase
+    needs: tuple[str, ...]
+    """Names of stages of the same service that must have passed before."""
+    timeout_seconds: float
+    tool: str = "auto"
+    """Name of an adapter, or `auto`: the production tool where it is there, else the embedded default."""
+    command: tuple[str, ...] = ()
+    """What to run where the stage runs a command; `{python}` is the interpreter of the service's environment."""
+    junit: str | None = None
+    """Where the command writes JUnit XML, relative to the service's path."""
+    coverage: str | None = None
+    """Where the command writes Cobertura XML, relative to the service's path."""
+    sarif: str | None = None
+    """Where the command writes SARIF 2.1.0, relative to the service's path."""
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Further options of the tool, such as `lock` or `advisories`; each tool documents its own."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the code of a service lives."""
+
+    repository: str
+    """`owner/name` as GitHub spells it; webhooks are matched against it."""
+    remote: str
+    """What `git fetch` is given; `{home}` has been filled in."""
+    branch: str
+    path: str
+    """The service's folder in the repository; `.` for all of it."""
+    shared_paths: tuple[str, ...] = ()
+    """Folders outside of `path` whose changes concern the service too."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What production promises for a service, such as an error ratio of at most 0.01 over 60 seconds."""
+
+    measure: str
+    """`error_ratio` (0 to 1) or `latency_p95_seconds`."""
+    limit: float
+    window_seconds: float
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """How the canary is judged; see `domain.judge`."""
+
+    minimum_effect: float = 2.0
+    """The smallest ratio of error rates that counts as a regression."""
+    false_abort_probability: float = 0.005
+    floor_error_ratio: float = 0.2
+    """An error ratio of the canary that aborts at once, whatever stable does."""
+    floor_minimum_requests: int = 20
+    minimum_canary_requests: int = 20
+    """Requests that the canary must have answered before a step may pass: silence is never a pass."""
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """Who must agree before an environment changes."""
+
+    required: int
+    approvers: tuple[str, ...]
+    """Principals as the allowed-signers file names them (e-mail addresses)."""
+    allowed_signers: Path | None
+    """OpenSSH allowed-signers file, absolute."""
+    expires_after_seconds: float
+    four_eyes: bool = True
+    """Authors, committers and the one who triggered the release don't count."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """How a service runs, the same in every environment but for what `Environment` overrides."""
+
+    command: tuple[str, ...]
+    """Entry point of the image, such as `python -m storefront_backend`."""
+    startup_path: str
+    readiness_path: str
+    liveness_path: str
+    metrics_path: str
+    startup_deadline_seconds: float
+    drain_seconds: float
+    """Longest time that a replica may take from SIGTERM to exit, its requests finished."""
+    port: int
+    variables: Mapping[str, str]
+    """Environment variables; `{redis_url}`, `{database_url}` and `{url:SERVICE}` name what the environment gives."""
+    base_image: str | None = None
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A service in an environment: how many replicas, by which steps, watched by what, approved by whom."""
+
+    environment: str
+    replicas: int
+    steps: tuple[RolloutStep, ...]
+    """Empty: a rolling update without canary."""
+    deadline_seconds: float
+    """A rollout that is not through by then is rolled back."""
+    analysis: Analysis
+    objectives: tuple[Objective, ...]
+    approvals: Approvals | None
+
+
+@dataclass(frozen=True)
+class Service:
+    """One deployable service, complete."""
+
+    name: str
+    owners: tuple[str, ...]
+    source: Source
+    stages: tuple[Stage, ...]
+    """In an order in which each stage comes after those that it needs."""
+    gates: tuple[Gate, ...]
+    workload: Workload
+    deployments: Mapping[str, Deployment]
+    """By name of the environment."""
+    depends_on: tuple[str, ...] = ()
+    """Services that must be in the environment before this one."""
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name; raises `KeyError` where there is none."""
+        return next((stage for stage in self.stages if stage.name == name), None) or _no_stage(self.name, name)
+
+    def stages_of(self, phase: Phase) -> tuple[Stage, ...]:
+        return tuple(stage for stage in self.stages if stage.phase is phase)
+
+
+def _no_stage(service: str, name: str) -> Stage:
+    raise KeyError(f"service {service} has no stage {name}")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A place where services run."""
+
+    name: str
+    phase: Phase
+    """`STAGING` or `PRODUCTION`."""
+    platform: str
+    """Adapter of the cluster port: `local` or `kubernetes`."""
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """All that `shopkart.yaml` says."""
+
+    file: Path
+    digest: str
+    """`sha256:` of the declaration's bytes: which policy was in force is part of every verdict."""
+    services: Mapping[str, Service]
+    environments: Mapping[str, Environment]
+    schedules: Mapping[str, str]
+    """Cron expressions by name of the maintenance job, such as `reconcile`."""
+    live_releases: int = 1000
+    """Dagster partitions kept per service; older releases stay in the evidence store."""

@@ -1,0 +1,141 @@
+"""What a stage leaves behind: evidence, or the reason why there is none.
+
+`Evidence` holds measures (numbers by name, with their unit in the name), findings and references to raw reports.
+`EvidenceMissing` is a result of its own: a tool that is absent, crashed, ran out of time or wrote something
+unreadable. Nothing else may stand for "nothing found".
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+
+class Severity(IntEnum):
+    """Ordered severities. `UNKNOWN` is what a tool did not say; gates treat it as `HIGH`."""
+
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    UNKNOWN = 3
+    HIGH = 4
+    CRITICAL = 5
+
+    @property
+    def effective(self) -> "Severity":
+        return Severity.HIGH if self is Severity.UNKNOWN else self
+
+
+@dataclass(frozen=True)
+class Tool:
+    """Who produced the evidence. Rules name the rule set or the advisory data with its date."""
+
+    name: str
+    version: str
+    rules: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a scanner found. Never holds a secret, not even in part."""
+
+    rule: str
+    severity: Severity
+    message: str
+    fingerprint: str
+    """Stays the same when lines move; see `fingerprint_of`."""
+    path: str | None = None
+    line: int | None = None
+    package: str | None = None
+    installed_version: str | None = None
+    fixed_in: str | None = None
+    is_new: bool = True
+    """False where the base of the release (what runs in production) already had it."""
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A raw report in the evidence store."""
+
+    name: str
+    media_type: str
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class RawReport:
+    """A raw report on its way into the evidence store; already free of secrets."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a stage established."""
+
+    tool: Tool
+    summary: str
+    """One line for people."""
+    measures: Mapping[str, float] = field(default_factory=dict[str, float])
+    findings: tuple[Finding, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Words that later stages or readers need, such as `digest`."""
+    notes: tuple[str, ...] = ()
+    """What was exempted, limited or can't be seen, in whole sentences."""
+    reports: tuple[Report, ...] = ()
+
+
+@dataclass(frozen=True)
+class EvidenceMissing:
+    """Why there is no evidence. It blocks."""
+
+    reason: str
+    tool: Tool | None = None
+    reports: tuple[Report, ...] = ()
+
+
+@dataclass(frozen=True)
+class ToolRun:
+    """What an adapter returns: the result, and raw reports that the service stores beside it."""
+
+    result: Evidence | EvidenceMissing
+    raw: tuple[RawReport, ...] = ()
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """One finished attempt of a stage of a release, as the evidence store keeps it."""
+
+    service: str
+    release_key: str
+    stage: str
+    run_id: str
+    started_at: datetime
+    finished_at: datetime
+    commit: str
+    """The commit that was looked at."""
+    subject_digest: str | None
+    """Digest of the image that was looked at; None for stages before there is one."""
+    result: Evidence | EvidenceMissing
+
+    @property
+    def duration_seconds(self) -> float:
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+def fingerprint_of(rule: str, path: str | None, text: str, occurrence: int = 0) -> str:
+    """A name for a finding that survives moved lines: rule, path and the text found, not the line number.
+
+    Args:
+        rule: the scanner's rule.
+        path: file, relative to the repository's root.
+        text: what stands there, white space folded; for a secret pass its hash, never the secret.
+        occurrence: counts equal texts in one file, from 0.
+    """
+    folded = " ".join(text.split())
+    return hashlib.sha256(f"{rule}\0{path or ''}\0{folded}\0{occurrence}".encode()).hexdigest()[:24]

@@ -1,0 +1,65 @@
+"""What a release is: one commit of one service, on its way to production.
+
+A release key is derived from the commit alone (committer time and hash), so every process that sees the same
+merge, however often, names the same release. Keys sort by commit time.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody in the history of a commit, as git knows them."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit of a repository."""
+
+    sha: str
+    """Forty hexadecimal digits."""
+    committed_at: datetime
+    author: Person
+    committer: Person
+    message: str
+
+    @property
+    def title(self) -> str:
+        return self.message.partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Release:
+    """One service at one commit, and how it came here."""
+
+    service: str
+    key: str
+    """`YYYYmmdd-HHMMSS-` and twelve digits of the commit, in UTC; the Dagster partition key."""
+    repository: str
+    """`owner/name` as GitHub spells it."""
+    branch: str
+    sha: str
+    previous_sha: str | None
+    """Where the branch stood before this push; None for the branch's first push."""
+    title: str
+    author: Person
+    people: tuple[str, ...]
+    """E-mail addresses of everybody who authored or committed something in it: they can't approve it."""
+    actor: str
+    """GitHub login of the person whose push or merge triggered it."""
+    delivery_id: str
+    """Identifies the webhook delivery (`X-GitHub-Delivery`)."""
+    received_at: datetime
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}@{self.key}"
+
+
+def release_key(sha: str, committed_at: datetime) -> str:
+    """The key of the release of commit `sha` (40 hexadecimal digits), committed at `committed_at` (aware)."""
+    return f"{committed_at.astimezone(UTC):%Y%m%d-%H%M%S}-{sha[:12]}"

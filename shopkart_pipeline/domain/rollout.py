@@ -1,0 +1,236 @@
+"""A rollout as a state machine without effects.
+
+`next_action(state, observed, judgement, now)` looks at what is, and names the one thing to do next; doing it twice
+changes nothing. The state is saved beside the workload after each effect, so whoever finds it can go on.
+
+The way: canary up -> for each step its weight, then its bake time under the judge -> stable takes the digest by a
+rolling update -> canary leaves -> released. From anywhere before the end: traffic back to stable first, then the
+stable digest, then the canary leaves -> rolled back. A first deployment has nothing to compare with: it is a plain
+rolling update. Traffic weights never exceed the plan, and none goes to a canary that isn't ready. Waiting has a
+deadline, and its end is a rollback: no data is never a pass.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from shopkart_pipeline.domain.judge import Judgement, Opinion
+from shopkart_pipeline.domain.workload import ServiceStatus, WorkloadStatus
+
+
+@dataclass(frozen=True)
+class RolloutStep:
+    """One step of a canary: how much traffic, and for how long at least."""
+
+    weight_percent: int
+    bake_seconds: float
+
+
+@dataclass(frozen=True)
+class RolloutPlan:
+    """What a rollout is to do; fixed when it begins."""
+
+    release_key: str
+    digest: str
+    previous_digest: str | None
+    """The last good digest, where a rollback goes; None for a first deployment."""
+    previous_release_key: str | None
+    steps: tuple[RolloutStep, ...]
+    deadline_seconds: float
+    """For each phase that waits for the cluster, and for each bake beyond its own time."""
+
+
+class RolloutPhase(StrEnum):
+    """Where a rollout stands."""
+
+    CANARY_STARTING = "canary_starting"
+    BAKING = "baking"
+    PROMOTING = "promoting"
+    FINISHING = "finishing"
+    ROLLING_BACK = "rolling_back"
+    RELEASED = "released"
+    ROLLED_BACK = "rolled_back"
+
+
+FINAL_PHASES = frozenset({RolloutPhase.RELEASED, RolloutPhase.ROLLED_BACK})
+
+
+@dataclass(frozen=True)
+class RolloutState:
+    """How far a rollout has come."""
+
+    plan: RolloutPlan
+    phase: RolloutPhase
+    phase_since: datetime
+    step_index: int = 0
+    reason: str = ""
+    """Why it was rolled back."""
+
+
+class Action(StrEnum):
+    """The one thing to do next. All are idempotent."""
+
+    HOLD = "hold"
+    DEPLOY_CANARY = "deploy_canary"
+    SET_WEIGHT = "set_weight"
+    UPDATE_STABLE = "update_stable"
+    RESTORE_STABLE = "restore_stable"
+    REMOVE_CANARY = "remove_canary"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, in which state that leaves the rollout, and why in words."""
+
+    action: Action
+    state: RolloutState
+    reason: str
+    weight_percent: int = 0
+    """For `SET_WEIGHT`."""
+
+
+def begin(plan: RolloutPlan, now: datetime) -> RolloutState:
+    """The first state of a rollout: a canary where there is something to compare with and a step to take."""
+    canary = plan.previous_digest is not None and plan.previous_digest != plan.digest and bool(plan.steps)
+    return RolloutState(plan, RolloutPhase.CANARY_STARTING if canary else RolloutPhase.PROMOTING, now)
+
+
+def abort(state: RolloutState, reason: str, now: datetime) -> RolloutState:
+    """The state that turns a rollout back; a rollout that has ended or turned back already stays as it is."""
+    if state.phase in FINAL_PHASES or state.phase is RolloutPhase.ROLLING_BACK:
+        return state
+    return replace(state, phase=RolloutPhase.ROLLING_BACK, phase_since=now, reason=reason)
+
+
+def next_action(state: RolloutState, observed: ServiceStatus, judgement: Judgement, now: datetime) -> Decision:
+    """The next thing to do, from what is stored and what is seen."""
+    match state.phase:
+        case RolloutPhase.CANARY_STARTING:
+            return _start_canary(state, observed, now)
+        case RolloutPhase.BAKING:
+            return _bake(state, observed, judgement, now)
+        case RolloutPhase.PROMOTING:
+            return _promote(state, observed, judgement, now)
+        case RolloutPhase.FINISHING:
+            return _retire_canary(state, observed, RolloutPhase.RELEASED, now)
+        case RolloutPhase.ROLLING_BACK:
+            return _roll_back(state, observed, now)
+        case RolloutPhase.RELEASED | RolloutPhase.ROLLED_BACK:
+            return Decision(Action.FINISH, state, state.reason or state.phase.value)
+
+
+def _enter(state: RolloutState, phase: RolloutPhase, now: datetime, *, step_index: int = 0) -> RolloutState:
+    return replace(state, phase=phase, phase_since=now, step_index=step_index)
+
+
+def _turn_back(state: RolloutState, reason: str, now: datetime) -> Decision:
+    return Decision(Action.SET_WEIGHT, abort(state, reason, now), reason, weight_percent=0)
+
+
+def _seconds_in_phase(state: RolloutState, now: datetime) -> float:
+    return (now - state.phase_since).total_seconds()
+
+
+def _stuck(state: RolloutState, status: WorkloadStatus | None, now: datetime) -> str | None:
+    """Why waiting any longer makes no sense; None while it does."""
+    if status is not None and status.failure is not None:
+        return status.failure
+    waited = _seconds_in_phase(state, now)
+    if waited <= state.plan.deadline_seconds:
+        return None
+    ready = (
+        "no replica exists" if status is None else f"{status.updated_ready} of {status.spec.replicas} replicas ready"
+    )
+    return f"{ready} after {waited:.0f} s (limit {state.plan.deadline_seconds:.0f} s)"
+
+
+def _start_canary(state: RolloutState, observed: ServiceStatus, now: datetime) -> Decision:
+    canary = observed.canary
+    if canary is None or canary.spec.digest != state.plan.digest:
+        stuck = _stuck(state, None, now)
+        if stuck:
+            return _turn_back(state, f"canary did not start: {stuck}", now)
+        return Decision(Action.DEPLOY_CANARY, state, "start the canary beside stable")
+    if canary.complete:
+        step = state.plan.steps[0]
+        after = _enter(state, RolloutPhase.BAKING, now)
+        return Decision(Action.SET_WEIGHT, after, f"canary is ready: {step.weight_percent} %", step.weight_percent)
+    stuck = _stuck(state, canary, now)
+    if stuck:
+        return _turn_back(state, f"canary did not get ready: {stuck}", now)
+    return Decision(Action.HOLD, state, f"{canary.updated_ready} of {canary.spec.replicas} canary replicas ready")
+
+
+def _bake(state: RolloutState, observed: ServiceStatus, judgement: Judgement, now: datetime) -> Decision:
+    step, canary = state.plan.steps[state.step_index], observed.canary
+    if judgement.opinion is Opinion.BAD:
+        return _turn_back(state, judgement.reason, now)
+    if canary is None or canary.spec.digest != state.plan.digest:
+        return _turn_back(state, "the canary was removed or replaced by somebody else", now)
+    if canary.failure is not None:
+        return _turn_back(state, f"canary failed: {canary.failure}", now)
+    if not canary.complete:
+        stuck = _stuck(state, canary, now)
+        return (
+            _turn_back(state, f"canary lost replicas: {stuck}", now)
+            if stuck
+            else Decision(Action.HOLD, state, "a canary replica is not ready")
+        )
+    if observed.canary_weight_percent != step.weight_percent:
+        return Decision(Action.SET_WEIGHT, state, f"set {step.weight_percent} %", step.weight_percent)
+    baked = _seconds_in_phase(state, now)
+    if baked < step.bake_seconds:
+        return Decision(Action.HOLD, state, f"bake {step.weight_percent} %: {baked:.0f} of {step.bake_seconds:.0f} s")
+    if judgement.opinion is Opinion.HOLD:
+        if baked > step.bake_seconds + state.plan.deadline_seconds:
+            return _turn_back(state, f"no verdict on the canary in time: {judgement.reason}", now)
+        return Decision(Action.HOLD, state, judgement.reason)
+    return _advance(state, now)
+
+
+def _advance(state: RolloutState, now: datetime) -> Decision:
+    index = state.step_index + 1
+    if index < len(state.plan.steps):
+        weight = state.plan.steps[index].weight_percent
+        after = _enter(state, RolloutPhase.BAKING, now, step_index=index)
+        return Decision(Action.SET_WEIGHT, after, f"step passed: {weight} %", weight)
+    after = _enter(state, RolloutPhase.PROMOTING, now)
+    return Decision(Action.UPDATE_STABLE, after, "canary verified: stable takes the digest")
+
+
+def _promote(state: RolloutState, observed: ServiceStatus, judgement: Judgement, now: datetime) -> Decision:
+    stable = observed.stable
+    if judgement.opinion is Opinion.BAD:
+        return _turn_back(state, judgement.reason, now)
+    if stable is None or stable.spec.digest != state.plan.digest:
+        stuck = _stuck(state, None, now)
+        if stuck:
+            return _turn_back(state, f"stable did not take the digest: {stuck}", now)
+        return Decision(Action.UPDATE_STABLE, state, "stable takes the digest")
+    if stable.complete:
+        return _retire_canary(_enter(state, RolloutPhase.FINISHING, now), observed, RolloutPhase.RELEASED, now)
+    stuck = _stuck(state, stable, now)
+    if stuck:
+        return _turn_back(state, f"rolling update is stuck: {stuck}", now)
+    return Decision(Action.HOLD, state, f"{stable.updated_ready} of {stable.spec.replicas} stable replicas updated")
+
+
+def _roll_back(state: RolloutState, observed: ServiceStatus, now: datetime) -> Decision:
+    previous, stable = state.plan.previous_digest, observed.stable
+    if observed.canary_weight_percent != 0:
+        return Decision(Action.SET_WEIGHT, state, "traffic back to stable", weight_percent=0)
+    if previous is not None and (stable is None or stable.spec.digest != previous):
+        return Decision(Action.RESTORE_STABLE, state, "stable goes back to the last good digest")
+    if previous is not None and stable is not None and not stable.complete:
+        return Decision(Action.HOLD, state, "wait for stable to be complete again")
+    return _retire_canary(state, observed, RolloutPhase.ROLLED_BACK, now)
+
+
+def _retire_canary(state: RolloutState, observed: ServiceStatus, end: RolloutPhase, now: datetime) -> Decision:
+    if observed.canary_weight_percent != 0:
+        return Decision(Action.SET_WEIGHT, state, "no more traffic to the canary", weight_percent=0)
+    if observed.canary is not None:
+        return Decision(Action.REMOVE_CANARY, state, "the canary leaves")
+    after = _enter(state, end, now)
+    return Decision(Action.FINISH, after, state.reason or end.value)

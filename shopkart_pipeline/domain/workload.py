@@ -1,0 +1,72 @@
+"""What runs: the wanted state of a workload, and what a cluster says about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Track(StrEnum):
+    """The two sides of a rollout, both behind one route."""
+
+    STABLE = "stable"
+    CANARY = "canary"
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Health endpoints with different jobs: started, ready for traffic, alive."""
+
+    startup_path: str
+    readiness_path: str
+    liveness_path: str
+    startup_deadline_seconds: float
+
+
+@dataclass(frozen=True)
+class WorkloadSpec:
+    """The wanted state of one track of a service in an environment."""
+
+    digest: str
+    """Digest of the image's manifest; tags are never used."""
+    release_key: str
+    commit: str
+    replicas: int
+    command: tuple[str, ...]
+    variables: Mapping[str, str]
+    """As declared; the cluster fills in `{redis_url}`, `{database_url}` and `{url:SERVICE}` of its environment."""
+    probes: Probes
+    metrics_path: str
+    drain_seconds: float
+
+
+@dataclass(frozen=True)
+class WorkloadStatus:
+    """What the cluster says about one track."""
+
+    spec: WorkloadSpec
+    ready: int
+    """Replicas of any version that are ready for traffic."""
+    updated_ready: int
+    """Ready replicas that already run `spec.digest`."""
+    total: int
+    """Replicas of any version that exist."""
+    restarts: int
+    """Restarts of replicas of `spec.digest` since it was applied."""
+    failure: str | None = None
+    """Why it doesn't get ready, told apart: crash loop, image missing, no capacity; None while all is well."""
+
+    @property
+    def complete(self) -> bool:
+        """Every wanted replica runs the wanted digest and is ready; none of an older version is left."""
+        return self.updated_ready >= self.spec.replicas and self.total == self.spec.replicas
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """A service in an environment as observed at one moment."""
+
+    stable: WorkloadStatus | None
+    canary: WorkloadStatus | None
+    canary_weight_percent: int
+    """The weight that the route really has, not the one that was asked for."""
+    url: str

@@ -1,0 +1,1 @@
+"""One small abstract class per outside thing; adapters implement them, services receive them."""

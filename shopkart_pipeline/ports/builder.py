@@ -1,0 +1,76 @@
+"""What makes things out of source: environments, applications and images."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from shopkart_pipeline.domain.declaration import Service
+from shopkart_pipeline.domain.evidence import EvidenceMissing, Tool, ToolRun
+
+
+class ApplicationBuilder(ABC):
+    """Installs a service's dependencies and builds its application, for one language."""
+
+    name: str
+
+    @abstractmethod
+    def install(self, service: Service, tree: Path, environment: Path, log: Path, timeout_seconds: float) -> ToolRun:
+        """Make the environment for checks and tests at `environment`, complete or not at all. An environment that
+        is there is complete: it is kept. Measures: `packages`."""
+
+    @abstractmethod
+    def build(
+        self,
+        service: Service,
+        tree: Path,
+        environment: Path,
+        application: Path,
+        log: Path,
+        timeout_seconds: float,
+    ) -> ToolRun:
+        """Build what the image will hold under its `/app` into `application`, complete or not at all.
+        Measures: `size_bytes`, `files`."""
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """What goes into an image. Equal requests give equal digests where the builder can."""
+
+    service: Service
+    tree: Path
+    application: Path
+    """Folder that becomes `/app`."""
+    labels: Mapping[str, str]
+    created_at: datetime
+    """The commit's time, never the build's: a rebuild must not differ."""
+    layout: Path
+    """Where the OCI image layout is written, complete or not at all."""
+    log: Path
+    timeout_seconds: float
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image in an OCI layout on disk."""
+
+    layout: Path
+    digest: str
+    size_bytes: int
+    reproducible: bool
+    tool: Tool
+
+
+class ImageBuilder(ABC):
+    """Makes an OCI image."""
+
+    name: str
+
+    @abstractmethod
+    def unavailable(self) -> str | None:
+        """Why the builder can't work here, or None."""
+
+    @abstractmethod
+    def build(self, request: ImageRequest) -> BuiltImage | EvidenceMissing:
+        """Build the image and write it as an OCI image layout."""

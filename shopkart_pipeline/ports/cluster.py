@@ -1,0 +1,50 @@
+"""Where services run. Every method may be called again with the same arguments and then changes nothing."""
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+
+from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
+
+
+class Cluster(ABC):
+    """A platform that runs replicas of images behind a route. Raises `ToolUnavailable` where it does not answer."""
+
+    name: str
+
+    @abstractmethod
+    def observe(self, environment: str, service: str) -> ServiceStatus:
+        """What is there now; a service that was never deployed has neither stable nor canary."""
+
+    @abstractmethod
+    def apply(self, environment: str, service: str, track: Track, spec: WorkloadSpec) -> None:
+        """Want this; the platform gets there by itself, by a rolling update with surge one and unavailable none.
+        Raises `NotFound` for an image that the registry does not hold."""
+
+    @abstractmethod
+    def scale(self, environment: str, service: str, track: Track, replicas: int) -> None:
+        """Want another number of replicas of what is there."""
+
+    @abstractmethod
+    def remove(self, environment: str, service: str, track: Track) -> None:
+        """Want it gone: no new requests, running ones finished, then stopped."""
+
+    @abstractmethod
+    def set_weight(self, environment: str, service: str, canary_percent: int) -> None:
+        """Give the canary this share of new requests, and return when the route does. Raises `Refused` where the
+        canary has no ready replica and the share is not zero."""
+
+    @abstractmethod
+    def load_rollout(self, environment: str, service: str) -> str | None:
+        """The rollout state that was saved beside the workload, or None."""
+
+    @abstractmethod
+    def save_rollout(self, environment: str, service: str, document: str) -> None:
+        """Keep the rollout state beside the workload."""
+
+    @abstractmethod
+    def acquire_lease(self, environment: str, service: str, holder: str, ttl_seconds: float, now: datetime) -> bool:
+        """Take or renew the right to change the service; False while somebody else holds it unexpired."""
+
+    @abstractmethod
+    def release_lease(self, environment: str, service: str, holder: str) -> None:
+        """Give the right back; does nothing for somebody else's."""

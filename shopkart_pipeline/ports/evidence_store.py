@@ -1,0 +1,83 @@
+"""The memory of releases: what came in, what every stage found, what was rolled out, what went wrong.
+
+Records are only ever added. An attempt that was begun and not finished is visible as running."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from shopkart_pipeline.domain.evidence import RawReport, Report, StageRecord
+from shopkart_pipeline.domain.release import Release
+
+
+@dataclass(frozen=True)
+class StageStart:
+    """An attempt of a stage that has begun."""
+
+    service: str
+    release_key: str
+    stage: str
+    run_id: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing that happened to a release outside of a stage: a rollout step, a judgement, an incident's step."""
+
+    service: str
+    release_key: str
+    at: datetime
+    kind: str
+    """Such as `rollout` or `judgement`."""
+    message: str
+    data: Mapping[str, str | float | int | bool | None]
+
+
+class EvidenceStore(ABC):
+    """Durable, append-only. Raises `NotFound` for what is not there."""
+
+    @abstractmethod
+    def add_release(self, release: Release) -> bool:
+        """Keep a release; False if it is known already (then nothing changes)."""
+
+    @abstractmethod
+    def release(self, service: str, key: str) -> Release:
+        """One release."""
+
+    @abstractmethod
+    def releases(self, service: str | None = None, limit: int = 100) -> tuple[Release, ...]:
+        """The newest releases, newest first."""
+
+    @abstractmethod
+    def begin(self, start: StageStart) -> None:
+        """Say that an attempt of a stage has begun."""
+
+    @abstractmethod
+    def finish(self, record: StageRecord) -> None:
+        """Keep the result of an attempt, whole or not at all."""
+
+    @abstractmethod
+    def latest(self, service: str, key: str) -> Mapping[str, StageRecord]:
+        """The newest finished record of each stage of a release."""
+
+    @abstractmethod
+    def running(self, service: str, key: str) -> tuple[StageStart, ...]:
+        """Attempts that have begun and not finished, and that no later attempt has replaced."""
+
+    @abstractmethod
+    def note(self, note: Note) -> None:
+        """Keep a note."""
+
+    @abstractmethod
+    def notes(self, service: str, key: str, kind: str | None = None) -> tuple[Note, ...]:
+        """Notes of a release, oldest first."""
+
+    @abstractmethod
+    def put_report(self, raw: RawReport) -> Report:
+        """Keep a raw report under its digest."""
+
+    @abstractmethod
+    def get_report(self, digest: str) -> bytes:
+        """A raw report, verified against its digest."""

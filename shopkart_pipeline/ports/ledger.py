@@ -1,0 +1,48 @@
+"""The append-only record of acts that change what may run."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Act:
+    """What somebody did."""
+
+    at: datetime
+    actor: str
+    """A principal such as an e-mail address, or `pipeline`."""
+    verb: str
+    """Such as `approve`, `promote`, `roll_back`, `bootstrap`."""
+    service: str
+    release_key: str
+    digest: str
+    """Digest of the image that the act is about."""
+    body: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An act in the ledger, chained to the entry before it."""
+
+    sequence: int
+    act: Act
+    previous_hash: str
+    entry_hash: str
+
+
+class Ledger(ABC):
+    """Hash-chained; concurrent writers never fork it."""
+
+    @abstractmethod
+    def append(self, act: Act) -> Entry:
+        """Add an act; durable when this returns."""
+
+    @abstractmethod
+    def entries(self, service: str | None = None, release_key: str | None = None) -> tuple[Entry, ...]:
+        """Entries, oldest first."""
+
+    @abstractmethod
+    def verify(self) -> str | None:
+        """What is wrong with the first entry that was edited, removed, reordered or inserted; None if all is well."""

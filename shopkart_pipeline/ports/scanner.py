@@ -1,0 +1,56 @@
+"""A tool that looks and reports: linter, tests, quality, secrets, dependencies, image."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+from shopkart_pipeline.domain.declaration import Service, Stage
+from shopkart_pipeline.domain.evidence import ToolRun
+from shopkart_pipeline.domain.release import Release
+
+
+@dataclass(frozen=True)
+class ScanRequest:
+    """What a tool is given. All paths are absolute and exist; the tool writes below `scratch` alone."""
+
+    release: Release
+    service: Service
+    stage: Stage
+    tree: Path
+    """Root of the repository at the release's commit."""
+    scratch: Path
+    """An empty folder for reports; thrown away afterwards."""
+    log: Path
+    """The stage's log, to append to."""
+    base_commit: str | None
+    """What new code is measured against: the commit in production, else where the branch stood before."""
+    base_tree: Path | None
+    """Root of the repository at `base_commit`; None where there is no base."""
+    environment: Path | None = None
+    """Virtual environment with the service's dependencies, for stages that come after installing them."""
+    image: Path | None = None
+    """OCI image layout, for stages that come after the image."""
+    image_digest: str | None = None
+    url: str | None = None
+    """Where the service answers, for tests against a deployment."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Further environment variables for a command."""
+
+    @property
+    def service_tree(self) -> Path:
+        return self.tree / self.service.source.path
+
+
+class Scanner(ABC):
+    """One tool for one kind of stage."""
+
+    name: str
+
+    @abstractmethod
+    def unavailable(self) -> str | None:
+        """Why the tool can't run here, or None if it can; cheap, so that `auto` may ask."""
+
+    @abstractmethod
+    def scan(self, request: ScanRequest) -> ToolRun:
+        """Run the tool. A tool that did not run, ran out of time, crashed or wrote something unreadable gives
+        `EvidenceMissing` with the reason; this method raises for programming errors alone."""
