@@ -1,7 +1,8 @@
 """A tool that looks and reports: linter, tests, quality, secrets, dependencies, image."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Service, Stage
@@ -33,8 +34,10 @@ class ScanRequest:
     image_digest: str | None = None
     url: str | None = None
     """Where the service answers, for tests against a deployment."""
-    variables: tuple[tuple[str, str], ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
     """Further environment variables for a command."""
+    reports: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    """Raw reports of earlier stages of this release, by `stage/name`, such as `unit_tests/coverage.xml`."""
 
     @property
     def service_tree(self) -> Path:

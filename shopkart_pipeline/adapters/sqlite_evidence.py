@@ -1,0 +1,174 @@
+"""The evidence store on one machine: records in a SQLite file, raw reports as files named by their digest.
+
+Domain data becomes JSON through pydantic's type adapters, so a record that is read back is checked field by field.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from shopkart_pipeline.adapters._files import write_atomically
+from shopkart_pipeline.adapters._sqlite import Database
+from shopkart_pipeline.domain.errors import NotFound, PipelineError
+from shopkart_pipeline.domain.evidence import RawReport, Report, StageRecord
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.ports.evidence_store import EvidenceStore, Note, StageStart
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS releases (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    service TEXT NOT NULL,
+    key TEXT NOT NULL,
+    document TEXT NOT NULL,
+    UNIQUE (service, key)
+);
+CREATE TABLE IF NOT EXISTS attempts (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    service TEXT NOT NULL,
+    key TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    record TEXT
+);
+CREATE INDEX IF NOT EXISTS attempts_by_release ON attempts (service, key, stage, sequence);
+CREATE TABLE IF NOT EXISTS notes (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    service TEXT NOT NULL,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS notes_by_release ON notes (service, key, sequence);
+"""
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _dump(value: object) -> str:
+    return _adapter(type(value)).dump_json(value).decode()
+
+
+class SqliteEvidenceStore(EvidenceStore):
+    """Everything below the folder `root`, which is made when it is missing."""
+
+    def __init__(self, root: Path) -> None:
+        self._database = Database(root / "evidence.db", _SCHEMA)
+        self._blobs = root / "blobs" / "sha256"
+
+    def add_release(self, release: Release) -> bool:
+        with self._database.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO releases (service, key, document) VALUES (?, ?, ?) ON CONFLICT (service, key) DO NOTHING",
+                (release.service, release.key, _dump(release)),
+            )
+            return cursor.rowcount == 1
+
+    def release(self, service: str, key: str) -> Release:
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT document FROM releases WHERE service = ? AND key = ?", (service, key)
+            ).fetchone()
+        if row is None:
+            raise NotFound(f"There is no release {key} of {service}.", "See `shopkart releases` for those there are.")
+        return _adapter(Release).validate_json(row["document"])
+
+    def releases(self, service: str | None = None, limit: int = 100) -> tuple[Release, ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT document FROM releases WHERE ?1 IS NULL OR service = ?1 ORDER BY sequence DESC LIMIT ?2",
+                (service, limit),
+            ).fetchall()
+        return tuple(_adapter(Release).validate_json(row["document"]) for row in rows)
+
+    def begin(self, start: StageStart) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO attempts (service, key, stage, run_id, started_at) VALUES (?, ?, ?, ?, ?)",
+                (start.service, start.release_key, start.stage, start.run_id, start.started_at.isoformat()),
+            )
+
+    def finish(self, record: StageRecord) -> None:
+        attempt = (record.service, record.release_key, record.stage, record.run_id)
+        with self._database.transaction() as connection:
+            cursor = connection.execute(
+                "UPDATE attempts SET record = ? WHERE sequence = (SELECT max(sequence) FROM attempts WHERE service = ?"
+                " AND key = ? AND stage = ? AND run_id = ? AND record IS NULL)",
+                (_dump(record), *attempt),
+            )
+            if cursor.rowcount == 0:
+                connection.execute(
+                    "INSERT INTO attempts (service, key, stage, run_id, started_at, record) VALUES (?, ?, ?, ?, ?, ?)",
+                    (*attempt, record.started_at.isoformat(), _dump(record)),
+                )
+
+    def latest(self, service: str, key: str) -> Mapping[str, StageRecord]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT stage, record FROM attempts WHERE service = ? AND key = ? AND record IS NOT NULL"
+                " ORDER BY sequence",
+                (service, key),
+            ).fetchall()
+        newest: dict[str, str] = {row["stage"]: row["record"] for row in rows}
+        return {stage: _adapter(StageRecord).validate_json(record) for stage, record in newest.items()}
+
+    def running(self, service: str, key: str) -> tuple[StageStart, ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM attempts AS attempt WHERE service = ? AND key = ? AND record IS NULL AND sequence ="
+                " (SELECT max(sequence) FROM attempts WHERE service = attempt.service AND key = attempt.key"
+                " AND stage = attempt.stage) ORDER BY sequence",
+                (service, key),
+            ).fetchall()
+        return tuple(_start(row) for row in rows)
+
+    def note(self, note: Note) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO notes (service, key, kind, document) VALUES (?, ?, ?, ?)",
+                (note.service, note.release_key, note.kind, _dump(note)),
+            )
+
+    def notes(self, service: str, key: str, kind: str | None = None) -> tuple[Note, ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT document FROM notes WHERE service = ?1 AND key = ?2 AND (?3 IS NULL OR kind = ?3)"
+                " ORDER BY sequence",
+                (service, key, kind),
+            ).fetchall()
+        return tuple(_adapter(Note).validate_json(row["document"]) for row in rows)
+
+    def put_report(self, raw: RawReport) -> Report:
+        digest = hashlib.sha256(raw.content).hexdigest()
+        path = self._blob(digest)
+        if not path.exists():
+            write_atomically(path, raw.content)
+        return Report(raw.name, raw.media_type, f"sha256:{digest}", len(raw.content))
+
+    def get_report(self, digest: str) -> bytes:
+        path = self._blob(digest.removeprefix("sha256:"))
+        if not path.is_file():
+            raise NotFound(f"There is no report {digest}.", "Compare the digest with the one in the evidence.")
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != path.name:
+            raise PipelineError(f"The report {digest} was changed on disk.", "Restore the evidence store from backup.")
+        return content
+
+    def _blob(self, digest: str) -> Path:
+        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+            raise NotFound(f"{digest!r} is not a SHA-256 digest.", "Give 64 hexadecimal digits after `sha256:`.")
+        return self._blobs / digest[:2] / digest
+
+
+def _start(row: sqlite3.Row) -> StageStart:
+    started_at = datetime.fromisoformat(row["started_at"])
+    return StageStart(row["service"], row["key"], row["stage"], row["run_id"], started_at)

@@ -1,0 +1,93 @@
+"""The ledger in a SQLite file: each entry's hash covers the entry before it.
+
+`BEGIN IMMEDIATE` orders concurrent writers, so the chain never forks. Removing the newest entries leaves a valid
+chain: finding that needs a head that was signed elsewhere, which this adapter does not do.
+"""
+
+import hashlib
+import sqlite3
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from shopkart_pipeline.adapters._sqlite import Database
+from shopkart_pipeline.domain.canonical import canonical_json
+from shopkart_pipeline.ports.ledger import Act, Entry, Ledger
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    sequence INTEGER PRIMARY KEY,
+    service TEXT NOT NULL,
+    release_key TEXT NOT NULL,
+    document TEXT NOT NULL,
+    previous_hash TEXT NOT NULL,
+    entry_hash TEXT NOT NULL UNIQUE
+);
+CREATE INDEX IF NOT EXISTS entries_by_release ON entries (service, release_key);
+"""
+GENESIS = "0" * 64
+_ACT = TypeAdapter(Act)
+
+
+def hash_of(sequence: int, document: str, previous_hash: str) -> str:
+    """SHA-256 over an entry's number, its canonical JSON and the hash of the entry before."""
+    return hashlib.sha256(f"{sequence}\n{previous_hash}\n{document}".encode()).hexdigest()
+
+
+class SqliteLedger(Ledger):
+    """An append-only chain in one file; `path` is made when it is missing."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, _SCHEMA)
+
+    def append(self, act: Act) -> Entry:
+        document = _dump(act)
+        with self._database.transaction() as connection:
+            last = connection.execute(
+                "SELECT sequence, entry_hash FROM entries ORDER BY sequence DESC LIMIT 1"
+            ).fetchone()
+            sequence, previous = (last["sequence"] + 1, last["entry_hash"]) if last else (1, GENESIS)
+            entry_hash = hash_of(sequence, document, previous)
+            connection.execute(
+                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
+                (sequence, act.service, act.release_key, document, previous, entry_hash),
+            )
+        return Entry(sequence, act, previous, entry_hash)
+
+    def entries(self, service: str | None = None, release_key: str | None = None) -> tuple[Entry, ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM entries WHERE (?1 IS NULL OR service = ?1) AND (?2 IS NULL OR release_key = ?2)"
+                " ORDER BY sequence",
+                (service, release_key),
+            ).fetchall()
+        return tuple(_entry(row) for row in rows)
+
+    def verify(self) -> str | None:
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT * FROM entries ORDER BY sequence").fetchall()
+        previous = GENESIS
+        for expected, row in enumerate(rows, start=1):
+            if row["sequence"] != expected:
+                return f"entry {expected} is missing: entry {row['sequence']} stands in its place"
+            if row["previous_hash"] != previous:
+                return f"entry {expected} does not follow entry {expected - 1}"
+            if row["entry_hash"] != hash_of(expected, row["document"], previous):
+                return f"entry {expected} was changed"
+            act = _load(row["document"])
+            if (act.service, act.release_key) != (row["service"], row["release_key"]):
+                return f"entry {expected} is filed under another release"
+            previous = row["entry_hash"]
+        return None
+
+
+def _dump(act: Act) -> str:
+    return canonical_json(act).decode()
+
+
+def _load(document: str) -> Act:
+    return _ACT.validate_json(document)
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(row["sequence"], _load(row["document"]), row["previous_hash"], row["entry_hash"])
