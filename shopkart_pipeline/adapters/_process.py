@@ -30,6 +30,7 @@ _NETWORK = (
     "NO_PROXY",
 )
 _TAIL_BYTES = 4000
+_GRACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Command:
     """Gets standard error, and standard output too unless that is captured."""
     capture: bool = False
     """Return standard output; otherwise it goes to the log."""
+    stdin: bytes | None = field(default=None, repr=False)
+    """What the command reads from standard input; nothing where it is None."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Completed:
     exit_code: int
     stdout: bytes
     tail: str
-    """The end of its log, for messages."""
+    """The end of what it logged, for messages; of standard error where it has no log."""
     timed_out: bool = False
     cancelled: bool = False
 
@@ -81,7 +84,7 @@ def find_executable(name: str, *folders: Path) -> str | None:
     """The path of a program, looked for in `folders` first and then in `PATH`; None where there is none."""
     for folder in folders:
         candidate = folder / name
-        if os.access(candidate, os.X_OK):
+        if candidate.is_file() and os.access(candidate, os.X_OK):
             return str(candidate)
     return shutil.which(name)
 
@@ -100,15 +103,17 @@ def run(command: Command) -> Completed:
         FileNotFoundError: the program does not exist.
     """
     with contextlib.ExitStack() as stack:
-        log: IO[bytes] | int = subprocess.DEVNULL
+        log: IO[bytes] | int = subprocess.PIPE
+        logged_before_bytes = 0
         if command.log is not None:
             command.log.parent.mkdir(parents=True, exist_ok=True)
             log = stack.enter_context(command.log.open("ab"))
+            logged_before_bytes = os.fstat(log.fileno()).st_size
         process = subprocess.Popen(
             list(command.arguments),
             cwd=command.cwd,
             env=scrubbed_environment(command.variables, network=command.network, home=command.cwd),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE if command.capture else log,
             stderr=log,
             start_new_session=True,
@@ -116,7 +121,7 @@ def run(command: Command) -> Completed:
         with _lock:
             _running.add(process)
         try:
-            return _finish(process, command)
+            return _finish(process, command, logged_before_bytes)
         finally:
             kill_group(process.pid)
             process.wait()
@@ -125,18 +130,31 @@ def run(command: Command) -> Completed:
                 _cancelled.discard(process.pid)
 
 
-def _finish(process: subprocess.Popen[bytes], command: Command) -> Completed:
-    timed_out, stdout = False, b""
+def _finish(process: subprocess.Popen[bytes], command: Command, logged_before_bytes: int) -> Completed:
+    timed_out = False
     try:
-        stdout, _ = process.communicate(timeout=command.timeout_seconds)
+        stdout, stderr = process.communicate(command.stdin, timeout=command.timeout_seconds)
     except subprocess.TimeoutExpired:
         timed_out = True
         kill_group(process.pid)
-        stdout, _ = process.communicate()
+        stdout, stderr = _left_behind(process)
     with _lock:
         cancelled = process.pid in _cancelled
-    tail = _tail(command.log) or (stdout or b"")[-_TAIL_BYTES:].decode(errors="replace")
+    logged = _tail(command.log, logged_before_bytes) if command.log is not None else stderr
+    tail = (logged or stdout or b"")[-_TAIL_BYTES:].decode(errors="replace")
     return Completed(process.returncode, stdout or b"", tail, timed_out, cancelled)
+
+
+def _left_behind(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """What a killed command wrote. Something that it started in a session of its own may still hold the pipes:
+    it is not waited for."""
+    try:
+        return process.communicate(timeout=_GRACE_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        return error.output or b"", error.stderr or b""
 
 
 def stop_all() -> None:
@@ -153,10 +171,9 @@ def kill_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def _tail(log: Path | None) -> str:
-    if log is None or not log.exists():
-        return ""
+def _tail(log: Path, start_bytes: int) -> bytes:
+    """The end of what was appended to the log since it had `start_bytes`: never another command's words."""
     with log.open("rb") as stream:
-        stream.seek(0, os.SEEK_END)
-        stream.seek(max(0, stream.tell() - _TAIL_BYTES))
-        return stream.read().decode(errors="replace")
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(max(start_bytes, end - _TAIL_BYTES))
+        return stream.read()
