@@ -1,0 +1,126 @@
+"""From source to an image in the registry: install, build, assemble, push. Built once; a digest from then on.
+
+An environment is keyed by what determines it (the locks of the service and the tool), so releases that lock the
+same dependencies share one. The image's time is the commit's: the same commit gives the same digest.
+"""
+
+import hashlib
+from pathlib import Path
+
+from shopkart_pipeline.domain.declaration import Service, Stage
+from shopkart_pipeline.domain.errors import Conflict
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, ToolRun
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.ports.builder import ImageBuilder, ImageRequest
+from shopkart_pipeline.services.checkout_source import tree
+from shopkart_pipeline.services.platform import Platform
+
+
+def install_dependencies(platform: Platform, release: Release, stage: Stage) -> ToolRun:
+    """Make the environment that tests and checks run in."""
+    service = platform.service(release.service)
+    return platform.application_builder.install(
+        service,
+        tree(platform, release),
+        environment(platform, release),
+        platform.workspace.log(release, stage.name),
+        stage.timeout_seconds,
+    )
+
+
+def environment(platform: Platform, release: Release) -> Path:
+    """Where the release's environment is; its name is a digest over the locks of the service."""
+    service = platform.service(release.service)
+    digest = hashlib.sha256(f"{platform.application_builder.name}\0{service.name}\0".encode())
+    for lock in sorted((tree(platform, release) / service.source.path).glob("*.lock")):
+        digest.update(lock.name.encode() + b"\0" + lock.read_bytes() + b"\0")
+    return platform.workspace.environment(digest.hexdigest()[:32])
+
+
+def build_application(platform: Platform, release: Release, stage: Stage) -> ToolRun:
+    """Build what the image will hold."""
+    return platform.application_builder.build(
+        platform.service(release.service),
+        tree(platform, release),
+        environment(platform, release),
+        platform.workspace.application(release),
+        platform.workspace.log(release, stage.name),
+        stage.timeout_seconds,
+    )
+
+
+def build_image(platform: Platform, release: Release, stage: Stage) -> ToolRun:
+    """Build the image, with the builder that the declaration names."""
+    service = platform.service(release.service)
+    builder = _choose(platform, stage)
+    if isinstance(builder, EvidenceMissing):
+        return ToolRun(builder)
+    built = builder.build(
+        ImageRequest(
+            service=service,
+            tree=tree(platform, release),
+            application=platform.workspace.application(release),
+            labels=_labels(service, release),
+            created_at=platform.scm.commit(service.source, release.sha).committed_at,
+            layout=platform.workspace.layout(release),
+            log=platform.workspace.log(release, stage.name),
+            timeout_seconds=stage.timeout_seconds,
+        )
+    )
+    if isinstance(built, EvidenceMissing):
+        return ToolRun(built)
+    notes = () if built.reproducible else ("Building this commit again may give another digest.",)
+    skipped = _skipped(platform, builder)
+    evidence = Evidence(
+        tool=built.tool,
+        summary=f"{built.digest} ({built.size_bytes / 1_000_000:.1f} MB)",
+        measures={"size_bytes": built.size_bytes, "reproducible": float(built.reproducible)},
+        facts={"digest": built.digest, "repository": service.name},
+        notes=(*notes, *skipped),
+    )
+    return ToolRun(evidence)
+
+
+def publish_image(platform: Platform, release: Release) -> ToolRun:
+    """Push the image and have the registry confirm its digest."""
+    service = platform.service(release.service)
+    digest = platform.registry.push(platform.workspace.layout(release), service.name, release.key)
+    confirmed = platform.registry.resolve(service.name, release.key)
+    if confirmed != digest or not platform.registry.has(service.name, digest):
+        raise Conflict(f"The registry holds {confirmed} under {release.key}, not {digest}.", "Look who pushed it.")
+    evidence = Evidence(
+        tool=Tool(platform.registry.name, "1"),
+        summary=f"{service.name}@{digest}",
+        facts={"digest": digest, "repository": service.name, "tag": release.key},
+    )
+    return ToolRun(evidence)
+
+
+def _choose(platform: Platform, stage: Stage) -> ImageBuilder | EvidenceMissing:
+    reasons: list[str] = []
+    for builder in platform.image_builders:
+        if stage.tool in ("auto", builder.name):
+            reason = builder.unavailable()
+            if reason is None:
+                return builder
+            reasons.append(f"{builder.name}: {reason}")
+    return EvidenceMissing("; ".join(reasons) or f"no image builder is called {stage.tool}")
+
+
+def _skipped(platform: Platform, chosen: ImageBuilder) -> tuple[str, ...]:
+    """One line for each builder that would have been preferred and can't work here."""
+    notes: list[str] = []
+    for builder in platform.image_builders:
+        if builder is chosen:
+            break
+        notes.append(f"{builder.name} was not used: {builder.unavailable()}")
+    return tuple(notes)
+
+
+def _labels(service: Service, release: Release) -> dict[str, str]:
+    return {
+        "org.opencontainers.image.title": service.name,
+        "org.opencontainers.image.revision": release.sha,
+        "org.opencontainers.image.source": release.repository,
+        "org.opencontainers.image.version": release.key,
+    }

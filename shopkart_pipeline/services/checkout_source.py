@@ -1,0 +1,58 @@
+"""Checkout: the repository at the release's commit, and at the commit that new code is measured against."""
+
+from pathlib import Path
+
+from shopkart_pipeline.domain.declaration import Phase
+from shopkart_pipeline.domain.evidence import Evidence, Tool, ToolRun
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.production_history import current
+
+
+def checkout_source(platform: Platform, release: Release) -> ToolRun:
+    """Write the trees. Measures: `commits`, `changed_files`."""
+    source = platform.service(release.service).source
+    tree(platform, release)
+    base_tree(platform, release)
+    commits = platform.scm.commits(source, release.previous_sha, release.sha) if release.previous_sha else ()
+    changed = platform.scm.changed_paths(source, base_commit(platform, release), release.sha)
+    commit = platform.scm.commit(source, release.sha)
+    evidence = Evidence(
+        tool=Tool("git", "mirror"),
+        summary=f"{release.sha[:12]} {commit.title} ({commit.author.name})",
+        measures={"commits": len(commits), "changed_files": len(changed)},
+        facts={
+            "commit": release.sha,
+            "author": f"{commit.author.name} <{commit.author.email}>",
+            "base": base_commit(platform, release) or "none",
+            "tree": platform.scm.tree_digest(source, release.sha, (source.path, *source.shared_paths)),
+        },
+    )
+    return ToolRun(evidence)
+
+
+def tree(platform: Platform, release: Release) -> Path:
+    """The repository at the release's commit; made again where it is gone."""
+    return _export(platform, release, release.sha)
+
+
+def base_commit(platform: Platform, release: Release) -> str | None:
+    """What new code is measured against: the commit in production, else where the branch stood before the push."""
+    environment = platform.environment_of(Phase.PRODUCTION).name
+    placed = current(platform, release.service, environment)
+    return placed.commit if placed is not None else release.previous_sha
+
+
+def base_tree(platform: Platform, release: Release) -> Path | None:
+    """The repository at the base commit, or None where there is none."""
+    base = base_commit(platform, release)
+    return _export(platform, release, base) if base is not None else None
+
+
+def _export(platform: Platform, release: Release, sha: str) -> Path:
+    source = platform.service(release.service).source
+    destination = platform.workspace.tree(release.repository, sha)
+    if not destination.exists():
+        platform.scm.fetch(source, sha)
+        platform.scm.export(source, sha, destination)
+    return destination

@@ -1,0 +1,111 @@
+"""Give a tool what it needs, and keep what it says.
+
+The tool is the one that the declaration names; `auto` takes the first of the preferred ones that is there. A kind of
+stage without any usable tool has missing evidence, with every tool's own reason.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, ToolRun
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
+from shopkart_pipeline.services.build_artifacts import environment
+from shopkart_pipeline.services.checkout_source import base_commit, base_tree, tree
+from shopkart_pipeline.services.judge_release import image_digest, stages_before
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.production_history import current
+
+_DEPLOYED_TESTS = frozenset({StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS})
+
+
+def collect_evidence(platform: Platform, release: Release, stage: Stage) -> ToolRun:
+    """Run the stage's tool."""
+    scanner = _choose(platform, stage)
+    if isinstance(scanner, EvidenceMissing):
+        return ToolRun(scanner)
+    with platform.workspace.scratch() as scratch:
+        return scanner.scan(_request(platform, release, stage, scratch))
+
+
+def _choose(platform: Platform, stage: Stage) -> Scanner | EvidenceMissing:
+    reasons: list[str] = []
+    for scanner in platform.scanners.get(stage.kind, ()):
+        if stage.tool in ("auto", scanner.name):
+            reason = scanner.unavailable()
+            if reason is None:
+                return scanner
+            reasons.append(f"{scanner.name}: {reason}")
+    return EvidenceMissing("; ".join(reasons) or f"no tool called {stage.tool} serves {stage.kind.value}")
+
+
+def _request(platform: Platform, release: Release, stage: Stage, scratch: Path) -> ScanRequest:
+    service = platform.service(release.service)
+    before = {service.stage(name).kind for name in stages_before(service, stage)}
+    records = platform.evidence.latest(release.service, release.key)
+    folder = scratch / "stage"
+    folder.mkdir()
+    return ScanRequest(
+        release=release,
+        service=service,
+        stage=stage,
+        tree=tree(platform, release),
+        scratch=folder,
+        log=platform.workspace.log(release, stage.name),
+        base_commit=base_commit(platform, release),
+        base_tree=base_tree(platform, release),
+        environment=environment(platform, release) if StageKind.DEPENDENCIES in before else None,
+        image=platform.workspace.layout(release) if StageKind.IMAGE in before else None,
+        image_digest=image_digest(service, records) if StageKind.IMAGE in before else None,
+        url=_staging_url(platform, release) if stage.phase is Phase.STAGING else None,
+        variables=_variables(platform, release, stage),
+        reports=_reports(platform, release, stage, scratch),
+    )
+
+
+def _staging_url(platform: Platform, release: Release) -> str:
+    name = platform.environment_of(Phase.STAGING).name
+    return platform.sites[name].cluster.observe(name, release.service).url
+
+
+def _variables(platform: Platform, release: Release, stage: Stage) -> Mapping[str, str]:
+    """What tests against a deployment are told: which version has to answer, and the code of both versions."""
+    if stage.kind not in _DEPLOYED_TESTS:
+        return {}
+    variables = {
+        "SHOPKART_EXPECTED_VERSION": release.key,
+        "SHOPKART_NEW_APPLICATION": str(platform.workspace.application(release)),
+    }
+    running = _running_application(platform, release)
+    return variables | ({"SHOPKART_RUNNING_APPLICATION": str(running)} if running else {})
+
+
+def _running_application(platform: Platform, release: Release) -> Path | None:
+    """The application in production, unpacked, for tests that run both versions side by side."""
+    placed = current(platform, release.service, platform.environment_of(Phase.PRODUCTION).name)
+    if placed is None:
+        return None
+    destination = platform.workspace.image(placed.digest)
+    if not destination.exists():
+        with platform.workspace.scratch() as scratch:
+            platform.registry.pull(release.service, placed.digest, scratch / "layout")
+            platform.image_files.unpack(scratch / "layout", destination)
+    return destination / "app"
+
+
+def _reports(platform: Platform, release: Release, stage: Stage, scratch: Path) -> Mapping[str, Path]:
+    """Raw reports of the stages before, written out for tools that build on them."""
+    service = platform.service(release.service)
+    records = platform.evidence.latest(release.service, release.key)
+    found: dict[str, Path] = {}
+    for name in stages_before(service, stage):
+        record = records.get(name)
+        if record is None or not isinstance(record.result, Evidence):
+            continue
+        for report in record.result.reports:
+            path = scratch / "reports" / name / Path(report.name).name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(platform.evidence.get_report(report.digest))
+            found[f"{name}/{path.name}"] = path
+    return found

@@ -1,0 +1,62 @@
+"""The verdict on a release, recomputed from stored evidence whenever somebody asks.
+
+Nothing that a user interface can write is read here: the records are those of the evidence store, the policy is
+today's declaration, and the image is the one that the newest `image` record names.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from shopkart_pipeline.domain.canonical import digest_of
+from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
+from shopkart_pipeline.domain.evidence import Evidence, StageRecord
+from shopkart_pipeline.domain.policy import Gate
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.verdict import Subject, Verdict, judge_stages
+from shopkart_pipeline.services.platform import Platform
+
+MAXIMUM_EVIDENCE_AGE_SECONDS = 14 * 24 * 3600.0
+"""Older evidence does not count: advisories and staging have moved on. Running the stage again renews it."""
+
+
+def judge_release(platform: Platform, release: Release, stages: Collection[str]) -> Verdict:
+    """The verdict over the named stages of a release, under today's policy."""
+    service = platform.service(release.service)
+    records = platform.evidence.latest(release.service, release.key)
+    subject = Subject(release.sha, image_digest(service, records), platform.clock.now(), MAXIMUM_EVIDENCE_AGE_SECONDS)
+    return judge_stages({name: gates_of(service, name) for name in stages}, records, subject)
+
+
+def gates_of(service: Service, stage: str) -> tuple[Gate, ...]:
+    """The gates of one stage."""
+    return tuple(gate for gate in service.gates if gate.stage == stage)
+
+
+def stages_before(service: Service, stage: Stage) -> tuple[str, ...]:
+    """All stages that must have passed before this one, in order, the needs of its needs included."""
+    wanted, pending = set[str](), list(stage.needs)
+    while pending:
+        name = pending.pop()
+        if name not in wanted:
+            wanted.add(name)
+            pending.extend(service.stage(name).needs)
+    return tuple(each.name for each in service.stages if each.name in wanted)
+
+
+def phases_before(service: Service, phase: Phase) -> tuple[str, ...]:
+    """All stages of the earlier phases."""
+    order = list(Phase)
+    return tuple(stage.name for stage in service.stages if order.index(stage.phase) < order.index(phase))
+
+
+def image_digest(service: Service, records: Mapping[str, StageRecord]) -> str | None:
+    """The digest of the release's image as its newest record says, or None while there is none."""
+    for stage in service.stages:
+        record = records.get(stage.name)
+        if stage.kind is StageKind.IMAGE and record is not None and isinstance(record.result, Evidence):
+            return record.result.facts.get("digest")
+    return None
+
+
+def evidence_digest(records: Mapping[str, StageRecord], stages: Iterable[str]) -> str:
+    """One digest over the records of these stages: what an approver agrees to. Any new attempt changes it."""
+    return digest_of({stage: digest_of(records[stage]) if stage in records else "missing" for stage in stages})

@@ -1,0 +1,84 @@
+"""The ports that use cases are handed, chosen once by `wiring`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Pipeline, Service, StageKind
+from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.ports.builder import ApplicationBuilder, ImageBuilder
+from shopkart_pipeline.ports.clock import Clock
+from shopkart_pipeline.ports.cluster import Cluster
+from shopkart_pipeline.ports.evidence_store import EvidenceStore
+from shopkart_pipeline.ports.forge import Forge
+from shopkart_pipeline.ports.image_files import ImageFiles
+from shopkart_pipeline.ports.inbox import Inbox
+from shopkart_pipeline.ports.incident_store import IncidentStore
+from shopkart_pipeline.ports.ledger import Ledger
+from shopkart_pipeline.ports.registry import ImageRegistry
+from shopkart_pipeline.ports.scanner import Scanner
+from shopkart_pipeline.ports.scm import SourceControl
+from shopkart_pipeline.ports.signer import SignatureVerifier
+from shopkart_pipeline.ports.telemetry import Logs, Metrics
+from shopkart_pipeline.services.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Site:
+    """What reaches one environment: its cluster, and what its services tell."""
+
+    cluster: Cluster
+    metrics: Metrics
+    logs: Logs
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything outside, behind ports."""
+
+    pipeline: Pipeline
+    workspace: Workspace
+    clock: Clock
+    scm: SourceControl
+    forge: Forge
+    inbox: Inbox
+    evidence: EvidenceStore
+    incidents: IncidentStore
+    ledger: Ledger
+    verifier: SignatureVerifier
+    registry: ImageRegistry
+    image_files: ImageFiles
+    application_builder: ApplicationBuilder
+    image_builders: tuple[ImageBuilder, ...]
+    """In the order in which `auto` prefers them."""
+    scanners: Mapping[StageKind, tuple[Scanner, ...]]
+    """By kind of stage, in the order in which `auto` prefers them."""
+    sites: Mapping[str, Site]
+    """By name of the environment."""
+
+    def service(self, name: str) -> Service:
+        """The declared service; raises `NotFound`."""
+        try:
+            return self.pipeline.services[name]
+        except KeyError:
+            known = ", ".join(self.pipeline.services)
+            raise NotFound(f"No service {name!r} is declared.", f"Declared are: {known}.") from None
+
+    def environment_of(self, phase: Phase) -> Environment:
+        """The environment of a phase; raises `NotFound`."""
+        for environment in self.pipeline.environments.values():
+            if environment.phase is phase:
+                return environment
+        raise NotFound(
+            f"No environment is declared for {phase.value}.", f"Add one to `environments` in {self.pipeline.file}."
+        )
+
+    def deployment_of(self, service: Service, phase: Phase) -> Deployment:
+        """How the service runs in the environment of a phase; raises `NotFound`."""
+        environment = self.environment_of(phase)
+        try:
+            return service.deployments[environment.name]
+        except KeyError:
+            raise NotFound(
+                f"Service {service.name} is not declared for {environment.name}.",
+                f"Add `environments: {{{environment.name}: ...}}` to the service in {self.pipeline.file}.",
+            ) from None

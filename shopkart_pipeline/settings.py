@@ -1,0 +1,100 @@
+"""What the surroundings say: the only reader of environment variables, and the keeper of the home's layout.
+
+| variable | meaning | default |
+| --- | --- | --- |
+| `SHOPKART_DECLARATION` | the declaration | `shopkart.yaml` here, else the shipped one |
+| `SHOPKART_HOME` | everything that this pipeline keeps | `.shopkart` beside the declaration |
+| `SHOPKART_RUNTIME` | how the local cluster runs replicas: `auto`, `process` or `docker` | `auto` |
+| `SHOPKART_WEBHOOK_SECRET` | secrets that sign webhooks, separated by commas | `secrets/webhook` in the home |
+| `SHOPKART_PORT` | port of the web interface | 3000 |
+| `SHOPKART_RECEIVER_PORT` | port of the webhook receiver | 3001 |
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shopkart_pipeline.domain.errors import PipelineError
+
+SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
+_RUNTIMES = ("auto", "process", "docker")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The surroundings, read once."""
+
+    home: Path
+    declaration: Path
+    runtime: str
+    webhook_secrets: tuple[str, ...]
+    """Given by the environment; empty: see `webhook_secrets_of`."""
+    web_port: int
+    receiver_port: int
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+
+def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. Raises `PipelineError` for a value that can't be used."""
+    given = os.environ if variables is None else variables
+    declaration = Path(given.get("SHOPKART_DECLARATION") or _default_declaration()).absolute()
+    home = Path(given.get("SHOPKART_HOME") or declaration.parent / ".shopkart").absolute()
+    runtime = given.get("SHOPKART_RUNTIME") or "auto"
+    if runtime not in _RUNTIMES:
+        raise PipelineError(f"SHOPKART_RUNTIME is {runtime!r}.", f"Use one of: {', '.join(_RUNTIMES)}.")
+    return Settings(
+        home=home,
+        declaration=declaration,
+        runtime=runtime,
+        webhook_secrets=tuple(part for part in given.get("SHOPKART_WEBHOOK_SECRET", "").split(",") if part),
+        web_port=_port(given, "SHOPKART_PORT", 3000),
+        receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
+    )
+
+
+def variables_for(settings: Settings) -> dict[str, str]:
+    """The environment of a process of ours: this process's own, with the settings made explicit."""
+    return {
+        **os.environ,
+        "SHOPKART_HOME": str(settings.home),
+        "SHOPKART_DECLARATION": str(settings.declaration),
+        "SHOPKART_RUNTIME": settings.runtime,
+        "DAGSTER_HOME": str(settings.dagster_home),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }
+
+
+def webhook_secrets_of(settings: Settings) -> tuple[str, ...]:
+    """The webhook secrets: those given, else one made at random and kept in the home (mode 0600)."""
+    if settings.webhook_secrets:
+        return settings.webhook_secrets
+    path = settings.home / "secrets" / "webhook"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_suffix(f".{secrets.token_hex(4)}")
+        temporary.touch(mode=0o600)
+        temporary.write_text(secrets.token_urlsafe(32))
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            pass  # Another process made it first: its secret is the one.
+        finally:
+            temporary.unlink()
+    return tuple(path.read_text().split())
+
+
+def _default_declaration() -> Path:
+    here = Path("shopkart.yaml")
+    return here if here.exists() else SHIPPED_DECLARATION
+
+
+def _port(given: Mapping[str, str], name: str, default: int) -> int:
+    text = given.get(name) or str(default)
+    if not text.isdigit() or not 0 <= int(text) <= 65535:
+        raise PipelineError(f"{name} is {text!r}.", "Use a port number from 0 to 65535 (0: any free one).")
+    return int(text)
