@@ -28,17 +28,13 @@ from shopkart_pipeline.adapters._oci_documents import (
     Descriptor,
     IndexDocument,
     Manifest,
+    blob_path,
     digest_of_file,
     parse,
     parse_manifest,
 )
 from shopkart_pipeline.adapters._oci_layer import LayerTarget
 from shopkart_pipeline.domain.errors import NotFound, UntrustedInput
-
-
-def blob_path(layout: Path, digest: str) -> Path:
-    """Where a layout keeps a blob."""
-    return layout / "blobs" / "sha256" / digest.removeprefix("sha256:")
 
 
 def read_manifest(layout: Path) -> Manifest:

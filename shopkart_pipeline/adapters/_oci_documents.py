@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, Field, JsonValue, NonNegativeInt, ValidationError
 
 from shopkart_pipeline.domain.errors import UntrustedInput
 
@@ -103,6 +103,7 @@ class ConfigDocument(BaseModel):
     os: str
     config: RunDocument = Field(default_factory=RunDocument)
     rootfs: _RootDocument
+    history: list[dict[str, JsonValue]] | None = None
 
 
 def digest_of(content: bytes) -> str:
@@ -114,6 +115,11 @@ def digest_of_file(path: Path) -> str:
     """The digest of a file, read in pieces."""
     with path.open("rb") as stream:
         return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+
+
+def blob_path(layout: Path, digest: str) -> Path:
+    """Where a layout keeps a blob."""
+    return layout / "blobs" / "sha256" / digest.removeprefix("sha256:")
 
 
 def parse_manifest(content: bytes, origin: str) -> Manifest:
