@@ -1,0 +1,21 @@
+"""The Dagster code location. Merges what the rooms below define; nothing else."""
+
+from dagster import DagsterInstance, Definitions
+
+from shopkart_pipeline.adapters import _process
+from shopkart_pipeline.defs.build import build_definitions
+from shopkart_pipeline.defs.dispatch import drain
+from shopkart_pipeline.engine import cancellation
+from shopkart_pipeline.engine.executor import parallel_threads
+from shopkart_pipeline.settings import from_environment
+from shopkart_pipeline.wiring import build_platform
+
+platform = build_platform(from_environment())
+cancellation.on_cancel(_process.stop_all)
+defs = Definitions.merge(build_definitions(platform), Definitions(executor=parallel_threads))
+
+
+def drain_inbox() -> None:
+    """What the warm worker runs, in a process of its own, when somebody rings and after every run."""
+    with DagsterInstance.get() as instance:
+        drain(instance, platform)

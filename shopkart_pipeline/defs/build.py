@@ -1,0 +1,46 @@
+"""All definitions, from a platform: a service more in the declaration is a service more here, without code."""
+
+# Dagster leaves type parameters of this function open.
+# pyright: reportUnknownVariableType=false
+
+from dagster import AssetSelection, Definitions, ResourceDefinition, define_asset_job
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from shopkart_pipeline.defs.keys import asset_key, job_name, releases_of
+from shopkart_pipeline.defs.rollback import build_rollback_job
+from shopkart_pipeline.defs.sensors import build_sensors
+from shopkart_pipeline.defs.stages import build_stages
+from shopkart_pipeline.domain.declaration import Phase, Service
+from shopkart_pipeline.services.platform import Platform
+
+_DESCRIPTIONS = {
+    Phase.CI: "From checkout to a published image.",
+    Phase.STAGING: "Deploy to staging and test there.",
+    Phase.PRODUCTION: "Bring an approved image to production.",
+}
+
+
+def build_definitions(platform: Platform) -> Definitions:
+    """Assets, checks, jobs and sensors of every declared service."""
+    services = platform.pipeline.services.values()
+    rollbacks = [build_rollback_job(service) for service in services]
+    return Definitions(
+        assets=[item for service in services for item in build_stages(service)],
+        jobs=[*rollbacks, *(job for service in services for job in _phase_jobs(service))],
+        sensors=build_sensors(rollbacks),
+        resources={"platform": ResourceDefinition.hardcoded_resource(platform)},
+    )
+
+
+def _phase_jobs(service: Service) -> list[UnresolvedAssetJobDefinition]:
+    return [_phase_job(service, phase) for phase in Phase if service.stages_of(phase)]
+
+
+def _phase_job(service: Service, phase: Phase) -> UnresolvedAssetJobDefinition:
+    return define_asset_job(
+        job_name(service.name, phase),
+        selection=AssetSelection.assets(*(asset_key(service.name, stage.name) for stage in service.stages_of(phase))),
+        partitions_def=releases_of(service.name),
+        description=f"{_DESCRIPTIONS[phase]} ({service.name})",
+        tags={"shopkart/service": service.name, "shopkart/phase": phase.value},
+    )

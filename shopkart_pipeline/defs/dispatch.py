@@ -1,0 +1,83 @@
+"""The inbox becomes runs. The sensor calls this every few seconds, the warm worker as soon as somebody rings.
+
+Both may do so at once: what a delivery asks for is decided the same way each time, run ids follow from the delivery,
+and launching one that exists is no error. A delivery is done only after all its runs are launched; one whose
+repository does not answer stays, and one that can never be understood is done with the reason.
+"""
+
+import logging
+
+from dagster import AssetMaterialization, DagsterInstance, MetadataValue
+
+from shopkart_pipeline.defs.keys import APPROVAL, asset_key, job_name, partitions_name
+from shopkart_pipeline.domain.errors import NotFound, PipelineError, UntrustedInput
+from shopkart_pipeline.engine.launch import launch_once
+from shopkart_pipeline.ports.inbox import Delivery
+from shopkart_pipeline.services.accept_release import APPROVED, accept
+from shopkart_pipeline.services.approve_release import APPROVE
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.requests import RunRequest
+
+log = logging.getLogger(__name__)
+
+
+def drain(instance: DagsterInstance, platform: Platform) -> tuple[str, ...]:
+    """Act upon everything that is pending; returns what was done, in words."""
+    return tuple(_dispatch(instance, platform, delivery) for delivery in platform.inbox.pending())
+
+
+def _dispatch(instance: DagsterInstance, platform: Platform, delivery: Delivery) -> str:
+    try:
+        accepted = accept(platform, delivery)
+    except (UntrustedInput, NotFound) as error:
+        return _done(platform, delivery, f"rejected: {error.what}")
+    except PipelineError as error:
+        log.warning("delivery %s waits: %s", delivery.id, error)
+        return f"{delivery.event} {delivery.id} waits: {error.what}"
+    for request in accepted.requests:
+        launch(instance, request)
+    if delivery.event == APPROVED:
+        _show_approvals(instance, platform, delivery, accepted.requests)
+    return _done(platform, delivery, accepted.outcome)
+
+
+def _done(platform: Platform, delivery: Delivery, outcome: str) -> str:
+    platform.inbox.done(delivery.id, outcome, platform.clock.now())
+    log.info("delivery %s (%s): %s", delivery.id, delivery.event, outcome)
+    return f"{delivery.event} {delivery.id}: {outcome}"
+
+
+def launch(instance: DagsterInstance, request: RunRequest) -> None:
+    """Launch the run that a request asks for, unless it exists."""
+    instance.add_dynamic_partitions(partitions_name(request.service), [request.release_key])
+    launch_once(
+        instance,
+        key=request.key,
+        job_name=job_name(request.service, request.phase),
+        asset_selection=None,
+        partition_key=request.release_key,
+        tags={"shopkart/release": f"{request.service}@{request.release_key}", "shopkart/reason": request.reason},
+    )
+
+
+def _show_approvals(
+    instance: DagsterInstance, platform: Platform, delivery: Delivery, requests: tuple[RunRequest, ...]
+) -> None:
+    """Show the approval in the lineage. It is shown, not counted: `authorise_deploy` reads the ledger."""
+    for request in requests:
+        for entry in platform.ledger.entries(request.service, request.release_key):
+            if entry.act.verb == APPROVE:
+                event = AssetMaterialization(
+                    asset_key=asset_key(request.service, APPROVAL),
+                    partition=request.release_key,
+                    description=f"approved by {entry.act.actor}",
+                    metadata={
+                        "approver": entry.act.actor,
+                        "image": entry.act.digest,
+                        "at": entry.act.at.isoformat(),
+                        "ledger_entry": MetadataValue.int(entry.sequence),
+                        "statement": MetadataValue.json(entry.act.body["statement"]),
+                        "delivery": delivery.id,
+                    },
+                )
+                instance.report_runless_asset_event(event)

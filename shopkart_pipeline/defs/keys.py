@@ -1,0 +1,33 @@
+"""Names in Dagster: an asset key is `[service, stage]`, a partition is a release, a job is one phase of a service."""
+
+from dagster import AssetKey, DynamicPartitionsDefinition
+
+from shopkart_pipeline.domain.declaration import Phase
+
+APPROVAL = "approval"
+
+
+def asset_key(service: str, stage: str) -> AssetKey:
+    return AssetKey([service, stage])
+
+
+def partitions_name(service: str) -> str:
+    return f"{service}_releases"
+
+
+def releases_of(service: str) -> DynamicPartitionsDefinition:
+    """The releases of a service; one partition definition per service keeps pages and queries small."""
+    return DynamicPartitionsDefinition(name=partitions_name(service))
+
+
+def job_name(service: str, phase: Phase) -> str:
+    return f"{op_prefix(service)}_{phase.value}"
+
+
+def rollback_job_name(service: str) -> str:
+    return f"{op_prefix(service)}_rollback"
+
+
+def op_prefix(service: str) -> str:
+    """Service names may hold hyphens; Dagster's names may not."""
+    return service.replace("-", "_")

@@ -1,0 +1,40 @@
+"""The button that brings production back: a job of one op per service."""
+
+# Dagster leaves type parameters of these functions open.
+# pyright: reportUnknownVariableType=false
+
+from dagster import Config, Failure, JobDefinition, OpExecutionContext, ResourceParam, job, op
+
+from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
+from shopkart_pipeline.domain.declaration import Service
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.roll_back import roll_back
+
+
+class RollbackConfig(Config):
+    """Why, and who says so; both go into the ledger."""
+
+    reason: str = "pressed in the web interface"
+    actor: str = "web interface"
+
+
+def build_rollback_job(service: Service) -> JobDefinition:
+    """Needs no partition: it always goes to the release before the current one."""
+
+    @op(
+        name=f"{op_prefix(service.name)}_roll_back",
+        description="Brings production back to the release before: no rebuild, no rescan, no new approval.",
+    )
+    def roll_back_op(context: OpExecutionContext, config: RollbackConfig, platform: ResourceParam[Platform]) -> None:
+        try:
+            placed = roll_back(platform, service.name, config.actor, config.reason, context.run_id)
+        except PipelineError as error:
+            raise Failure(error.what, metadata={"fix": error.fix}, allow_retries=False) from None
+        context.add_output_metadata({"release": placed.release_key, "image": placed.digest})
+
+    @job(name=rollback_job_name(service.name), description=f"Roll {service.name} back in production.")
+    def rollback_job() -> None:
+        roll_back_op()
+
+    return rollback_job

@@ -1,0 +1,76 @@
+"""What runs without being asked: deliveries become runs, and rollouts that nobody drives are turned back."""
+
+# Dagster leaves type parameters of these functions open.
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportUntypedFunctionDecorator=false
+# pyright: reportReturnType=false
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import NAMESPACE_URL, uuid5
+
+from dagster import (
+    DefaultSensorStatus,
+    JobDefinition,
+    ResourceParam,
+    RunRequest,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    SkipReason,
+    sensor,
+)
+
+from shopkart_pipeline.defs.dispatch import drain
+from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.tend_rollouts import Abandoned, abandoned_rollouts, overdue
+
+
+def build_sensors(rollback_jobs: Sequence[JobDefinition]) -> list[SensorDefinition]:
+    """All sensors of the code location."""
+    return [_deliveries(), _abandoned(rollback_jobs)]
+
+
+def _deliveries() -> SensorDefinition:
+    @sensor(
+        name="deliveries",
+        minimum_interval_seconds=5,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Turns deliveries in the inbox (merges, approvals, phases that are through) into runs.",
+    )
+    def deliveries(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SkipReason:
+        done = drain(context.instance, platform)
+        # Runs are launched here under ids that follow from the delivery, so no RunRequest is returned:
+        # the warm worker may have launched the same run a moment ago.
+        return SkipReason("; ".join(done) or "The inbox is empty.")
+
+    return deliveries
+
+
+def _abandoned(rollback_jobs: Sequence[JobDefinition]) -> SensorDefinition:
+    @sensor(
+        name="abandoned_rollouts",
+        minimum_interval_seconds=15,
+        default_status=DefaultSensorStatus.RUNNING,
+        jobs=rollback_jobs,
+        description="Turns back rollouts in production whose worker was lost and that nobody resumed.",
+    )
+    def abandoned(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult:
+        seen = {name: datetime.fromisoformat(at) for name, at in json.loads(context.cursor or "{}").items()}
+        late, first_seen = overdue(abandoned_rollouts(platform), seen, platform.clock.now())
+        cursor = json.dumps({name: at.isoformat() for name, at in first_seen.items()})
+        requests = [_turn_back(each, first_seen[each.name]) for each in late]
+        return SensorResult(run_requests=requests, cursor=cursor)
+
+    return abandoned
+
+
+def _turn_back(rollout: Abandoned, since: datetime) -> RunRequest:
+    config = {"reason": "its worker was lost", "actor": "pipeline"}
+    op_name = f"{op_prefix(rollout.service)}_roll_back"
+    return RunRequest(
+        run_key=str(uuid5(NAMESPACE_URL, f"turn-back:{rollout.name}:{since.isoformat()}")),
+        job_name=rollback_job_name(rollout.service),
+        run_config={"ops": {op_name: {"config": config}}},
+    )

@@ -1,0 +1,140 @@
+"""One asset per stage of a service, one blocking check per gate.
+
+Checks show; `run_stage` enforces: it refuses a stage whose predecessors are not passed for this commit and image,
+whoever pressed the button and whatever the event log says. Missing evidence leaves failed checks and no
+materialization, because there is nothing that could be shown as a result.
+"""
+
+import warnings
+from collections.abc import Iterator
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetsDefinition,
+    AssetSpec,
+    Failure,
+    MaterializeResult,
+    PreviewWarning,
+    ResourceParam,
+    asset,
+)
+
+from shopkart_pipeline.defs.display import check_result, record_metadata
+from shopkart_pipeline.defs.keys import APPROVAL, asset_key, op_prefix, releases_of
+from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
+from shopkart_pipeline.domain.errors import Refused
+from shopkart_pipeline.domain.evidence import EvidenceMissing
+from shopkart_pipeline.services.judge_release import gates_of
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.run_stage import StageOutcome, run_stage
+
+_DESCRIPTIONS = {
+    StageKind.SOURCE: "The repository at the release's commit.",
+    StageKind.DEPENDENCIES: "The service's dependencies, installed exactly as locked.",
+    StageKind.LINT: "What the linters say about the source.",
+    StageKind.UNIT_TESTS: "Results and coverage of the unit tests.",
+    StageKind.QUALITY: "Code quality of what is new: violations, coverage, duplication, security hotspots.",
+    StageKind.SECRET_SCAN: "Credentials in the tree and in the commits of the release.",
+    StageKind.DEPENDENCY_SCAN: "Known vulnerabilities of the locked dependencies.",
+    StageKind.APPLICATION: "The built application with its runtime dependencies.",
+    StageKind.IMAGE: "The container image, named by its digest from here on.",
+    StageKind.IMAGE_SCAN: "Known vulnerabilities and misconfiguration of the image.",
+    StageKind.PUBLISHED_IMAGE: "The image in the registry, its digest confirmed by the registry.",
+    StageKind.STAGING: "The image running in staging.",
+    StageKind.INTEGRATION_TESTS: "Integration tests against the release in staging.",
+    StageKind.ACCEPTANCE_TESTS: "User acceptance tests against the release in staging.",
+    StageKind.PRODUCTION: "The image running in production: canary first, then a rolling update.",
+    StageKind.COMMAND: "A stage that the service declares.",
+}
+_KINDS = {
+    StageKind.SOURCE: {"git"},
+    StageKind.DEPENDENCIES: {"python"},
+    StageKind.UNIT_TESTS: {"pytest"},
+    StageKind.IMAGE: {"docker"},
+    StageKind.IMAGE_SCAN: {"docker"},
+    StageKind.PUBLISHED_IMAGE: {"docker"},
+    StageKind.STAGING: {"kubernetes"},
+    StageKind.PRODUCTION: {"kubernetes"},
+}
+
+
+def build_stages(service: Service) -> list[AssetsDefinition | AssetSpec]:
+    """The assets of a service, and the approval as an asset that people make."""
+    return [*(_stage_asset(service, stage) for stage in service.stages), _approval(service)]
+
+
+def group_of(service: Service, phase: Phase) -> str:
+    return f"{op_prefix(service.name)}_{phase.value}"
+
+
+def _approval(service: Service) -> AssetSpec:
+    """Shown between staging and production; recorded by `shopkart approve`, never materialized by a run."""
+    before = [stage.name for stage in service.stages_of(Phase.STAGING)]
+    return AssetSpec(
+        asset_key(service.name, APPROVAL),
+        deps=[asset_key(service.name, name) for name in before],
+        description="Signed statements of people about the image and its evidence. Give one with `shopkart approve`.",
+        group_name=group_of(service, Phase.PRODUCTION),
+        owners=list(service.owners),
+        kinds={"human"},
+        partitions_def=releases_of(service.name),
+    )
+
+
+def _stage_asset(service: Service, stage: Stage) -> AssetsDefinition:
+    key = asset_key(service.name, stage.name)
+    needs = [*stage.needs, *([APPROVAL] if stage.phase is Phase.PRODUCTION else [])]
+
+    @asset(
+        key=key,
+        deps=[asset_key(service.name, name) for name in needs],
+        partitions_def=releases_of(service.name),
+        group_name=group_of(service, stage.phase),
+        owners=list(service.owners),
+        kinds=_KINDS.get(stage.kind, {stage.phase.value}),
+        description=_DESCRIPTIONS[stage.kind],
+        check_specs=_checks(service, stage),
+        tags={"shopkart/phase": stage.phase.value, "shopkart/kind": stage.kind.value},
+    )
+    def run(
+        context: AssetExecutionContext, platform: ResourceParam[Platform]
+    ) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
+        release = platform.evidence.release(service.name, context.partition_key)
+        try:
+            outcome = run_stage(platform, release, stage.name, context.run_id)
+        except Refused as refusal:
+            raise Failure(refusal.what, metadata={"fix": refusal.fix}, allow_retries=False) from None
+        yield from _events(platform, outcome)
+
+    def _events(platform: Platform, outcome: StageOutcome) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
+        release = platform.evidence.release(service.name, outcome.record.release_key)
+        log = str(platform.workspace.log(release, stage.name))
+        metadata = record_metadata(release, outcome, log)
+        checks = [check_result(key, gate) for gate in outcome.gates]
+        result = outcome.record.result
+        if isinstance(result, EvidenceMissing):
+            yield from checks
+            raise Failure(result.reason, metadata=metadata, allow_retries=False)
+        yield MaterializeResult(asset_key=key, metadata=metadata, check_results=checks)
+
+    return run
+
+
+def _checks(service: Service, stage: Stage) -> list[AssetCheckSpec]:
+    gates = gates_of(service, stage.name)
+    named = {gate.name: gate.description for gate in gates} or {"evidence": "The stage left evidence."}
+    with warnings.catch_warnings():
+        # Partitioned checks are a preview; without them one release's result would overwrite another's.
+        warnings.simplefilter("ignore", PreviewWarning)
+        return [
+            AssetCheckSpec(
+                name,
+                asset=asset_key(service.name, stage.name),
+                description=description,
+                blocking=True,
+                partitions_def=releases_of(service.name),
+            )
+            for name, description in named.items()
+        ]
