@@ -1,0 +1,66 @@
+"""The `shopkart` command.
+
+Commands are imported when they are called: most of them need neither Dagster nor an instance, and answer at once.
+Exit codes: 0 all is well, 1 it did not work or was refused, 2 the arguments or the declaration can't be used.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from shopkart_pipeline.domain.errors import DeclarationError, PipelineError
+
+_COMMANDS = {
+    "demo": "run the main job: four releases of the storefront, from merge to production and back",
+    "up": "run web interface, daemon, receiver and local platform together, until Ctrl-C",
+    "receive": "run the webhook receiver alone",
+    "validate": "check the declaration and report every fault at once",
+    "plan": "show what would run, for which services, with which gates",
+    "releases": "list releases and where they stand",
+    "show": "show one release: stages, gates, approvals, rollout",
+    "approve": "sign an approval for production",
+    "rollback": "bring production back to the release before",
+    "incidents": "list incidents, or show one with its postmortem",
+    "ledger": "show or verify the ledger",
+    "test": "run the project's tests",
+    "lint": "run the project's linter, type checker and import contracts",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the console script."""
+    parser = argparse.ArgumentParser(prog="shopkart", description="ShopKart's CI/CD pipeline.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for name, text in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if name in given[:1]:
+            _module(name).add_arguments(command)
+    options = parser.parse_args(given)
+    raise SystemExit(_run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        return _module(options.command).run(options)
+    except DeclarationError as error:
+        for fault in error.faults:
+            errors.print(str(fault), markup=False)
+        errors.print(f"{len(error.faults)} faults; nothing was changed.", style="bold red")
+        return error.exit_code
+    except PipelineError as error:
+        errors.print(f"shopkart: {error.what}", style="bold red", markup=False)
+        errors.print(f"  {error.fix}", markup=False)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _module(name: str) -> Any:
+    """A module with `add_arguments(parser)` and `run(options) -> int`."""
+    return importlib.import_module(f"shopkart_pipeline.cli.{name}")
