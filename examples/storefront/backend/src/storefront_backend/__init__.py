@@ -1,0 +1,1 @@
+"""ShopKart's shop as an HTTP API: the catalogue and orders in PostgreSQL, carts in Redis."""

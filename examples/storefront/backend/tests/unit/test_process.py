@@ -1,0 +1,72 @@
+"""The backend as a platform sees it: processes with an environment, a port, signals and a log."""
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from real_servers import SOURCE_TREES, running_service
+
+
+@pytest.fixture
+def environment(stores) -> dict[str, str]:
+    return {
+        "REDIS_URL": stores.redis_url,
+        "DATABASE_URL": stores.database_url,
+        "SHOPKART_VERSION": "2.3.4",
+        "SHOPKART_TRACK": "canary",
+        "DRAIN_SECONDS": "2",
+    }
+
+
+def test_a_replica_that_is_stopped_under_load_loses_no_request(environment, cart_id):
+    with running_service(environment) as service, ThreadPoolExecutor() as pool, httpx.Client() as client:
+        under_load = threading.Event()
+
+        def ask_until_it_is_gone() -> list[int]:
+            """Asks over connections that are kept open, until no new connection is taken."""
+            answers: list[int] = []
+            while True:
+                try:
+                    answers.append(client.get(f"{service.url}/carts/{cart_id}").status_code)
+                except httpx.ConnectError:
+                    return answers
+                if len(answers) == 5:
+                    under_load.set()
+
+        clients = [pool.submit(ask_until_it_is_gone) for _ in range(2)]
+        under_load.wait()
+        service.process.terminate()
+
+        assert {status for one in clients for status in one.result()} == {200}
+        assert service.process.wait(timeout=5) == 0
+
+
+def test_the_log_is_json_with_who_wrote_it_and_without_credentials(environment):
+    url = environment["DATABASE_URL"].replace("postgres:@", "postgres:s3cret@")
+    with running_service({**environment, "DATABASE_URL": url}) as service:
+        httpx.get(f"{service.url}/catalogue?card=4111", headers={"x-request-id": "abc"})
+        lines = service.log_lines()
+
+    assert [line["message"] for line in lines] == ["listening", "started", "request answered"]
+    assert {(one["service"], one["version"], one["track"]) for one in lines} == {
+        ("backend", "2.3.4", "canary")
+    }
+    assert (lines[2]["route"], lines[2]["request_id"], lines[2]["status"]) == ("/catalogue", "abc", 200)
+    assert "s3cret" not in str(lines)
+    assert "4111" not in str(lines)
+
+
+def test_an_environment_without_stores_ends_with_2_and_says_what_is_missing():
+    ended = subprocess.run(
+        [sys.executable, "-m", "storefront_backend"],
+        env={"PYTHONPATH": os.pathsep.join(map(str, SOURCE_TREES)), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert ended.returncode == 2
+    assert ended.stderr == "REDIS_URL must be set\nDATABASE_URL must be set\n"
