@@ -177,3 +177,43 @@ def _tail(log: Path, start_bytes: int) -> bytes:
         end = stream.seek(0, os.SEEK_END)
         stream.seek(max(start_bytes, end - _TAIL_BYTES))
         return stream.read()
+
+
+class Background:
+    """A process of the pipeline itself that runs beside this one, such as the web interface."""
+
+    def __init__(self, name: str, arguments: Sequence[str], variables: Mapping[str, str], log: Path) -> None:
+        """Start it in a process group of its own; unlike a command it gets the whole environment that it is given."""
+        self.name, self.log = name, log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as stream:
+            self._process = subprocess.Popen(
+                list(arguments),
+                env=dict(variables),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._process.poll()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Ask it to end, wait, and kill what is left of its group."""
+        self.ask_to_stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace_seconds)
+        kill_group(self.pid)
+        self._process.wait()
+
+    def ask_to_stop(self) -> None:
+        if self.exit_code is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()

@@ -1,0 +1,42 @@
+"""`shopkart approve RELEASE`: show what is agreed to, sign it with one's SSH key, record it, ring."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from shopkart_pipeline.adapters.ssh_signature import SshSigner
+from shopkart_pipeline.cli.arguments import add_release, find_release, open_platform
+from shopkart_pipeline.cli.doorbell import ring
+from shopkart_pipeline.domain.declaration import Phase
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.ports.ledger import Entry
+from shopkart_pipeline.services.accept_release import APPROVED, progress
+from shopkart_pipeline.services.approve_release import record_approval, statement_for
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.settings import from_environment
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_release(parser)
+    default = "~/.ssh/id_ed25519"
+    parser.add_argument("--key", default=default, help=f"OpenSSH ed25519 private key to sign with (default {default})")
+
+
+def run(options: argparse.Namespace) -> int:
+    platform = open_platform()
+    release = find_release(platform, options.release)
+    entry = approve(platform, release, Path(options.key).expanduser())
+    ring(from_environment())
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{entry.act.actor} approved {release.name}")
+    console.print(f"  image {entry.act.digest}\n  ledger entry {entry.sequence} ({entry.entry_hash[:16]})")
+    return 0
+
+
+def approve(platform: Platform, release: Release, key_file: Path) -> Entry:
+    """Sign the statement about a release as it stands, record it, and tell the pipeline."""
+    statement = statement_for(platform, release, platform.clock.now())
+    entry = record_approval(platform, release, statement, SshSigner(key_file).sign(statement.to_bytes()))
+    platform.inbox.put(progress(APPROVED, release, Phase.PRODUCTION, entry.entry_hash, platform))
+    return entry

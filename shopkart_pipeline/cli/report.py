@@ -1,0 +1,170 @@
+"""A release as data for people and programs: read from evidence, ledger and incidents alone, no Dagster needed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shopkart_pipeline.domain.declaration import Phase, Stage
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord
+from shopkart_pipeline.domain.incident import Incident, IncidentStep
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict, evaluate_stage
+from shopkart_pipeline.services.approve_release import APPROVE
+from shopkart_pipeline.services.judge_release import gates_of, image_digest, stages_before
+from shopkart_pipeline.services.platform import Platform
+
+RELEASED, ROLLED_BACK, STOPPED, UNDER_WAY = "released", "rolled_back", "stopped", "under_way"
+
+
+def release_report(platform: Platform, release: Release) -> dict[str, Any]:
+    """Everything about one release: stages, gates, approvals, rollout, verdict."""
+    service = platform.service(release.service)
+    records = platform.evidence.latest(release.service, release.key)
+    running = {start.stage: start for start in platform.evidence.running(release.service, release.key)}
+    stages = [_stage(platform, release, stage, records, running) for stage in service.stages]
+    return {
+        "service": release.service,
+        "release": release.key,
+        "title": release.title,
+        "author": release.author.name,
+        "commit": release.sha,
+        "digest": image_digest(service, records),
+        "received_at": release.received_at.isoformat(),
+        "verdict": verdict_of(platform, release),
+        "stages": stages,
+        "approvers": approvers_of(platform, release),
+        "rollout": _rollout(platform, release),
+        "refusals": [note.message for note in platform.evidence.notes(release.service, release.key, "refused")],
+    }
+
+
+def approvers_of(platform: Platform, release: Release) -> list[str]:
+    """Who approved, as the ledger tells."""
+    entries = platform.ledger.entries(release.service, release.key)
+    return sorted({entry.act.actor for entry in entries if entry.act.verb == APPROVE})
+
+
+def verdict_of(platform: Platform, release: Release) -> str:
+    """How the release ended, or that it has not."""
+    service = platform.service(release.service)
+    records = platform.evidence.latest(release.service, release.key)
+    outcomes = {stage.name: stage_outcome(platform, release, stage, records) for stage in service.stages}
+    production = [stage.name for stage in service.stages_of(Phase.PRODUCTION)]
+    if all(outcomes[name] == "passed" for name in production):
+        return RELEASED
+    if any(outcomes[name] == "failed" for name in production):
+        return ROLLED_BACK
+    if any(outcome in ("failed", "missing") for outcome in outcomes.values()):
+        return STOPPED
+    return UNDER_WAY
+
+
+def is_settled(platform: Platform, release: Release) -> bool:
+    """Whether nothing of the release runs, or could still start by itself."""
+    service = platform.service(release.service)
+    records = platform.evidence.latest(release.service, release.key)
+    outcomes = {stage.name: stage_outcome(platform, release, stage, records) for stage in service.stages}
+    due = [
+        stage.name
+        for stage in service.stages
+        if outcomes[stage.name] == "not_run"
+        and stage.phase is not Phase.PRODUCTION
+        and all(outcomes[name] == "passed" for name in stages_before(service, stage))
+    ]
+    return not due and not platform.evidence.running(release.service, release.key)
+
+
+def stage_outcome(platform: Platform, release: Release, stage: Stage, records: Mapping[str, StageRecord]) -> str:
+    """`passed`, `failed`, `missing` or `not_run`."""
+    record = records.get(stage.name)
+    if record is None:
+        return "not_run"
+    outcome = Verdict(_gates(platform, release, stage, record)).outcome
+    return {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.MISSING: "missing"}[outcome]
+
+
+def _gates(platform: Platform, release: Release, stage: Stage, record: StageRecord) -> tuple[GateResult, ...]:
+    gates = gates_of(platform.service(release.service), stage.name)
+    return evaluate_stage(stage.name, gates, record.result)
+
+
+def _stage(
+    platform: Platform,
+    release: Release,
+    stage: Stage,
+    records: Mapping[str, StageRecord],
+    running: Mapping[str, Any],
+) -> dict[str, Any]:
+    record = records.get(stage.name)
+    shown: dict[str, Any] = {"stage": stage.name, "phase": stage.phase.value}
+    if stage.name in running:
+        return shown | {"status": "running", "started_at": running[stage.name].started_at.isoformat()}
+    if record is None:
+        return shown | {"status": "not_run"}
+    return shown | {
+        "status": stage_outcome(platform, release, stage, records),
+        "started_at": record.started_at.isoformat(),
+        "finished_at": record.finished_at.isoformat(),
+        "duration_seconds": round(record.duration_seconds, 3),
+        "run_id": record.run_id,
+        "image": record.subject_digest,
+        "tool": _tool(record),
+        "summary": record.result.summary if isinstance(record.result, Evidence) else record.result.reason,
+        "gates": [_gate(gate) for gate in _gates(platform, release, stage, record)],
+        "findings": _findings(record),
+        "notes": list(record.result.notes) if isinstance(record.result, Evidence) else [],
+    }
+
+
+def _tool(record: StageRecord) -> str | None:
+    tool = record.result.tool
+    return None if tool is None else f"{tool.name} {tool.version}".strip()
+
+
+def _gate(gate: GateResult) -> dict[str, Any]:
+    return {
+        "gate": gate.gate,
+        "outcome": gate.outcome.value,
+        "value": gate.value,
+        "limit": gate.limit,
+        "comparison": gate.comparison.value if gate.comparison else None,
+        "reason": gate.reason,
+    }
+
+
+def _findings(record: StageRecord) -> list[dict[str, Any]]:
+    if isinstance(record.result, EvidenceMissing):
+        return []
+    return [
+        {
+            "rule": finding.rule,
+            "severity": finding.severity.name.lower(),
+            "message": finding.message,
+            "path": finding.path,
+            "line": finding.line,
+            "package": finding.package,
+            "fixed_in": finding.fixed_in,
+            "new": finding.is_new,
+        }
+        for finding in record.result.findings
+    ]
+
+
+def _rollout(platform: Platform, release: Release) -> list[dict[str, Any]]:
+    notes = platform.evidence.notes(release.service, release.key, "rollout")
+    return [{"at": note.at.isoformat(), "what": note.message, **note.data} for note in notes]
+
+
+def incident_report(incident: Incident) -> dict[str, Any]:
+    """An incident's times and what was found."""
+    times = {step.value: incident.time_of(step) for step in IncidentStep}
+    return {
+        "id": incident.id,
+        "service": incident.service,
+        "release": incident.suspected_release,
+        "reason": incident.reason,
+        "failed_requests": incident.failed_requests,
+        "answered_requests": incident.answered_requests,
+        "times": {name: at.isoformat() if at else None for name, at in times.items()},
+        "signatures": [vars(signature) for signature in incident.signatures],
+        "missing": list(incident.missing),
+    }

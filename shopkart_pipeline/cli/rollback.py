@@ -1,0 +1,22 @@
+"""`shopkart rollback SERVICE`: production goes back to the release before."""
+
+import argparse
+import getpass
+from uuid import uuid4
+
+from rich.console import Console
+
+from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.services.roll_back import roll_back
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("service", metavar="SERVICE")
+    parser.add_argument("--reason", required=True, help="why; it goes into the ledger")
+
+
+def run(options: argparse.Namespace) -> int:
+    platform = open_platform()
+    placed = roll_back(platform, options.service, getpass.getuser(), options.reason, f"rollback-{uuid4()}")
+    Console(soft_wrap=True).print(f"{options.service} goes back to {placed.release_key}\n  image {placed.digest}")
+    return 0

@@ -1,0 +1,64 @@
+"""`shopkart show RELEASE`: stages, gates with value and limit, approvals, rollout."""
+
+import argparse
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from shopkart_pipeline.cli.arguments import add_release, find_release, open_platform
+from shopkart_pipeline.cli.report import release_report
+from shopkart_pipeline.cli.words import MARKS, STYLES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_release(parser)
+    parser.add_argument("--json", action="store_true", help="print the same as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    platform = open_platform()
+    report = release_report(platform, find_release(platform, options.release))
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        print_report(Console(), report)
+    return 0
+
+
+def print_report(console: Console, report: dict[str, Any]) -> None:
+    """One release for people."""
+    verdict = report["verdict"]
+    console.print(f"[bold]{report['service']}@{report['release']}[/]  {escape(report['title'])} ({report['author']})")
+    console.print(f"commit {report['commit']}\nimage  {report['digest'] or 'none'}")
+    console.print(f"verdict [{STYLES[verdict]}]{verdict.replace('_', ' ')}[/]")
+    if report["approvers"]:
+        console.print(f"approved by {', '.join(report['approvers'])}")
+    console.print(_stages(report["stages"]))
+    for step in report["rollout"]:
+        console.print(f"  {step['at'][11:19]} {escape(step['what'])}")
+    for refusal in report["refusals"]:
+        console.print(f"[bold red]refused[/] {escape(refusal)}")
+
+
+def _stages(stages: list[dict[str, Any]]) -> Table:
+    table = Table("", "stage", "seconds", "tool", "what it found, and its gates", box=None, padding=(0, 1))
+    for stage in stages:
+        status = stage["status"]
+        seconds = f"{stage['duration_seconds']:.1f}" if "duration_seconds" in stage else ""
+        lines = [escape(stage.get("summary", ""))]
+        lines += [f"[{STYLES[_status(gate)]}]{escape(_gate_line(gate))}[/]" for gate in stage.get("gates", [])]
+        lines += [f"[dim]{escape(note)}[/]" for note in stage.get("notes", [])]
+        mark = f"[{STYLES[status]}]{MARKS[status]}[/]"
+        table.add_row(mark, stage["stage"], seconds, stage.get("tool") or "", "\n".join(line for line in lines if line))
+    return table
+
+
+def _status(gate: dict[str, Any]) -> str:
+    return {"pass": "passed", "fail": "failed", "missing": "missing"}[gate["outcome"]]
+
+
+def _gate_line(gate: dict[str, Any]) -> str:
+    return f"{gate['gate']}: {gate['reason']}"

@@ -1,0 +1,141 @@
+"""The processes that make up a running pipeline on one machine, started together and stopped together.
+
+What is started is written to `stack.json` in the home (process id and start time), so that the next start ends what
+a killed one left behind. The local cluster is asked to stop last: replicas drain while nothing changes them any more.
+"""
+
+import contextlib
+import json
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from shopkart_pipeline.adapters._files import write_atomically
+from shopkart_pipeline.adapters._process import Background
+from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.settings import Settings, variables_for
+
+ROOT = Path(__file__).resolve().parents[2]
+_BIN = Path(sys.executable).parent
+STOP_SECONDS = 30.0
+
+
+@dataclass
+class Stack:
+    """Running processes, in the order of their start."""
+
+    settings: Settings
+    processes: list[Background] = field(default_factory=list[Background])
+
+    def start(self, name: str, arguments: Sequence[str], extra: Mapping[str, str] | None = None) -> Background:
+        """Start one; its output goes to `logs/NAME.log` in the home."""
+        variables = variables_for(self.settings) | dict(extra or {})
+        log = self.settings.home / "logs" / "processes" / f"{name}.log"
+        process = Background(name, arguments, variables, log)
+        self.processes.append(process)
+        self._remember()
+        return process
+
+    def check(self) -> None:
+        """Raise `ToolUnavailable` if one has ended by itself."""
+        for process in self.processes:
+            if process.exit_code is not None:
+                raise ToolUnavailable(f"{process.name} ended with code {process.exit_code}.", f"See {process.log}.")
+
+    def stop(self) -> None:
+        """Stop all: what was started last goes first, so nothing loses what it needs."""
+        for process in reversed(self.processes):
+            process.stop(STOP_SECONDS)
+        self.processes.clear()
+        _file(self.settings).unlink(missing_ok=True)
+
+    def _remember(self) -> None:
+        known = [{"pid": each.pid, "created": _created(each.pid)} for each in self.processes]
+        write_atomically(_file(self.settings), json.dumps(known).encode())
+
+
+def end_leftovers(settings: Settings) -> int:
+    """End the processes of a stack of this home that was killed; returns how many there were."""
+    path = _file(settings)
+    known = json.loads(path.read_text()) if path.exists() else []
+    ended = 0
+    for entry in reversed(known):
+        if _created(entry["pid"]) == entry["created"]:
+            process = psutil.Process(entry["pid"])
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+                with contextlib.suppress(psutil.TimeoutExpired):
+                    process.wait(STOP_SECONDS)
+                ended += 1
+    path.unlink(missing_ok=True)
+    return ended
+
+
+def start_platform(stack: Stack) -> None:
+    """The local cluster with its databases and load balancer."""
+    settings = stack.settings
+    arguments = [sys.executable, "-m", "shopkart_pipeline.adapters.local_cluster", str(settings.home)]
+    stack.start("cluster", arguments, {"SHOPKART_RUNTIME": settings.runtime})
+
+
+def start_engine(stack: Stack) -> None:
+    """The warm worker; nothing else opens Dagster's storage before it has."""
+    arguments = [
+        *(sys.executable, "-m", "shopkart_pipeline.engine.warm_server", str(stack.settings.dagster_home)),
+        f"--watch={stack.settings.declaration}",
+        "--idle-timeout-seconds=0",
+    ]
+    stack.start("engine", arguments)
+
+
+def start_daemon(stack: Stack) -> None:
+    """Sensors, schedules and run monitoring."""
+    stack.start("daemon", [str(_BIN / "dagster-daemon"), "run", "-w", str(ROOT / "workspace.yaml")])
+
+
+def start_web(stack: Stack, *, with_daemon: bool) -> None:
+    """The web interface; `dagster dev` runs the daemon beside it over one code server."""
+    port = str(stack.settings.web_port)
+    where = ["-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1", "-p", port]
+    program = [str(_BIN / "dagster"), "dev"] if with_daemon else [str(_BIN / "dagster-webserver")]
+    stack.start("web", [*program, *where])
+
+
+def start_receiver(stack: Stack) -> None:
+    """The door for webhooks."""
+    extra = {"SHOPKART_RECEIVER_PORT": str(stack.settings.receiver_port)}
+    stack.start("receiver", [str(_BIN / "shopkart"), "receive"], extra)
+
+
+def wait_for_port(stack: Stack, port: int, timeout_seconds: float) -> None:
+    """Wait until something listens on a local port."""
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        stack.check()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise ToolUnavailable(f"Nothing listens on port {port} after {timeout_seconds:.0f} s.", "See the logs in the home.")
+
+
+def free_port() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _file(settings: Settings) -> Path:
+    return settings.home / "stack.json"
+
+
+def _created(pid: int) -> float | None:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None

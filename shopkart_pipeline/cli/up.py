@@ -1,0 +1,78 @@
+"""`shopkart up`: web interface, daemon, receiver and local platform in the foreground, until Ctrl-C."""
+
+import argparse
+import signal
+import time
+from types import FrameType
+
+from rich.console import Console
+
+from shopkart_pipeline.adapters.local_cluster import wait_ready
+from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.cli.stack import (
+    Stack,
+    end_leftovers,
+    start_engine,
+    start_platform,
+    start_receiver,
+    start_web,
+    wait_for_port,
+)
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.engine.warm_client import ServerOptions, WarmClient
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.settings import Settings, from_environment, webhook_secrets_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Addresses and ports come from SHOPKART_PORT and SHOPKART_RECEIVER_PORT."
+
+
+def run(options: argparse.Namespace) -> int:
+    del options
+    settings, platform, console = from_environment(), open_platform(), Console(soft_wrap=True, highlight=False)
+    signal.signal(signal.SIGTERM, _interrupt)
+    webhook_secrets_of(settings)
+    if end_leftovers(settings):
+        console.print("Ended the processes of an earlier start that was killed.")
+    stack = Stack(settings)
+    try:
+        _start(stack, console)
+        _print_addresses(console, settings, platform)
+        while True:
+            stack.check()
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        console.print("Stopping: new work first, replicas and databases last …")
+        stack.stop()
+
+
+def _start(stack: Stack, console: Console) -> None:
+    settings = stack.settings
+    console.print("Starting the local platform and the engine …")
+    start_platform(stack)
+    start_engine(stack)
+    wait_ready(settings.home, 60)
+    WarmClient(settings.dagster_home).ensure_server(ServerOptions(), 60)
+    start_receiver(stack)
+    start_web(stack, with_daemon=True)
+    wait_for_port(stack, settings.receiver_port, 30)
+    wait_for_port(stack, settings.web_port, 60)
+
+
+def _print_addresses(console: Console, settings: Settings, platform: Platform) -> None:
+    console.print(f"web interface  http://127.0.0.1:{settings.web_port}")
+    console.print(f"receiver       http://127.0.0.1:{settings.receiver_port}/webhooks/github")
+    for name, site in platform.sites.items():
+        for service in platform.pipeline.services:
+            try:
+                console.print(f"{name:<14} {service}: {site.cluster.observe(name, service).url}")
+            except PipelineError as error:
+                console.print(f"{name:<14} {service}: {error.what}")
+    console.print("Ctrl-C stops everything; what runs here starts again with the next `shopkart up`.")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,14 @@
+"""How states look."""
+
+STYLES = {
+    "passed": "green",
+    "released": "bold green",
+    "failed": "bold red",
+    "missing": "bold yellow",
+    "stopped": "bold red",
+    "rolled_back": "bold yellow",
+    "under_way": "cyan",
+    "running": "cyan",
+    "not_run": "dim",
+}
+MARKS = {"passed": "✔", "failed": "✘", "missing": "?", "running": "…", "not_run": "·"}
