@@ -1,0 +1,88 @@
+"""From what a tool says about lines to findings that are known again when the lines have moved.
+
+A finding is recognised by its rule, its file and the text of its line; equal texts in one file are counted from the
+top. It is new unless the base of the release had the same one. Where the base could not be looked at, everything is
+new.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from shopkart_pipeline.domain.evidence import Finding, Severity, fingerprint_of
+
+_MESSAGE_CHARACTERS = 500
+
+
+@dataclass(frozen=True)
+class Located:
+    """One thing that a tool says about a place in a file."""
+
+    rule: str
+    severity: Severity
+    message: str
+    path: str
+    """Relative to the root of the repository."""
+    line: int | None
+    """From 1; None where the tool means the whole file."""
+    link: str | None = None
+
+
+def findings_of(said: Iterable[Located], tree: Path, known: Set[str] = frozenset()) -> tuple[Finding, ...]:
+    """Findings in the order of their places.
+
+    Args:
+        said: what the tool said, in any order.
+        tree: root of the repository that it looked at; the text of the lines is read from it.
+        known: fingerprints that the base had.
+    """
+    seen: Counter[tuple[str, str, str]] = Counter()
+    lines = SourceLines(tree)
+    findings: list[Finding] = []
+    for one in sorted(said, key=lambda one: (one.path, one.line or 0, one.rule, one.message)):
+        text = lines.text(one.path, one.line) or one.message
+        occurrence = seen[one.rule, one.path, text]
+        seen[one.rule, one.path, text] += 1
+        fingerprint = fingerprint_of(one.rule, one.path, text, occurrence)
+        findings.append(
+            Finding(
+                rule=one.rule,
+                severity=one.severity,
+                message=one.message[:_MESSAGE_CHARACTERS],
+                fingerprint=fingerprint,
+                path=one.path,
+                line=one.line,
+                is_new=fingerprint not in known,
+                link=one.link,
+            )
+        )
+    return tuple(findings)
+
+
+def fingerprints(findings: Iterable[Finding]) -> frozenset[str]:
+    """What a later look recognises these findings by."""
+    return frozenset(finding.fingerprint for finding in findings)
+
+
+class SourceLines:
+    """Lines of files below one folder, each file read once. What can't be read has no lines."""
+
+    def __init__(self, tree: Path) -> None:
+        self._tree = tree
+        self._files: dict[str, list[str]] = {}
+
+    def text(self, path: str, line: int | None) -> str:
+        """The text of a line (from 1) without its outer white space; empty where there is none."""
+        lines = self.of(path)
+        return lines[line - 1].strip() if line is not None and 0 < line <= len(lines) else ""
+
+    def of(self, path: str) -> list[str]:
+        """All lines of a file."""
+        if path not in self._files:
+            try:
+                content = (self._tree / path).read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                content = ""
+            self._files[path] = content.split("\n")
+        return self._files[path]

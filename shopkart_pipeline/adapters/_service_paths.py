@@ -1,0 +1,47 @@
+"""Which files of a repository belong to a service: its own folder and the shared ones."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+from shopkart_pipeline.domain.declaration import Source
+
+_TEST_FOLDERS = frozenset({"test", "tests"})
+
+
+def roots_of(source: Source, tree: Path) -> tuple[str, ...]:
+    """The service's folders that exist in `tree`, relative to it; none lies inside another."""
+    declared = {os.path.normpath(path) for path in (source.path, *source.shared_paths)}
+    return tuple(
+        path
+        for path in sorted(declared)
+        if (tree / path).exists() and not any(path != other and is_below(path, other) for other in declared)
+    )
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether a relative path is `root` or lies inside of it; everything lies inside of `.`."""
+    return root == "." or path == root or path.startswith(f"{root}/")
+
+
+def files_of(source: Source, tree: Path, wanted: Callable[[str], bool]) -> Iterator[str]:
+    """Regular files of the service whose name is `wanted`, relative to `tree`, in a stable order. Links are not
+    followed: what they lead to is looked at where it lies."""
+    for root in roots_of(source, tree):
+        for folder, folders, names in os.walk(tree / root):
+            folders.sort()
+            for name in sorted(names):
+                file = Path(folder, name)
+                if wanted(name) and file.is_file() and not file.is_symlink():
+                    yield file.relative_to(tree).as_posix()
+
+
+def is_python(name: str) -> bool:
+    return name.endswith(".py")
+
+
+def is_test_code(path: str) -> bool:
+    """Tests and what only they use: not judged by rules for code that ships."""
+    parts = PurePosixPath(path).parts
+    name = parts[-1]
+    return not _TEST_FOLDERS.isdisjoint(parts[:-1]) or name.startswith("test_") or name == "conftest.py"

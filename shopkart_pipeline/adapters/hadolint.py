@@ -1,0 +1,145 @@
+"""Hadolint over the Dockerfiles of a service, by the configuration in the service's folder or the repository's root.
+
+Errors and warnings count as violations; what hadolint calls information or style is listed, but counts nowhere. A
+service without a Dockerfile has nothing to lint: the evidence says so.
+
+Measures: `violations`, `new_violations`, `dockerfiles`.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from shopkart_pipeline.adapters._findings import Located, findings_of, fingerprints
+from shopkart_pipeline.adapters._process import Command, Completed, find_executable, run
+from shopkart_pipeline.adapters._service_paths import files_of
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Severity, Tool, ToolRun
+from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
+
+_DOCKERFILE = re.compile(r"(.+\.)?(Dockerfile|Containerfile)(\..+)?")
+_SEVERITIES = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "info": Severity.LOW, "style": Severity.INFO}
+_CONFIGURATIONS = (".hadolint.yaml", ".hadolint.yml")
+_IGNORED_CONFIGURATION = "Error parsing your config file"
+_ABSENT = "hadolint is not installed"
+
+
+class Hadolint(Scanner):
+    """Lints Dockerfiles."""
+
+    name = "hadolint"
+
+    def unavailable(self) -> str | None:
+        return None if _executable() else _ABSENT
+
+    def scan(self, request: ScanRequest) -> ToolRun:
+        executable = _executable()
+        if executable is None:
+            return ToolRun(EvidenceMissing(_ABSENT))
+        tool = _tool(executable, request)
+        files = _dockerfiles(request, request.tree)
+        looked = _look(executable, request, request.tree, files)
+        if isinstance(looked, EvidenceMissing):
+            return ToolRun(EvidenceMissing(looked.reason, tool))
+        said, raw = looked
+        known, notes = _known(executable, request)
+        findings = findings_of(said, request.tree, known)
+        counted = [finding for finding in findings if finding.severity >= Severity.MEDIUM]
+        new = sum(finding.is_new for finding in counted)
+        if not files:
+            notes = (*notes, "The service has no Dockerfile.")
+        measures = {"violations": len(counted), "new_violations": new, "dockerfiles": len(files)}
+        summary = f"{len(counted)} violations ({new} new) in {len(files)} Dockerfiles"
+        evidence = Evidence(tool, summary, {name: float(n) for name, n in measures.items()}, findings, notes=notes)
+        return ToolRun(evidence, (RawReport("hadolint.json", "application/json", raw),))
+
+
+def parse(report: bytes) -> tuple[Located, ...]:
+    """Read `hadolint --format json`.
+
+    Raises:
+        ValueError, KeyError, TypeError: the report is not what hadolint writes.
+    """
+    records: object = json.loads(report)
+    if not isinstance(records, list):
+        raise TypeError("not a list")
+    return tuple(_located(cast("dict[str, Any]", record)) for record in cast("list[object]", records))
+
+
+def _located(record: dict[str, Any]) -> Located:
+    rule = str(record["code"])
+    return Located(
+        rule=rule,
+        severity=_SEVERITIES[record["level"]],
+        message=str(record["message"]),
+        path=Path(record["file"]).as_posix(),
+        line=int(record["line"]),
+        link=f"https://github.com/hadolint/hadolint/wiki/{rule}" if rule.startswith("DL") else None,
+    )
+
+
+def _executable() -> str | None:
+    return find_executable("hadolint", Path(sys.executable).parent)
+
+
+def _tool(executable: str, request: ScanRequest) -> Tool:
+    done = _run(executable, ["--version"], request.tree, request)
+    words = done.stdout.decode(errors="replace").split()
+    return Tool("hadolint", words[-1] if words else "unknown", "the repository's own configuration")
+
+
+def _dockerfiles(request: ScanRequest, tree: Path) -> tuple[str, ...]:
+    return tuple(files_of(request.service.source, tree, lambda name: _DOCKERFILE.fullmatch(name) is not None))
+
+
+def _known(executable: str, request: ScanRequest) -> tuple[frozenset[str], tuple[str, ...]]:
+    if request.base_tree is None:
+        return frozenset(), ()
+    looked = _look(executable, request, request.base_tree, _dockerfiles(request, request.base_tree))
+    if isinstance(looked, EvidenceMissing):
+        return frozenset(), (f"Everything counts as new: the base could not be linted ({looked.reason}).",)
+    return fingerprints(findings_of(looked[0], request.base_tree)), ()
+
+
+def _look(
+    executable: str, request: ScanRequest, tree: Path, files: Sequence[str]
+) -> tuple[tuple[Located, ...], bytes] | EvidenceMissing:
+    if not files:
+        return (), b"[]"
+    arguments = ["--no-color", "--format", "json", *_configuration(request, tree), "--", *files]
+    done = _run(executable, arguments, tree, request)
+    if reason := done.failure("hadolint", accepted=(0, 1)):
+        return EvidenceMissing(reason)
+    if _IGNORED_CONFIGURATION in done.tail:
+        return EvidenceMissing("hadolint can't read its configuration, and would go on without it")
+    try:
+        said = parse(done.stdout)
+    except (ValueError, KeyError, TypeError) as error:
+        return EvidenceMissing(f"hadolint wrote an unreadable report ({error}): {done.tail.strip()[:200]}")
+    if done.exit_code == 1 and not said:
+        return EvidenceMissing("hadolint ended with exit code 1, but reported nothing")
+    return said, done.stdout
+
+
+def _configuration(request: ScanRequest, tree: Path) -> list[str]:
+    for folder in (tree / request.service.source.path, tree):
+        for name in _CONFIGURATIONS:
+            if (folder / name).is_file():
+                return ["--config", str(folder / name)]
+    return []
+
+
+def _run(executable: str, arguments: Sequence[str], folder: Path, request: ScanRequest) -> Completed:
+    home = str(request.scratch)
+    return run(
+        Command(
+            [executable, *arguments],
+            folder,
+            request.stage.timeout_seconds,
+            variables={"HOME": home, "XDG_CONFIG_HOME": home},
+            log=request.log,
+            capture=True,
+        )
+    )
