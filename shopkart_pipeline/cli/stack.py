@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -62,7 +63,7 @@ class Stack:
 def end_leftovers(settings: Settings) -> int:
     """End the processes of a stack of this home that was killed; returns how many there were."""
     path = _file(settings)
-    known = json.loads(path.read_text()) if path.exists() else []
+    known: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     ended = 0
     for entry in reversed(known):
         if _created(entry["pid"]) == entry["created"]:

@@ -15,6 +15,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -121,9 +122,8 @@ async def shop(url: str, path: Path) -> None:
 
 async def _skus(url: str) -> list[str]:
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
-        document = (await client.get("/catalogue")).raise_for_status().json()
-    products = document["products"] if isinstance(document, dict) else document
-    return [product["sku"] for product in products]
+        document: dict[str, Any] = (await client.get("/catalogue")).raise_for_status().json()
+    return [product["sku"] for product in document["products"]]
 
 
 if __name__ == "__main__":

@@ -51,9 +51,8 @@ class Watcher:
             summary = record.result.summary if isinstance(record.result, Evidence) else record.result.reason
             at = (record.finished_at - self._release.received_at).total_seconds()
             mark = f"[{STYLES[outcome]}]{MARKS[outcome]}[/]"
-            self._console.print(
-                f"  {at:5.1f}s {mark} {record.stage:<18} {record.duration_seconds:5.1f}s  [dim]{escape(summary[:90])}[/]"
-            )
+            took = f"{record.duration_seconds:5.1f}s"
+            self._console.print(f"  {at:5.1f}s {mark} {record.stage:<18} {took}  [dim]{escape(summary[:90])}[/]")
             for gate in evaluate_stage(stage.name, gates_of(service, stage.name), record.result):
                 if gate.outcome is not Outcome.PASS:
                     self._console.print(f"           [bold red]gate {escape(gate.line)}[/]")
