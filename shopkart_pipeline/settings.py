@@ -36,7 +36,12 @@ class Settings:
 
     @property
     def dagster_home(self) -> Path:
-        return self.home / "dagster"
+        return dagster_home_of(self.home)
+
+
+def dagster_home_of(home: Path) -> Path:
+    """Where Dagster's instance lives in a home."""
+    return home / "dagster"
 
 
 def from_environment(variables: Mapping[str, str] | None = None) -> Settings:

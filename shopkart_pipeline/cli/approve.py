@@ -7,9 +7,9 @@ from rich.console import Console
 
 from shopkart_pipeline.adapters.ssh_signature import SshSigner
 from shopkart_pipeline.cli.arguments import add_release, find_release, open_platform
-from shopkart_pipeline.cli.doorbell import ring
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.engine.doorbell import ring
 from shopkart_pipeline.ports.ledger import Entry
 from shopkart_pipeline.services.accept_release import APPROVED, progress
 from shopkart_pipeline.services.approve_release import record_approval, statement_for
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     platform = open_platform()
     release = find_release(platform, options.release)
     entry = approve(platform, release, Path(options.key).expanduser())
-    ring(from_environment())
+    ring(from_environment().dagster_home)
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{entry.act.actor} approved {release.name}")
     console.print(f"  image {entry.act.digest}\n  ledger entry {entry.sequence} ({entry.entry_hash[:16]})")

@@ -7,7 +7,7 @@ import uvicorn
 
 from shopkart_pipeline.adapters.sqlite_inbox import SqliteInbox
 from shopkart_pipeline.adapters.system_clock import SystemClock
-from shopkart_pipeline.cli.doorbell import ring
+from shopkart_pipeline.engine.doorbell import ring
 from shopkart_pipeline.hooks.receiver import create_app
 from shopkart_pipeline.settings import from_environment, webhook_secrets_of
 from shopkart_pipeline.wiring import inbox_path
@@ -21,6 +21,6 @@ def run(options: argparse.Namespace) -> int:
     settings = from_environment()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     inbox = SqliteInbox(inbox_path(settings))
-    app = create_app(inbox, webhook_secrets_of(settings), SystemClock(), lambda: ring(settings))
+    app = create_app(inbox, webhook_secrets_of(settings), SystemClock(), lambda: ring(settings.dagster_home))
     uvicorn.run(app, host=options.host, port=settings.receiver_port, log_level="warning", access_log=False)
     return 0

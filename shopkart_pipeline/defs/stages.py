@@ -26,9 +26,11 @@ from shopkart_pipeline.defs.keys import APPROVAL, asset_key, op_prefix, releases
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import EvidenceMissing
+from shopkart_pipeline.engine.doorbell import ring
 from shopkart_pipeline.services.judge_release import gates_of
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.run_stage import StageOutcome, run_stage
+from shopkart_pipeline.settings import dagster_home_of
 
 _DESCRIPTIONS = {
     StageKind.SOURCE: "The repository at the release's commit.",
@@ -106,6 +108,8 @@ def _stage_asset(service: Service, stage: Stage) -> AssetsDefinition:
             outcome = run_stage(platform, release, stage.name, context.run_id)
         except Refused as refusal:
             raise Failure(refusal.what, metadata={"fix": refusal.fix}, allow_retries=False) from None
+        if outcome.phase_passed:
+            ring(dagster_home_of(platform.workspace.home))
         yield from _events(platform, outcome)
 
     def _events(platform: Platform, outcome: StageOutcome) -> Iterator[MaterializeResult[object] | AssetCheckResult]:

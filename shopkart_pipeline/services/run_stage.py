@@ -35,6 +35,8 @@ class StageOutcome:
 
     record: StageRecord
     gates: tuple[GateResult, ...]
+    phase_passed: bool = False
+    """Whether this attempt completed its phase, so that the next one can begin."""
 
     @property
     def passed(self) -> bool:
@@ -73,9 +75,8 @@ def run_stage(platform: Platform, release: Release, stage_name: str, run_id: str
     )
     platform.evidence.finish(record)
     outcome = StageOutcome(record, evaluate_stage(stage.name, gates_of(service, stage.name), record.result))
-    if outcome.passed:
-        _announce(platform, release, stage.phase, run_id)
-    return outcome
+    announced = outcome.passed and _announce(platform, release, stage.phase, run_id)
+    return replace(outcome, phase_passed=announced)
 
 
 def _admit(platform: Platform, release: Release, stage: Stage) -> None:
@@ -129,11 +130,12 @@ def _subject(platform: Platform, release: Release, stage: Stage, run: ToolRun) -
     return image_digest(service, platform.evidence.latest(release.service, release.key))
 
 
-def _announce(platform: Platform, release: Release, phase: Phase, run_id: str) -> None:
+def _announce(platform: Platform, release: Release, phase: Phase, run_id: str) -> bool:
     """Tell the pipeline that a phase is through, once it is; telling it twice is one event."""
     service = platform.service(release.service)
     if phase is Phase.PRODUCTION:
-        return
+        return False
     verdict = judge_release(platform, release, [stage.name for stage in service.stages_of(phase)])
-    if verdict.outcome is Outcome.PASS:
-        platform.inbox.put(progress(PHASE_PASSED, release, phase, run_id, platform))
+    if verdict.outcome is not Outcome.PASS:
+        return False
+    return platform.inbox.put(progress(PHASE_PASSED, release, phase, run_id, platform))

@@ -26,7 +26,6 @@ from shopkart_pipeline.cli.demo.outcome import faults_of, print_summary
 from shopkart_pipeline.cli.demo.repository import DemoRepository, Merge, post_webhook
 from shopkart_pipeline.cli.demo.story import Change, planted_secrets, read_story
 from shopkart_pipeline.cli.demo.watch import Watcher
-from shopkart_pipeline.cli.doorbell import ring
 from shopkart_pipeline.cli.report import (
     UNDER_WAY,
     incident_report,
@@ -48,6 +47,7 @@ from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.release import Release, release_key
 from shopkart_pipeline.domain.verdict import Outcome
+from shopkart_pipeline.engine.doorbell import ring
 from shopkart_pipeline.engine.warm_client import ServerOptions, WarmClient
 from shopkart_pipeline.services.approve_release import valid_approvals
 from shopkart_pipeline.services.bootstrap_environment import build_present_version, take_over
@@ -209,7 +209,7 @@ class Demo:
             return
         if judge_release(platform, release, stages).outcome is Outcome.PASS:
             entry = approve(platform, release, self._approver_key)
-            ring(self._settings)
+            ring(self._settings.dagster_home)
             at = (platform.clock.now() - release.received_at).total_seconds()
             self._console.print(f"  {at:5.1f}s [green]✔[/] approval                    [dim]{entry.act.actor}[/]")
 
