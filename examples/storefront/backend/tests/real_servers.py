@@ -90,22 +90,28 @@ def running_service(
     """A process of the backend whose code is found in `python_path`, ready to be sent requests."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    own = {
-        "PATH": os.environ.get("PATH", ""),
-        "PYTHONPATH": os.pathsep.join(map(str, python_path)),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PORT": str(port),
-    }
     # A file and not a pipe: a pipe that nobody empties stops the process once it is full.
     with tempfile.NamedTemporaryFile(prefix="storefront-log-") as log:
         command = [sys.executable, "-m", "storefront_backend"]
-        process = subprocess.Popen(command, env={**own, **environment}, stdout=log)
+        variables = {**process_environment(python_path), "PORT": str(port), **environment}
+        process = subprocess.Popen(command, env=variables, stdout=log)
         try:
             _wait_until(lambda: _answers(f"{url}/health/ready"), process, "the service")
             yield RunningService(process, url, Path(log.name))
         finally:
             process.kill()
             process.wait()
+
+
+def process_environment(python_path: Sequence[Path] = SOURCE_TREES) -> dict[str, str]:
+    """What a Python process of the tests needs to find its code, and to be measured where the tests are."""
+    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": os.pathsep.join(map(str, python_path)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **measured,
+    }
 
 
 def free_port() -> int:

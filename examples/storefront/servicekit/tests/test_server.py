@@ -33,6 +33,7 @@ class Process:
 @pytest.fixture
 def slow_service() -> Generator[Process]:
     """One process of the slow service, listening."""
+    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     process = subprocess.Popen(
         [sys.executable, HERE / "slow_service.py"],
         env={
@@ -41,6 +42,7 @@ def slow_service() -> Generator[Process]:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PORT": "0",
             "DRAIN_SECONDS": str(DRAIN_SECONDS),
+            **measured,
         },
         stdout=subprocess.PIPE,
         text=True,

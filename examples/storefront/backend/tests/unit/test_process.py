@@ -1,6 +1,5 @@
 """The backend as a platform sees it: processes with an environment, a port, signals and a log."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -8,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from real_servers import SOURCE_TREES, running_service
+from real_servers import process_environment, running_service
 
 
 @pytest.fixture
@@ -18,7 +17,7 @@ def environment(stores) -> dict[str, str]:
         "DATABASE_URL": stores.database_url,
         "SHOPKART_VERSION": "2.3.4",
         "SHOPKART_TRACK": "canary",
-        "DRAIN_SECONDS": "2",
+        "DRAIN_SECONDS": "1.5",
     }
 
 
@@ -63,7 +62,7 @@ def test_the_log_is_json_with_who_wrote_it_and_without_credentials(environment):
 def test_an_environment_without_stores_ends_with_2_and_says_what_is_missing():
     ended = subprocess.run(
         [sys.executable, "-m", "storefront_backend"],
-        env={"PYTHONPATH": os.pathsep.join(map(str, SOURCE_TREES)), "PYTHONDONTWRITEBYTECODE": "1"},
+        env=process_environment(),
         capture_output=True,
         text=True,
     )
