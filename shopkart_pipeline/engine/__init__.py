@@ -1,0 +1,1 @@
+"""What makes Dagster fast on one machine."""

@@ -1,0 +1,138 @@
+"""Launches a run from outside of the daemon, once, however often and from wherever it is asked for.
+
+The run's id is derived from a key of the caller, so everybody who asks with one key means one run. Under a lock the run
+is created if it is not there and submitted if it was never submitted: callers may come at once, and one that died
+between the two steps is completed by the next. A run that was submitted is never submitted again.
+
+The run is the one that the webserver would have created: same origins, snapshots, plan, tags and announced assets.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, JobDefinition
+
+# Private: runs are created by Dagster's own processes only; there is no public way.
+from dagster._core.execution.api import create_execution_plan
+from dagster._core.snap.execution_plan_snapshot import snapshot_from_execution_plan
+from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
+
+from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.engine.definitions_source import DefinitionsSource
+from shopkart_pipeline.engine.file_lock import file_lock
+from shopkart_pipeline.engine.launcher import WarmRunLauncher
+from shopkart_pipeline.engine.reconcile import WORKER_TAG, WORKER_TAG_VALUE
+from shopkart_pipeline.engine.warm_paths import WarmPaths
+
+_NAMESPACE = uuid.UUID("6c7d5a52-6a0f-5b0e-9a64-0f4c7f5c1f0e")
+
+
+@dataclass(frozen=True)
+class LaunchedRun:
+    """The run that a key stands for."""
+
+    run_id: str
+    created: bool
+    """Whether this call created it; otherwise somebody had done so before."""
+
+
+def run_id_of(key: str) -> str:
+    """The id of the run that a key stands for."""
+    return str(uuid.uuid5(_NAMESPACE, key))
+
+
+def launch_once(
+    instance: DagsterInstance,
+    *,
+    key: str,
+    job_name: str,
+    asset_selection: Sequence[AssetKey] | None,
+    partition_key: str | None,
+    tags: Mapping[str, str],
+    run_config: Mapping[str, Any] | None = None,
+) -> LaunchedRun:
+    """Make sure that the run of `key` exists and was submitted.
+
+    Args:
+        instance: where the run belongs; its launcher names the definitions.
+        key: what the run stands for, for instance a delivery and a service, and the attempt if there can be several.
+        job_name: the job; it must be one of the definitions.
+        asset_selection: the assets to materialize, with the checks on them; None for all of the job.
+        partition_key: the partition; it must exist.
+        tags: added to the job's own.
+        run_config: as the launchpad would have it.
+
+    Raises:
+        NotFound: there is no such job.
+        DagsterInvalidSubsetError: the job has no such assets.
+        PipelineError, ToolUnavailable: the run was created and could not be launched; it is FAILURE.
+    """
+    run_id = run_id_of(key)
+    paths = WarmPaths(Path(instance.root_directory).resolve())
+    paths.make()
+    with file_lock(paths.launch_lock(run_id)):
+        run = instance.get_run_by_id(run_id)
+        created = run is None
+        if run is None:
+            plan = _plan(source_of(instance), job_name, frozenset(asset_selection or ()))
+            extra = {PARTITION_NAME_TAG: partition_key} if partition_key else {}
+            run = plan.create(instance, run_id, {**tags, **extra, RUN_KEY_TAG: key}, run_config or {})
+        if run.status == DagsterRunStatus.NOT_STARTED:
+            # Dagster wants a workspace for launchers that look their code server up in it; this one does not.
+            instance.submit_run(run_id, workspace=cast("Any", None))
+    return LaunchedRun(run_id, created)
+
+
+def source_of(instance: DagsterInstance) -> DefinitionsSource:
+    """The definitions that the runs of an instance belong to."""
+    launcher = instance.run_launcher
+    return launcher.source if isinstance(launcher, WarmRunLauncher) else DefinitionsSource()
+
+
+@dataclass(frozen=True)
+class _Plan:
+    source: DefinitionsSource
+    job: JobDefinition
+    asset_selection: frozenset[AssetKey]
+
+    def create(
+        self, instance: DagsterInstance, run_id: str, tags: Mapping[str, str], run_config: Mapping[str, Any]
+    ) -> DagsterRun:
+        """Create the run as the webserver does: `create_valid_pipeline_run` in dagster_graphql."""
+        job = self.job
+        plan = create_execution_plan(job, run_config, tags=tags, instance_ref=instance.get_ref())
+        snapshot = snapshot_from_execution_plan(plan, job.get_job_snapshot_id())
+        return instance.create_run(  # pyright: ignore[reportUnknownMemberType]
+            job_name=job.name,
+            run_id=run_id,
+            run_config=run_config,
+            status=DagsterRunStatus.NOT_STARTED,
+            tags={**job.tags, **tags, WORKER_TAG: WORKER_TAG_VALUE},
+            root_run_id=None,
+            parent_run_id=None,
+            step_keys_to_execute=snapshot.step_keys_to_execute,
+            execution_plan_snapshot=snapshot,
+            job_snapshot=job.get_job_snapshot(),
+            parent_job_snapshot=job.get_parent_job_snapshot(),
+            asset_selection=self.asset_selection or None,
+            asset_check_selection=None,
+            resolved_op_selection=None,
+            op_selection=None,
+            remote_job_origin=self.source.remote_job_origin(job.name),
+            job_code_origin=self.source.job_code_origin(job.name),
+            asset_graph=job.asset_layer.asset_graph,
+        )
+
+
+@lru_cache(maxsize=64)
+def _plan(source: DefinitionsSource, job_name: str, asset_selection: frozenset[AssetKey]) -> _Plan:
+    repository = source.repository()
+    if not repository.has_job(job_name):
+        names = ", ".join(sorted(repository.job_names))
+        raise NotFound(f"{source.module} has no job {job_name}.", f"Its jobs are: {names}.")
+    job = repository.get_maybe_subset_job_def(job_name, asset_selection=asset_selection or None)
+    return _Plan(source, job, asset_selection)

@@ -1,0 +1,177 @@
+"""The workers of the runs of one home: who waits, who runs, who has to end, and what is on record about it.
+
+Ordering: a run is on record as queued before its launch is acknowledged; its worker is on record before it starts; it
+is on record as ended when it was seen ending. So a server that dies at any moment leaves records from which the next
+one carries on: queued runs start, live workers are watched, dead ones are noted. At most `limit` workers run at once,
+the others start in the order in which they were accepted.
+
+Knows nothing of sockets and Dagster; time is passed in as monotonic seconds.
+"""
+
+import contextlib
+import os
+import signal
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from shopkart_pipeline.engine.forking import NEVER_STARTED, Child
+from shopkart_pipeline.engine.process_identity import ProcessIdentity, children, identify
+from shopkart_pipeline.engine.run_records import Ended, NoRecord, Queued, Running, RunRecords
+
+_KEPT_RECORDS = 500
+
+
+@dataclass
+class _Worker:
+    record: Running
+    is_own_child: bool
+    """Only then its exit code can be had; a worker that a former server started can just be watched."""
+    kill_at: float | None = None
+
+
+class Workers:
+    """Starts, watches and ends the workers of one home."""
+
+    def __init__(
+        self, records: RunRecords, fork: Callable[[str], Child], limit: int, terminate_grace_seconds: float
+    ) -> None:
+        self._records = records
+        self._fork = fork
+        self._limit = limit
+        self._grace_seconds = terminate_grace_seconds
+        self._queue: OrderedDict[str, Queued] = OrderedDict()
+        self._workers: dict[str, _Worker] = {}
+        self._sequence = 0
+
+    @property
+    def running(self) -> dict[str, int]:
+        """The pid of each running worker by run id."""
+        return {run_id: worker.record.worker.pid for run_id, worker in self._workers.items()}
+
+    @property
+    def queued(self) -> list[str]:
+        """Runs that wait, in order."""
+        return list(self._queue)
+
+    def take_over(self, now: float) -> bool:
+        """Carry on from the records of a former server. Returns whether a worker died unseen."""
+        someone_died = False
+        records = list(self._records.all())
+        for record in sorted((r for r in records if isinstance(r, Queued)), key=lambda r: r.sequence):
+            self._queue[record.run_id] = record
+            self._sequence = max(self._sequence, record.sequence)
+        for record in (r for r in records if isinstance(r, Running)):
+            is_own_child = _is_child(record.worker.pid)
+            if is_own_child or record.worker.is_alive():
+                kill_at = now + self._grace_seconds if record.terminating else None
+                self._workers[record.run_id] = _Worker(record, is_own_child, kill_at)
+            else:
+                someone_died = True
+                self._end(record, "its worker died while no server watched", succeeded=False)
+        return someone_died
+
+    def accept(self, run_id: str, job_name: str) -> None:
+        """Put a run on record to be started; one that is on record already stays as it is."""
+        if not isinstance(self._records.read(run_id), NoRecord):
+            return
+        self._sequence += 1
+        record = Queued(run_id, job_name, self._sequence)
+        self._records.write(record)
+        self._queue[run_id] = record
+
+    def start_waiting(self) -> None:
+        """Start runs that wait while there is a free place."""
+        while self._queue and len(self._workers) < self._limit:
+            queued = next(iter(self._queue.values()))
+            child = self._fork(queued.run_id)
+            identity = identify(child.pid) or ProcessIdentity(child.pid, "killed at once")
+            record = Running(queued.run_id, queued.job_name, identity)
+            self._records.write(record)
+            self._workers[queued.run_id] = _Worker(record, is_own_child=True)
+            del self._queue[queued.run_id]
+            child.start()
+
+    def terminate(self, run_id: str, now: float) -> str:
+        """Ask a worker to end, and see to it that it does. Returns `signalled`, `dequeued` or `not_running`."""
+        if self._queue.pop(run_id, None):
+            self._records.remove(run_id)
+            return "dequeued"
+        worker = self._workers.get(run_id)
+        if worker is None:
+            return "not_running"
+        if worker.kill_at is None:
+            worker.kill_at = now + self._grace_seconds
+            worker.record = replace(worker.record, terminating=True)
+            self._records.write(worker.record)
+        _signal(worker.record.worker.pid, signal.SIGTERM)
+        return "signalled"
+
+    def terminate_all(self, now: float) -> None:
+        """Ask every worker to end. Runs that wait stay on record."""
+        for run_id in self.running:
+            self.terminate(run_id, now)
+
+    def look_after(self, now: float) -> bool:
+        """Reap what has ended, kill what was asked to end and did not. Returns whether a worker died untimely."""
+        someone_died = False
+        for worker in list(self._workers.values()):
+            if worker.kill_at is not None and now >= worker.kill_at:
+                _kill_with_all_it_started(worker.record.worker.pid)
+            how, succeeded = _how_it_ended(worker)
+            if how:
+                del self._workers[worker.record.run_id]
+                self._end(worker.record, how, succeeded=succeeded)
+                someone_died = someone_died or not succeeded
+        return someone_died
+
+    def _end(self, record: Running, how: str, *, succeeded: bool) -> None:
+        self._records.write(Ended(record.run_id, record.job_name, how, succeeded))
+
+    def tidy(self) -> None:
+        """Forget what nobody asks about any more."""
+        self._records.forget_oldest(_KEPT_RECORDS)
+
+
+def _how_it_ended(worker: _Worker) -> tuple[str, bool]:
+    """How a worker ended, in words, and whether it had reported its run's outcome; no words while it lives."""
+    identity = worker.record.worker
+    if not worker.is_own_child:
+        return ("", False) if identity.is_alive() else ("its worker ended; a former server had started it", False)
+    try:
+        pid, status = os.waitpid(identity.pid, os.WNOHANG)
+    except ChildProcessError:
+        return "its worker ended and was reaped by somebody else", False
+    if not pid:
+        return "", False
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return f"its worker was killed by {signal.Signals(-code).name}", False
+    if code == NEVER_STARTED:
+        return "its worker never started", False
+    return f"its worker ended with exit code {code}", code == 0
+
+
+def _is_child(pid: int) -> bool:
+    """Whether `pid` is a child of this process: so it is after the server replaced itself by a fresh one."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _kill_with_all_it_started(pid: int) -> None:
+    """Kill a worker's process group and whatever it started in groups of their own, as build tools are."""
+    groups = {pid}
+    for child in children(pid, with_theirs=True):
+        with contextlib.suppress(ProcessLookupError):
+            groups.add(os.getpgid(child))
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
