@@ -1,0 +1,69 @@
+"""The distribution protocol's server side in memory, to be put under an HTTP client as its transport."""
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+
+import httpx
+
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+class FakeDistribution(httpx.BaseTransport):
+    """A registry without rights, limits or immutable tags.
+
+    `answers` may hold a response for a method and path, given once instead of the true one.
+    """
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, bytes] = {}
+        """By digest and by tag, for all repositories alike."""
+        self.answers: dict[tuple[str, str], httpx.Response] = {}
+        self.requests: list[httpx.Request] = []
+        self.names_digests = True
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        self.requests.append(request)
+        path = request.url.path
+        answer = self.answers.pop((request.method, path), None) or self._answer(request, path)
+        content = b"" if request.method == "HEAD" else answer.content
+        return httpx.Response(answer.status_code, headers=answer.headers, content=_unread(content))
+
+    def _answer(self, request: httpx.Request, path: str) -> httpx.Response:
+        _, kind, name = path.rsplit("/", 2)
+        match request.method, kind:
+            case "POST", _:
+                return httpx.Response(202, headers={"Location": f"{path}one?_state=open"})
+            case "PUT", "uploads":
+                digest = request.url.params["digest"]
+                if f"sha256:{sha256(request.content).hexdigest()}" != digest:
+                    return _error(400, "DIGEST_INVALID")
+                self.blobs[digest] = request.content
+                return httpx.Response(201)
+            case "PUT", "manifests":
+                manifest = json.loads(request.content)
+                if any(blob["digest"] not in self.blobs for blob in (manifest["config"], *manifest["layers"])):
+                    return _error(400, "MANIFEST_BLOB_UNKNOWN")
+                self.manifests[name] = self.manifests[_digest(request.content)] = request.content
+                return httpx.Response(201)
+            case (("GET" | "HEAD"), "manifests") if name in self.manifests:
+                named = {"Docker-Content-Digest": _digest(self.manifests[name])} if self.names_digests else {}
+                return httpx.Response(200, content=self.manifests[name], headers={"Content-Type": _MANIFEST, **named})
+            case (("GET" | "HEAD"), "blobs") if name in self.blobs:
+                return httpx.Response(200, content=self.blobs[name])
+            case _:
+                return _error(404, "NOT_FOUND")
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{sha256(content).hexdigest()}"
+
+
+def _error(status: int, code: str) -> httpx.Response:
+    return httpx.Response(status, json={"errors": [{"code": code, "message": "as the name says"}]})
+
+
+def _unread(content: bytes) -> Iterator[bytes]:
+    yield content
