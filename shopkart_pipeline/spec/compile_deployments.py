@@ -1,0 +1,122 @@
+"""Deployments of a service: in which environments it runs, by which steps it gets there, and who must agree.
+
+A service runs in one environment of each phase. Where several of a phase exist, the service (or `defaults`) names
+the one it means under its `environments`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from shopkart_pipeline.domain.declaration import (
+    Analysis,
+    Approvals,
+    Deployment,
+    Environment,
+    Objective,
+    Phase,
+)
+from shopkart_pipeline.domain.rollout import RolloutStep
+from shopkart_pipeline.spec.faults import nearest
+from shopkart_pipeline.spec.models.delivery import (
+    AnalysisSpec,
+    ApprovalsSpec,
+    CanaryStep,
+    DeploymentSpec,
+    ObjectivesSpec,
+)
+from shopkart_pipeline.spec.scope import Scope
+
+DEPLOYED_PHASES = (Phase.STAGING, Phase.PRODUCTION)
+_DEFAULT_DEADLINE_SECONDS = 600.0
+_DEFAULT_EXPIRY_SECONDS = 86400.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What deployments refer to outside of their service."""
+
+    environments: Mapping[str, Environment]
+    teams: Mapping[str, tuple[str, ...]]
+    allowed_signers: Path | None
+
+
+def compile_deployments(scope: Scope, around: Surroundings) -> dict[str, Deployment]:
+    """The deployments of a service by name of the environment. Faults go to the scope."""
+    declared = scope.spec.environments or {}
+    for name in declared:
+        if name not in around.environments:
+            message = f"there is no environment {name}; {nearest(name, around.environments)}"
+            scope.fault(message, "environments", name)
+    chosen = [_choose(scope, phase, declared, around) for phase in DEPLOYED_PHASES]
+    return {name: _deployment(scope, name, declared.get(name), around) for name in chosen if name}
+
+
+def _choose(
+    scope: Scope, phase: Phase, declared: Mapping[str, DeploymentSpec | None], around: Surroundings
+) -> str | None:
+    """The environment of a phase that the service runs in; None, with a fault, where that is not clear."""
+    possible = [name for name, environment in around.environments.items() if environment.phase is phase]
+    named = [name for name in possible if name in declared and scope.says("environments", name)]
+    if len(named) > 1:
+        message = f"{' and '.join(named)} are both of phase {phase}; a service runs in one of them: take one away"
+        scope.fault(message, "environments", named[-1])
+    elif len(possible) > 1 and not named:
+        message = f"name one environment of phase {phase} under `environments`: {', '.join(possible)}"
+        scope.missing(message, "environments")
+    return next(iter(named or possible), None)
+
+
+def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Surroundings) -> Deployment:
+    spec = spec or DeploymentSpec()
+    objectives = spec.objectives or ObjectivesSpec()
+    promises = [("error_ratio", objectives.error_ratio), ("latency_p95_seconds", objectives.latency_p95_seconds)]
+    return Deployment(
+        environment=name,
+        replicas=spec.replicas or 1,
+        steps=_steps(scope, name, spec.canary or []),
+        deadline_seconds=spec.deadline or _DEFAULT_DEADLINE_SECONDS,
+        analysis=_analysis(spec.analysis),
+        objectives=tuple(
+            Objective(measure, float(promise.at_most), promise.window) for measure, promise in promises if promise
+        ),
+        approvals=_approvals(scope, name, spec.approvals or ApprovalsSpec(), around),
+    )
+
+
+def _analysis(spec: AnalysisSpec | None) -> Analysis:
+    return Analysis(**spec.model_dump(exclude_none=True)) if spec else Analysis()
+
+
+def _steps(scope: Scope, environment: str, canary: list[CanaryStep]) -> tuple[RolloutStep, ...]:
+    for index, (before, after) in enumerate(pairwise(canary), start=1):
+        if after.weight <= before.weight:
+            message = f"weights have to grow from step to step: {after.weight} comes after {before.weight}"
+            scope.fault(message, "environments", environment, "canary", index, "weight")
+    return tuple(RolloutStep(step.weight, step.bake) for step in canary)
+
+
+def _approvals(scope: Scope, environment: str, spec: ApprovalsSpec, around: Surroundings) -> Approvals | None:
+    keys = ("environments", environment, "approvals")
+    approvers: list[str] = []
+    for index, name in enumerate(spec.approvers or ()):
+        team = name.removeprefix("team:")
+        if team == name:
+            approvers.append(name)
+        elif team in around.teams:
+            approvers.extend(around.teams[team])
+        else:
+            scope.fault(f"there is no team {team} in `teams`; {nearest(team, around.teams)}", *keys, "approvers", index)
+    people = tuple(dict.fromkeys(approvers))
+    required = spec.required or 0
+    if len(people) < required:
+        message = (
+            f"{environment} needs {required} approval{'s' if required > 1 else ''} and has {len(people)} approvers; "
+            "name them in `approvers`, or say `required: 0`"
+        )
+        scope.missing(message, *keys, "approvers")
+    if required == 0:
+        return None
+    expiry = spec.expires_after or _DEFAULT_EXPIRY_SECONDS
+    return Approvals(required, people, around.allowed_signers, expiry, spec.four_eyes is not False)

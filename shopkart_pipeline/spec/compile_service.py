@@ -1,0 +1,125 @@
+"""One service to domain: its source and workload here, its stages, gates and deployments next door."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shopkart_pipeline.domain.declaration import Service, Source, Workload
+from shopkart_pipeline.spec.compile_deployments import Surroundings, compile_deployments
+from shopkart_pipeline.spec.compile_gates import compile_gates
+from shopkart_pipeline.spec.compile_stages import compile_stages
+from shopkart_pipeline.spec.faults import Faults, nearest
+from shopkart_pipeline.spec.graph import cycles
+from shopkart_pipeline.spec.models.declaration import SourceSpec
+from shopkart_pipeline.spec.models.delivery import HealthSpec, WorkloadSpec
+from shopkart_pipeline.spec.placeholders import fill, placeholders, unknown_placeholder
+from shopkart_pipeline.spec.scope import LeftOut, Scope, Where
+
+_ENVIRONMENT_GIVES = ("redis_url", "database_url")
+_DEFAULT_PORT = 8080
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A service, and what it leaves out on purpose."""
+
+    service: Service
+    left_out: tuple[LeftOut, ...]
+
+
+def compile_service(scope: Scope, home: str, around: Surroundings) -> Compiled:
+    """Compile one service; faults go to the scope, and then the result is of no use.
+
+    Args:
+        scope: the service, merged.
+        home: what `{home}` stands for, absolute.
+        around: environments and people that deployments refer to.
+    """
+    stages, without_stages = compile_stages(scope)
+    gates, without_gates = compile_gates(scope, [left_out.stage for left_out in without_stages])
+    owners = tuple(scope.spec.owners or ())
+    if not owners:
+        scope.missing("say who answers for the service, such as [team:shop], here or in `defaults`", "owners")
+    service = Service(
+        name=scope.service,
+        owners=owners,
+        source=_source(scope, home),
+        stages=stages,
+        gates=gates,
+        workload=_workload(scope),
+        deployments=compile_deployments(scope, around),
+        depends_on=tuple(scope.spec.depends_on or ()),
+    )
+    return Compiled(service, (*without_stages, *without_gates))
+
+
+def _source(scope: Scope, home: str) -> Source:
+    spec = scope.spec.source or SourceSpec()
+    if not spec.repository:
+        message = "say which repository it is, such as shopkart/storefront, here or in `defaults`"
+        scope.missing(message, "source", "repository")
+    values = {"home": home, "service": scope.service, "repository": spec.repository or ""}
+
+    def filled(text: str | None, *keys: str | int) -> str:
+        _check_placeholders(scope, text or "", values, "source", *keys)
+        return fill(text or "", values)
+
+    return Source(
+        repository=spec.repository or "",
+        remote=filled(spec.remote, "remote"),
+        branch=spec.branch or "",
+        path=filled(spec.path, "path").rstrip("/"),
+        shared_paths=tuple(
+            filled(path, "shared_paths", index).rstrip("/") for index, path in enumerate(spec.shared_paths or ())
+        ),
+    )
+
+
+def _workload(scope: Scope) -> Workload:
+    spec = scope.spec.workload or WorkloadSpec()
+    health = spec.health or HealthSpec()
+    if not spec.command:
+        message = "say how the service starts, such as [python, -m, storefront_backend]"
+        scope.missing(message, "workload", "command")
+    for name, value in (spec.variables or {}).items():
+        known = [placeholder for placeholder in placeholders(value) if placeholder.startswith("url:")]
+        _check_placeholders(
+            scope, value, dict.fromkeys((*_ENVIRONMENT_GIVES, *known), ""), "workload", "variables", name
+        )
+    values = {"service": scope.service}
+    return Workload(
+        command=tuple(fill(argument, values) for argument in spec.command or ()),
+        startup_path=health.startup or "",
+        readiness_path=health.readiness or "",
+        liveness_path=health.liveness or "",
+        metrics_path=spec.metrics or "",
+        startup_deadline_seconds=spec.startup_deadline or 0.0,
+        drain_seconds=spec.drain or 0.0,
+        port=spec.port or _DEFAULT_PORT,
+        variables=spec.variables or {},
+        base_image=spec.base_image,
+    )
+
+
+def _check_placeholders(scope: Scope, text: str, known: Mapping[str, str], *keys: str | int) -> None:
+    problem = unknown_placeholder(text, known)
+    if problem:
+        scope.fault(problem, *keys)
+
+
+def check_between_services(services: Mapping[str, Service], faults: Faults) -> None:
+    """Faults in what services say about each other."""
+    for service in services.values():
+        for index, name in enumerate(service.depends_on):
+            if name not in services:
+                message = f"there is no service {name}; {nearest(name, services)}"
+                Where(service.name, faults).fault(message, "depends_on", index)
+        for variable, value in service.workload.variables.items():
+            for placeholder in placeholders(value) if "{" in value else ():
+                kind, _, name = placeholder.partition(":")
+                if kind == "url" and name not in services:
+                    message = f"there is no service {name}; {nearest(name, services)}"
+                    Where(service.name, faults).fault(message, "workload", "variables", variable)
+    known = {name: [need for need in service.depends_on if need in services] for name, service in services.items()}
+    for cycle in cycles(known):
+        message = f"services depend on each other: {' -> '.join(cycle)}; take one of these dependencies away"
+        Where(cycle[0], faults).fault(message, "depends_on")

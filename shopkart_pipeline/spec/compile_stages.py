@@ -1,0 +1,121 @@
+"""Stages of a service: shipped ones and those of its own, complete, in an order that can be run.
+
+`stage_graph` has the rules of that order; here are the faults of single stages and of what they say about each other.
+"""
+
+import difflib
+from collections.abc import Mapping
+
+from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
+from shopkart_pipeline.spec.faults import nearest, show
+from shopkart_pipeline.spec.models.stages import SHIPPED_STAGES, OwnStage, StageDetails, StageSpec
+from shopkart_pipeline.spec.placeholders import placeholders
+from shopkart_pipeline.spec.scope import LeftOut, Scope
+from shopkart_pipeline.spec.stage_graph import Arrangement, StageNode, arrange
+from shopkart_pipeline.spec.text_types import IDENTIFIER
+
+_STAGING = (StageKind.STAGING, StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS)
+_TESTS = (StageKind.UNIT_TESTS, StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS)
+_RANK = {phase: rank for rank, phase in enumerate(Phase)}
+_TOO_ALIKE = 0.9
+_DEFAULT_TIMEOUT_SECONDS = 900.0
+
+
+def compile_stages(scope: Scope) -> tuple[tuple[Stage, ...], tuple[LeftOut, ...]]:
+    """The stages of a service in order, and those that it leaves out. Faults go to the scope."""
+    declared = scope.spec.stages.by_name() if scope.spec.stages else {}
+    details = {name: spec.details() for name, spec in declared.items()}
+    phases = {name: _phase(name, spec) for name, spec in declared.items()}
+    for name, spec in declared.items():
+        _check_stage(scope, name, details[name], own=isinstance(spec, OwnStage))
+    arrangement = arrange(
+        tuple(
+            StageNode(name, phases[name], _needs(scope, name, spec, phases), details[name].disabled is not None)
+            for name, spec in declared.items()
+        )
+    )
+    _report(scope, arrangement)
+    stages = tuple(
+        _stage(name, declared[name], details[name], phases[name], needs) for name, needs in arrangement.needs.items()
+    )
+    left_out = [(name, detail.disabled) for name, detail in details.items() if detail.disabled]
+    return stages, tuple(LeftOut(scope.service, name, None, reason) for name, reason in left_out)
+
+
+def _phase(name: str, spec: StageSpec) -> Phase:
+    if isinstance(spec, OwnStage):
+        return Phase(spec.phase or Phase.CI)
+    if name in _STAGING:
+        return Phase.STAGING
+    return Phase.PRODUCTION if name == StageKind.PRODUCTION else Phase.CI
+
+
+def _check_stage(scope: Scope, name: str, details: StageDetails, *, own: bool) -> None:
+    """Faults of a stage by itself."""
+    keys = ("stages", name)
+    if own:
+        _check_name(scope, name)
+    if own and not details.command and not details.disabled:
+        scope.missing("a stage of one's own has to say its `command`", *keys, "command")
+    if not own and details.command and not (details.junit or details.sarif):
+        report = "junit" if name in _TESTS else "sarif"
+        scope.missing(f"say in `{report}` where the command writes its report", *keys, report)
+    if details.sarif and not details.command:
+        scope.fault("no `command` is there to write it; a tool's own report is found without", *keys, "sarif")
+    for index, argument in enumerate(details.command):
+        for placeholder in placeholders(argument) if "{" in argument else ():
+            if placeholder != "python" and difflib.get_close_matches(placeholder, ["python"], cutoff=0.75):
+                message = f"{{{placeholder}}} is not known here; did you mean {{python}}?"
+                scope.fault(message, *keys, "command", index)
+
+
+def _check_name(scope: Scope, name: str) -> None:
+    if not IDENTIFIER.fullmatch(name):
+        message = f"{show(name)} is not a name of at most 60 lower-case letters, digits and underscores"
+        scope.fault(message, "stages", name)
+        return
+    alike = difflib.get_close_matches(name, SHIPPED_STAGES, n=1, cutoff=_TOO_ALIKE)
+    if alike:
+        message = f"no shipped stage is called so; did you mean {alike[0]}? A stage of one's own needs another name"
+        scope.fault(message, "stages", name)
+
+
+def _needs(scope: Scope, name: str, spec: StageSpec, phases: Mapping[str, Phase]) -> tuple[str, ...]:
+    """What a stage says that it needs, or the default; names that don't exist are faults and left out."""
+    if spec.needs is None:
+        return ("staging",) if phases[name] is Phase.STAGING else ("dependencies",)
+    for index, need in enumerate(spec.needs):
+        if need not in phases:
+            message = f"there is no stage {need}; {nearest(need, phases)}"
+        elif _RANK[phases[need]] > _RANK[phases[name]]:
+            message = f"{name} runs in phase {phases[name]} and can't wait for {need}, which runs in {phases[need]}"
+        else:
+            continue
+        scope.fault(message, "stages", name, "needs", index)
+    return tuple(dict.fromkeys(need for need in spec.needs if need in phases))
+
+
+def _report(scope: Scope, arrangement: Arrangement) -> None:
+    for cycle in arrangement.cycles:
+        said = [name for name in cycle[:-1] if scope.says("stages", name, "needs")]
+        message = f"stages wait for each other: {' -> '.join(cycle)}; take one of these needs away"
+        scope.fault(message, "stages", *((said[0], "needs") if said else ()))
+    for name, subject in arrangement.too_early:
+        message = f"{name} works on what {subject} makes: it has to need {subject}, directly or not"
+        scope.fault(message, "stages", name, "needs")
+
+
+def _stage(name: str, spec: StageSpec, details: StageDetails, phase: Phase, needs: tuple[str, ...]) -> Stage:
+    return Stage(
+        name=name,
+        kind=StageKind.COMMAND if isinstance(spec, OwnStage) else StageKind(name),
+        phase=phase,
+        needs=needs,
+        timeout_seconds=spec.timeout or _DEFAULT_TIMEOUT_SECONDS,
+        tool=details.tool,
+        command=details.command,
+        junit=details.junit,
+        coverage=details.coverage,
+        sarif=details.sarif,
+        options=details.options,
+    )

@@ -1,0 +1,53 @@
+"""What the declaration says after merging: one section for everybody, and one for each service.
+
+The order is: what is shipped, then `defaults`, then the service. Declared environments replace the shipped ones as a
+whole; what is shipped for `staging` and `production` holds for every environment of that phase.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from shopkart_pipeline.domain.declaration import Environment, Phase
+from shopkart_pipeline.spec.faults import Faults
+from shopkart_pipeline.spec.models.declaration import DeclarationSpec, EnvironmentSpec, ServiceSpec
+from shopkart_pipeline.spec.scope import Scope
+from shopkart_pipeline.spec.shipped import Layer, merge, section, shipped
+
+_DEFAULT_PLATFORM = "local"
+
+
+def common_settings(document: Layer) -> DeclarationSpec:
+    """Everything but `services` and `defaults`."""
+    base = {key: value for key, value in shipped().items() if key != "defaults"}
+    if section(document, "environments"):
+        del base["environments"]
+    declared = {key: value for key, value in document.items() if key not in ("defaults", "services")}
+    return DeclarationSpec.model_validate(merge(base, declared))
+
+
+def environments(settings: DeclarationSpec, faults: Faults) -> dict[str, Environment]:
+    """The environments by name; those of no known phase are faults and left out."""
+    found: dict[str, Environment] = {}
+    for name, written in (settings.environments or {}).items():
+        spec = written or EnvironmentSpec()
+        phase = spec.phase or (name if name in (Phase.STAGING, Phase.PRODUCTION) else None)
+        if phase is None:
+            message = "say what the environment is for: `phase: staging` or `phase: production`"
+            faults.add_missing(("environments", name, "phase"), message)
+            continue
+        platform = spec.platform or _DEFAULT_PLATFORM
+        found[name] = Environment(name, Phase(phase), platform, spec.options or {})
+    for phase in (Phase.STAGING, Phase.PRODUCTION):
+        if all(environment.phase is not phase for environment in found.values()):
+            message = f"no environment is of phase {phase}; declare one, or leave `environments` out"
+            faults.add_missing(("environments",), message)
+    return found
+
+
+def merged_services(document: Layer, around: Mapping[str, Environment], faults: Faults) -> Iterator[Scope]:
+    """Every service with all that it inherits, one at a time."""
+    by_phase = section(shipped(), "defaults", "environments")
+    deployments = {name: by_phase[environment.phase] for name, environment in around.items()}
+    base = merge({**section(shipped(), "defaults"), "environments": deployments}, section(document, "defaults"))
+    for name in section(document, "services"):
+        merged = merge(base, section(document, "services", name))
+        yield Scope(name, faults, ServiceSpec.model_validate(merged))

@@ -1,0 +1,116 @@
+"""The declaration as a whole."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shopkart_pipeline.spec.cron import Cron
+from shopkart_pipeline.spec.models.delivery import DeploymentSpec, WorkloadSpec
+from shopkart_pipeline.spec.models.gates import GateSpec
+from shopkart_pipeline.spec.models.section import Section
+from shopkart_pipeline.spec.models.stages import StagesSpec
+from shopkart_pipeline.spec.text_types import (
+    Branch,
+    Email,
+    EnvironmentName,
+    Identifier,
+    OptionName,
+    Owner,
+    RelativePath,
+    Remote,
+    Repository,
+    ServiceName,
+    TeamName,
+    Text,
+)
+
+
+class SourceSpec(Section):
+    """Where the code of a service lives. `{service}`, `{repository}` and `{home}` are filled in."""
+
+    repository: Repository | None = Field(
+        default=None, description="`owner/name` as GitHub spells it; webhooks are matched against it. Has to be said."
+    )
+    remote: Remote | None = Field(default=None, description="What git fetches from.")
+    branch: Branch | None = Field(default=None, description="A merge into this branch becomes a release.")
+    path: RelativePath | None = Field(
+        default=None, description="The service's folder in the repository; `.` for all of it."
+    )
+    shared_paths: list[RelativePath] | None = Field(
+        default=None, description="Folders outside of `path` whose changes concern the service too."
+    )
+
+
+class ServiceSpec(Section):
+    """One service. What it does not say comes from `defaults`, then from what is shipped."""
+
+    owners: list[Owner] | None = Field(
+        default=None, description="Who answers for the service: e-mail addresses or `team:NAME`. Has to be said."
+    )
+    source: SourceSpec | None = Field(default=None, description="Where the code lives.")
+    stages: StagesSpec | None = Field(default=None, description="How stages run, by name of the stage.")
+    gates: dict[Identifier, dict[Identifier, GateSpec | None] | None] | None = Field(
+        default=None, description="Gates by name of the stage, then by name of the gate."
+    )
+    workload: WorkloadSpec | None = Field(default=None, description="How the service runs.")
+    environments: dict[EnvironmentName, DeploymentSpec | None] | None = Field(
+        default=None, description="How the service is deployed, by name of the environment."
+    )
+    depends_on: list[ServiceName] | None = Field(
+        default=None, description="Services that must be in the environment before this one."
+    )
+
+
+class EnvironmentSpec(Section):
+    """A place where services run."""
+
+    phase: Literal["staging", "production"] | None = Field(
+        default=None, description="What it is for; an environment called `staging` or `production` need not say it."
+    )
+    platform: Literal["local", "kubernetes"] | None = Field(default=None, description="What runs the services there.")
+    options: dict[OptionName, Text] | None = Field(default=None, description="Options of the platform, as text.")
+
+
+class TrustSpec(Section):
+    """Whose word counts."""
+
+    allowed_signers: Text | None = Field(
+        default=None,
+        description="OpenSSH allowed-signers file, relative to the declaration; `{home}` is the pipeline's home. "
+        "It is read when an approval comes in, and need not exist before.",
+    )
+
+
+class SchedulesSpec(Section):
+    """When maintenance runs, as cron expressions."""
+
+    reconcile: Cron | None = Field(
+        default=None, description="Compares branch heads with releases, for events that got lost."
+    )
+
+
+class RetentionSpec(Section):
+    """How much is kept at hand."""
+
+    live_releases: Annotated[int, Field(ge=10, le=100_000)] | None = Field(
+        default=None, description="Releases kept per service in the Dagster UI; older ones stay in the evidence store."
+    )
+
+
+class DeclarationSpec(Section):
+    """All that `shopkart.yaml` says."""
+
+    version: Literal[1] = Field(description="Version of this format; always 1.")
+    defaults: ServiceSpec | None = Field(
+        default=None, description="What every service has unless it says otherwise; the same keys as a service."
+    )
+    services: dict[ServiceName, ServiceSpec | None] | None = Field(
+        default=None, description="The services by name. Has to hold one at least."
+    )
+    environments: dict[EnvironmentName, EnvironmentSpec | None] | None = Field(
+        default=None, description="Where services run, by name. Replaces the shipped environments as a whole."
+    )
+    teams: dict[TeamName, list[Email]] | None = Field(default=None, description="Members of teams, for `approvers`.")
+    trust: TrustSpec | None = Field(default=None, description="Whose word counts.")
+    schedules: SchedulesSpec | None = Field(default=None, description="When maintenance runs.")
+    retention: RetentionSpec | None = Field(default=None, description="How much is kept at hand.")

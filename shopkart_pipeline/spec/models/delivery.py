@@ -1,0 +1,129 @@
+"""How a service runs, and how it gets into an environment."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shopkart_pipeline.spec.durations import Duration, PositiveDuration
+from shopkart_pipeline.spec.models.section import Command, Ratio, Section
+from shopkart_pipeline.spec.text_types import Owner, Text, UrlPath, VariableName, Words
+
+_Requests = Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+
+class HealthSpec(Section):
+    """Health endpoints; each has a job of its own."""
+
+    startup: UrlPath | None = Field(default=None, description="Answers 200 once the service has started.")
+    readiness: UrlPath | None = Field(default=None, description="Answers 200 while the service can take requests.")
+    liveness: UrlPath | None = Field(default=None, description="Answers 200 unless the service has to be restarted.")
+
+
+class WorkloadSpec(Section):
+    """How the service runs, the same in every environment."""
+
+    command: Command | None = Field(
+        default=None, description="Entry point of the image; `{service}` is the service's name. Has to be said."
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        default=None, description="Port that the service listens on, given to it as `PORT`."
+    )
+    health: HealthSpec | None = Field(default=None, description="Paths of the health endpoints.")
+    startup_deadline: PositiveDuration | None = Field(
+        default=None, description="Longest time until a replica has started."
+    )
+    metrics: UrlPath | None = Field(default=None, description="Path of the metrics in Prometheus format.")
+    variables: dict[VariableName, Text] | None = Field(
+        default=None,
+        description="Environment variables; `{redis_url}`, `{database_url}` and `{url:SERVICE}` are filled in by the "
+        "environment. No place for secrets.",
+    )
+    drain: Duration | None = Field(
+        default=None, description="Longest time from SIGTERM to exit, running requests finished."
+    )
+    base_image: Words | None = Field(default=None, description="Image to build on, where the builder takes one.")
+
+
+class CanaryStep(Section):
+    """One step of a canary."""
+
+    weight: Annotated[int, Field(ge=1, le=100)] = Field(
+        description="Percent of the traffic that the canary gets; grows from step to step."
+    )
+    bake: Duration = Field(description="Shortest time before the next step.")
+
+
+class AnalysisSpec(Section):
+    """How the canary is judged against stable."""
+
+    minimum_effect: Annotated[float, Field(gt=1, le=1000)] | None = Field(
+        default=None, description="Smallest ratio of error rates that counts as a regression."
+    )
+    false_abort_probability: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None, description="Probability of aborting a canary that is no worse than stable."
+    )
+    floor_error_ratio: Ratio | None = Field(
+        default=None, description="Error ratio (0 to 1) of the canary that aborts at once, whatever stable does."
+    )
+    floor_minimum_requests: _Requests | None = Field(
+        default=None, description="Requests that the canary must have answered before the floor applies."
+    )
+    minimum_canary_requests: _Requests | None = Field(
+        default=None, description="Requests that the canary must have answered before a step may pass."
+    )
+
+
+class ErrorObjective(Section):
+    """A promise about errors."""
+
+    at_most: Ratio = Field(description="Ratio (0 to 1) of requests that may fail.")
+    window: PositiveDuration = Field(description="The time over which it is measured.")
+
+
+class LatencyObjective(Section):
+    """A promise about latency."""
+
+    at_most: Annotated[float, Field(gt=0, le=3600)] = Field(description="Seconds.")
+    window: PositiveDuration = Field(description="The time over which it is measured.")
+
+
+class ObjectivesSpec(Section):
+    """What is promised for the service, by measure."""
+
+    error_ratio: ErrorObjective | None = Field(
+        default=None, description="Ratio of requests answered with a server error."
+    )
+    latency_p95_seconds: LatencyObjective | None = Field(
+        default=None, description="Time within which 95 of 100 requests are answered."
+    )
+
+
+class ApprovalsSpec(Section):
+    """Who must agree before the environment changes."""
+
+    required: Annotated[int, Field(ge=0, le=20)] | None = Field(
+        default=None, description="How many people must agree; 0 asks nobody."
+    )
+    approvers: list[Owner] | None = Field(
+        default=None,
+        description="E-mail addresses as the allowed-signers file has them, or `team:NAME` out of `teams`.",
+    )
+    expires_after: PositiveDuration | None = Field(default=None, description="How long an approval counts.")
+    four_eyes: bool | None = Field(
+        default=None, description="Authors, committers and whoever triggered the release don't count."
+    )
+
+
+class DeploymentSpec(Section):
+    """A service in one environment."""
+
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = Field(default=None, description="Replicas of stable.")
+    canary: list[CanaryStep] | None = Field(
+        default=None, description="Steps of the canary; an empty list is a rolling update without canary."
+    )
+    deadline: PositiveDuration | None = Field(
+        default=None, description="Longest time that a phase of the rollout may wait before it is rolled back."
+    )
+    analysis: AnalysisSpec | None = Field(default=None, description="How the canary is judged.")
+    objectives: ObjectivesSpec | None = Field(default=None, description="What is promised for the service.")
+    approvals: ApprovalsSpec | None = Field(default=None, description="Who must agree before the environment changes.")

@@ -1,0 +1,173 @@
+"""How the stages of a service run. Each kind of stage has the keys that it can make use of, and no others."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from shopkart_pipeline.spec.durations import PositiveDuration
+from shopkart_pipeline.spec.models.section import Command, Reason, ReportPath, Section
+from shopkart_pipeline.spec.text_types import Identifier, OptionName, Text, ToolName
+
+_Junit = Annotated[
+    ReportPath | None, Field(description="Where the command writes JUnit XML, relative to the service's path.")
+]
+_Coverage = Annotated[
+    ReportPath | None, Field(description="Where the command writes Cobertura XML, relative to the service's path.")
+]
+_Sarif = Annotated[
+    ReportPath | None, Field(description="Where the command writes SARIF 2.1.0, relative to the service's path.")
+]
+_Disabled = Annotated[Reason | None, Field(description="Leaves the stage out, with its gates; says why.")]
+
+
+@dataclass(frozen=True)
+class StageDetails:
+    """What a stage may say beyond what it needs and how long it may take; the same for every kind of stage."""
+
+    tool: str = "auto"
+    command: tuple[str, ...] = ()
+    junit: str | None = None
+    coverage: str | None = None
+    sarif: str | None = None
+    options: dict[str, str] = field(default_factory=dict[str, str])
+    disabled: str | None = None
+
+
+class StageSpec(Section):
+    """What every stage has."""
+
+    needs: list[Identifier] | None = Field(
+        default=None,
+        description="Stages of the same service that must have passed before; replaces the inherited list.",
+    )
+    timeout: PositiveDuration | None = Field(default=None, description="Longest time that an attempt may take.")
+    options: dict[OptionName, Text] | None = Field(default=None, description="Further options of the tool, as text.")
+
+    def details(self) -> StageDetails:
+        return StageDetails(options=self.options or {})
+
+
+class ToolStage(StageSpec):
+    """A shipped stage that the pipeline carries out itself."""
+
+    tool: ToolName | None = Field(
+        default=None,
+        description="Name of the tool; `auto` takes the production tool where it is there, else the default.",
+    )
+
+    def details(self) -> StageDetails:
+        return StageDetails(tool=self.tool or "auto", options=self.options or {})
+
+
+class ScanStage(ToolStage):
+    """A shipped stage that looks for findings."""
+
+    command: Command | None = Field(
+        default=None, description="Runs instead of the tool, in the service's folder; `sarif` says where its report is."
+    )
+    sarif: _Sarif = None
+    disabled: _Disabled = None
+
+    def details(self) -> StageDetails:
+        return StageDetails(
+            tool=self.tool or "auto",
+            command=tuple(self.command or ()),
+            sarif=self.sarif,
+            options=self.options or {},
+            disabled=self.disabled,
+        )
+
+
+class TestStage(ToolStage):
+    """A shipped stage that runs tests."""
+
+    command: Command | None = Field(
+        default=None,
+        description="Runs the tests, in the service's folder; `{python}` is its environment's interpreter.",
+    )
+    junit: _Junit = None
+    coverage: _Coverage = None
+    disabled: _Disabled = None
+
+    def details(self) -> StageDetails:
+        return StageDetails(
+            tool=self.tool or "auto",
+            command=tuple(self.command or ()),
+            junit=self.junit,
+            coverage=self.coverage,
+            options=self.options or {},
+            disabled=self.disabled,
+        )
+
+
+class OwnStage(StageSpec):
+    """A stage of one's own: a command whose exit code, and whose reports if it names any, are its evidence."""
+
+    phase: Literal["ci", "staging"] | None = Field(
+        default=None,
+        description="`ci` runs before there is a deployment, `staging` in the run that deploys to staging.",
+    )
+    command: Command | None = Field(
+        default=None, description="What to run, in the service's folder; `{python}` is its environment's interpreter."
+    )
+    junit: _Junit = None
+    coverage: _Coverage = None
+    sarif: _Sarif = None
+    disabled: _Disabled = None
+
+    def details(self) -> StageDetails:
+        return StageDetails(
+            command=tuple(self.command or ()),
+            junit=self.junit,
+            coverage=self.coverage,
+            sarif=self.sarif,
+            options=self.options or {},
+            disabled=self.disabled,
+        )
+
+
+class StagesSpec(Section):
+    """The stages of a service by name: the shipped ones, and those of one's own."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, OwnStage | None] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    source: ToolStage | None = Field(default=None, description="Checks out the commit of the release.")
+    dependencies: ToolStage | None = Field(default=None, description="Installs what the lock file pins.")
+    lint: ScanStage | None = Field(default=None, description="Runs the linter.")
+    secret_scan: ScanStage | None = Field(
+        default=None, description="Looks for credentials in every commit of the release."
+    )
+    dependency_scan: ScanStage | None = Field(
+        default=None, description="Compares dependencies with security advisories."
+    )
+    unit_tests: TestStage | None = Field(default=None, description="Runs the unit tests and measures coverage.")
+    quality: ScanStage | None = Field(default=None, description="Judges new code.")
+    application: ToolStage | None = Field(default=None, description="Builds what the image will hold.")
+    image: ToolStage | None = Field(default=None, description="Builds the image.")
+    image_scan: ScanStage | None = Field(
+        default=None, description="Compares what the image holds with security advisories."
+    )
+    published_image: ToolStage | None = Field(
+        default=None, description="Pushes the image to the registry, once, and confirms its digest."
+    )
+    staging: ToolStage | None = Field(default=None, description="Deploys the digest to staging.")
+    integration_tests: TestStage | None = Field(default=None, description="Runs the integration tests against staging.")
+    acceptance_tests: TestStage | None = Field(default=None, description="Runs the acceptance tests against staging.")
+    production: ToolStage | None = Field(default=None, description="Deploys the digest to production, after approval.")
+
+    def by_name(self) -> dict[str, StageSpec]:
+        """The stages that something is said about, the shipped ones first."""
+        found: dict[str, StageSpec] = {}
+        for name in SHIPPED_STAGES:
+            spec: StageSpec | None = getattr(self, name)
+            if spec is not None:
+                found[name] = spec
+        for name, own in (self.__pydantic_extra__ or {}).items():
+            found[name] = own or OwnStage()
+        return found
+
+
+SHIPPED_STAGES: tuple[str, ...] = tuple(StagesSpec.model_fields)
+"""Names of the shipped stages."""

@@ -1,0 +1,95 @@
+"""Kinds of text in a declaration, each with the rule that it follows and an example.
+
+Names are chosen so that every system that gets them takes them as they are: services and environments are DNS
+labels (RFC 1123), because Kubernetes names objects after them; stages, gates and measures are identifiers, because
+Dagster does. Underscores never occur in the former, so replacing `-` by `_` keeps them apart.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import PydanticCustomError, core_schema
+
+from shopkart_pipeline.spec.faults import show
+
+
+def declared_error(message: str) -> PydanticCustomError:
+    """An error of a validator of ours; its message is shown as it is."""
+    return PydanticCustomError("declared", "{message}", {"message": message})
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Text that matches a pattern as a whole."""
+
+    pattern: str
+    rule: str
+    """Says what the text has to be, with an example; follows on "... is not "."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        expression = re.compile(self.pattern)
+
+        @lru_cache(maxsize=4096)
+        def check(text: str) -> str:
+            if expression.fullmatch(text):
+                return text
+            raise declared_error(f"{show(text)} is not {self.rule}")
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^{self.pattern}$"}
+
+
+IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_LABEL = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
+_EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
+
+ServiceName = Annotated[
+    str, Matching(_LABEL, "a name of at most 40 lower-case letters, digits and hyphens, such as catalog-search")
+]
+EnvironmentName = Annotated[
+    str, Matching(_LABEL, "a name of at most 40 lower-case letters, digits and hyphens, such as staging")
+]
+TeamName = Annotated[str, Matching(_LABEL, "a team's name of lower-case letters, digits and hyphens, such as shop")]
+Identifier = Annotated[
+    str,
+    Matching(IDENTIFIER.pattern, "a name of at most 60 lower-case letters, digits and underscores, such as load_tests"),
+]
+ToolName = Annotated[str, Matching(r"[a-z][a-z0-9_-]*", "the name of a tool, such as ruff, or auto")]
+VariableName = Annotated[str, Matching(r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name, such as REDIS_URL")]
+OptionName = Annotated[str, Matching(r"[a-z][a-z0-9_]*", "the name of an option, such as advisories")]
+
+Email = Annotated[str, Matching(_EMAIL, "an e-mail address, such as maya@shopkart.example")]
+Owner = Annotated[str, Matching(rf"{_EMAIL}|team:{_LABEL}", "an e-mail address or team:NAME, such as team:shop")]
+
+Text = Annotated[str, Matching(r"[^\x00]*", "text without the character U+0000")]
+Words = Annotated[str, Matching(r"[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*", "a few words on one line")]
+Repository = Annotated[
+    str, Matching(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "a repository as GitHub spells it, such as shopkart/storefront")
+]
+Remote = Annotated[
+    str,
+    Matching(
+        r"(https?://[^@/\s]+(/\S*)?|ssh://([^:@/\s]+@)?[^@/\s]+/\S*|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:\S+"
+        r"|(file://)?(/|\{home\}/)[^\x00-\x1f]*)",
+        "a place that git may fetch from: https:// without a password in it, ssh://, user@host:path, file:/// or an "
+        "absolute path",
+    ),
+]
+Branch = Annotated[
+    str, Matching(r"(?![-/])(?!.*(\.\.|//|@\{|\.lock$|[./]$))[^\x00-\x20~^:?*\[\\\x7f]+", "a branch, such as main")
+]
+RelativePath = Annotated[
+    str,
+    Matching(
+        r"(?!/)(?!(.*/)?\.\.(/|$))[^\x00-\x1f\\]+",
+        "a path inside the repository, with / between its parts and without .., such as backend",
+    ),
+]
+UrlPath = Annotated[str, Matching(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*", "a URL's path, such as /health/ready")]
