@@ -1,0 +1,153 @@
+"""The demo's story, asserted on its JSON: what README's first command promises is what this file pins.
+
+One run serves all tests of the module. It needs no Docker Engine, no cluster and no cloud.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CI = (
+    "source", "dependencies", "lint", "unit_tests", "quality", "secret_scan", "dependency_scan",
+    "application", "image", "image_scan", "published_image",
+)  # fmt: skip
+CD = ("staging", "integration_tests", "acceptance_tests", "production")
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "home"
+
+
+@pytest.fixture(scope="module")
+def story(home: Path) -> Iterator[dict[str, Any]]:
+    report = home.parent / "report.json"
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "shopkart"), "demo", "--json", str(report)],
+        env={**os.environ, "SHOPKART_HOME": str(home), "SHOPKART_RUNTIME": "process"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
+    yield json.loads(report.read_text())
+
+
+def _stages(release: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {stage["stage"]: stage for stage in release["stages"]}
+
+
+def test_the_story_ends_as_it_should(story: dict[str, Any]) -> None:
+    assert [release["verdict"] for release in story["releases"]] == ["released", "stopped", "rolled_back", "released"]
+    assert story["faults"] == []
+
+
+def test_a_good_release_passes_every_stage_and_is_approved(story: dict[str, Any]) -> None:
+    for release in (story["releases"][0], story["releases"][3]):
+        stages = _stages(release)
+        assert set(stages) == {*CI, *CD}
+        assert {stage["status"] for stage in stages.values()} == {"passed"}
+        assert release["approvers"]
+        assert release["author"] not in release["approvers"]
+        assert re.fullmatch(r"sha256:[0-9a-f]{64}", release["digest"])
+
+
+def test_every_gate_shows_value_and_limit(story: dict[str, Any]) -> None:
+    gates = [gate for stage in story["releases"][0]["stages"] for gate in stage["gates"] if gate["comparison"]]
+
+    assert len(gates) >= 10
+    assert all(gate["value"] is not None and gate["limit"] is not None for gate in gates)
+
+
+def test_a_credential_and_a_vulnerable_dependency_stop_a_release_before_an_image_exists(story: dict[str, Any]) -> None:
+    release = story["releases"][1]
+    stages = _stages(release)
+
+    assert release["digest"] is None
+    assert {stages[name]["status"] for name in ("image", "image_scan", "published_image", *CD)} == {"not_run"}
+    failed = {name for name, stage in stages.items() if stage["status"] == "failed"}
+    assert failed == {"secret_scan", "dependency_scan"}
+    secret = stages["secret_scan"]["findings"][0]
+    assert secret["path"]
+    assert secret["line"]
+    vulnerable = [finding for finding in stages["dependency_scan"]["findings"] if finding["new"]]
+    assert {finding["package"] for finding in vulnerable} == {"urllib3"}
+    assert any(finding["fixed_in"] for finding in vulnerable)
+
+
+def test_the_advisories_that_judged_are_named_with_their_date(story: dict[str, Any]) -> None:
+    scan = _stages(story["releases"][1])["dependency_scan"]
+
+    assert scan["tool"]
+    assert scan["notes"] or "osv" in scan["tool"]
+
+
+def test_a_bad_canary_goes_back_by_itself_and_leaves_an_incident(story: dict[str, Any]) -> None:
+    good, bad = story["releases"][0], story["releases"][2]
+    (incident,) = story["incidents"]
+    times = {name: datetime.fromisoformat(at) for name, at in incident["times"].items() if at}
+
+    assert _stages(bad)["production"]["status"] == "failed"
+    assert incident["release"] == bad["release"]
+    assert times["introduced"] < times["detected"] <= times["rolled_back"] < times["recovered"]
+    assert incident["failed_requests"] > 0
+    assert incident["signatures"][0]["release_key"] == bad["release"]
+    postmortem = Path(incident["postmortem"]).read_text()
+    assert bad["release"] in postmortem
+    assert bad["author"] not in postmortem
+    assert good["digest"] in postmortem
+
+
+def test_traffic_weights_follow_the_declared_steps(story: dict[str, Any]) -> None:
+    weights = [
+        step["weight_percent"] for step in story["releases"][0]["rollout"] if step.get("weight_percent") is not None
+    ]
+
+    assert weights[-1] == 0
+    assert weights[:-1] == sorted(weights[:-1])
+    assert all(0 <= weight <= 100 for weight in weights)
+
+
+def test_production_lost_no_request_but_those_that_the_bad_canary_answered(story: dict[str, Any]) -> None:
+    traffic, bad = story["traffic"], story["releases"][2]["release"]
+
+    assert traffic["sent"] > 1000
+    assert traffic["lost"] == {}
+    assert traffic["unexpected"] == {}
+    assert set(traffic["server_errors"]) <= {bad}
+    assert traffic["server_errors"] == traffic["server_errors_of_canary"]
+
+
+def test_the_ledger_holds_who_agreed_and_is_whole(story: dict[str, Any]) -> None:
+    assert story["ledger"] == "whole"
+
+
+def test_the_planted_secret_is_nowhere_but_in_the_source(story: dict[str, Any], home: Path) -> None:
+    bare = home / "git" / "shopkart" / "storefront.git"
+    history = subprocess.run(
+        ["git", "-C", str(bare), "log", "--all", "-p"], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    (access_key,) = set(re.findall(r"AKIA[0-9A-Z]{16}", history))
+    source = {home / "git", home / "demo" / "clone", home / "work", home / "mirrors"}
+
+    holding = [
+        path
+        for path in home.rglob("*")
+        if path.is_file() and not source & set(path.parents) and access_key.encode() in path.read_bytes()
+    ]
+
+    assert holding == []
+    assert access_key not in json.dumps(story)
