@@ -1,0 +1,193 @@
+"""Python services: their environment for checks and tests, and what their image holds.
+
+Both come from lock files with hashes, so an index can only give what was locked. The package cache is asked first and
+the index after it: a locked file is the same from either, and a release does not wait for an index that is down.
+
+The application folder holds `deps` (the locked packages) and `app` (the service and its shared projects), for a
+`PYTHONPATH` of `/app/app:/app/deps`. It is built from a copy of the tree and says nothing about where, when and by
+which interpreter it was built: the same commit gives the same bytes. `_installed_files` takes care of that.
+
+Locks: option `lock` of the dependencies stage (default `requirements-dev.lock`) and of the application stage (default
+`requirements.lock`), relative to the service's path.
+"""
+
+import shutil
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shopkart_pipeline.adapters import _installed_files as installed
+from shopkart_pipeline.adapters._process import Command, find_executable, run
+from shopkart_pipeline.adapters._service_paths import roots_of
+from shopkart_pipeline.domain.declaration import Service, StageKind
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Tool, ToolRun
+from shopkart_pipeline.ports.builder import ApplicationBuilder
+
+_DEV_LOCK = "requirements-dev.lock"
+_LOCK = "requirements.lock"
+_VARIABLES = {
+    "UV_NO_CONFIG": "1",
+    "UV_NO_PROGRESS": "1",
+    "UV_PYTHON_DOWNLOADS": "never",
+    # Archives written by build backends carry this time: the earliest that a zip file can hold.
+    "SOURCE_DATE_EPOCH": "315532800",
+    "PYTHONHASHSEED": "0",
+}
+
+
+class PythonApplication(ApplicationBuilder):
+    """Installs and builds with uv."""
+
+    name = "python"
+
+    def __init__(self, cache: Path, interpreter: Path | None = None) -> None:
+        """
+        Args:
+            cache: folder for the package cache; made when first needed.
+            interpreter: the Python that environments are made for; the running one by default.
+        """
+        self._cache = cache
+        self._interpreter = interpreter or Path(sys.executable)
+
+    def install(self, service: Service, tree: Path, environment: Path, log: Path, timeout_seconds: float) -> ToolRun:
+        uv = self._uv(environment.parent, log, timeout_seconds)
+        if isinstance(uv, EvidenceMissing):
+            return ToolRun(uv)
+        name = _option(service, StageKind.DEPENDENCIES, _DEV_LOCK)
+        lock = tree / service.source.path / name
+        tool = uv.tool(f"{name} with hashes")
+        if not environment.exists():
+            if not lock.is_file():
+                return ToolRun(EvidenceMissing(f"{service.source.path} has no {name}", tool))
+            with tempfile.TemporaryDirectory(prefix=f".{environment.name}-", dir=uv.home) as scratch:
+                if reason := uv.make_environment(Path(scratch) / "environment", self._interpreter, lock):
+                    return ToolRun(EvidenceMissing(reason, tool))
+                _publish(Path(scratch) / "environment", environment)
+        packages = installed.packages_of(environment)
+        if not packages:
+            return ToolRun(EvidenceMissing(f"{name} names no package: nothing could be tested", tool))
+        listing = RawReport("packages.txt", "text/plain", "".join(f"{line}\n" for line in packages).encode())
+        evidence = Evidence(tool, f"{len(packages)} packages from {name}", {"packages": float(len(packages))})
+        return ToolRun(evidence, (listing,))
+
+    def build(
+        self,
+        service: Service,
+        tree: Path,
+        environment: Path,
+        application: Path,
+        log: Path,
+        timeout_seconds: float,
+    ) -> ToolRun:
+        uv = self._uv(application.parent, log, timeout_seconds)
+        if isinstance(uv, EvidenceMissing):
+            return ToolRun(uv)
+        name = _option(service, StageKind.APPLICATION, _LOCK)
+        tool = uv.tool(f"{name} with hashes")
+        lock = tree / service.source.path / name
+        if not lock.is_file() or not _is_project(tree / service.source.path):
+            return ToolRun(EvidenceMissing(f"{service.source.path} has no {name} or no Python project", tool))
+        if not application.exists():
+            with tempfile.TemporaryDirectory(prefix=f".{application.name}-", dir=uv.home) as scratch:
+                projects = _copied_projects(service, tree, Path(scratch) / "source")
+                target = Path(scratch) / "application"
+                if reason := uv.build(target, projects, lock, environment):
+                    return ToolRun(EvidenceMissing(reason, tool))
+                installed.make_reproducible(target)
+                _publish(target, application)
+        files, size_bytes = installed.size_of(application)
+        if not installed.packages_of(application):
+            return ToolRun(EvidenceMissing("the application holds no package", tool))
+        measures = {"files": float(files), "size_bytes": float(size_bytes)}
+        return ToolRun(Evidence(tool, f"{files} files, {size_bytes / 1e6:.1f} MB", measures))
+
+    def _uv(self, home: Path, log: Path, timeout_seconds: float) -> "_Uv | EvidenceMissing":
+        executable = find_executable("uv", Path(sys.executable).parent)
+        if executable is None:
+            return EvidenceMissing("uv is not installed")
+        home.mkdir(parents=True, exist_ok=True)
+        self._cache.mkdir(parents=True, exist_ok=True)
+        return _Uv(executable, self._cache, home, log, time.monotonic() + timeout_seconds)
+
+
+@dataclass(frozen=True)
+class _Uv:
+    """uv, for one installation or build. Its methods return why they failed, or None."""
+
+    executable: str
+    cache: Path
+    home: Path
+    """Where its processes run; they leave nothing there."""
+    log: Path
+    deadline_seconds: float
+    """On the monotonic clock."""
+
+    def tool(self, rules: str) -> Tool:
+        done = run(Command([self.executable, "--version"], self.home, 30.0, capture=True))
+        words = done.stdout.decode(errors="replace").split()
+        return Tool("uv", words[1] if len(words) > 1 else "unknown", rules)
+
+    def make_environment(self, environment: Path, interpreter: Path, lock: Path) -> str | None:
+        python = environment / "bin" / "python"
+        return self._run(["venv", "--relocatable", "--python", str(interpreter), str(environment)]) or self._install(
+            # Compiled once here instead of at every start of a test process: environments are shared and long-lived.
+            ["--python", str(python), "--compile-bytecode", "--requirements", str(lock)],
+        )
+
+    def build(self, target: Path, projects: Sequence[Path], lock: Path, environment: Path) -> str | None:
+        python = ["--python", str(environment / "bin" / "python")]
+        # Copies: links into the cache would let whoever changes the application change the cache.
+        locked = [*python, "--link-mode=copy", "--target", str(target / "deps"), "--requirements", str(lock)]
+        own = ["--no-deps", "--no-build-isolation", "--offline", "--no-cache", "--target", str(target / "app")]
+        return self._install(locked) or self._run(["pip", "install", *python, *own, *map(str, projects)])
+
+    def _install(self, arguments: Sequence[str]) -> str | None:
+        command = ["pip", "install", "--require-hashes", *arguments]
+        cached = ["--cache-dir", str(self.cache)]
+        if self._run([*command, *cached, "--offline"]) is None:
+            return None
+        return self._run([*command, *cached], network=True)
+
+    def _run(self, arguments: Sequence[str], *, network: bool = False) -> str | None:
+        variables: Mapping[str, str] = {**_VARIABLES, "HOME": str(self.cache)}
+        left_seconds = max(0.01, self.deadline_seconds - time.monotonic())
+        command = [self.executable, *arguments]
+        done = run(Command(command, self.home, left_seconds, variables=variables, network=network, log=self.log))
+        return done.failure(f"uv {arguments[0]}")
+
+
+def _option(service: Service, kind: StageKind, default: str) -> str:
+    stage = next((stage for stage in service.stages if stage.kind is kind), None)
+    return stage.options.get("lock", default) if stage else default
+
+
+def _is_project(folder: Path) -> bool:
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return "project" in project
+
+
+def _copied_projects(service: Service, tree: Path, destination: Path) -> list[Path]:
+    """The service's Python projects, copied with their places to each other: builds write beside their sources."""
+    projects: list[Path] = []
+    for root in roots_of(service.source, tree):
+        copy = destination / root
+        shutil.copytree(tree / root, copy, symlinks=True)
+        if _is_project(copy):
+            projects.append(copy)
+    return projects
+
+
+def _publish(complete: Path, destination: Path) -> None:
+    """Rename to where others look; whoever came first with the same content has done it already."""
+    try:
+        complete.rename(destination)
+    except OSError:
+        if not destination.is_dir():
+            raise

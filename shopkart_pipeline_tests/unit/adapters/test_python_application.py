@@ -1,0 +1,226 @@
+"""Environments and applications of Python services, made by uv without any index."""
+
+import hashlib
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shopkart_pipeline.adapters.python_application import PythonApplication
+from shopkart_pipeline.domain.declaration import Service, StageKind
+from shopkart_pipeline.domain.evidence import ToolRun
+from shopkart_pipeline_tests.scan_requests import a_service, a_stage, evidence_of, reason_of, write_files
+
+HATCHLING = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+
+
+def wheel(folder: Path, name: str = "greeter") -> str:
+    """A wheel with one module and one command; gives the line that a lock file has for it."""
+    info = f"{name}-1.0.dist-info"
+    members = {
+        f"{name}.py": "def main():\n    print('hello')\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
+        f"{info}/RECORD": "".join(f"{member},,\n" for member in (f"{name}.py", f"{info}/METADATA", f"{info}/WHEEL")),
+    }
+    file = folder / f"{name}-1.0-py3-none-any.whl"
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(file, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(zipfile.ZipInfo(member), content)
+    return f"{name} @ {file.as_uri()} --hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
+
+
+def storefront(folder: Path, lock: str) -> Path:
+    """A repository with a service and a shared project, both built by hatchling."""
+    project = (
+        HATCHLING + '[project]\nname = "{}"\nversion = "1.0"\n[tool.hatch.build.targets.wheel]\npackages = ["src/{}"]\n'
+    )
+    return write_files(
+        folder,
+        {
+            "backend/pyproject.toml": project.format("storefront-backend", "storefront_backend"),
+            "backend/requirements.lock": lock,
+            "backend/src/storefront_backend/__init__.py": "NAME = 'backend'\n",
+            "backend/src/storefront_backend/schema.sql": "select 1;\n",
+            "backend/tests/test_it.py": "def test_it(): pass\n",
+            "servicekit/pyproject.toml": project.format("storefront-servicekit", "servicekit"),
+            "servicekit/src/servicekit/__init__.py": "",
+            "docs/shared.md": "no project",
+        },
+    )
+
+
+def build(folder: Path, tree: Path, service: Service, name: str = "application") -> ToolRun:
+    builder = PythonApplication(folder / "cache")
+    return builder.build(service, tree, Path(sys.prefix), folder / name, folder / "log", 60.0)
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.fixture
+def service() -> Service:
+    return a_service("backend", ("servicekit", "docs"))
+
+
+def test_an_environment_holds_what_the_lock_names_and_survives_being_moved(tmp_path: Path, service: Service) -> None:
+    tree = write_files(tmp_path / "tree", {"backend/requirements-dev.lock": wheel(tmp_path / "wheels")})
+    environment = tmp_path / "environments" / "abc"
+
+    run = PythonApplication(tmp_path / "cache").install(service, tree, environment, tmp_path / "log", 60.0)
+
+    assert evidence_of(run).measures == {"packages": 1}
+    assert [report.content for report in run.raw] == [b"greeter==1.0\n"]
+    assert subprocess.check_output([environment / "bin" / "greeter"]) == b"hello\n"
+    assert [entry.name for entry in environment.parent.iterdir()] == ["abc"]
+
+
+def test_an_environment_that_is_there_is_kept(tmp_path: Path, service: Service) -> None:
+    tree = write_files(tmp_path / "tree", {"backend/requirements-dev.lock": wheel(tmp_path / "wheels")})
+    builder = PythonApplication(tmp_path / "cache")
+    environment = tmp_path / "environment"
+    builder.install(service, tree, environment, tmp_path / "log", 60.0)
+    before = (environment / "pyvenv.cfg").stat().st_mtime_ns
+    (tree / "backend/requirements-dev.lock").unlink()
+
+    run = builder.install(service, tree, environment, tmp_path / "log", 60.0)
+
+    assert evidence_of(run).measures == {"packages": 1}
+    assert (environment / "pyvenv.cfg").stat().st_mtime_ns == before
+
+
+def test_a_package_that_is_not_what_was_locked_is_not_installed(tmp_path: Path, service: Service) -> None:
+    line = wheel(tmp_path / "wheels")
+    tree = write_files(tmp_path / "tree", {"backend/requirements-dev.lock": line[:-9] + "00000000\n"})
+
+    run = PythonApplication(tmp_path / "cache").install(service, tree, tmp_path / "env", tmp_path / "log", 60.0)
+
+    assert "uv pip" in reason_of(run)
+    assert not (tmp_path / "env").exists()
+    assert "hash" in (tmp_path / "log").read_text().lower()
+
+
+def test_a_lock_without_hashes_is_refused(tmp_path: Path, service: Service) -> None:
+    line = wheel(tmp_path / "wheels").partition(" --hash")[0]
+    tree = write_files(tmp_path / "tree", {"backend/requirements-dev.lock": line})
+
+    run = PythonApplication(tmp_path / "cache").install(service, tree, tmp_path / "env", tmp_path / "log", 60.0)
+
+    assert "uv pip" in reason_of(run)
+
+
+def test_no_lock_or_an_empty_one_is_no_evidence(tmp_path: Path, service: Service) -> None:
+    builder = PythonApplication(tmp_path / "cache")
+    nothing = write_files(tmp_path / "nothing", {"backend/a.py": ""})
+    empty = write_files(tmp_path / "empty", {"backend/requirements-dev.lock": "# nothing\n"})
+
+    assert "no requirements-dev.lock" in reason_of(
+        builder.install(service, nothing, tmp_path / "one", tmp_path / "log", 60.0)
+    )
+    assert "names no package" in reason_of(builder.install(service, empty, tmp_path / "two", tmp_path / "log", 60.0))
+
+
+def test_running_out_of_time_leaves_no_environment(tmp_path: Path, service: Service) -> None:
+    tree = write_files(tmp_path / "tree", {"backend/requirements-dev.lock": wheel(tmp_path / "wheels")})
+
+    run = PythonApplication(tmp_path / "cache").install(service, tree, tmp_path / "env", tmp_path / "log", 0.0)
+
+    assert "ran out of time" in reason_of(run)
+    assert not (tmp_path / "env").exists()
+
+
+def test_the_lock_is_declared_by_the_stages(tmp_path: Path) -> None:
+    stages = (
+        a_stage(StageKind.DEPENDENCIES, options={"lock": "dev.txt"}),
+        a_stage(StageKind.APPLICATION, options={"lock": "prod.txt"}),
+    )
+    service = a_service("backend", (), *stages)
+    tree = write_files(tmp_path / "tree", {"backend/dev.txt": wheel(tmp_path / "wheels")})
+
+    installed = PythonApplication(tmp_path / "cache").install(service, tree, tmp_path / "e", tmp_path / "log", 60.0)
+
+    assert evidence_of(installed).tool.rules == "dev.txt with hashes"
+    assert "no prod.txt" in reason_of(build(tmp_path, tree, service))
+
+
+def test_an_application_holds_the_service_its_shared_projects_and_the_locked_packages(
+    tmp_path: Path, service: Service
+) -> None:
+    tree = storefront(tmp_path / "tree", wheel(tmp_path / "wheels"))
+
+    run = build(tmp_path, tree, service)
+
+    files = contents(tmp_path / "application")
+    assert evidence_of(run).measures["files"] == sum(1 for file in files if (tmp_path / "application" / file).is_file())
+    assert {"app/storefront_backend/__init__.py", "app/storefront_backend/schema.sql"} <= set(files)
+    assert {"app/servicekit/__init__.py", "deps/greeter.py", "deps/greeter-1.0.dist-info/METADATA"} <= set(files)
+    assert not [name for name in files if "test" in name or name.endswith((".pyc", ".lock"))]
+
+
+def test_the_same_commit_gives_the_same_bytes_wherever_it_is_built(tmp_path: Path, service: Service) -> None:
+    lock = wheel(tmp_path / "wheels")
+    folders = [tmp_path / "one", tmp_path / "elsewhere" / "another"]
+    for folder in folders:
+        build(folder, storefront(folder / "tree", lock), service)
+
+    one, another = (contents(folder / "application") for folder in folders)
+
+    assert one == another
+    assert one["deps/bin/greeter"][1].startswith(b"#!/usr/bin/env python3\n")
+    assert not [name for name, (_, content) in one.items() if str(tmp_path).encode() in content]
+    assert not [name for name, (_, content) in one.items() if sys.prefix.encode() in content]
+
+
+def test_what_is_recorded_as_installed_is_there(tmp_path: Path, service: Service) -> None:
+    build(tmp_path, storefront(tmp_path / "tree", wheel(tmp_path / "wheels")), service)
+
+    root = tmp_path / "application"
+    for record in root.rglob("RECORD"):
+        names = [line.split(",")[0] for line in record.read_text().splitlines()]
+        assert names
+        assert all((record.parent.parent / name).exists() for name in names)
+
+
+def test_building_leaves_the_tree_as_it_was(tmp_path: Path, service: Service) -> None:
+    tree = storefront(tmp_path / "tree", wheel(tmp_path / "wheels"))
+    before = contents(tree)
+
+    build(tmp_path, tree, service)
+
+    assert contents(tree) == before
+
+
+def test_a_project_that_does_not_build_leaves_nothing(tmp_path: Path, service: Service) -> None:
+    tree = storefront(tmp_path / "tree", wheel(tmp_path / "wheels"))
+    (tree / "servicekit/pyproject.toml").write_text(HATCHLING + '[project]\nname = "x"\n')
+
+    run = build(tmp_path, tree, service)
+
+    assert "uv pip" in reason_of(run)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["cache", "log", "tree", "wheels"]
+
+
+def test_a_service_without_project_is_no_evidence(tmp_path: Path, service: Service) -> None:
+    tree = storefront(tmp_path / "tree", wheel(tmp_path / "wheels"))
+    bare = replace(service, source=replace(service.source, path="docs", shared_paths=()))
+
+    assert "no Python project" in reason_of(build(tmp_path, tree, bare))
+
+
+def test_an_application_that_is_there_is_kept(tmp_path: Path, service: Service) -> None:
+    tree = storefront(tmp_path / "tree", wheel(tmp_path / "wheels"))
+    build(tmp_path, tree, service)
+    before = contents(tmp_path / "application")
+    (tree / "backend/src/storefront_backend/more.py").write_text("")
+
+    assert evidence_of(build(tmp_path, tree, service)).measures["files"] > 0
+    assert contents(tmp_path / "application") == before
