@@ -6,7 +6,7 @@
 from dagster import AssetSelection, Definitions, ResourceDefinition, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from shopkart_pipeline.defs.keys import asset_key, job_name, releases_of
+from shopkart_pipeline.defs.keys import asset_key, job_name
 from shopkart_pipeline.defs.rollback import build_rollback_job
 from shopkart_pipeline.defs.sensors import build_sensors
 from shopkart_pipeline.defs.stages import build_stages
@@ -40,7 +40,6 @@ def _phase_job(service: Service, phase: Phase) -> UnresolvedAssetJobDefinition:
     return define_asset_job(
         job_name(service.name, phase),
         selection=AssetSelection.assets(*(asset_key(service.name, stage.name) for stage in service.stages_of(phase))),
-        partitions_def=releases_of(service.name),
         description=f"{_DESCRIPTIONS[phase]} ({service.name})",
         tags={"shopkart/service": service.name, "shopkart/phase": phase.value},
     )
