@@ -21,7 +21,7 @@ from shopkart_pipeline.engine.definitions_source import DefinitionsSource
 from shopkart_pipeline.engine.reconcile import WORKER_TAG, WORKER_TAG_VALUE
 from shopkart_pipeline.engine.run_records import Ended, NoRecord, Queued, Running, RunRecords
 from shopkart_pipeline.engine.warm_client import ServerOptions, WarmClient
-from shopkart_pipeline.engine.warm_paths import WarmPaths
+from shopkart_pipeline.engine.warm_paths import WarmPaths, replace_text
 
 _LOG_TAIL_BYTES = 4000
 
@@ -45,6 +45,11 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
     def source(self) -> DefinitionsSource:
         """The definitions whose jobs this launcher runs."""
         return self._source
+
+    @property
+    def options(self) -> ServerOptions:
+        """How a server is started."""
+        return self._options
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
@@ -78,9 +83,7 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         paths.make()
         description = serialize_value(self._instance.get_ref())
         if not paths.instance_ref.exists() or paths.instance_ref.read_text() != description:
-            draft = paths.instance_ref.with_suffix(f".{id(self)}")
-            draft.write_text(description)
-            draft.replace(paths.instance_ref)
+            replace_text(paths.instance_ref, description)
         client = WarmClient(paths.home)
         client.ensure_server(self._options)
         return client

@@ -1,18 +1,17 @@
 """What is known about the worker of each run, in one small file per run.
 
 The files outlive the server: from them a new server learns which runs wait and which workers live, and anybody can
-check the health of a run without asking it. A record is replaced as a whole by rename. It is not synced to disk: it
-speaks of processes, which a power cut ends too.
+check the health of a run without asking it.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from shopkart_pipeline.engine.process_identity import ProcessIdentity
+from shopkart_pipeline.engine.warm_paths import replace_text
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,7 @@ class RunRecords:
     def write(self, record: RunRecord) -> None:
         """Replace what is known about a run."""
         content = {"kind": type(record).__name__.lower(), **asdict(record)}
-        draft = self._folder / f".{record.run_id}.{os.getpid()}"
-        draft.write_text(json.dumps(content))
-        draft.replace(self._path(record.run_id))
+        replace_text(self._path(record.run_id), json.dumps(content))
 
     def read(self, run_id: str) -> RunRecord | NoRecord:
         """What is known about a run."""

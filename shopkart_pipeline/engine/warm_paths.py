@@ -1,6 +1,7 @@
 """Where the warm server and its clients meet: the files under one instance home."""
 
 import os
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,6 +68,17 @@ class WarmPaths:
         """Make the folders, for this user alone."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.runs.mkdir(exist_ok=True, mode=0o700)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small file so that a reader sees the old text or the new, whoever else writes it.
+
+    It is not synced to disk: these files speak of processes, which a power cut ends too.
+    """
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+    Path(draft).replace(path)
 
 
 @contextmanager

@@ -103,6 +103,12 @@ def waits_a_second(context: dg.AssetExecutionContext) -> None:
     time.sleep(1.5)
 
 
+@dg.asset(group_name="short")
+def waits_ten_seconds(context: dg.AssetExecutionContext) -> None:
+    (scratch(context) / f"{context.run_id}.began").write_text(str(os.getpid()))
+    time.sleep(10)
+
+
 def count_calls(instance: dg.DagsterInstance) -> None:
     """A wake-up: leaves a line with what was asked for when it began."""
     folder = Path(instance.root_directory) / "scratch"
@@ -112,13 +118,16 @@ def count_calls(instance: dg.DagsterInstance) -> None:
     time.sleep(0.5)
 
 
-def job(name: str, *selected: dg.AssetsDefinition):
+def job(name: str, *selected: dg.AssetsDefinition, executor: dg.ExecutorDefinition = parallel_threads):
     selection = dg.AssetSelection.assets(*selected)
-    return dg.define_asset_job(name, selection=selection, executor_def=parallel_threads, tags={"team": "engine"})
+    return dg.define_asset_job(name, selection=selection, executor_def=executor, tags={"team": "engine"})
+
+
+impatient = parallel_threads.configured({"cancel_grace_seconds": 1}, name="parallel_threads")
 
 
 defs = dg.Definitions(
-    assets=[*stages, *sleepers, endless_tool, endless_python, dies, waits_a_second],
+    assets=[*stages, *sleepers, endless_tool, endless_python, dies, waits_a_second, waits_ten_seconds],
     jobs=[
         job("sample_ci", *stages),
         job("sleep", *sleepers),
@@ -126,5 +135,7 @@ defs = dg.Definitions(
         job("endless_python_job", endless_python),
         job("dies_job", dies),
         job("short_job", waits_a_second),
+        job("waiting_job", waits_ten_seconds),
+        job("deaf_job", waits_ten_seconds, executor=impatient),
     ],
 )
