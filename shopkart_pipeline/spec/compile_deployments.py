@@ -1,8 +1,4 @@
-"""Deployments of a service: in which environments it runs, by which steps it gets there, and who must agree.
-
-A service runs in one environment of each phase. Where several of a phase exist, the service (or `defaults`) names
-the one it means under its `environments`.
-"""
+"""Deployments of a service: how it runs in each environment, by which steps it gets there, and who must agree."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +11,6 @@ from shopkart_pipeline.domain.declaration import (
     Deployment,
     Environment,
     Objective,
-    Phase,
 )
 from shopkart_pipeline.domain.rollout import RolloutStep
 from shopkart_pipeline.spec.faults import nearest
@@ -28,7 +23,6 @@ from shopkart_pipeline.spec.models.delivery import (
 )
 from shopkart_pipeline.spec.scope import Scope
 
-DEPLOYED_PHASES = (Phase.STAGING, Phase.PRODUCTION)
 _DEFAULT_DEADLINE_SECONDS = 600.0
 _DEFAULT_EXPIRY_SECONDS = 86400.0
 
@@ -49,23 +43,7 @@ def compile_deployments(scope: Scope, around: Surroundings) -> dict[str, Deploym
         if name not in around.environments:
             message = f"there is no environment {name}; {nearest(name, around.environments)}"
             scope.fault(message, "environments", name)
-    chosen = [_choose(scope, phase, declared, around) for phase in DEPLOYED_PHASES]
-    return {name: _deployment(scope, name, declared.get(name), around) for name in chosen if name}
-
-
-def _choose(
-    scope: Scope, phase: Phase, declared: Mapping[str, DeploymentSpec | None], around: Surroundings
-) -> str | None:
-    """The environment of a phase that the service runs in; None, with a fault, where that is not clear."""
-    possible = [name for name, environment in around.environments.items() if environment.phase is phase]
-    named = [name for name in possible if name in declared and scope.says("environments", name)]
-    if len(named) > 1:
-        message = f"{' and '.join(named)} are both of phase {phase}; a service runs in one of them: take one away"
-        scope.fault(message, "environments", named[-1])
-    elif len(possible) > 1 and not named:
-        message = f"name one environment of phase {phase} under `environments`: {', '.join(possible)}"
-        scope.missing(message, "environments")
-    return next(iter(named or possible), None)
+    return {name: _deployment(scope, name, declared.get(name), around) for name in around.environments}
 
 
 def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Surroundings) -> Deployment:

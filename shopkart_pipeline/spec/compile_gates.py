@@ -11,6 +11,7 @@ from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, Meas
 from shopkart_pipeline.spec.faults import nearest
 from shopkart_pipeline.spec.models.gates import GateSpec
 from shopkart_pipeline.spec.scope import LeftOut, Scope
+from shopkart_pipeline.spec.words import rule_in_words
 
 
 def compile_gates(scope: Scope, left_out_stages: Collection[str]) -> tuple[tuple[Gate, ...], tuple[LeftOut, ...]]:
@@ -35,7 +36,7 @@ def compile_gates(scope: Scope, left_out_stages: Collection[str]) -> tuple[tuple
                 continue
             rule = _rule(scope, stage, name, gate or GateSpec())
             if rule is not None:
-                description = (gate and gate.description) or _describe(rule)
+                description = (gate and gate.description) or rule_in_words(rule)
                 gates.append(Gate(name, stage, description, rule))
     return tuple(gates), tuple(left_out)
 
@@ -88,13 +89,3 @@ def _measure_rule(scope: Scope, stage: str, name: str, gate: GateSpec) -> Measur
 def _check_percent(scope: Scope, measure: str, limit: float, stage: str, name: str, *keys: str) -> None:
     if measure.endswith("_percent") and limit > 100:
         scope.fault(f"{measure} can't be more than 100 %, got {limit:g}", "gates", stage, name, *keys)
-
-
-def _describe(rule: MeasureRule | FindingsRule) -> str:
-    match rule:
-        case MeasureRule():
-            bound = "at most" if rule.comparison is Comparison.AT_MOST else "at least"
-            return f"{rule.measure} is {bound} {rule.limit:g}"
-        case FindingsRule():
-            kind = ("new " if rule.only_new else "") + ("fixable " if rule.only_fixable else "")
-            return f"at most {rule.limit} {kind}findings of {rule.severity.name.lower()} or worse"

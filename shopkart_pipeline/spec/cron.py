@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from shopkart_pipeline.spec.faults import show
 from shopkart_pipeline.spec.text_types import declared_error
@@ -53,4 +53,6 @@ def _number(text: str, words: dict[str, int]) -> int:
     return int(text) if text.isdigit() else words.get(text, -1)
 
 
-Cron = Annotated[str, AfterValidator(check_cron)]
+Cron = Annotated[
+    str, AfterValidator(check_cron), Field(json_schema_extra={"$comment": "a cron expression, such as */5 * * * *"})
+]

@@ -44,7 +44,7 @@ _SCHEMA = WithJsonSchema(
             {"type": "number", "minimum": 0},
             {"type": "string", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,6})?(s|m|h|d)?$"},
         ],
-        "format": "duration",
+        "$comment": "a duration, such as 90, 90s, 5m, 2h or 30d",
     }
 )
 

@@ -17,6 +17,7 @@ KeyPath = tuple[str | int, ...]
 
 WHOLE_FILE: KeyPath = ()
 _LONGEST_SHOWN = 60
+_MOST = 1000
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
@@ -51,11 +52,17 @@ class Faults:
         self._file = file
         self._root = Place(1)
         self._found: dict[tuple[int, str, str], Fault] = {}
-        self._bad: list[KeyPath] = []
-        self._meant: list[KeyPath] = []
+        self._bad = _Paths()
+        self._meant = _Paths()
+        self._more = False
 
     def __bool__(self) -> bool:
         return bool(self._found)
+
+    @property
+    def full(self) -> bool:
+        """Whether there are so many faults that nobody reads more."""
+        return len(self._found) >= _MOST
 
     def located_in(self, root: Place) -> None:
         """From now on, take lines from this document."""
@@ -71,8 +78,10 @@ class Faults:
 
     def add_at(self, line: int, path: KeyPath, message: str) -> None:
         """A fault at a line (from 1) that is known already."""
-        shown = show_path(path)
-        self._found.setdefault((line, shown, message), Fault(self._file, line, shown, message))
+        self._more = self._more or self.full
+        if not self.full:
+            shown, said = show_path(path), _printable(message)
+            self._found.setdefault((line, shown, said), Fault(self._file, line, shown, said))
 
     def add_form(self, path: KeyPath, message: str, *, line: int | None = None, meant: KeyPath | None = None) -> None:
         """A fault in form, at something that can't be looked at any further.
@@ -83,14 +92,14 @@ class Faults:
             line: its line (from 1), where the document doesn't know it.
             meant: the path that was probably meant, for a key that is unknown.
         """
-        self._bad.append(path)
+        self._bad.add(path)
         if meant is not None:
-            self._meant.append(meant)
+            self._meant.add(meant)
         self.add_at(line or self._root.nearest_line(path), path, message)
 
     def add_meaning(self, path: KeyPath, message: str) -> None:
         """A fault in what the declaration means, unless it only follows from a fault in form."""
-        if not _overlaps(path, self._bad):
+        if not self._bad.overlap(path):
             self.add(path, message)
 
     def add_missing(self, path: KeyPath, message: str, *, sources: Iterable[KeyPath] = ()) -> None:
@@ -101,7 +110,7 @@ class Faults:
             message: what is missing, and how to say it.
             sources: further paths where it could have been said, such as one in `defaults`.
         """
-        if not any(_overlaps(place, self._bad) or _overlaps(place, self._meant) for place in (path, *sources)):
+        if not any(self._bad.overlap(place) or self._meant.overlap(place) for place in (path, *sources)):
             self.add(path, message)
 
     def alone(self, line: int, message: str, path: KeyPath = WHOLE_FILE) -> DeclarationError:
@@ -111,12 +120,26 @@ class Faults:
 
     def error(self) -> DeclarationError:
         """All faults as one error, by line."""
-        return DeclarationError(tuple(self._found[key] for key in sorted(self._found)))
+        found = [self._found[key] for key in sorted(self._found)]
+        if self._more:
+            message = f"there are more than {_MOST} faults; mend these first"
+            found.append(Fault(self._file, found[-1].line, show_path(WHOLE_FILE), message))
+        return DeclarationError(tuple(found))
 
 
-def _overlaps(path: KeyPath, others: Iterable[KeyPath]) -> bool:
-    """Whether a path is above, below or equal to one of the others."""
-    return any(all(one == other for one, other in zip(path, bad, strict=False)) for bad in others)
+class _Paths:
+    """Key paths, and whether another one is above, below or equal to one of them."""
+
+    def __init__(self) -> None:
+        self._paths: set[KeyPath] = set()
+        self._above: set[KeyPath] = set()
+
+    def add(self, path: KeyPath) -> None:
+        self._paths.add(path)
+        self._above.update(path[:length] for length in range(len(path) + 1))
+
+    def overlap(self, path: KeyPath) -> bool:
+        return path in self._above or any(path[:length] in self._paths for length in range(len(path)))
 
 
 def show_path(path: KeyPath) -> str:
@@ -133,6 +156,13 @@ def show_path(path: KeyPath) -> str:
 def _show_key(key: str) -> str:
     plain = key.replace("_", "").replace("-", "").isalnum() and key.isascii() and len(key) <= _LONGEST_SHOWN
     return key if plain else show(key)
+
+
+def _printable(text: str) -> str:
+    """The text with everything escaped that a terminal would act on."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def show(value: object) -> str:

@@ -39,7 +39,7 @@ def check_form(document: dict[str, Value], faults: Faults) -> None:
             return
         for detail in details:
             path = tuple(segment for segment in detail["loc"] if segment != "[key]")
-            if attempt == 0:
+            if attempt == 0 and not faults.full:
                 _tell(path, detail, faults)
             unknown = detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]
             _cut(document, path[:-1] if detail["type"] == "missing" else path, whole=unknown)

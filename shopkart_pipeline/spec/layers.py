@@ -13,6 +13,7 @@ from shopkart_pipeline.spec.scope import Scope
 from shopkart_pipeline.spec.shipped import Layer, merge, section, shipped
 
 _DEFAULT_PLATFORM = "local"
+_DEPLOYED = (Phase.STAGING, Phase.PRODUCTION)
 
 
 def common_settings(document: Layer) -> DeclarationSpec:
@@ -25,22 +26,25 @@ def common_settings(document: Layer) -> DeclarationSpec:
 
 
 def environments(settings: DeclarationSpec, faults: Faults) -> dict[str, Environment]:
-    """The environments by name; those of no known phase are faults and left out."""
-    found: dict[str, Environment] = {}
+    """The environments by name, one of each phase; faults are left out."""
+    found: dict[Phase, Environment] = {}
     for name, written in (settings.environments or {}).items():
         spec = written or EnvironmentSpec()
-        phase = spec.phase or (name if name in (Phase.STAGING, Phase.PRODUCTION) else None)
-        if phase is None:
+        said = spec.phase or (name if name in _DEPLOYED else None)
+        if said is None:
             message = "say what the environment is for: `phase: staging` or `phase: production`"
             faults.add_missing(("environments", name, "phase"), message)
             continue
-        platform = spec.platform or _DEFAULT_PLATFORM
-        found[name] = Environment(name, Phase(phase), platform, spec.options or {})
-    for phase in (Phase.STAGING, Phase.PRODUCTION):
-        if all(environment.phase is not phase for environment in found.values()):
+        environment = Environment(name, Phase(said), spec.platform or _DEFAULT_PLATFORM, spec.options or {})
+        first = found.setdefault(environment.phase, environment)
+        if first is not environment:
+            message = f"{first.name} is of phase {said} already; there is one environment of each phase"
+            faults.add_meaning(("environments", name), message)
+    for phase in _DEPLOYED:
+        if phase not in found:
             message = f"no environment is of phase {phase}; declare one, or leave `environments` out"
             faults.add_missing(("environments",), message)
-    return found
+    return {environment.name: environment for environment in found.values()}
 
 
 def merged_services(document: Layer, around: Mapping[str, Environment], faults: Faults) -> Iterator[Scope]:

@@ -43,7 +43,7 @@ class Matching:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {**handler(schema), "pattern": f"^{self.pattern}$"}
+        return {**handler(schema), "pattern": f"^({self.pattern})$", "patternErrorMessage": f"Write {self.rule}."}
 
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,59}")
@@ -68,7 +68,7 @@ OptionName = Annotated[str, Matching(r"[a-z][a-z0-9_]*", "the name of an option,
 Email = Annotated[str, Matching(_EMAIL, "an e-mail address, such as maya@shopkart.example")]
 Owner = Annotated[str, Matching(rf"{_EMAIL}|team:{_LABEL}", "an e-mail address or team:NAME, such as team:shop")]
 
-Text = Annotated[str, Matching(r"[^\x00]*", "text without the character U+0000")]
+Text = Annotated[str, Matching(r"[^\x00]*", "text (U+0000 is not allowed)")]
 Words = Annotated[str, Matching(r"[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*", "a few words on one line")]
 Repository = Annotated[
     str, Matching(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "a repository as GitHub spells it, such as shopkart/storefront")

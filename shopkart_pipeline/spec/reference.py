@@ -1,0 +1,167 @@
+"""The key reference in `docs/declaration.md`, made from the schema and from what is shipped.
+
+The page's own words stay; what stands between the two marks is replaced.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from shopkart_pipeline.domain.declaration import Analysis
+from shopkart_pipeline.spec.compile_gates import compile_gates
+from shopkart_pipeline.spec.compile_stages import compile_stages
+from shopkart_pipeline.spec.faults import Faults
+from shopkart_pipeline.spec.models.declaration import ServiceSpec
+from shopkart_pipeline.spec.schema import Schema, to_json_schema
+from shopkart_pipeline.spec.scope import Scope
+from shopkart_pipeline.spec.shipped import SHIPPED_FILE, section, shipped
+from shopkart_pipeline.spec.words import rule_in_words, seconds_in_words
+
+REFERENCE_FILE = Path(__file__).resolve().parents[2] / "docs" / "declaration.md"
+_BEGIN, _END = "<!-- generated: begin -->", "<!-- generated: end -->"
+
+_STAGE, _GATE = "services.NAME.stages.STAGE", "services.NAME.gates.STAGE.GATE"
+_DEPLOYMENT = "services.NAME.environments.ENVIRONMENT"
+_SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
+    ("DeclarationSpec", "Top level", None),
+    ("ServiceSpec", "`services.NAME` and `defaults`", None),
+    ("SourceSpec", "`services.NAME.source`", ("defaults", "source")),
+    ("WorkloadSpec", "`services.NAME.workload`", ("defaults", "workload")),
+    ("HealthSpec", "`services.NAME.workload.health`", ("defaults", "workload", "health")),
+    ("StagesSpec", "`services.NAME.stages`", None),
+    ("ToolStage", f"`{_STAGE}`: stages that the pipeline carries out itself", None),
+    ("ScanStage", f"`{_STAGE}`: `lint`, `quality` and scans", None),
+    ("TestStage", f"`{_STAGE}`: tests", None),
+    ("OwnStage", f"`{_STAGE}`: a stage of one's own", None),
+    ("GateSpec", f"`{_GATE}`", None),
+    ("ExemptionSpec", f"`{_GATE}.unless`", None),
+    ("DeploymentSpec", f"`{_DEPLOYMENT}`", ()),
+    ("CanaryStep", f"`{_DEPLOYMENT}.canary[]`", None),
+    ("AnalysisSpec", f"`{_DEPLOYMENT}.analysis`", None),
+    ("ObjectivesSpec", f"`{_DEPLOYMENT}.objectives`", None),
+    ("ErrorObjective", f"`{_DEPLOYMENT}.objectives.error_ratio`", ("objectives", "error_ratio")),
+    ("LatencyObjective", f"`{_DEPLOYMENT}.objectives.latency_p95_seconds`", None),
+    ("ApprovalsSpec", f"`{_DEPLOYMENT}.approvals`", ("approvals",)),
+    ("EnvironmentSpec", "`environments.NAME`", None),
+    ("TrustSpec", "`trust`", ("trust",)),
+    ("SchedulesSpec", "`schedules`", ("schedules",)),
+    ("RetentionSpec", "`retention`", ("retention",)),
+)
+"""Definition in the schema, heading, and where its defaults are: in what is shipped, or for what concerns deployments
+in what is shipped for each environment."""
+
+
+def with_reference(page: str) -> str:
+    """The page with a current reference between its marks."""
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}\n\n{reference()}\n{_END}{after}"
+
+
+def reference() -> str:
+    """Every stage, gate and key, as Markdown."""
+    schema = to_json_schema()
+    definitions: dict[str, Schema] = {**schema["$defs"], "DeclarationSpec": schema}
+    parts = ["## Shipped stages and gates", "", *_stages()]
+    parts += ["## Every key", ""]
+    for name, heading, place in _SECTIONS:
+        parts += [f"### {heading}", "", str(definitions[name].get("description", "")), ""]
+        parts += _keys(name, definitions[name], place)
+    return "\n".join(parts)
+
+
+def _stages() -> Iterator[str]:
+    spec = ServiceSpec.model_validate(section(shipped(), "defaults"))
+    scope = Scope("example", Faults(SHIPPED_FILE.name), spec)
+    gates, _ = compile_gates(scope, ())
+    yield from _header("stage", "phase", "waits for", "at most", "gates")
+    for stage in compile_stages(scope)[0]:
+        rules = [f"`{gate.name}`: {rule_in_words(gate.rule)}" for gate in gates if gate.stage == stage.name]
+        needs = ", ".join(f"`{need}`" for need in stage.needs)
+        yield _row(f"`{stage.name}`", stage.phase, needs, seconds_in_words(stage.timeout_seconds), "<br>".join(rules))
+    yield ""
+
+
+def _keys(name: str, definition: Schema, place: tuple[str, ...] | None) -> Iterator[str]:
+    yield from _header("key", "value", "default", "meaning")
+    for key, schema in definition["properties"].items():
+        yield _row(f"`{key}`", _kind(schema), _default(name, key, place), schema.get("description", ""))
+    if name == "StagesSpec":
+        yield _row("any other name", "keys, see below", "", "A stage of one's own.")
+    yield ""
+
+
+def _header(*titles: str) -> list[str]:
+    return [_row(*titles), _row(*("---" for _ in titles))]
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _default(name: str, key: str, place: tuple[str, ...] | None) -> str:
+    if name == "AnalysisSpec":
+        return f"`{asdict(Analysis())[key]}`"
+    if place is None:
+        return ""
+    if name not in ("DeploymentSpec", "ErrorObjective", "ApprovalsSpec"):
+        return _shown([section(shipped(), *place).get(key)])
+    of_phases = section(shipped(), "defaults", "environments")
+    return "; ".join(
+        f"{shown} ({phase})"
+        for phase in of_phases
+        if (shown := _shown([section(shipped(), "defaults", "environments", phase, *place).get(key)]))
+    )
+
+
+def _shown(values: Iterable[Any]) -> str:
+    """Values as YAML in code, short; nothing for what is not there or has keys of its own."""
+    return ", ".join(_yaml(value) for value in values if value is not None and not isinstance(value, dict))
+
+
+def _yaml(value: Any) -> str:
+    plain = value if isinstance(value, str) else json.dumps(value).replace('"', "")
+    return f"`{plain}`"
+
+
+def _kind(schema: Schema) -> str:
+    """What may stand there, in words."""
+    if "$comment" in schema:
+        return schema["$comment"]
+    if "anyOf" in schema:
+        return _kind(next(choice for choice in schema["anyOf"] if choice.get("type") != "null"))
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return " or ".join(f"`{choice}`" for choice in schema["enum"] if choice is not None)
+    if "patternErrorMessage" in schema:
+        return schema["patternErrorMessage"].removeprefix("Write ").rstrip(".")
+    match next(iter(schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type", "object")])):
+        case "array":
+            return "a list: " + _kind(schema["items"])
+        case "integer":
+            return "a whole number" + _range(schema)
+        case "number":
+            return "a number" + _range(schema)
+        case "boolean":
+            return "`true` or `false`"
+        case "string":
+            return "text"
+        case _:
+            return "keys" if "$ref" in schema or "patternProperties" not in schema else "names with values"
+
+
+def _range(schema: Schema) -> str:
+    bounds = [
+        f" {word} {schema[key]:,.10g}"
+        for key, word in (
+            ("minimum", "from"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "to"),
+            ("exclusiveMaximum", "below"),
+        )
+        if key in schema
+    ]
+    return "".join(bounds)
