@@ -17,9 +17,11 @@ _PORTABLE = b"#!/usr/bin/env python3\n"
 
 
 def packages_of(folder: Path) -> list[str]:
-    """`name==version` of every package installed anywhere below `folder`, sorted."""
+    """`name==version` of every package installed below `folder`, sorted; what packages bundle is left out."""
     found: set[str] = set()
     for metadata in folder.rglob("*.dist-info/METADATA"):
+        if "_vendor" in metadata.parts:
+            continue
         fields = HeaderParser().parsestr(metadata.read_text(encoding="utf-8", errors="replace"), headersonly=True)
         found.add(f"{fields['Name']}=={fields['Version']}")
     return sorted(found, key=str.lower)

@@ -1,0 +1,78 @@
+"""Cobertura XML as coverage.py and most other coverage tools write it.
+
+File names in it hang on the folders that the tool was told to watch. They are brought back to paths of the repository
+by trying its `<source>` folders and the folder that the tests ran in; a name that leads to no file is given apart.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from defusedxml import DefusedXmlException, ElementTree
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which lines could be run, and which were."""
+
+    lines: Mapping[str, Mapping[int, bool]]
+    """By path, relative to the root of the repository: line number to whether a test ran it."""
+    strange: tuple[str, ...] = ()
+    """Files in the report that are not in the repository."""
+
+    @property
+    def coverable(self) -> int:
+        return sum(len(lines) for lines in self.lines.values())
+
+    @property
+    def covered(self) -> int:
+        return sum(sum(lines.values()) for lines in self.lines.values())
+
+
+def parse(report: bytes, tree: Path, folder: str) -> Coverage:
+    """Read a report.
+
+    Args:
+        report: the XML.
+        tree: root of the repository that the tests ran in.
+        folder: the folder that they ran in, relative to `tree`.
+
+    Raises:
+        ValueError: it is not Cobertura XML.
+    """
+    try:
+        root: Element = ElementTree.fromstring(report)
+    except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
+        raise ValueError(f"not readable as XML: {error!r}") from error
+    if root.tag != "coverage" or root.find("packages") is None:
+        raise ValueError(f"not Cobertura XML, but <{root.tag[:60]}>")
+    folders = [source.text or "" for source in root.iter("source")] + [folder]
+    lines: dict[str, dict[int, bool]] = {}
+    strange: list[str] = []
+    for element in root.iter("class"):
+        name = element.get("filename", "")
+        path = _path(name, folders, tree)
+        if path is None:
+            strange.append(name)
+            continue
+        known = lines.setdefault(path, {})
+        for number, hit in _lines(element):
+            known[number] = known.get(number, False) or hit
+    return Coverage(lines, tuple(strange))
+
+
+def _lines(element: Element) -> Iterator[tuple[int, bool]]:
+    # Lines of methods are listed twice, below the method and below the class.
+    for line in element.iterfind("lines/line"):
+        yield int(line.get("number", "")), int(line.get("hits", "")) > 0
+
+
+def _path(name: str, folders: list[str], tree: Path) -> str | None:
+    root = os.path.realpath(tree)
+    for folder in folders:
+        place = os.path.realpath(os.path.join(root, folder, name))
+        if place.startswith(root + os.sep) and os.path.isfile(place):
+            return Path(place).relative_to(root).as_posix()
+    return None
