@@ -15,7 +15,6 @@ cancellation.on_cancel(_process.stop_all)
 defs = Definitions.merge(build_definitions(platform), Definitions(executor=parallel_threads))
 
 
-def drain_inbox() -> None:
-    """What the warm worker runs, in a process of its own, when somebody rings and after every run."""
-    with DagsterInstance.get() as instance:
-        drain(instance, platform)
+def drain_inbox(instance: DagsterInstance) -> None:
+    """What the warm worker calls, in a process of its own, when somebody rings."""
+    drain(instance, platform)

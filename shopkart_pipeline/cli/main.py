@@ -18,6 +18,7 @@ _COMMANDS = {
     "demo": "run the main job: four releases of the storefront, from merge to production and back",
     "up": "run web interface, daemon, receiver and local platform together, until Ctrl-C",
     "receive": "run the webhook receiver alone",
+    "cluster": "run the local cluster alone",
     "validate": "check the declaration and report every fault at once",
     "plan": "show what would run, for which services, with which gates",
     "releases": "list releases and where they stand",

@@ -79,9 +79,7 @@ def end_leftovers(settings: Settings) -> int:
 
 def start_platform(stack: Stack) -> None:
     """The local cluster with its databases and load balancer."""
-    settings = stack.settings
-    arguments = [sys.executable, "-m", "shopkart_pipeline.adapters.local_cluster", str(settings.home)]
-    stack.start("cluster", arguments, {"SHOPKART_RUNTIME": settings.runtime})
+    stack.start("cluster", [str(_BIN / "shopkart"), "cluster"])
 
 
 def start_engine(stack: Stack) -> None:

@@ -8,6 +8,7 @@ from types import FrameType
 from rich.console import Console
 
 from shopkart_pipeline.adapters.local_cluster import wait_ready
+from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.cli.arguments import open_platform
 from shopkart_pipeline.cli.stack import (
     Stack,
@@ -54,7 +55,7 @@ def _start(stack: Stack, console: Console) -> None:
     console.print("Starting the local platform and the engine …")
     start_platform(stack)
     start_engine(stack)
-    wait_ready(settings.home, 60)
+    wait_ready(settings.home, 60, SystemClock())
     WarmClient(settings.dagster_home).ensure_server(ServerOptions(), 60)
     start_receiver(stack)
     start_web(stack, with_daemon=True)

@@ -67,7 +67,7 @@ class DemoRepository:
             text = text.replace(placeholder, value)
         self._git(["apply", "--whitespace=nowarn", "-"], text)
         self._git(["add", "--all"])
-        self._commit(change.title, change.author_name, change.author_email, now)
+        self._commit(f"{change.title}\n\n{change.message}", change.author_name, change.author_email, now)
         self._git(["switch", "--quiet", self._branch])
         message = f"Merge pull request #{change.number}: {change.title}"
         self._git([*_AS_FORGE, "merge", "--quiet", "--no-ff", "-m", message, change.branch], at=now)

@@ -151,7 +151,7 @@ class Demo:
                 pool.submit(build_present_version, platform, name, first, "shop-team")
                 for name in platform.pipeline.services
             ]
-            wait_ready(self._settings.home, 60)
+            wait_ready(self._settings.home, 60, platform.clock)
             WarmClient(self._settings.dagster_home).ensure_server(ServerOptions(), 60)
             start_receiver(self._stack)
             start_daemon(self._stack)

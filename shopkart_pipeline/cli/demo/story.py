@@ -19,6 +19,7 @@ class Change:
 
     number: int
     title: str
+    message: str
     branch: str
     author_name: str
     author_email: str
@@ -40,6 +41,7 @@ def _change(entry: Mapping[str, Any]) -> Change:
     return Change(
         number=entry["pull_request"],
         title=entry["title"],
+        message=entry["message"],
         branch=entry["branch"],
         author_name=entry["author"]["name"],
         author_email=entry["author"]["email"],

@@ -1,0 +1,22 @@
+"""`shopkart cluster`: the local cluster's controller, in the foreground. `shopkart up` starts it by itself."""
+
+import argparse
+
+from shopkart_pipeline.adapters.local_cluster import serve
+from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.settings import from_environment
+from shopkart_pipeline.spec.loader import load
+from shopkart_pipeline.wiring import build_registry
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "SIGTERM drains and stops everything; what is wanted is kept and comes back at the next start."
+
+
+def run(options: argparse.Namespace) -> int:
+    del options
+    settings = from_environment()
+    pipeline = load(settings.declaration, home=settings.home)
+    names = [name for name, environment in pipeline.environments.items() if environment.platform == "local"]
+    serve(settings.home, build_registry(settings), SystemClock(), environments=names)
+    return 0

@@ -1,0 +1,106 @@
+"""The only chooser of real adapters: from settings and declaration to a platform.
+
+Building a platform opens nothing and starts nothing, so every command and every Dagster process may do it. Names in
+the declaration choose; where it says `auto`, the order below is the order of preference.
+"""
+
+from pathlib import Path
+
+from shopkart_pipeline.adapters.combined import Combined
+from shopkart_pipeline.adapters.declared_command import DeclaredCommand
+from shopkart_pipeline.adapters.disk_incidents import DiskIncidentStore
+from shopkart_pipeline.adapters.docker_engine import DockerEngineBuilder
+from shopkart_pipeline.adapters.git import GitSource
+from shopkart_pipeline.adapters.github import GitHubForge
+from shopkart_pipeline.adapters.hadolint import Hadolint
+from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics
+from shopkart_pipeline.adapters.oci_files import OciImageFiles
+from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
+from shopkart_pipeline.adapters.oci_registry import DiskRegistry
+from shopkart_pipeline.adapters.python_application import PythonApplication
+from shopkart_pipeline.adapters.ruff import Ruff
+from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
+from shopkart_pipeline.adapters.sqlite_inbox import SqliteInbox
+from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
+from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
+from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.domain.declaration import Environment, StageKind
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.ports.builder import ImageBuilder
+from shopkart_pipeline.ports.clock import Clock
+from shopkart_pipeline.ports.registry import ImageRegistry
+from shopkart_pipeline.ports.scanner import Scanner
+from shopkart_pipeline.ports.scm import SourceControl
+from shopkart_pipeline.services.platform import Platform, Site
+from shopkart_pipeline.services.workspace import Workspace
+from shopkart_pipeline.settings import Settings
+from shopkart_pipeline.spec.loader import load
+
+
+def build_platform(settings: Settings) -> Platform:
+    """The platform that the declaration describes.
+
+    Raises:
+        DeclarationError: the declaration can't be used.
+        PipelineError: it names a platform that there is no adapter for.
+    """
+    home, clock = settings.home, SystemClock()
+    pipeline = load(settings.declaration, home=home)
+    scm, registry = GitSource(home / "mirrors"), build_registry(settings)
+    return Platform(
+        pipeline=pipeline,
+        workspace=Workspace(home),
+        clock=clock,
+        scm=scm,
+        forge=GitHubForge(),
+        inbox=SqliteInbox(inbox_path(settings)),
+        evidence=SqliteEvidenceStore(home / "evidence"),
+        incidents=DiskIncidentStore(home / "incidents"),
+        ledger=SqliteLedger(home / "ledger.db"),
+        verifier=SshSignatureVerifier(),
+        registry=registry,
+        image_files=OciImageFiles(),
+        application_builder=PythonApplication(home / "cache" / "packages"),
+        image_builders=_image_builders(settings),
+        scanners=_scanners(home, scm),
+        sites={
+            name: _site(settings, environment, registry, clock) for name, environment in pipeline.environments.items()
+        },
+    )
+
+
+def inbox_path(settings: Settings) -> Path:
+    """Where deliveries are kept; the receiver needs nothing else of the platform."""
+    return settings.home / "inbox.db"
+
+
+def build_registry(settings: Settings) -> ImageRegistry:
+    """Where images are kept; the local cluster needs nothing else of the platform."""
+    return DiskRegistry(settings.home / "registry")
+
+
+def _image_builders(settings: Settings) -> tuple[ImageBuilder, ...]:
+    layers = settings.home / "cache" / "layers"
+    embedded = OciLayoutBuilder(layers)
+    return (embedded,) if settings.runtime == "process" else (DockerEngineBuilder(layers), embedded)
+
+
+def _scanners(home: Path, scm: SourceControl) -> dict[StageKind, tuple[Scanner, ...]]:
+    command = DeclaredCommand(scm)
+    return {
+        StageKind.LINT: (Combined((Ruff(), Hadolint())),),
+        StageKind.UNIT_TESTS: (command,),
+        StageKind.INTEGRATION_TESTS: (command,),
+        StageKind.ACCEPTANCE_TESTS: (command,),
+        StageKind.COMMAND: (command,),
+    }
+
+
+def _site(settings: Settings, environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
+    if environment.platform != "local":
+        raise PipelineError(
+            f"Environment {environment.name} names the platform {environment.platform!r}, which is not there yet.",
+            "Use `local`.",
+        )
+    home = settings.home
+    return Site(LocalCluster(home, registry, clock), LocalMetrics(home), LocalLogs(home))

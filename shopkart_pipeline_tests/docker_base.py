@@ -1,0 +1,152 @@
+"""What the tests with a Docker Engine need where no registry can be reached: an engine, and a base image with Python.
+
+The base image is put together from this machine's own interpreter and the shared libraries that it loads, at the same
+paths, so nothing is fetched. It holds a shell and a few tools for the commands of a Dockerfile, and no more.
+
+    python -m shopkart_pipeline_tests.docker_base unix:///var/run/docker.sock
+
+prints the tag of the base image that it made there.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import docker
+import docker.errors
+
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+BASE_IMAGE = f"shopkart-test-python:{VERSION}"
+_TOOLS = ("sh", "env", "cat", "cp", "id", "ls", "mkdir", "rm", "sleep")
+_LEFT_OUT = re.compile(r"(^|/)(__pycache__|tests?|idlelib|tkinter|turtledemo|lib2to3|site-packages|config-[^/]*)($|/)")
+"""Of the standard library's folder: what no service needs."""
+_PIP = '#!/bin/sh\nexec python -m pip "$@"\n'
+_START_SECONDS = 20.0
+
+
+def reachable_engine() -> str | None:
+    """The address of an engine that answers, or None."""
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    try:
+        docker.APIClient(base_url=host, version="auto", timeout=1).close()
+    except docker.errors.DockerException:
+        return None
+    return host
+
+
+def startable_engine() -> bool:
+    """Whether an engine of our own can be started: it is installed, and we may."""
+    return shutil.which("dockerd") is not None and os.geteuid() == 0
+
+
+@contextlib.contextmanager
+def running_engine(folder: Path) -> Iterator[str]:
+    """An engine of our own with all its state below `folder`, without a network for containers; gives its address."""
+    folder.mkdir(parents=True, exist_ok=True)
+    host = f"unix://{folder}/docker.sock"
+    command = ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--host", host]
+    command += ["--pidfile", f"{folder}/pid", "--bridge=none", "--iptables=false", "--ip6tables=false"]
+    with (folder / "log").open("wb") as log:
+        daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        _wait_for(host, folder / "log")
+        yield host
+    finally:
+        daemon.terminate()
+        daemon.wait(timeout=30)
+
+
+def make_base_image(host: str) -> str:
+    """Make the base image, if the engine does not have it; returns its tag."""
+    client = docker.APIClient(base_url=host, version="auto", timeout=120)
+    try:
+        if not client.images(name=BASE_IMAGE):
+            with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+                _write_base(Path(archive.name))
+                path = f"ENV PATH={Path(sys.base_prefix, 'bin')}:/usr/local/bin:/usr/bin:/bin"
+                repository, _, tag = BASE_IMAGE.partition(":")
+                client.import_image(archive.name, repository=repository, tag=tag, changes=[path, "ENV LANG=C.UTF-8"])
+        return BASE_IMAGE
+    finally:
+        client.close()
+
+
+def _write_base(archive: Path) -> None:
+    scripts = Path(sys.base_prefix, "bin")
+    interpreter = (scripts / f"python{VERSION}").resolve()
+    library = Path(sys.base_prefix, "lib", f"python{VERSION}")
+    tools = {name: Path(path) for name in _TOOLS if (path := shutil.which(name)) is not None}
+    programs = [interpreter, *tools.values()]
+    with tarfile.open(archive, "w") as tar:
+        _folder(tar, "tmp", 0o1777)
+        _file(tar, "etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:10001:10001::/app:/bin/sh\n")
+        for path in sorted({*programs, *_libraries([*programs, *library.glob("lib-dynload/*.so")])}):
+            tar.add(path.resolve(), str(path))
+        names = {"bin/sh": tools["sh"], "usr/bin/env": tools["env"], f"{scripts}/python": interpreter}
+        for name, program in {**names, f"{scripts}/python3": interpreter}.items():
+            if Path("/", name) != program:
+                _link(tar, name, str(program))
+        tar.add(library, str(library), filter=lambda entry: None if _is_left_out(entry, library) else entry)
+        for wheel in library.glob("ensurepip/_bundled/pip-*.whl"):
+            _wheel(tar, wheel, library / "site-packages")
+            _file(tar, f"{scripts}/pip", _PIP.encode(), 0o755)
+
+
+def _is_left_out(entry: tarfile.TarInfo, library: Path) -> bool:
+    return _LEFT_OUT.search(f"/{entry.name}".removeprefix(f"{library}/")) is not None
+
+
+def _libraries(programs: list[Path]) -> set[Path]:
+    """The shared libraries that programs load, by the names that they are looked for under."""
+    listed = subprocess.run(
+        ["ldd", *map(str, programs)], capture_output=True, text=True, timeout=60, check=False
+    ).stdout
+    return {Path(path) for path in re.findall(r"(?:=> |\t)(/\S+) \(0x", listed)}
+
+
+def _folder(tar: tarfile.TarFile, name: str, mode: int) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode = tarfile.DIRTYPE, mode
+    tar.addfile(entry)
+
+
+def _file(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), mode
+    tar.addfile(entry, BytesIO(content))
+
+
+def _wheel(tar: tarfile.TarFile, wheel: Path, folder: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            _file(tar, f"{folder}/{name}", archive.read(name))
+
+
+def _link(tar: tarfile.TarFile, name: str, target: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = tarfile.SYMTYPE, target
+    tar.addfile(entry)
+
+
+def _wait_for(host: str, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(docker.errors.DockerException):
+            docker.APIClient(base_url=host, version="auto", timeout=1).close()
+            return
+        time.sleep(0.1)
+    raise TimeoutError(log.read_text(encoding="utf-8")[-2000:])
+
+
+if __name__ == "__main__":
+    print(make_base_image(sys.argv[1]))
