@@ -2,8 +2,7 @@
 
 A change is written only if nobody wrote in between (WATCH); otherwise it is made again on what is there now.
 A value that this version cannot read is set aside under another name, without an expiry, and the customer
-goes on with an empty cart: no request fails for it, and nothing is lost that a later version could bring
-back.
+goes on with an empty cart: no request fails for it, and a later version can bring back what was set aside.
 """
 
 import logging
