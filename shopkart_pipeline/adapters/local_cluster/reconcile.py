@@ -1,0 +1,64 @@
+"""Which replicas of a track to add and which to let go: a rolling update with surge one and unavailable none.
+
+A decision without effects; it is asked again after every change. Rules, in order:
+
+1. Never more than one replica above the wanted number. Replicas that are leaving no longer count.
+2. An old replica leaves only when a new one that is ready takes its place, one that isn't ready first.
+3. A ready replica leaves only if the wanted number of ready ones stays.
+4. Of too many new ones those leave first that aren't ready, then the youngest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shopkart_pipeline.adapters.local_cluster.state import ReplicaRecord
+from shopkart_pipeline.domain.workload import WorkloadSpec
+
+SURGE = 1
+
+
+@dataclass(frozen=True)
+class Change:
+    """What to do about a track."""
+
+    add: int = 0
+    release: tuple[str, ...] = ()
+    """Names of the replicas that shall leave."""
+
+
+def next_change(wanted: WorkloadSpec | None, replicas: Sequence[ReplicaRecord]) -> Change:
+    """What brings the replicas of one track a step nearer to what is wanted.
+
+    Args:
+        wanted: the specification, or None if the track shall go.
+        replicas: all that exist, oldest first.
+    """
+    active = [replica for replica in replicas if not replica.leaving]
+    if wanted is None:
+        return Change(release=tuple(replica.name for replica in active))
+    new = [replica for replica in active if replica.runs(wanted)]
+    old = [replica for replica in active if not replica.runs(wanted)]
+    release = _released(wanted.replicas, new, old)
+    room = wanted.replicas + SURGE - (len(active) - len(release))
+    return Change(add=max(0, min(wanted.replicas - len(new), room)), release=release)
+
+
+def _released(wanted: int, new: Sequence[ReplicaRecord], old: Sequence[ReplicaRecord]) -> tuple[str, ...]:
+    new_ready = sum(replica.ready for replica in new)
+    spare_ready = new_ready + sum(replica.ready for replica in old) - wanted
+    excess_old = len(old) - max(0, wanted - new_ready)
+    excess_new = len(new) - wanted
+    names: list[str] = []
+    for excess, candidates in ((excess_old, _dispensable(old)), (excess_new, _dispensable(new))):
+        for replica in candidates[: max(0, excess)]:
+            if replica.ready:
+                if spare_ready <= 0:
+                    continue
+                spare_ready -= 1
+            names.append(replica.name)
+    return tuple(names)
+
+
+def _dispensable(replicas: Sequence[ReplicaRecord]) -> list[ReplicaRecord]:
+    """Those that aren't ready first, then the youngest."""
+    return sorted(replicas[::-1], key=lambda replica: replica.ready)
