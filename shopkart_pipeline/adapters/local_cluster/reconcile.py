@@ -61,4 +61,5 @@ def _released(wanted: int, new: Sequence[ReplicaRecord], old: Sequence[ReplicaRe
 
 def _dispensable(replicas: Sequence[ReplicaRecord]) -> list[ReplicaRecord]:
     """Those that aren't ready first, then the youngest."""
-    return sorted(replicas[::-1], key=lambda replica: replica.ready)
+    youngest_first = replicas[::-1]
+    return sorted(youngest_first, key=lambda replica: replica.ready)

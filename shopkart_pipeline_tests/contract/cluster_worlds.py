@@ -1,0 +1,270 @@
+"""Worlds in which the contracts of cluster, metrics and logs are tested: one in memory, one on this machine."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics, shutdown, wait_ready
+from shopkart_pipeline.adapters.oci_registry import DiskRegistry
+from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.domain.traffic import Counts, MetricsMissing
+from shopkart_pipeline.domain.workload import Probes, ServiceStatus, Track, WorkloadSpec, WorkloadStatus
+from shopkart_pipeline.ports.cluster import Cluster
+from shopkart_pipeline.ports.telemetry import LogLine, Logs, Metrics
+from shopkart_pipeline_tests.fakes.fake_builder import write_image
+from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster, FakeLogs, FakeMetrics
+
+_SAMPLE = Path(__file__).parents[1] / "samples" / "replica_app" / "replica_app"
+_CONTROLLER = """
+import sys
+from pathlib import Path
+from shopkart_pipeline.adapters.local_cluster import serve
+from shopkart_pipeline.adapters.oci_registry import DiskRegistry
+from shopkart_pipeline.adapters.system_clock import SystemClock
+home = Path(sys.argv[1])
+serve(home, DiskRegistry(home / "registry"), SystemClock())
+"""
+
+
+def a_spec(digest: str, *, replicas: int = 2, startup_deadline_seconds: float = 20.0, **variables: str) -> WorkloadSpec:
+    """A specification of the sample application."""
+    return WorkloadSpec(
+        digest=digest,
+        release_key=f"release-{digest[-6:]}",
+        commit="c0ffee",
+        replicas=replicas,
+        command=("python", "-m", "replica_app"),
+        variables=variables,
+        probes=Probes("/health/startup", "/health/ready", "/health/live", startup_deadline_seconds),
+        metrics_path="/metrics",
+        drain_seconds=5.0,
+    )
+
+
+class World(ABC):
+    """A cluster with what is around it. Every test takes a service of its own."""
+
+    cluster: Cluster
+    metrics: Metrics
+    logs: Logs
+
+    @abstractmethod
+    def publish(self, service: str, version: str, behaviour: Behaviour = Behaviour.GETS_READY) -> str:
+        """Put an image into the registry; returns its digest."""
+
+    @abstractmethod
+    def pause(self) -> None:
+        """Let a little time pass between two looks."""
+
+    @abstractmethod
+    def send(self, environment: str, service: str, requests: int) -> None:
+        """Send requests to a service."""
+
+    @abstractmethod
+    def log_error(self, environment: str, service: str, message: str, signature: str) -> None:
+        """Have stable's only replica log an error now."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def until(
+        self, environment: str, service: str, holds: Callable[[ServiceStatus], bool], timeout_seconds: float = 20.0
+    ) -> list[ServiceStatus]:
+        """Observe until something holds; returns everything that was observed on the way."""
+        deadline, seen = time.monotonic() + timeout_seconds, list[ServiceStatus]()
+        while True:
+            seen.append(self.cluster.observe(environment, service))
+            if holds(seen[-1]):
+                return seen
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it never came to that; the last look: {seen[-1]}")
+            self.pause()
+
+    def deployed(self, service: str, version: str = "v1", *, replicas: int = 2, environment: str = "production") -> str:
+        """Deploy a version and wait until it is complete; returns its digest."""
+        digest = self.publish(service, version)
+        self.cluster.apply(environment, service, Track.STABLE, a_spec(digest, replicas=replicas))
+        self.until(environment, service, lambda status: is_complete(status.stable))
+        return digest
+
+
+def is_complete(workload: WorkloadStatus | None) -> bool:
+    return workload is not None and workload.complete
+
+
+def a_service() -> str:
+    """A name that no other test uses."""
+    return f"shop-{uuid.uuid4().hex[:8]}"
+
+
+class FakeWorld(World):
+    """All in memory."""
+
+    def __init__(self) -> None:
+        images: set[str] = set()
+        self.fake = FakeCluster(images)
+        self.fake_logs = FakeLogs()
+        self.fake_metrics = FakeMetrics(self.fake, requests=0)
+        self.cluster, self.metrics, self.logs = self.fake, self.fake_metrics, self.fake_logs
+        self._images = images
+
+    def publish(self, service: str, version: str, behaviour: Behaviour = Behaviour.GETS_READY) -> str:
+        digest = f"sha256:{sha256(f'{service} {version}'.encode()).hexdigest()}"
+        self._images.add(digest)
+        self.fake.behaviours[digest] = behaviour
+        return digest
+
+    def pause(self) -> None:
+        pass
+
+    def send(self, environment: str, service: str, requests: int) -> None:
+        self.fake_metrics.requests = requests
+        self.metrics.traffic(environment, service, self.now())
+        self.fake_metrics.requests = 0
+
+    def log_error(self, environment: str, service: str, message: str, signature: str) -> None:
+        line = LogLine(self.now(), Track.STABLE, "stable-1", "release", "error", message, signature)
+        self.fake_logs.lines.setdefault((environment, service), []).append(line)
+
+
+@dataclass
+class LocalWorld(World):
+    """A real local cluster below `home`."""
+
+    home: Path
+
+    def __post_init__(self) -> None:
+        self.clock = SystemClock()
+        self.registry = DiskRegistry(self.home / "registry")
+        self.cluster = LocalCluster(self.home, self.registry, self.clock)
+        self.metrics, self.logs = LocalMetrics(self.home), LocalLogs(self.home)
+        self.controller: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start a controller, as the first one or as a dead one's successor."""
+        arguments = [sys.executable, "-c", _CONTROLLER, str(self.home)]
+        self.controller = subprocess.Popen(arguments, start_new_session=True)
+        wait_ready(self.home, 30.0, self.clock)
+
+    def kill_controller(self) -> None:
+        """Kill the controller, as a crash would."""
+        assert self.controller is not None
+        self.controller.kill()
+        self.controller.wait()
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C; returns the exit code."""
+        assert self.controller is not None
+        self.controller.send_signal(signal.SIGINT)
+        return self.controller.wait(timeout=30.0)
+
+    def stop(self) -> None:
+        """Stop everything, with or without a controller."""
+        shutdown(self.home, self.registry, self.clock, 30.0)
+        if self.controller is not None:
+            self.controller.wait(timeout=10.0)
+
+    def publish(self, service: str, version: str, behaviour: Behaviour = Behaviour.GETS_READY, **extra: Any) -> str:
+        told: dict[str, Any] = {"version": version, **extra}
+        match behaviour:
+            case Behaviour.GETS_READY:
+                pass
+            case Behaviour.CRASHES:
+                told["exit_code"] = 7
+            case Behaviour.STALLS | Behaviour.FAILS_TO_START:
+                told["ready"] = False
+        layout = self.home / "layouts" / uuid.uuid4().hex
+        digest, _ = write_image(layout, *_image(told))
+        assert self.registry.push(layout, service, f"{version}-{layout.name}") == digest
+        return digest
+
+    def pause(self) -> None:
+        time.sleep(0.02)
+
+    def send(self, environment: str, service: str, requests: int) -> None:
+        url = self.cluster.observe(environment, service).url
+        before = self._answered(environment, service)
+        with httpx.Client() as client:
+            for _ in range(requests):
+                client.get(url)
+        # A request is counted a moment after its answer has been sent.
+        while self._answered(environment, service) < before + requests:
+            time.sleep(0.01)
+
+    def _answered(self, environment: str, service: str) -> int:
+        sample = self.metrics.traffic(environment, service, self.now())
+        assert not isinstance(sample, MetricsMissing)
+        return (sample.canary + sample.stable).requests
+
+    def log_error(self, environment: str, service: str, message: str, signature: str) -> None:
+        line = {"time": self.now().isoformat(), "level": "error", "message": message, "signature": signature}
+        (log,) = (self.home / "cluster" / "logs" / environment / service).glob("stable-*.log")
+        with log.open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs for this home, its controller excepted."""
+        mark, found = str(self.home / "cluster"), list[psutil.Process]()
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("SHOPKART_CLUSTER_HOME") == mark:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+def _image(behaviour: dict[str, Any]) -> tuple[bytes, list[bytes]]:
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        files = {path.name: path.read_bytes() for path in _SAMPLE.glob("*.py")}
+        for name, content in {**files, "behaviour.json": json.dumps(behaviour).encode()}.items():
+            entry = tarfile.TarInfo(f"app/app/replica_app/{name}")
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {
+            "Env": ["PYTHONPATH=/app/app:/app/deps", "PYTHONUNBUFFERED=1"],
+            "WorkingDir": "/app",
+            "Entrypoint": ["python", "-m", "replica_app"],
+        },
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256(layer.getvalue()).hexdigest()}"]},
+    }
+    return json.dumps(config).encode(), [layer.getvalue()]
+
+
+@contextmanager
+def a_local_world(home: Path) -> Generator[LocalWorld]:
+    """A running local cluster; whatever happens, nothing of it is left behind."""
+    world = LocalWorld(home)
+    world.start()
+    try:
+        yield world
+    finally:
+        world.stop()
+    assert world.processes() == []
+
+
+def counts_of(world: World, environment: str, service: str) -> tuple[Counts, Counts]:
+    """Canary's and stable's counts."""
+    sample = world.metrics.traffic(environment, service, world.now())
+    assert not isinstance(sample, MetricsMissing), sample
+    return sample.canary, sample.stable

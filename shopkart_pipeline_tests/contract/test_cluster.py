@@ -1,0 +1,213 @@
+"""What every cluster promises: the one in memory, the local one, and whichever comes next."""
+
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shopkart_pipeline.domain.errors import NotFound, Refused
+from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline_tests.contract.cluster_worlds import (
+    FakeWorld,
+    World,
+    a_local_world,
+    a_service,
+    a_spec,
+    is_complete,
+)
+from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module", params=["fake", "local"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
+    if request.param == "fake":
+        yield FakeWorld()
+    else:
+        with a_local_world(tmp_path_factory.mktemp("cluster")) as local:
+            yield local
+
+
+@pytest.fixture
+def service() -> str:
+    return a_service()
+
+
+def test_a_service_that_was_never_deployed_has_neither_stable_nor_canary(world: World, service: str) -> None:
+    status = world.cluster.observe("production", service)
+    assert (status.stable, status.canary, status.canary_weight_percent) == (None, None, 0)
+
+
+def test_a_deployed_service_becomes_complete(world: World, service: str) -> None:
+    digest = world.publish(service, "v1")
+    world.cluster.apply("production", service, Track.STABLE, a_spec(digest))
+    last = world.until("production", service, lambda status: is_complete(status.stable))[-1]
+    assert last.stable is not None
+    assert (last.stable.ready, last.stable.total, last.stable.failure) == (2, 2, None)
+    assert last.stable.spec == a_spec(digest)
+    assert last.url.startswith("http")
+
+
+def test_applying_the_same_again_changes_nothing(world: World, service: str) -> None:
+    digest = world.deployed(service)
+    world.cluster.apply("production", service, Track.STABLE, a_spec(digest))
+    for _ in range(5):
+        assert is_complete(world.cluster.observe("production", service).stable)
+        world.pause()
+
+
+def test_what_was_just_applied_is_not_complete_yet(world: World, service: str) -> None:
+    world.deployed(service)
+    world.cluster.apply("production", service, Track.STABLE, a_spec(world.publish(service, "v2")))
+    assert not is_complete(world.cluster.observe("production", service).stable)
+
+
+def test_an_image_that_the_registry_does_not_hold_is_not_deployed(world: World, service: str) -> None:
+    with pytest.raises(NotFound):
+        world.cluster.apply("production", service, Track.STABLE, a_spec(f"sha256:{'0' * 64}"))
+    assert world.cluster.observe("production", service).stable is None
+
+
+def test_a_rolling_update_never_has_fewer_ready_replicas_than_wanted(world: World, service: str) -> None:
+    world.deployed(service)
+    digest = world.publish(service, "v2")
+    world.cluster.apply("production", service, Track.STABLE, a_spec(digest))
+    seen = world.until("production", service, lambda status: is_complete(status.stable))
+    assert len(seen) > 1
+    assert min(status.stable.ready for status in seen if status.stable is not None) >= 2
+    assert {status.stable.spec.digest for status in seen if status.stable is not None} == {digest}
+
+
+def test_other_variables_are_another_version(world: World, service: str) -> None:
+    digest = world.deployed(service)
+    world.cluster.apply("production", service, Track.STABLE, a_spec(digest, GREETING="hello"))
+    assert not is_complete(world.cluster.observe("production", service).stable)
+    world.until("production", service, lambda status: is_complete(status.stable))
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_scaling_changes_the_number_alone(world: World, service: str, replicas: int) -> None:
+    digest = world.deployed(service)
+    world.cluster.scale("production", service, Track.STABLE, replicas)
+    last = world.until("production", service, lambda status: is_complete(status.stable))[-1]
+    assert last.stable is not None
+    assert (last.stable.total, last.stable.spec) == (replicas, a_spec(digest, replicas=replicas))
+
+
+def test_what_is_not_there_cannot_be_scaled(world: World, service: str) -> None:
+    with pytest.raises(NotFound):
+        world.cluster.scale("production", service, Track.CANARY, 2)
+
+
+def test_a_canary_stands_beside_stable_and_gets_no_traffic_unasked(world: World, service: str) -> None:
+    world.deployed(service)
+    world.cluster.apply("production", service, Track.CANARY, a_spec(world.publish(service, "v2"), replicas=1))
+    last = world.until("production", service, lambda status: is_complete(status.canary))[-1]
+    assert is_complete(last.stable)
+    assert last.canary_weight_percent == 0
+
+
+def test_the_route_has_the_weight_when_set_weight_returns(world: World, service: str) -> None:
+    world.deployed(service, replicas=1)
+    world.cluster.apply("production", service, Track.CANARY, a_spec(world.publish(service, "v2"), replicas=1))
+    world.until("production", service, lambda status: is_complete(status.canary))
+    for weight in (10, 50, 50, 0):
+        world.cluster.set_weight("production", service, weight)
+        assert world.cluster.observe("production", service).canary_weight_percent == weight
+
+
+def test_no_weight_goes_to_a_canary_that_is_not_there(world: World, service: str) -> None:
+    world.deployed(service, replicas=1)
+    with pytest.raises(Refused):
+        world.cluster.set_weight("production", service, 5)
+    world.cluster.set_weight("production", service, 0)
+
+
+def test_no_weight_goes_to_a_canary_that_is_not_ready(world: World, service: str) -> None:
+    world.deployed(service, replicas=1)
+    digest = world.publish(service, "v2", Behaviour.STALLS)
+    world.cluster.apply("production", service, Track.CANARY, a_spec(digest, replicas=1))
+    world.until("production", service, lambda status: status.canary is not None and status.canary.total == 1)
+    with pytest.raises(Refused):
+        world.cluster.set_weight("production", service, 5)
+
+
+@pytest.mark.parametrize("weight", [-1, 101])
+def test_a_weight_that_is_no_share_is_refused(world: World, service: str, weight: int) -> None:
+    with pytest.raises(Refused):
+        world.cluster.set_weight("production", service, weight)
+
+
+def test_a_removed_canary_takes_its_weight_with_it(world: World, service: str) -> None:
+    world.deployed(service, replicas=1)
+    canary = a_spec(world.publish(service, "v2"), replicas=1)
+    world.cluster.apply("production", service, Track.CANARY, canary)
+    world.until("production", service, lambda status: is_complete(status.canary))
+    world.cluster.set_weight("production", service, 30)
+    world.cluster.remove("production", service, Track.CANARY)
+    world.cluster.remove("production", service, Track.CANARY)
+    last = world.until("production", service, lambda status: status.canary is None)[-1]
+    assert is_complete(last.stable)
+    assert last.canary_weight_percent == 0
+    world.cluster.apply("production", service, Track.CANARY, canary)
+    assert world.until("production", service, lambda s: is_complete(s.canary))[-1].canary_weight_percent == 0
+
+
+def test_a_crash_loop_is_named_and_the_old_version_stays_ready(world: World, service: str) -> None:
+    old = world.deployed(service)
+    broken = a_spec(world.publish(service, "v2", Behaviour.CRASHES))
+    world.cluster.apply("production", service, Track.STABLE, broken)
+    seen = world.until("production", service, lambda status: status.stable is not None and bool(status.stable.failure))
+    stable = seen[-1].stable
+    assert stable is not None
+    assert stable.failure is not None
+    assert "crash loop" in stable.failure
+    assert stable.restarts >= 3
+    assert min(status.stable.ready for status in seen if status.stable is not None) == 2
+
+    world.cluster.apply("production", service, Track.STABLE, a_spec(old))
+    last = world.until("production", service, lambda status: is_complete(status.stable))[-1]
+    assert last.stable is not None
+    assert last.stable.failure is None
+
+
+def test_a_version_that_never_gets_ready_is_named_after_its_deadline(world: World, service: str) -> None:
+    digest = world.publish(service, "v1", Behaviour.FAILS_TO_START)
+    spec = a_spec(digest, replicas=1, startup_deadline_seconds=0.5)
+    world.cluster.apply("production", service, Track.STABLE, spec)
+    last = world.until("production", service, lambda s: s.stable is not None and bool(s.stable.failure))[-1]
+    assert last.stable is not None
+    assert last.stable.failure is not None
+    assert "never ready within 0.5 s" in last.stable.failure
+    assert "503" in last.stable.failure
+
+
+def test_environments_do_not_see_each_other(world: World, service: str) -> None:
+    world.deployed(service, environment="staging", replicas=1)
+    assert world.cluster.observe("production", service).stable is None
+
+
+def test_rollout_state_is_kept_beside_the_workload(world: World, service: str) -> None:
+    assert world.cluster.load_rollout("production", service) is None
+    world.cluster.save_rollout("production", service, '{"phase": "baking"}')
+    world.cluster.save_rollout("production", service, '{"phase": "promoting"}')
+    assert world.cluster.load_rollout("production", service) == '{"phase": "promoting"}'
+    assert world.cluster.load_rollout("staging", service) is None
+
+
+def test_a_lease_has_one_holder_at_a_time(world: World, service: str) -> None:
+    take = world.cluster.acquire_lease
+    assert take("production", service, "one", 10.0, NOW)
+    assert not take("production", service, "two", 10.0, NOW + timedelta(seconds=9))
+    assert take("production", service, "one", 10.0, NOW + timedelta(seconds=9))
+    assert not take("production", service, "two", 10.0, NOW + timedelta(seconds=18))
+    assert take("production", service, "two", 10.0, NOW + timedelta(seconds=19))
+
+
+def test_a_lease_is_given_back_by_its_holder_alone(world: World, service: str) -> None:
+    assert world.cluster.acquire_lease("production", service, "one", 10.0, NOW)
+    world.cluster.release_lease("production", service, "two")
+    assert not world.cluster.acquire_lease("production", service, "two", 10.0, NOW)
+    world.cluster.release_lease("production", service, "one")
+    assert world.cluster.acquire_lease("production", service, "two", 10.0, NOW)
