@@ -85,7 +85,7 @@ def start_platform(stack: Stack) -> None:
 def start_engine(stack: Stack) -> None:
     """The warm worker; nothing else opens Dagster's storage before it has."""
     arguments = [
-        *(sys.executable, "-m", "shopkart_pipeline.engine.warm_server", str(stack.settings.dagster_home)),
+        *(sys.executable, "-m", "shopkart_pipeline.engine.warm_server_main", str(stack.settings.dagster_home)),
         f"--watch={stack.settings.declaration}",
         "--idle-timeout-seconds=0",
     ]

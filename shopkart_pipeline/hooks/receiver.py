@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -35,7 +36,7 @@ def create_app(inbox: Inbox, secrets: Sequence[str], clock: Clock, ring: Callabl
         inbox: where deliveries are kept.
         secrets: every secret that a delivery may be signed with (several while they are rotated); at least one.
         clock: gives the time of receipt.
-        ring: called after a new delivery was stored; must not raise and not block.
+        ring: called in a thread after the answer was sent; must not raise.
 
     Raises:
         ValueError: no secret was given. There is no unsigned mode.
@@ -54,8 +55,8 @@ def create_app(inbox: Inbox, secrets: Sequence[str], clock: Clock, ring: Callabl
             return _refusal(400, "X-GitHub-Delivery or X-GitHub-Event is missing")
         stored = await run_in_threadpool(inbox.put, Delivery(delivery_id, event, clock.now(), body))
         log.info("delivery %s (%s) %s", delivery_id, event, "stored" if stored else "known already")
-        await run_in_threadpool(ring)
-        return JSONResponse({"delivery": delivery_id, "new": stored}, status_code=202)
+        answer = {"delivery": delivery_id, "new": stored}
+        return JSONResponse(answer, status_code=202, background=BackgroundTask(ring))
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
