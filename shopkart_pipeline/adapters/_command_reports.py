@@ -4,8 +4,9 @@ Reports and exit code have to agree, and where there is a JUnit report at least 
 command that failed although no test did, or the other way round, leaves no evidence. Where tests failed the coverage
 may be absent: the failures are what has to be seen.
 
-Measures: `tests`, `passed`, `failed`, `errors`, `skipped`, `duration_seconds` (JUnit); `line_coverage_percent`,
-`new_coverage_percent`, `new_lines` that could be covered (Cobertura); `findings`, `suppressed` (SARIF).
+Measures: `tests`, `passed`, `failed` (also those that broke before or after the test proper, which `errors` counts
+apart), `skipped`, `duration_seconds` (JUnit); `line_coverage_percent`, `new_coverage_percent`, `new_lines` that could
+be covered (Cobertura); `findings`, `suppressed` (SARIF).
 """
 
 import os
@@ -33,7 +34,7 @@ class Said:
 
     @property
     def failed(self) -> float:
-        return self.measures.get("failed", 0) + self.measures.get("errors", 0)
+        return self.measures.get("failed", 0.0)
 
 
 def read_reports(
@@ -75,18 +76,18 @@ def _read_junit(said: Said, content: bytes, request: ScanRequest) -> None:
     except ValueError as error:
         raise ValueError(f"{request.stage.junit} can't be read: {error}") from error
     counts = Counter(case.outcome for case in cases)
+    failed = [case for case in cases if case.outcome in (junit.Outcome.FAILED, junit.Outcome.ERROR)]
     executed = len(cases) - counts[junit.Outcome.SKIPPED]
     if not executed:
         raise ValueError(f"no test was executed ({len(cases)} skipped)")
     said.measures |= {
         "tests": float(len(cases)),
         "passed": float(counts[junit.Outcome.PASSED]),
-        "failed": float(counts[junit.Outcome.FAILED]),
+        "failed": float(len(failed)),
         "errors": float(counts[junit.Outcome.ERROR]),
         "skipped": float(counts[junit.Outcome.SKIPPED]),
         "duration_seconds": sum(case.duration_seconds for case in cases),
     }
-    failed = [case for case in cases if case.outcome in (junit.Outcome.FAILED, junit.Outcome.ERROR)]
     said.findings += [_failure(case, request) for case in failed]
     said.summary.append(f"{counts[junit.Outcome.PASSED]} of {len(cases)} tests passed, {len(failed)} failed")
 

@@ -27,6 +27,8 @@ class Located:
     line: int | None
     """From 1; None where the tool means the whole file."""
     link: str | None = None
+    remark_line: int | None = None
+    """Where a remark that silences it would stand; None where that is its own line."""
 
 
 def findings_of(said: Iterable[Located], tree: Path, known: Set[str] = frozenset()) -> tuple[Finding, ...]:

@@ -98,6 +98,7 @@ def _located(record: dict[str, Any], tree: Path) -> Located:
         path=(path.relative_to(tree) if path.is_absolute() else path).as_posix(),
         line=int(record["location"]["row"]),
         link=record.get("url"),
+        remark_line=record.get("noqa_row"),
     )
 
 

@@ -1,7 +1,8 @@
 """Cobertura XML as coverage.py and most other coverage tools write it.
 
 File names in it hang on the folders that the tool was told to watch. They are brought back to paths of the repository
-by trying its `<source>` folders and the folder that the tests ran in; a name that leads to no file is given apart.
+by trying its `<source>` folders, the folder that the tests ran in and the root; a name that leads to no file is given
+apart.
 """
 
 import os
@@ -48,7 +49,7 @@ def parse(report: bytes, tree: Path, folder: str) -> Coverage:
         raise ValueError(f"not readable as XML: {error!r}") from error
     if root.tag != "coverage" or root.find("packages") is None:
         raise ValueError(f"not Cobertura XML, but <{root.tag[:60]}>")
-    folders = [source.text or "" for source in root.iter("source")] + [folder]
+    folders = [*(source.text or "" for source in root.iter("source")), folder, "."]
     lines: dict[str, dict[int, bool]] = {}
     strange: list[str] = []
     for element in root.iter("class"):

@@ -44,7 +44,7 @@ class Hadolint(Scanner):
         if isinstance(looked, EvidenceMissing):
             return ToolRun(EvidenceMissing(looked.reason, tool))
         said, raw = looked
-        known, notes = _known(executable, request)
+        known, notes = _known(executable, request) if said else (frozenset[str](), ())
         findings = findings_of(said, request.tree, known)
         counted = [finding for finding in findings if finding.severity >= Severity.MEDIUM]
         new = sum(finding.is_new for finding in counted)

@@ -35,7 +35,7 @@ class Ruff(Scanner):
         if isinstance(looked, EvidenceMissing):
             return ToolRun(EvidenceMissing(looked.reason, tool))
         said, files, raw = looked
-        known, notes = _known(executable, request)
+        known, notes = _known(executable, request) if said else (frozenset[str](), ())
         findings = findings_of(said, request.tree, known)
         new = sum(finding.is_new for finding in findings)
         measures = {"violations": float(len(findings)), "new_violations": float(new), "files": float(files)}

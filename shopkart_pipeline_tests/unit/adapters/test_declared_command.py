@@ -62,7 +62,7 @@ def test_failed_tests_are_findings_with_their_place(tmp_path: Path) -> None:
         scanner().scan(request(tmp_path, writing("junit.xml", FAILED, exit_code=1, junit="junit.xml"), files))
     )
 
-    assert (evidence.measures["failed"], evidence.measures["errors"]) == (4, 2)
+    assert (evidence.measures["failed"], evidence.measures["errors"]) == (6, 2)
     first = evidence.findings[0]
     assert (first.rule, first.path, first.line) == ("failed-test", "backend/tests/test_a.py", 5)
     assert first.severity is Severity.HIGH
@@ -267,7 +267,7 @@ def test_failed_tests_are_shown_even_without_coverage(tmp_path: Path) -> None:
 
     evidence = evidence_of(scanner().scan(request(tmp_path, declared)))
 
-    assert evidence.measures["failed"] == 4
+    assert evidence.measures["failed"] == 6
     assert "line_coverage_percent" not in evidence.measures
     assert "Coverage is unknown" in evidence.notes[0]
 
