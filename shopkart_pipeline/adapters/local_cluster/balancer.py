@@ -68,8 +68,8 @@ class Balancer(Server):
         self._confirmed_revision = 0
         self._new = asyncio.Event()
         self._confirmed = asyncio.Condition()
-        self.applied: Mapping[str, Route] = {}
-        """The routes as Traefik has confirmed them last."""
+        self.applied: Mapping[str, Route] | None = None
+        """The routes as Traefik has confirmed them last; None until it has."""
 
     def entry_of(self, route: str) -> str:
         """The entry point of a route.

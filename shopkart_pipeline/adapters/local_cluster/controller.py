@@ -204,7 +204,7 @@ class Controller:
                 workload.reconcile(stopping=self._phase is Phase.STOPPING)
         self._balancer.want(self._routes())
         for workload in self._workloads.values():
-            workload.publish(self._balancer.applied)
+            workload.publish()
 
     def _open_environments(self) -> None:
         """Replicas are added to an environment once all that it rests on has served; later outages are theirs to bear,

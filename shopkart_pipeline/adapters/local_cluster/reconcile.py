@@ -3,9 +3,11 @@
 A decision without effects; it is asked again after every change. Rules, in order:
 
 1. Never more than one replica above the wanted number. Replicas that are leaving no longer count.
-2. An old replica leaves only when a new one that is ready takes its place, one that isn't ready first.
-3. A ready replica leaves only if the wanted number of ready ones stays.
-4. Of too many new ones those leave first that aren't ready, then the youngest.
+2. An old replica leaves only when a new one that serves takes its place, one that doesn't serve first.
+3. A serving replica leaves only if the wanted number of serving ones stays.
+4. Of too many new ones those leave first that don't serve, then the youngest.
+
+Serving is what `ReplicaRecord.serves` says: ready, and reached by requests.
 """
 
 from collections.abc import Sequence
@@ -44,22 +46,22 @@ def next_change(wanted: WorkloadSpec | None, replicas: Sequence[ReplicaRecord]) 
 
 
 def _released(wanted: int, new: Sequence[ReplicaRecord], old: Sequence[ReplicaRecord]) -> tuple[str, ...]:
-    new_ready = sum(replica.ready for replica in new)
-    spare_ready = new_ready + sum(replica.ready for replica in old) - wanted
-    excess_old = len(old) - max(0, wanted - new_ready)
+    new_serving = sum(replica.serves for replica in new)
+    spare = new_serving + sum(replica.serves for replica in old) - wanted
+    excess_old = len(old) - max(0, wanted - new_serving)
     excess_new = len(new) - wanted
     names: list[str] = []
     for excess, candidates in ((excess_old, _dispensable(old)), (excess_new, _dispensable(new))):
         for replica in candidates[: max(0, excess)]:
-            if replica.ready:
-                if spare_ready <= 0:
+            if replica.serves:
+                if spare <= 0:
                     continue
-                spare_ready -= 1
+                spare -= 1
             names.append(replica.name)
     return tuple(names)
 
 
 def _dispensable(replicas: Sequence[ReplicaRecord]) -> list[ReplicaRecord]:
-    """Those that aren't ready first, then the youngest."""
+    """Those that don't serve first, then the youngest."""
     youngest_first = replicas[::-1]
-    return sorted(youngest_first, key=lambda replica: replica.ready)
+    return sorted(youngest_first, key=lambda replica: replica.serves)

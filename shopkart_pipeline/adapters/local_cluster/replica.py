@@ -75,6 +75,10 @@ class Replica:
         self._note(leaving=True)
         self._leave.set()
 
+    def routed(self, confirmed: bool) -> None:
+        """Be told whether requests reach it."""
+        self._note(routed=confirmed)
+
     def _note(self, **changes: Any) -> None:
         changed = replace(self.record, **changes)
         if changed != self.record:

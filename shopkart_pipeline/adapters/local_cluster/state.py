@@ -52,6 +52,9 @@ class ReplicaRecord:
     handle: str | None = None
     """What the runtime finds it by; None while nothing runs."""
     ready: bool = False
+    """By its own word."""
+    routed: bool = False
+    """The load balancer has confirmed that it sends requests here."""
     was_ready: bool = False
     """Since it was started last."""
     leaving: bool = False
@@ -59,6 +62,11 @@ class ReplicaRecord:
     crashes: int = 0
     """In a row: ends that nobody asked for, without a calm time between them."""
     failure: str | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether it counts: requests reach it, it wants them, and it is to stay."""
+        return self.ready and self.routed and not self.leaving
 
     def runs(self, spec: WorkloadSpec | None) -> bool:
         """Whether this is a replica of `spec`; how many there shall be makes no difference."""
@@ -137,8 +145,8 @@ def _track_status(track: Track, desired: DesiredService, observed: ObservedServi
     updated = [replica for replica in replicas if replica.runs(spec) and not replica.leaving]
     return WorkloadStatus(
         spec=spec,
-        ready=sum(replica.ready and not replica.leaving for replica in replicas),
-        updated_ready=sum(replica.ready for replica in updated),
+        ready=sum(replica.serves for replica in replicas),
+        updated_ready=sum(replica.serves for replica in updated),
         total=len(replicas),
         restarts=sum(replica.restarts for replica in updated),
         failure=next((replica.failure for replica in updated if replica.failure is not None), observed.failure),

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from shopkart_pipeline.adapters.local_cluster.log_files import forget_old
@@ -37,6 +36,7 @@ class Workload:
         self._desired = _NOTHING
         self._replicas: dict[str, tuple[Replica, asyncio.Task[None]]] = {}
         self._last_number = 0
+        self._weight_percent = 0
         self._written: ObservedService | None = None
 
     @property
@@ -57,7 +57,7 @@ class Workload:
             # What it named is ended as a left-over, and started again as it is wanted.
             _logger.error("%s", error)
             return
-        self._last_number = there.last_number
+        self._last_number, self._weight_percent = there.last_number, there.canary_weight_percent
         for record in there.replicas:
             if record.handle is not None and await self._around.runtime.alive(record.handle):
                 self._around.ports.lent(record.port)
@@ -82,12 +82,23 @@ class Workload:
     def reconcile(self, *, stopping: bool) -> None:
         """Bring replicas a step nearer to what is wanted; to nothing where everything is to stop."""
         self._bury()
+        self._see_route()
         try:
             for track in Track:
                 self._reconcile(track, None if stopping else self._desired.tracks.get(track))
             self._failure = None
         except Refused as error:
             self._failure = str(error)
+
+    def _see_route(self) -> None:
+        applied = self._around.balancer.applied
+        if applied is None:
+            # This controller has no confirmation yet; what its predecessor knew still holds.
+            return
+        route = applied.get(self.name)
+        self._weight_percent = 0 if route is None else route.effective_weight_percent
+        for replica, _ in self._replicas.values():
+            replica.routed(route is not None and route.serves(replica.record.port))
 
     def _bury(self) -> None:
         for name in [name for name, (_, task) in self._replicas.items() if task.done()]:
@@ -124,12 +135,11 @@ class Workload:
         }
         return Route(self._around.balancer.entry_of(self.name), targets, self._desired.canary_weight_percent)
 
-    def publish(self, applied: Mapping[str, Route]) -> None:
+    def publish(self) -> None:
         """Write down what is there, where that has changed."""
-        route = applied.get(self.name)
         now = ObservedService(
             url=self._around.balancer.address_of(self.name),
-            canary_weight_percent=0 if route is None else route.effective_weight_percent,
+            canary_weight_percent=self._weight_percent,
             last_number=self._last_number,
             replicas=self.records,
             failure=self._failure,

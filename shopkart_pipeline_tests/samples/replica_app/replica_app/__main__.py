@@ -26,7 +26,8 @@ BEHAVIOUR = {
 STARTED = time.monotonic()
 draining = threading.Event()
 hung = threading.Event()
-answered = 0
+answered = in_flight = 0
+counting = threading.Lock()
 
 
 def log(level: str, message: str, **fields: object) -> None:
@@ -52,6 +53,16 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
+        global in_flight
+        with counting:
+            in_flight += 1
+        try:
+            self.route()
+        finally:
+            with counting:
+                in_flight -= 1
+
+    def route(self) -> None:
         global answered
         if self.path == "/health/startup":
             self.answer(200 if time.monotonic() - STARTED >= BEHAVIOUR["start_seconds"] else 503, {"starting": True})
@@ -120,6 +131,8 @@ def main() -> int:
     server.server_close()
     # Requests that are still being answered run in threads of their own.
     time.sleep(0.1)
+    while in_flight:
+        time.sleep(0.01)
     log("info", "drained")
     return 0
 
