@@ -6,8 +6,10 @@ Exit codes: 0 all is well, 1 it did not work or was refused, 2 the arguments or 
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -42,7 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if name in given[:1]:
             _module(name).add_arguments(command)
     options = parser.parse_args(given)
+    signal.signal(signal.SIGTERM, _interrupt)
     raise SystemExit(_run(options))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Being told to end is like Ctrl-C: what was started is stopped in order."""
+    raise KeyboardInterrupt
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -18,7 +18,8 @@ import psutil
 
 from shopkart_pipeline.adapters._files import write_atomically
 from shopkart_pipeline.adapters._process import Background
-from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.engine.warm_client import WarmClient
 from shopkart_pipeline.settings import Settings, variables_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,8 @@ class Stack:
 
     def stop(self) -> None:
         """Stop all: what was started last goes first, so nothing loses what it needs."""
+        with contextlib.suppress(PipelineError):
+            WarmClient(self.settings.dagster_home).shutdown(stop_runs=True)
         for process in reversed(self.processes):
             process.stop(STOP_SECONDS)
         self.processes.clear()
@@ -62,6 +65,8 @@ class Stack:
 
 def end_leftovers(settings: Settings) -> int:
     """End the processes of a stack of this home that was killed; returns how many there were."""
+    with contextlib.suppress(PipelineError):
+        WarmClient(settings.dagster_home).shutdown(stop_runs=True)
     path = _file(settings)
     known: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     ended = 0

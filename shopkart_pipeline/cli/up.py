@@ -1,9 +1,7 @@
 """`shopkart up`: web interface, daemon, receiver and local platform in the foreground, until Ctrl-C."""
 
 import argparse
-import signal
 import time
-from types import FrameType
 
 from rich.console import Console
 
@@ -32,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     del options
     settings, platform, console = from_environment(), open_platform(), Console(soft_wrap=True, highlight=False)
-    signal.signal(signal.SIGTERM, _interrupt)
     webhook_secrets_of(settings)
     if end_leftovers(settings):
         console.print("Ended the processes of an earlier start that was killed.")
@@ -73,7 +70,3 @@ def _print_addresses(console: Console, settings: Settings, platform: Platform) -
             except PipelineError as error:
                 console.print(f"{name:<14} {service}: {error.what}")
     console.print("Ctrl-C stops everything; what runs here starts again with the next `shopkart up`.")
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
