@@ -76,25 +76,34 @@ def _steps(scope: Scope, environment: str, canary: list[CanaryStep]) -> tuple[Ro
 
 
 def _approvals(scope: Scope, environment: str, spec: ApprovalsSpec, around: Surroundings) -> Approvals | None:
-    keys = ("environments", environment, "approvals")
-    approvers: list[str] = []
-    for index, name in enumerate(spec.approvers or ()):
-        team = name.removeprefix("team:")
-        if team == name:
-            approvers.append(name)
-        elif team in around.teams:
-            approvers.extend(around.teams[team])
-        else:
-            scope.fault(f"there is no team {team} in `teams`; {nearest(team, around.teams)}", *keys, "approvers", index)
-    people = tuple(dict.fromkeys(approvers))
     required = spec.required or 0
-    if len(people) < required:
+    people = _people(scope, environment, spec.approvers or [], around)
+    if people is not None and len(people) < required:
         message = (
-            f"{environment} needs {required} approval{'s' if required > 1 else ''} and has {len(people)} approvers; "
+            f"{environment} needs {required} approval{'s' if required > 1 else ''} "
+            f"and has {len(people)} approver{'' if len(people) == 1 else 's'}; "
             "name them in `approvers`, or say `required: 0`"
         )
-        scope.missing(message, *keys, "approvers")
+        scope.missing(message, "environments", environment, "approvals", "approvers")
     if required == 0:
         return None
     expiry = spec.expires_after or _DEFAULT_EXPIRY_SECONDS
-    return Approvals(required, people, around.allowed_signers, expiry, spec.four_eyes is not False)
+    return Approvals(required, people or (), around.allowed_signers, expiry, spec.four_eyes is not False)
+
+
+def _people(scope: Scope, environment: str, approvers: list[str], around: Surroundings) -> tuple[str, ...] | None:
+    """The approvers with teams replaced by their members; None where that is not known, which is a fault by then."""
+    people: list[str] = []
+    known = True
+    for index, name in enumerate(approvers):
+        team = name.removeprefix("team:")
+        if team == name:
+            people.append(name)
+        elif team in around.teams:
+            people += around.teams[team]
+            known = known and bool(around.teams[team])
+        else:
+            known = False
+            message = f"there is no team {team} in `teams`; {nearest(team, around.teams)}"
+            scope.fault(message, "environments", environment, "approvals", "approvers", index)
+    return tuple(dict.fromkeys(people)) if known else None

@@ -61,7 +61,7 @@ def _findings_rule(scope: Scope, stage: str, name: str, gate: GateSpec) -> Findi
 
 def _measure_rule(scope: Scope, stage: str, name: str, gate: GateSpec) -> MeasureRule | None:
     for key in ("only_new", "only_fixable"):
-        if getattr(gate, key) is not None:
+        if getattr(gate, key) is not None and not scope.faulty("gates", stage, name, "findings"):
             scope.fault("only a gate with `findings` has this key", "gates", stage, name, key)
     limits = [(key, limit) for key in ("at_most", "at_least") if (limit := getattr(gate, key)) is not None]
     if not limits:

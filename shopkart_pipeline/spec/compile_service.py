@@ -109,17 +109,22 @@ def _check_placeholders(scope: Scope, text: str, known: Mapping[str, str], *keys
 def check_between_services(services: Mapping[str, Service], faults: Faults) -> None:
     """Faults in what services say about each other."""
     for service in services.values():
+        if faults.full:
+            return
+        where = Where(service.name, faults)
         for index, name in enumerate(service.depends_on):
-            if name not in services:
-                message = f"there is no service {name}; {nearest(name, services)}"
-                Where(service.name, faults).fault(message, "depends_on", index)
+            _check_service(where, name, services, "depends_on", index)
         for variable, value in service.workload.variables.items():
-            for placeholder in placeholders(value) if "{" in value else ():
+            for placeholder in placeholders(value) if "{url:" in value else ():
                 kind, _, name = placeholder.partition(":")
-                if kind == "url" and name not in services:
-                    message = f"there is no service {name}; {nearest(name, services)}"
-                    Where(service.name, faults).fault(message, "workload", "variables", variable)
+                if kind == "url":
+                    _check_service(where, name, services, "workload", "variables", variable)
     known = {name: [need for need in service.depends_on if need in services] for name, service in services.items()}
     for cycle in cycles(known):
         message = f"services depend on each other: {' -> '.join(cycle)}; take one of these dependencies away"
         Where(cycle[0], faults).fault(message, "depends_on")
+
+
+def _check_service(where: Where, name: str, services: Mapping[str, Service], *keys: str | int) -> None:
+    if name not in services:
+        where.fault(f"there is no service {name[:40]}; {nearest(name, services)}", *keys)

@@ -81,18 +81,20 @@ def _check_name(scope: Scope, name: str) -> None:
 
 
 def _needs(scope: Scope, name: str, spec: StageSpec, phases: Mapping[str, Phase]) -> tuple[str, ...]:
-    """What a stage says that it needs, or the default; names that don't exist are faults and left out."""
+    """What a stage says that it needs, or the default; what it can't need is a fault and left out."""
     if spec.needs is None:
         return ("staging",) if phases[name] is Phase.STAGING else ("dependencies",)
+    known: dict[str, None] = {}
     for index, need in enumerate(spec.needs):
         if need not in phases:
             message = f"there is no stage {need}; {nearest(need, phases)}"
+            scope.fault(message, "stages", name, "needs", index)
         elif _RANK[phases[need]] > _RANK[phases[name]]:
             message = f"{name} runs in phase {phases[name]} and can't wait for {need}, which runs in {phases[need]}"
+            scope.fault(message, "stages", name, "needs", index)
         else:
-            continue
-        scope.fault(message, "stages", name, "needs", index)
-    return tuple(dict.fromkeys(need for need in spec.needs if need in phases))
+            known[need] = None
+    return tuple(known)
 
 
 def _report(scope: Scope, arrangement: Arrangement) -> None:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from shopkart_pipeline.domain.errors import DeclarationError, Fault
 
@@ -17,6 +18,7 @@ KeyPath = tuple[str | int, ...]
 
 WHOLE_FILE: KeyPath = ()
 _LONGEST_SHOWN = 60
+_SHORTEST_BEGINNING = 3
 _MOST = 1000
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
@@ -54,7 +56,6 @@ class Faults:
         self._found: dict[tuple[int, str, str], Fault] = {}
         self._bad = _Paths()
         self._meant = _Paths()
-        self._more = False
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -78,7 +79,6 @@ class Faults:
 
     def add_at(self, line: int, path: KeyPath, message: str) -> None:
         """A fault at a line (from 1) that is known already."""
-        self._more = self._more or self.full
         if not self.full:
             shown, said = show_path(path), _printable(message)
             self._found.setdefault((line, shown, said), Fault(self._file, line, shown, said))
@@ -97,6 +97,10 @@ class Faults:
             self._meant.add(meant)
         self.add_at(line or self._root.nearest_line(path), path, message)
 
+    def covers(self, path: KeyPath) -> bool:
+        """Whether a fault in form is above, below or at that path, or meant to be."""
+        return self._bad.overlap(path) or self._meant.overlap(path)
+
     def add_meaning(self, path: KeyPath, message: str) -> None:
         """A fault in what the declaration means, unless it only follows from a fault in form."""
         if not self._bad.overlap(path):
@@ -110,19 +114,20 @@ class Faults:
             message: what is missing, and how to say it.
             sources: further paths where it could have been said, such as one in `defaults`.
         """
-        if not any(self._bad.overlap(place) or self._meant.overlap(place) for place in (path, *sources)):
+        if not any(self.covers(place) for place in (path, *sources)):
             self.add(path, message)
 
     def alone(self, line: int, message: str, path: KeyPath = WHOLE_FILE) -> DeclarationError:
-        """The error for a fault that leaves nothing else to look at."""
+        """The error for a fault that leaves nothing else to look at; what was found before is dropped."""
+        self._found.clear()
         self.add_at(line, path, message)
         return self.error()
 
     def error(self) -> DeclarationError:
         """All faults as one error, by line."""
         found = [self._found[key] for key in sorted(self._found)]
-        if self._more:
-            message = f"there are more than {_MOST} faults; mend these first"
+        if self.full:
+            message = f"there may be more than these {_MOST} faults; mend them first"
             found.append(Fault(self._file, found[-1].line, show_path(WHOLE_FILE), message))
         return DeclarationError(tuple(found))
 
@@ -185,8 +190,15 @@ def show(value: object) -> str:
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is written most alike, if any is."""
-    return next(iter(difflib.get_close_matches(name[:_LONGEST_SHOWN], list(known), n=1, cutoff=0.6)), None)
+    """The known name that is written most alike, or that alone begins like it, if any does."""
+    return _nearest_name(name[:_LONGEST_SHOWN], tuple(known))
+
+
+@lru_cache(maxsize=256)
+def _nearest_name(name: str, names: tuple[str, ...]) -> str | None:
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    longer = [each for each in names if len(name) >= _SHORTEST_BEGINNING and each.startswith(name)]
+    return close[0] if close else longer[0] if len(longer) == 1 else None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -47,6 +47,15 @@ def environments(settings: DeclarationSpec, faults: Faults) -> dict[str, Environ
     return {environment.name: environment for environment in found.values()}
 
 
+def teams(settings: DeclarationSpec, faults: Faults) -> dict[str, tuple[str, ...]]:
+    """Members by name of the team; a team without any is a fault."""
+    found = {name: tuple(members or ()) for name, members in (settings.teams or {}).items()}
+    for name, members in found.items():
+        if not members:
+            faults.add_missing(("teams", name), "the team has no members; name them, or take the team away")
+    return found
+
+
 def merged_services(document: Layer, around: Mapping[str, Environment], faults: Faults) -> Iterator[Scope]:
     """Every service with all that it inherits, one at a time."""
     by_phase = section(shipped(), "defaults", "environments")

@@ -12,7 +12,7 @@ from shopkart_pipeline.spec.compile_deployments import Surroundings
 from shopkart_pipeline.spec.compile_service import Compiled, check_between_services, compile_service
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.form import check_form
-from shopkart_pipeline.spec.layers import common_settings, environments, merged_services
+from shopkart_pipeline.spec.layers import common_settings, environments, merged_services, teams
 from shopkart_pipeline.spec.models.declaration import DeclarationSpec
 from shopkart_pipeline.spec.placeholders import fill, unknown_placeholder
 from shopkart_pipeline.spec.scope import LeftOut
@@ -52,7 +52,7 @@ def read(file: Path, *, home: Path) -> Declaration:
     settings = common_settings(document.value)
     around = Surroundings(
         environments=environments(settings, faults),
-        teams={name: tuple(members) for name, members in (settings.teams or {}).items()},
+        teams=teams(settings, faults),
         allowed_signers=_allowed_signers(settings, file, home, faults),
     )
     compiled = _services(document.value, around, home, faults)

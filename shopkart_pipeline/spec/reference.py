@@ -33,7 +33,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("StagesSpec", "`services.NAME.stages`", None),
     ("ToolStage", f"`{_STAGE}`: stages that the pipeline carries out itself", None),
     ("ScanStage", f"`{_STAGE}`: `lint`, `quality` and scans", None),
-    ("TestStage", f"`{_STAGE}`: tests", None),
+    ("SuiteStage", f"`{_STAGE}`: tests", None),
     ("OwnStage", f"`{_STAGE}`: a stage of one's own", None),
     ("GateSpec", f"`{_GATE}`", None),
     ("ExemptionSpec", f"`{_GATE}.unless`", None),

@@ -26,6 +26,10 @@ class Where:
         """Whether the service or `defaults` says that; otherwise it is shipped."""
         return self.faults.has(self.path(*keys))
 
+    def faulty(self, *keys: str | int) -> bool:
+        """Whether that is at fault already, so that nothing can be said about what follows from it."""
+        return self.faults.covers(self.path(*keys))
+
     def fault(self, message: str, *keys: str | int) -> None:
         """A fault in something that the service or `defaults` says."""
         self.faults.add_meaning(self.path(*keys), message)

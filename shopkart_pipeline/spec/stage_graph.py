@@ -80,16 +80,24 @@ def _after_source(name: str) -> tuple[str, ...]:
 
 
 def _without(needs: _Needs, left_out: set[str]) -> _Needs:
-    """The graph without some stages; who needed one needs what it needed."""
-
-    def replaced(name: str) -> tuple[str, ...]:
-        return tuple(kept for need in needs[name] for kept in replaced(need)) if name in left_out else (name,)
-
-    return {
-        name: tuple(dict.fromkeys(kept for need in wanted for kept in replaced(need)))
+    """The graph without some stages; who needed one needs what it needed, unless another need implies that."""
+    kept = {
+        name: tuple(dict.fromkeys(each for need in wanted for each in _replaced(needs, need, left_out)))
         for name, wanted in needs.items()
         if name not in left_out
     }
+    for name, wanted in kept.items():
+        if left_out.intersection(needs[name]):
+            implied = {each for need in wanted for each in reachable(kept, need)}
+            kept[name] = tuple(need for need in wanted if need not in implied)
+    return kept
+
+
+def _replaced(needs: _Needs, name: str, left_out: set[str]) -> tuple[str, ...]:
+    """A stage, or where it is left out the nearest ones before it that are not."""
+    if name not in left_out:
+        return (name,)
+    return tuple(each for need in needs[name] for each in _replaced(needs, need, left_out))
 
 
 def _join(needs: _Needs, phases: Mapping[str, Phase]) -> None:

@@ -69,7 +69,7 @@ Email = Annotated[str, Matching(_EMAIL, "an e-mail address, such as maya@shopkar
 Owner = Annotated[str, Matching(rf"{_EMAIL}|team:{_LABEL}", "an e-mail address or team:NAME, such as team:shop")]
 
 Text = Annotated[str, Matching(r"[^\x00]*", "text (U+0000 is not allowed)")]
-Words = Annotated[str, Matching(r"[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*", "a few words on one line")]
+Words = Annotated[str, Matching(r"(?! *$)[^\x00-\x1f]+", "a few words on one line")]
 Repository = Annotated[
     str, Matching(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "a repository as GitHub spells it, such as shopkart/storefront")
 ]

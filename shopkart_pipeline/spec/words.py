@@ -19,4 +19,4 @@ def seconds_in_words(seconds: float) -> str:
     for unit, size_seconds in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= size_seconds and seconds % size_seconds == 0:
             return f"{seconds // size_seconds:g}{unit}"
-    return f"{seconds:g}s"
+    return f"{seconds:.6f}".rstrip("0").rstrip(".") + "s"

@@ -46,7 +46,7 @@ def parse_document(text: str, faults: Faults) -> Document:
         faults: gets what is wrong with keys, aliases and tags; parsing goes on after those.
 
     Raises:
-        DeclarationError: the text is no YAML, or there is nothing in it to look at.
+        DeclarationError: the text is no YAML, nested too deep, or there is nothing in it to look at.
     """
     try:
         reader = _Reader(_YAML.parse(text, Loader=_LOADER), faults)
@@ -94,10 +94,7 @@ class _Reader:
             self._refuse(line, path, f"the tag {show(event.tag)} is not allowed; write the plain value")
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event), Place(line)
-        if len(path) >= _DEEPEST:
-            self._refuse(line, path[:4], f"nested more than {_DEEPEST} levels deep")
-            self._skip()
-            return None, Place(line)
+        self._limit(len(path), line)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(path, line)
         return self._mapping(path, line)
@@ -144,16 +141,22 @@ class _Reader:
         message = "a key has to be text; a value that begins with { or [ has to be in quotes"
         self._faults.add_form((*path, "?"), message, line=line, meant=path)
         if not isinstance(event, yaml.AliasEvent):
-            self._skip()
+            self._skip(line)
         return None
 
-    def _skip(self) -> None:
+    def _skip(self, line: int) -> None:
         """Read on to the end of the collection that has just begun."""
         depth = 1
         while depth:
             event = next(self._events)
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
+            self._limit(depth, line)
+
+    def _limit(self, depth: int, line: int) -> None:
+        # At once, because libyaml's time grows with the square of the depth.
+        if depth >= _DEEPEST:
+            raise self._faults.alone(line, f"this is nested more than {_DEEPEST} levels deep; make it flatter")
 
     def _refuse(self, line: int, path: KeyPath, message: str) -> None:
         self._faults.add_form(path, message, line=line)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from shopkart_pipeline.spec.cron import Cron
 from shopkart_pipeline.spec.models.delivery import DeploymentSpec, WorkloadSpec
@@ -22,7 +22,19 @@ from shopkart_pipeline.spec.text_types import (
     ServiceName,
     TeamName,
     Text,
+    declared_error,
 )
+
+_VERSION = 1
+
+
+def _check_version(version: int) -> int:
+    if version != _VERSION:
+        raise declared_error(f"{version} is not a version of this format; write {_VERSION}")
+    return version
+
+
+Version = Annotated[int, AfterValidator(_check_version), WithJsonSchema({"const": _VERSION})]
 
 
 class SourceSpec(Section):
@@ -100,7 +112,7 @@ class RetentionSpec(Section):
 class DeclarationSpec(Section):
     """All that `shopkart.yaml` says."""
 
-    version: Literal[1] = Field(description="Version of this format; always 1.")
+    version: Version = Field(description="Version of this format; always 1.")
     defaults: ServiceSpec | None = Field(
         default=None, description="What every service has unless it says otherwise; the same keys as a service."
     )
@@ -110,7 +122,9 @@ class DeclarationSpec(Section):
     environments: dict[EnvironmentName, EnvironmentSpec | None] | None = Field(
         default=None, description="Where services run, by name. Replaces the shipped environments as a whole."
     )
-    teams: dict[TeamName, list[Email]] | None = Field(default=None, description="Members of teams, for `approvers`.")
+    teams: dict[TeamName, list[Email] | None] | None = Field(
+        default=None, description="Members of teams, for `approvers`."
+    )
     trust: TrustSpec | None = Field(default=None, description="Whose word counts.")
     schedules: SchedulesSpec | None = Field(default=None, description="When maintenance runs.")
     retention: RetentionSpec | None = Field(default=None, description="How much is kept at hand.")

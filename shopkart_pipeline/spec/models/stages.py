@@ -79,7 +79,7 @@ class ScanStage(ToolStage):
         )
 
 
-class TestStage(ToolStage):
+class SuiteStage(ToolStage):
     """A shipped stage that runs tests."""
 
     command: Command | None = Field(
@@ -142,7 +142,7 @@ class StagesSpec(Section):
     dependency_scan: ScanStage | None = Field(
         default=None, description="Compares dependencies with security advisories."
     )
-    unit_tests: TestStage | None = Field(default=None, description="Runs the unit tests and measures coverage.")
+    unit_tests: SuiteStage | None = Field(default=None, description="Runs the unit tests and measures coverage.")
     quality: ScanStage | None = Field(default=None, description="Judges new code.")
     application: ToolStage | None = Field(default=None, description="Builds what the image will hold.")
     image: ToolStage | None = Field(default=None, description="Builds the image.")
@@ -153,8 +153,10 @@ class StagesSpec(Section):
         default=None, description="Pushes the image to the registry, once, and confirms its digest."
     )
     staging: ToolStage | None = Field(default=None, description="Deploys the digest to staging.")
-    integration_tests: TestStage | None = Field(default=None, description="Runs the integration tests against staging.")
-    acceptance_tests: TestStage | None = Field(default=None, description="Runs the acceptance tests against staging.")
+    integration_tests: SuiteStage | None = Field(
+        default=None, description="Runs the integration tests against staging."
+    )
+    acceptance_tests: SuiteStage | None = Field(default=None, description="Runs the acceptance tests against staging.")
     production: ToolStage | None = Field(default=None, description="Deploys the digest to production, after approval.")
 
     def by_name(self) -> dict[str, StageSpec]:

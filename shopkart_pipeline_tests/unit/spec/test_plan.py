@@ -1,0 +1,108 @@
+"""`shopkart plan`."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from shopkart_pipeline.cli.plan import plan_of, print_plan
+from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.spec.loader import Declaration, read
+from shopkart_pipeline_tests.unit.spec.declarations import HOME
+
+STOREFRONT = Path(__file__).resolve().parents[3] / "shopkart.yaml"
+
+
+@pytest.fixture(scope="module")
+def storefront() -> Declaration:
+    return read(STOREFRONT, home=HOME)
+
+
+def _names(document: dict[str, Any]) -> list[str]:
+    return [service["service"] for service in document["services"]]
+
+
+def test_services_come_in_the_order_in_which_they_depend_on_each_other(tmp_path: Path) -> None:
+    text = STOREFRONT.read_text().replace(
+        "  backend:\n", "  admin:\n    workload: {command: [x]}\n    depends_on: [frontend]\n  backend:\n"
+    )
+    file = tmp_path / "shopkart.yaml"
+    file.write_text(text)
+    assert _names(plan_of(read(file, home=HOME))) == ["backend", "frontend", "admin"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "affected", "not_affected"),
+    [
+        ([], ["backend", "frontend"], []),
+        (["backend/src/app.py"], ["backend"], ["frontend"]),
+        (["./frontend/x.html", "README.md"], ["frontend"], ["backend"]),
+        (["servicekit/setup.py"], ["backend", "frontend"], []),
+        (["README.md"], [], ["backend", "frontend"]),
+        (["backend-notes.md"], [], ["backend", "frontend"]),
+    ],
+)
+def test_a_change_concerns_the_services_whose_paths_it_touches(
+    storefront: Declaration, changed: list[str], affected: list[str], not_affected: list[str]
+) -> None:
+    document = plan_of(storefront, changed=changed)
+    assert (_names(document), document["not_affected"]) == (affected, not_affected)
+
+
+def test_only_the_services_that_are_asked_for_are_shown(storefront: Declaration) -> None:
+    document = plan_of(storefront, services=["frontend"])
+    assert (_names(document), document["not_affected"]) == (["frontend"], [])
+
+
+def test_an_unknown_service_is_refused_with_the_nearest_name(storefront: Declaration) -> None:
+    with pytest.raises(NotFound, match="did you mean backend"):
+        plan_of(storefront, services=["bakend"])
+
+
+def test_stages_of_a_step_run_at_the_same_time(storefront: Declaration) -> None:
+    [backend] = plan_of(storefront, services=["backend"])["services"]
+    ci, staging, production = ([[s["stage"] for s in step] for step in phase["steps"]] for phase in backend["phases"])
+    assert ci == [
+        ["source"],
+        ["dependencies", "lint", "secret_scan", "dependency_scan"],
+        ["unit_tests", "application"],
+        ["quality"],
+        ["image"],
+        ["image_scan"],
+        ["published_image"],
+    ]
+    assert staging == [["staging"], ["integration_tests", "acceptance_tests"]]
+    assert production == [["production"]]
+
+
+def test_the_plan_says_how_production_is_reached(storefront: Declaration) -> None:
+    [backend] = plan_of(storefront, services=["backend"])["services"]
+    [production] = [each for each in backend["environments"] if each["environment"] == "production"]
+    assert production["canary"] == [
+        {"weight_percent": 10, "bake_seconds": 3.0},
+        {"weight_percent": 40, "bake_seconds": 3.0},
+    ]
+    assert production["approvals"]["approvers"] == ["maya@shopkart.example", "jonas@shopkart.example"]
+
+
+def test_people_read_gates_limits_steps_and_what_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "shopkart.yaml"
+    file.write_text(
+        STOREFRONT.read_text().replace(
+            "  backend:\n", "  backend:\n    stages: {acceptance_tests: {disabled: 'see [SHOP-1]'}}\n"
+        )
+    )
+    output = io.StringIO()
+    print_plan(Console(file=output, width=400), plan_of(read(file, home=HOME), changed=["backend/x"]))
+    text = output.getvalue()
+    for words in (
+        "3 unit_tests {python} -m pytest tests/unit",
+        "new_coverage_percent >= 80 (exempt while new_lines < 20)",
+        "2 replicas on local; canary 10 % for 3s, 40 % for 3s; deadline 1m",
+        "1 of maya@shopkart.example, jonas@shopkart.example must approve, four eyes, valid 1d",
+        "left out acceptance_tests: see [SHOP-1]",
+        "frontend: not affected",
+    ):
+        assert words in text
