@@ -6,8 +6,8 @@ The drain after SIGTERM, in this order:
    clients and load balancers move their connections elsewhere by themselves.
 2. When no customer's request was seen for `QUIET_SECONDS`, or half of the drain time is over, the process
    stops listening. Connections that the system has already accepted for us are taken over first.
-3. After `SETTLE_SECONDS` for requests that were on their way, idle connections are closed and running
-   requests end.
+3. Running requests end. A connection that is idle is closed, unless bytes of a request wait in it or it is so
+   new that its first request may still be on its way (`FIRST_REQUEST_SECONDS`).
 4. Exit code 0, at the latest when the drain time is over.
 
 A load balancer must have stopped sending before step 2; where its news travels slowly, a pause before SIGTERM
@@ -17,20 +17,22 @@ A load balancer must have stopped sending before step 2; where its news travels 
 import asyncio
 import contextlib
 import logging
+import select
 import signal
 import socket
 import time
 from collections.abc import Callable, Generator
-from typing import cast
+from typing import Protocol, cast
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from servicekit.logs import with_fields
 from servicekit.settings import ServiceSettings
 from servicekit.shell import Shell
 
 QUIET_SECONDS = 0.5
-SETTLE_SECONDS = 0.2
+FIRST_REQUEST_SECONDS = 2.0
 KEEP_ALIVE_SECONDS = 120
 """Longer than the idle time of the load balancers in front (60 and 90 s), so that they close first."""
 _BACKLOG = 2048
@@ -50,7 +52,7 @@ def serve(shell: Shell, settings: ServiceSettings) -> int:
     config = uvicorn.Config(
         shell,
         loop="asyncio",
-        http="httptools",
+        http=HttpToolsProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -76,6 +78,14 @@ def _listen(settings: ServiceSettings) -> socket.socket:
     listener.listen(_BACKLOG)
     listener.setblocking(False)
     return listener
+
+
+class _Connection(Protocol):
+    """What the drain looks at in a connection of `HttpToolsProtocol`."""
+
+    transport: asyncio.Transport
+    cycle: RequestResponseCycle | None
+    """The latest request; None before the first."""
 
 
 class _DrainingServer(uvicorn.Server):
@@ -119,9 +129,8 @@ class _DrainingServer(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        taken_over = self._stop_listening()
-        await asyncio.gather(*taken_over)
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.gather(*self._stop_listening())
+        await self._close_what_is_idle()
         remaining_seconds = max(0.1, self._deadline_seconds - time.monotonic())
         self.config.timeout_graceful_shutdown = remaining_seconds  # pyright: ignore[reportAttributeAccessIssue]
         await super().shutdown(sockets)
@@ -144,6 +153,26 @@ class _DrainingServer(uvicorn.Server):
             connection.setblocking(False)
         return [loop.create_task(loop.connect_accepted_socket(self._protocol, one)) for one in waiting]
 
+    async def _close_what_is_idle(self) -> None:
+        """Returns when every connection has ended, or at the deadline of the drain."""
+        first_requests_until = time.monotonic() + FIRST_REQUEST_SECONDS
+        while self.server_state.connections and time.monotonic() < self._deadline_seconds:
+            for connection in cast("list[_Connection]", list(self.server_state.connections)):
+                is_new = connection.cycle is None and time.monotonic() < first_requests_until
+                is_busy = connection.cycle is not None and not connection.cycle.response_complete
+                if not (is_new or is_busy or _has_input(connection.transport)):
+                    connection.transport.close()
+            await asyncio.sleep(_POLL_SECONDS)
+
     def _protocol(self) -> asyncio.Protocol:
         create = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
         return create(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+def _has_input(transport: asyncio.Transport) -> bool:
+    """Whether the system holds bytes of the connection that the loop has not read yet."""
+    if transport.is_closing():
+        return False
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
