@@ -57,21 +57,25 @@ def _source(scope: Scope, home: str) -> Source:
     if not spec.repository:
         message = "say which repository it is, such as shopkart/storefront, here or in `defaults`"
         scope.missing(message, "source", "repository")
-    values = {"home": home, "service": scope.service, "repository": spec.repository or ""}
-
-    def filled(text: str | None, *keys: str | int) -> str:
-        _check_placeholders(scope, text or "", values, "source", *keys)
-        return fill(text or "", values)
-
+    of_service = {"service": scope.service}
+    of_remote = {**of_service, "home": home, "repository": spec.repository or ""}
+    shared = spec.shared_paths or []
     return Source(
         repository=spec.repository or "",
-        remote=filled(spec.remote, "remote"),
+        remote=_filled(scope, spec.remote, of_remote, "source", "remote"),
         branch=spec.branch or "",
-        path=filled(spec.path, "path").rstrip("/"),
+        path=_filled(scope, spec.path, of_service, "source", "path").rstrip("/"),
         shared_paths=tuple(
-            filled(path, "shared_paths", index).rstrip("/") for index, path in enumerate(spec.shared_paths or ())
+            _filled(scope, path, of_service, "source", "shared_paths", index).rstrip("/")
+            for index, path in enumerate(shared)
         ),
     )
+
+
+def _filled(scope: Scope, text: str | None, values: Mapping[str, str], *keys: str | int) -> str:
+    """The text with its placeholders filled in; unknown ones are faults."""
+    _check_placeholders(scope, text or "", values, *keys)
+    return fill(text or "", values)
 
 
 def _workload(scope: Scope) -> Workload:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.spec.faults import nearest, show
-from shopkart_pipeline.spec.models.stages import SHIPPED_STAGES, OwnStage, StageDetails, StageSpec
+from shopkart_pipeline.spec.models.stages import DECLARED_COMMAND, SHIPPED_STAGES, OwnStage, StageDetails, StageSpec
 from shopkart_pipeline.spec.placeholders import placeholders
 from shopkart_pipeline.spec.scope import LeftOut, Scope
 from shopkart_pipeline.spec.stage_graph import Arrangement, StageNode, arrange
@@ -60,6 +60,9 @@ def _check_stage(scope: Scope, name: str, details: StageDetails, *, own: bool) -
     if not own and details.command and not (details.junit or details.sarif):
         report = "junit" if name in _TESTS else "sarif"
         scope.missing(f"say in `{report}` where the command writes its report", *keys, report)
+    if name not in _TESTS and details.command and details.tool not in ("auto", DECLARED_COMMAND):
+        message = f"the stage has both the tool {details.tool} and a command; take one of them away"
+        scope.fault(message, *keys, "command")
     if details.sarif and not details.command:
         scope.fault("no `command` is there to write it; a tool's own report is found without", *keys, "sarif")
     for index, argument in enumerate(details.command):

@@ -19,6 +19,8 @@ from shopkart_pipeline.spec.yaml_document import Value
 _ROUNDS = 8
 """Cutting something out can make what is around it incomplete; that is cut out in the next round."""
 
+_LONGEST_ADVICE = 200
+
 
 def check_form(document: dict[str, Value], faults: Faults) -> None:
     """Make sure that a document is a declaration in form.
@@ -106,15 +108,15 @@ def _expected(what: str) -> Callable[[Any, Mapping[str, Any]], str]:
 
 def _hint(what: str, value: Any) -> str:
     match value:
-        case str() if what == "a list":
+        case str() if what == "a list" and len(value) <= _LONGEST_ADVICE:
             return f"; write {_as_list(value)}"
         case bool() | int() | float() if what == "text":
             return f'; write "{str(value).lower() if isinstance(value, bool) else value}" in quotes'
         case dict() if what == "text" and list(cast(dict[str, Value], value).values()) == [None]:
-            return f'; write "{{{next(iter(cast(dict[str, Value], value)))}}}" in quotes'
+            return f"; write {show('{' + next(iter(cast(dict[str, Value], value))) + '}')} in quotes"
         case None if what == "text":
             return '; write "" for empty text'
-        case str() if re.fullmatch(r"-?[0-9.]+%?", value) and "number" in what:
+        case str() if re.fullmatch(r"-?[0-9.]{1,20}%?", value) and "number" in what:
             return f"; write {value.rstrip('%')} without quotes or sign"
         case _:
             return ""

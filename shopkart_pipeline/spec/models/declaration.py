@@ -38,7 +38,7 @@ Version = Annotated[int, AfterValidator(_check_version), WithJsonSchema({"const"
 
 
 class SourceSpec(Section):
-    """Where the code of a service lives. `{service}`, `{repository}` and `{home}` are filled in."""
+    """Where the code of a service lives. `{service}` is filled in, in `remote` also `{repository}` and `{home}`."""
 
     repository: Repository | None = Field(
         default=None, description="`owner/name` as GitHub spells it; webhooks are matched against it. Has to be said."

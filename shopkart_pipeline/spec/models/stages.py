@@ -9,6 +9,9 @@ from shopkart_pipeline.spec.durations import PositiveDuration
 from shopkart_pipeline.spec.models.section import Command, Reason, ReportPath, Section
 from shopkart_pipeline.spec.text_types import Identifier, OptionName, Text, ToolName
 
+DECLARED_COMMAND = "command"
+"""Name of the tool that runs what a stage declares."""
+
 _Junit = Annotated[
     ReportPath | None, Field(description="Where the command writes JUnit XML, relative to the service's path.")
 ]
@@ -70,8 +73,9 @@ class ScanStage(ToolStage):
     disabled: _Disabled = None
 
     def details(self) -> StageDetails:
+        tool = self.tool or "auto"
         return StageDetails(
-            tool=self.tool or "auto",
+            tool=DECLARED_COMMAND if self.command and tool == "auto" else tool,
             command=tuple(self.command or ()),
             sarif=self.sarif,
             options=self.options or {},

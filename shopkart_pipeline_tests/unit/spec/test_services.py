@@ -120,6 +120,7 @@ FAULTS = [
     ),
     ("{url:catalog}", "{url:catalogue}", 11, "variables.CATALOG_URL", "no service catalogue; did you mean catalog?"),
     ("{url:catalog}", "{redis}", 11, "variables.CATALOG_URL", "{redis} is not known here; did you mean redis_url?"),
+    ("services/{service}", "{home}/{service}", 4, "source.path", "{home} is not known here"),
     ("{repository}", "{repo}", 4, "source.remote", "{repo} is not known here"),
     ("depends_on: [catalog]", "depends_on: [catalog, wbe]", 12, "web.depends_on[1]", "did you mean web?"),
     ("depends_on: [catalog]", "depends_on: [web]", 12, "web.depends_on", "web -> web"),

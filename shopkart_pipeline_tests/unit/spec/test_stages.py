@@ -103,6 +103,16 @@ def test_a_stage_that_waits_for_nothing_waits_for_the_source(tmp_path: Path) -> 
     assert needs["own"] == ("source",)
 
 
+def test_a_command_takes_the_place_of_a_scans_tool(tmp_path: Path) -> None:
+    stage = service_of(tmp_path, "    stages: {lint: {command: [flake8], sarif: out.sarif}}\n").stage("lint")
+    assert (stage.kind, stage.tool, stage.command, stage.sarif) == (
+        StageKind.LINT,
+        "command",
+        ("flake8",),
+        "out.sarif",
+    )
+
+
 def test_needs_replace_the_shipped_list(tmp_path: Path) -> None:
     needs = _needs(service_of(tmp_path, "    stages: {lint: {needs: [secret_scan]}}\n").stages)
     assert needs["lint"] == ("secret_scan",)
@@ -158,6 +168,7 @@ FAULTS = [
     ("unit_test: {command: [x]}", "stages.unit_test", "did you mean unit_tests?"),
     ("Own: {command: [x]}", "stages.Own", "lower-case letters"),
     ("lint: {command: [flake8]}", "stages.lint.sarif", "say in `sarif` where the command writes its report"),
+    ("lint: {tool: ruff, command: [x], sarif: x}", "stages.lint.command", "both the tool ruff and a command"),
     ("lint: {sarif: x.sarif}", "stages.lint.sarif", "no `command` is there to write it"),
     ('own: {command: ["{pyhton}"]}', "stages.own.command[0]", "did you mean {python}?"),
 ]
