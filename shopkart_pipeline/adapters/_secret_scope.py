@@ -1,0 +1,148 @@
+"""What a search for secrets looks at: the service's files at the release, and every file of the commits before it.
+
+A secret that a later commit took away again is still in the history, so the tree alone is not enough. The commits are
+those since the branch's last push; where that is not known any more (a force-push), or on a branch's first push, all of
+them. Files that look binary or are bigger than one MiB are left out and counted.
+"""
+
+import hashlib
+import hmac
+import itertools
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shopkart_pipeline.adapters._service_paths import files_of
+from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.ports.scanner import ScanRequest
+from shopkart_pipeline.ports.scm import SourceControl
+
+MAXIMUM_BYTES = 1024 * 1024
+_LOOKED_AT_BYTES = 8000
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file that a secret may stand in."""
+
+    path: str
+    content: bytes
+    commit: str | None
+    """The commit that left it so; None for the tree of the release."""
+
+
+class SecretScope:
+    """Goes through all places once; afterwards it knows what was left out."""
+
+    def __init__(self, scm: SourceControl, request: ScanRequest) -> None:
+        """
+        Args:
+            scm: gives the files of the commits.
+            request: whose tree and commits.
+        """
+        self._scm = scm
+        self._request = request
+        self.files = 0
+        self.commits = 0
+        self.skipped: list[str] = []
+        self.notes: list[str] = []
+
+    def places(self) -> Iterator[Place]:
+        """Every file and every content of it once, the tree first.
+
+        Raises:
+            PipelineError: the commits can't be read.
+        """
+        seen: set[tuple[str, bytes]] = set()
+        for place in itertools.chain(self._tree(), self._history()):
+            key = (place.path, hashlib.sha256(place.content).digest())
+            if key in seen:
+                continue
+            seen.add(key)
+            if len(place.content) > MAXIMUM_BYTES or b"\0" in place.content[:_LOOKED_AT_BYTES]:
+                self.skipped.append(place.path)
+                continue
+            self.files += 1
+            yield place
+
+    @property
+    def measures(self) -> dict[str, float]:
+        return {
+            "commits_scanned": float(self.commits),
+            "files_scanned": float(self.files),
+            "files_skipped": float(len(self.skipped)),
+        }
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        if not self.skipped:
+            return tuple(self.notes)
+        names = ", ".join(self.skipped[:5]) + (" and others" if len(self.skipped) > 5 else "")
+        return (*self.notes, f"{len(self.skipped)} binary or very large files were not looked at: {names}.")
+
+    def _tree(self) -> Iterator[Place]:
+        tree, source = self._request.tree, self._request.service.source
+        names = set(files_of(source, tree, lambda _: True))
+        names |= {entry.name for entry in tree.iterdir() if entry.is_file() and not entry.is_symlink()}
+        for name in sorted(names):
+            yield Place(name, (tree / name).read_bytes(), None)
+
+    def _history(self) -> Iterator[Place]:
+        source, release = self._request.service.source, self._request.release
+        base = release.previous_sha
+        try:
+            self.commits = len(self._scm.commits(source, base, release.sha))
+        except NotFound:
+            base = None
+            self.commits = len(self._scm.commits(source, base, release.sha))
+            self.notes.append("The last push is not known any more: the whole history was looked at.")
+        for file in self._scm.files_of_commits(source, base, release.sha):
+            yield Place(file.path, file.content, file.commit)
+
+
+class SecretNames:
+    """Names secrets without telling anything about them: two places hold the same secret if the names are equal.
+
+    The name is keyed with a random key of this installation. A plain hash of a weak password could be found by trying
+    likely ones.
+    """
+
+    def __init__(self, key_file: Path) -> None:
+        """
+        Args:
+            key_file: holds the key; made with a fresh one where there is none.
+        """
+        self._key_file = key_file
+
+    def name(self, secret: str) -> str:
+        """The name of a secret.
+
+        Raises:
+            OSError: the key can't be read or made.
+        """
+        return hmac.new(self._key(), secret.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+
+    def _key(self) -> bytes:
+        if not self._key_file.exists():
+            self._make_key()
+        key = self._key_file.read_bytes()
+        if len(key) != _KEY_BYTES:
+            raise OSError(0, "damaged key", str(self._key_file))
+        return key
+
+    def _make_key(self) -> None:
+        """Complete or not at all; of two processes that make one, the first wins."""
+        self._key_file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, fresh = tempfile.mkstemp(dir=self._key_file.parent)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(secrets.token_bytes(_KEY_BYTES))
+        try:
+            os.link(fresh, self._key_file)
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(fresh)
