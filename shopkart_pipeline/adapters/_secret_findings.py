@@ -39,7 +39,7 @@ def report_of(findings: Sequence[Finding]) -> RawReport:
 
 
 def _finding(fingerprint: str, group: Sequence[Leak]) -> Finding:
-    in_tree = next((leak for leak in group if leak.place.commit is None), None)
+    in_tree = next((leak for leak in group if leak.place.in_tree), None)
     shown = in_tree or group[0]
     commit = next((leak.place.commit for leak in group if leak.place.commit), None)
     where = f" (commit {commit[:12]})" if commit else ""

@@ -12,13 +12,13 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shopkart_pipeline.adapters._service_paths import files_of
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.ports.scanner import ScanRequest
-from shopkart_pipeline.ports.scm import SourceControl
+from shopkart_pipeline.ports.scm import ChangedFile, SourceControl
 
 MAXIMUM_BYTES = 1024 * 1024
 _LOOKED_AT_BYTES = 8000
@@ -32,7 +32,9 @@ class Place:
     path: str
     content: bytes
     commit: str | None
-    """The commit that left it so; None for the tree of the release."""
+    """The commit of the release that left it so; None where none of them touched it."""
+    in_tree: bool
+    """Whether it still stands so at the release."""
 
 
 class SecretScope:
@@ -52,14 +54,22 @@ class SecretScope:
         self.notes: list[str] = []
 
     def places(self) -> Iterator[Place]:
-        """Every file and every content of it once, the tree first.
+        """Every file and every content of it once, in the order of the commits, what they did not touch last.
 
         Raises:
             PipelineError: the commits can't be read.
+            OSError: the tree can't be read.
         """
+        tree = self._request.tree
+        names = self._names()
+        standing = {_key(name, (tree / name).read_bytes()) for name in names}
         seen: set[tuple[str, bytes]] = set()
-        for place in itertools.chain(self._tree(), self._history()):
-            key = (place.path, hashlib.sha256(place.content).digest())
+        places = itertools.chain(
+            (Place(file.path, file.content, file.commit, in_tree=False) for file in self._history()),
+            (Place(name, (tree / name).read_bytes(), None, in_tree=True) for name in names),
+        )
+        for place in places:
+            key = _key(place.path, place.content)
             if key in seen:
                 continue
             seen.add(key)
@@ -67,7 +77,7 @@ class SecretScope:
                 self.skipped.append(place.path)
                 continue
             self.files += 1
-            yield place
+            yield replace(place, in_tree=key in standing)
 
     @property
     def measures(self) -> dict[str, float]:
@@ -84,14 +94,13 @@ class SecretScope:
         names = ", ".join(self.skipped[:5]) + (" and others" if len(self.skipped) > 5 else "")
         return (*self.notes, f"{len(self.skipped)} binary or very large files were not looked at: {names}.")
 
-    def _tree(self) -> Iterator[Place]:
+    def _names(self) -> list[str]:
         tree, source = self._request.tree, self._request.service.source
         names = set(files_of(source, tree, lambda _: True))
         names |= {entry.name for entry in tree.iterdir() if entry.is_file() and not entry.is_symlink()}
-        for name in sorted(names):
-            yield Place(name, (tree / name).read_bytes(), None)
+        return sorted(names)
 
-    def _history(self) -> Iterator[Place]:
+    def _history(self) -> Iterator[ChangedFile]:
         source, release = self._request.service.source, self._request.release
         base = release.previous_sha
         try:
@@ -100,8 +109,11 @@ class SecretScope:
             base = None
             self.commits = len(self._scm.commits(source, base, release.sha))
             self.notes.append("The last push is not known any more: the whole history was looked at.")
-        for file in self._scm.files_of_commits(source, base, release.sha):
-            yield Place(file.path, file.content, file.commit)
+        return self._scm.files_of_commits(source, base, release.sha)
+
+
+def _key(path: str, content: bytes) -> tuple[str, bytes]:
+    return path, hashlib.sha256(content).digest()
 
 
 class SecretNames:

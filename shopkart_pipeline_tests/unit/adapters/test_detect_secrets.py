@@ -129,7 +129,10 @@ def test_a_secret_in_tree_and_commits_is_one_finding(tmp_path: Path) -> None:
 
     evidence = evidence_of(scanner.scan(request))
 
-    assert [finding.line for finding in evidence.findings] == [2]
+    [finding] = evidence.findings
+    assert finding.line == 2
+    assert "commit " in finding.message
+    assert "history" not in finding.message
     assert evidence.measures["secrets"] == 1
 
 
