@@ -9,9 +9,11 @@ prints the tag of the base image that it made there.
 """
 
 import contextlib
+import functools
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -34,19 +36,13 @@ _PIP = '#!/bin/sh\nexec python -m pip "$@"\n'
 _START_SECONDS = 20.0
 
 
-def reachable_engine() -> str | None:
-    """The address of an engine that answers, or None."""
+@functools.cache
+def engine_for_tests() -> str | None:
+    """The address of an engine that answers; `startable` where one of our own can be started; else None."""
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    try:
-        docker.APIClient(base_url=host, version="auto", timeout=1).close()
-    except docker.errors.DockerException:
-        return None
-    return host
-
-
-def startable_engine() -> bool:
-    """Whether an engine of our own can be started: it is installed, and we may."""
-    return shutil.which("dockerd") is not None and os.geteuid() == 0
+    if _answers(host):
+        return host
+    return "startable" if shutil.which("dockerd") is not None and os.geteuid() == 0 else None
 
 
 @contextlib.contextmanager
@@ -115,13 +111,13 @@ def _libraries(programs: list[Path]) -> set[Path]:
 
 
 def _folder(tar: tarfile.TarFile, name: str, mode: int) -> None:
-    entry = tarfile.TarInfo(name)
+    entry = tarfile.TarInfo(name.lstrip("/"))
     entry.type, entry.mode = tarfile.DIRTYPE, mode
     tar.addfile(entry)
 
 
 def _file(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
-    entry = tarfile.TarInfo(name)
+    entry = tarfile.TarInfo(name.lstrip("/"))
     entry.size, entry.mode = len(content), mode
     tar.addfile(entry, BytesIO(content))
 
@@ -133,19 +129,29 @@ def _wheel(tar: tarfile.TarFile, wheel: Path, folder: Path) -> None:
 
 
 def _link(tar: tarfile.TarFile, name: str, target: str) -> None:
-    entry = tarfile.TarInfo(name)
+    entry = tarfile.TarInfo(name.lstrip("/"))
     entry.type, entry.linkname = tarfile.SYMTYPE, target
     tar.addfile(entry)
 
 
 def _wait_for(host: str, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(docker.errors.DockerException):
-            docker.APIClient(base_url=host, version="auto", timeout=1).close()
-            return
+    while not _answers(host):
+        if time.monotonic() > deadline:
+            raise TimeoutError(log.read_text(encoding="utf-8")[-2000:])
         time.sleep(0.1)
-    raise TimeoutError(log.read_text(encoding="utf-8")[-2000:])
+
+
+def _answers(host: str) -> bool:
+    try:
+        if host.startswith("unix://"):
+            # Docker's client leaves a socket open where nobody listens.
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(host.removeprefix("unix://"))
+        docker.APIClient(base_url=host, version="auto", timeout=1).close()
+    except (OSError, docker.errors.DockerException):
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ def build_with_engine(engine: Engine, plan: Plan, deadline: Deadline) -> None:
         labels=dict(plan.labels),
         buildargs=dict(plan.arguments),
         network_mode=plan.network,
+        timeout=deadline.left_seconds,
         rm=True,
         forcerm=True,
         decode=True,

@@ -82,35 +82,41 @@ class LayerPacker:
             UntrustedInput: there is something that an image can't hold, or a link out of the folder.
         """
         with tempfile.NamedTemporaryFile(dir=layout) as archive:
-            with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                tar.addfile(_entry(prefix, tarfile.DIRTYPE, 0o755))
-                for path in _walk(root, sorted(names, key=os.fsencode)):
-                    deadline.check()
-                    _add(tar, root, path, f"{prefix}/{path.relative_to(root).as_posix()}")
-            archive.flush()
+            write_archive(archive, root, names, prefix, deadline)
             return self.compress(Path(archive.name), layout, deadline)
 
     def compress(self, archive: Path, layout: Path, deadline: Deadline) -> Layer:
         """Put a plain archive into `layout` as a compressed layer; the same archive always gives the same blob."""
         diff_id = digest_of_file(archive)
-        prefix = f"{diff_id.removeprefix('sha256:')}.{zlib.ZLIB_RUNTIME_VERSION}-{COMPRESSION_LEVEL}."
-        self.cache.mkdir(parents=True, exist_ok=True)
-        for cached in self.cache.glob(f"{prefix}*"):
-            if digest_of_file(cached) == f"sha256:{cached.name.removeprefix(prefix)}":
-                os.utime(cached)
-                return Layer(add_blob(layout, cached, LAYER_GZIP), diff_id, reused=True)
+        reused = self.reuse(diff_id, layout)
+        if reused is not None:
+            return reused
         with tempfile.NamedTemporaryFile(dir=layout) as target:
             with archive.open("rb") as content:
                 _deflate(content, target, deadline)
             blob = add_blob(layout, Path(target.name), LAYER_GZIP)
-            self._keep(Path(target.name), f"{prefix}{blob.digest.removeprefix('sha256:')}")
+            self._keep(Path(target.name), f"{_cache_prefix(diff_id)}{blob.digest.removeprefix('sha256:')}")
         return Layer(blob, diff_id, reused=False)
 
+    def reuse(self, diff_id: str, layout: Path) -> Layer | None:
+        """Put the compressed layer of a plain archive into `layout` if the cache has it."""
+        prefix = _cache_prefix(diff_id)
+        for cached in self.cache.glob(f"{prefix}*"):
+            if digest_of_file(cached) == f"sha256:{cached.name.removeprefix(prefix)}":
+                os.utime(cached)
+                return Layer(add_blob(layout, cached, LAYER_GZIP), diff_id, reused=True)
+        return None
+
     def _keep(self, source: Path, name: str) -> None:
+        self.cache.mkdir(parents=True, exist_ok=True)
         link_or_copy(source, self.cache / name)
         kept = sorted(self.cache.iterdir(), key=_used_at, reverse=True)
         for old in kept[_CACHED_LAYERS:]:
             old.unlink(missing_ok=True)
+
+
+def _cache_prefix(diff_id: str) -> str:
+    return f"{diff_id.removeprefix('sha256:')}.{zlib.ZLIB_RUNTIME_VERSION}-{COMPRESSION_LEVEL}."
 
 
 def _used_at(path: Path) -> float:
@@ -128,6 +134,16 @@ def _deflate(archive: IO[bytes], target: IO[bytes], deadline: Deadline) -> None:
         deadline.check()
         target.write(deflate.compress(piece))
     target.write(deflate.flush())
+    target.flush()
+
+
+def write_archive(target: IO[bytes], root: Path, names: Sequence[str], prefix: str, deadline: Deadline) -> None:
+    """Write entries of a folder as a plain archive; takes and raises the same as `LayerPacker.pack`."""
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(_entry(prefix, tarfile.DIRTYPE, 0o755))
+        for path in _walk(root, sorted(names, key=os.fsencode)):
+            deadline.check()
+            _add(tar, root, path, f"{prefix}/{path.relative_to(root).as_posix()}")
     target.flush()
 
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from shopkart_pipeline.adapters._oci_documents import (
@@ -25,6 +26,7 @@ from shopkart_pipeline.adapters._oci_documents import (
     digest_of_file,
     parse_manifest,
 )
+from shopkart_pipeline.ports.builder import ImageRequest
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
@@ -109,6 +111,21 @@ def write_index(layout: Path, manifest: Manifest, name: str) -> None:
 def as_document(blob: Descriptor) -> dict[str, object]:
     """A descriptor as the specification writes it."""
     return {"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size_bytes}
+
+
+def labels_of(request: ImageRequest) -> dict[str, str]:
+    """An image's labels: those that the request gives, and what it says about itself (`annotations.md`)."""
+    return {
+        "org.opencontainers.image.created": rfc3339(request.created_at),
+        "org.opencontainers.image.title": request.service.name,
+        "org.opencontainers.image.source": request.service.source.repository,
+        **request.labels,
+    }
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time as the specification writes it, in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -17,6 +17,7 @@ build into images, so none is called reproducible. Builds see no credentials, of
 
 import re
 import secrets
+import socket
 import tempfile
 import time
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from typing import cast
 import docker
 import docker.errors
 import requests
+import urllib3.exceptions
 
 from shopkart_pipeline.adapters import _docker_build
 from shopkart_pipeline.adapters._docker_archive import convert
@@ -41,10 +43,11 @@ from shopkart_pipeline.domain.evidence import EvidenceMissing, Tool
 from shopkart_pipeline.ports.builder import BuiltImage, ImageBuilder, ImageRequest
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
+_UNIX = "unix://"
 _ANSWER_SECONDS = 0.8
 _REMEMBERED_SECONDS = 30.0
 _APPLICATION_ARGUMENT = re.compile(r"^\s*ARG\s+APPLICATION\b", re.IGNORECASE | re.MULTILINE)
-_ENGINE_ERRORS = (docker.errors.DockerException, requests.RequestException, OSError)
+_ENGINE_ERRORS = (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 class DockerEngineBuilder(ImageBuilder):
@@ -73,10 +76,9 @@ class DockerEngineBuilder(ImageBuilder):
 
     def build(self, request: ImageRequest) -> BuiltImage | EvidenceMissing:
         """Build the image; the log holds the engine's own words."""
-        tool = Tool(self.name, "unknown")
+        tool, deadline = Tool(self.name, "unknown"), Deadline.after(request.timeout_seconds)
         request.log.parent.mkdir(parents=True, exist_ok=True)
         try:
-            deadline = Deadline.after(request.timeout_seconds)
             deadline.check()
             engine = _connect(self._host, deadline.left_seconds)
             try:
@@ -84,10 +86,10 @@ class DockerEngineBuilder(ImageBuilder):
                 return self._build(engine, request, deadline, tool)
             finally:
                 engine.close()
-        except (TimeoutError, requests.Timeout):
-            reason = f"the image was not built within {request.timeout_seconds:g} s"
         except (PipelineError, *_ENGINE_ERRORS) as error:
-            reason = f"the image can't be built: {error}"
+            reason = f"the image can't be built: {_words(error)}"
+        if deadline.left_seconds == 0.0:
+            reason = f"the image was not built within {request.timeout_seconds:g} s"
         _note(request.log, reason)
         return EvidenceMissing(reason, tool)
 
@@ -152,7 +154,17 @@ class DockerEngineBuilder(ImageBuilder):
         return manifest
 
 
+def _words(error: Exception) -> str:
+    """What the engine says, without the address of the request that it says it about."""
+    return str(getattr(error, "explanation", None) or error)
+
+
 def _connect(host: str, timeout_seconds: float) -> Engine:
+    if host.startswith(_UNIX):
+        # The client leaves a socket open where nobody listens.
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(timeout_seconds)
+            probe.connect(host.removeprefix(_UNIX))
     # Typed as whole seconds, and passed on to `requests`, which takes fractions.
     return cast("Engine", docker.APIClient(base_url=host, version="auto", timeout=cast("int", timeout_seconds)))
 

@@ -10,15 +10,14 @@ Rules: OCI image-spec 1.1, `config.md`, `manifest.md`, `annotations.md`.
 """
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from shopkart_pipeline.adapters._oci import read_config, read_manifest, verify_blob
 from shopkart_pipeline.adapters._oci_documents import ConfigDocument, Descriptor, RunDocument, blob_path
 from shopkart_pipeline.adapters._oci_pack import Deadline, Layer, LayerPacker
-from shopkart_pipeline.adapters._oci_write import add_image, document, link_or_copy, new_layout
+from shopkart_pipeline.adapters._oci_write import add_image, document, labels_of, link_or_copy, new_layout, rfc3339
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import EvidenceMissing, Tool
 from shopkart_pipeline.ports.builder import BuiltImage, ImageBuilder, ImageRequest
@@ -120,7 +119,7 @@ def _stack_base(request: ImageRequest, layout: Path, log: list[str]) -> _Base:
 
 
 def _config(request: ImageRequest, base: _Base, layers: Sequence[Layer], history: Sequence[str]) -> dict[str, object]:
-    workload, created = request.service.workload, _rfc3339(request.created_at)
+    workload, created = request.service.workload, rfc3339(request.created_at)
     return {
         "created": created,
         "architecture": base.config.architecture,
@@ -132,30 +131,16 @@ def _config(request: ImageRequest, base: _Base, layers: Sequence[Layer], history
             "Entrypoint": list(workload.command),
             "ExposedPorts": {f"{workload.port}/tcp": {}},
             "StopSignal": "SIGTERM",
-            "Labels": {**(base.config.config.Labels or {}), **labels(request)},
+            "Labels": {**(base.config.config.Labels or {}), **labels_of(request)},
         },
         "rootfs": {"type": "layers", "diff_ids": [*base.config.rootfs.diff_ids, *(layer.diff_id for layer in layers)]},
         "history": [*(base.config.history or ()), *({"created": created, "created_by": line} for line in history)],
     }
 
 
-def labels(request: ImageRequest) -> Mapping[str, str]:
-    """The image's labels: those of the request, and what the request says about itself."""
-    return {
-        "org.opencontainers.image.created": _rfc3339(request.created_at),
-        "org.opencontainers.image.title": request.service.name,
-        "org.opencontainers.image.source": request.service.source.repository,
-        **request.labels,
-    }
-
-
 def _variables(base: RunDocument) -> list[str]:
     given = {name: value for name, _, value in (line.partition("=") for line in base.Env or ())}
     return [f"{name}={value}" for name, value in sorted({"PATH": _PATH, **given, **_VARIABLES}.items())]
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _write_log(path: Path, lines: Sequence[str]) -> None:

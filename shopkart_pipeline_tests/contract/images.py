@@ -20,6 +20,9 @@ APPLICATION: Mapping[str, str] = {
 }
 
 
+DOCKERFILE = Path(__file__).parents[1] / "samples" / "oci" / "Dockerfile"
+
+
 def a_service(*, base_image: str | None = None, command: tuple[str, ...] = ("python", "-m", "shop")) -> Service:
     """A service that runs `command`."""
     workload = Workload(
@@ -49,9 +52,9 @@ def write_files(folder: Path, files: Mapping[str, str]) -> Path:
 
 
 def a_request(folder: Path, service: Service | None = None, files: Mapping[str, str] = APPLICATION) -> ImageRequest:
-    """A request to build an application of `files`, everything below `folder`."""
-    tree = folder / "tree"
-    tree.mkdir(parents=True, exist_ok=True)
+    """A request to build an application of `files`, everything below `folder`; its source is the application too."""
+    tree = write_files(folder / "tree", {"Dockerfile": DOCKERFILE.read_text(encoding="utf-8")})
+    write_files(tree / "source", files)
     return ImageRequest(
         service=service or a_service(),
         tree=tree,

@@ -1,33 +1,44 @@
 """What every image builder promises, each on the real thing.
 
-The fake and the daemonless builder run everywhere; Docker's runs where an engine is reachable (marker `docker`).
+The fake and the daemonless builder run everywhere; Docker's runs, with and without BuildKit, where an engine is
+reachable or can be started (marker `docker`). The test ids tell which ran.
 Every image is judged by the strict reader, and by `skopeo` and `umoci` where they are installed.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from shopkart_pipeline.adapters._oci import read_config, read_manifest, unpack
+from shopkart_pipeline.adapters.docker_engine import DockerEngineBuilder
 from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
 from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.ports.builder import BuiltImage, ImageBuilder
-from shopkart_pipeline_tests.contract.images import APPLICATION, LABELS, a_request, write_files
+from shopkart_pipeline_tests.contract.images import APPLICATION, LABELS, a_request, a_service, write_files
 from shopkart_pipeline_tests.contract.oci_readers import LayoutReader, installed_readers
+from shopkart_pipeline_tests.docker_base import BASE_IMAGE, engine_for_tests
 from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
 
 _READERS = installed_readers()
+_SERVICE = a_service(base_image=BASE_IMAGE)
 
 
-@pytest.fixture(params=["fake", "oci_layout"])
-def builder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ImageBuilder]:
+_BUILDERS = ["fake", "oci_layout"]
+if engine_for_tests():
+    _BUILDERS += [pytest.param(name, marks=pytest.mark.docker) for name in ("docker", "docker without BuildKit")]
+
+
+@pytest.fixture(params=_BUILDERS)
+def builder(request: pytest.FixtureRequest, tmp_path: Path) -> ImageBuilder:
     match request.param:
         case "fake":
-            yield FakeBuilder()
-        case _:
-            yield OciLayoutBuilder(tmp_path / "cache")
+            return FakeBuilder()
+        case "oci_layout":
+            return OciLayoutBuilder(tmp_path / "cache")
+        case name:
+            host = request.getfixturevalue("docker_host")
+            return DockerEngineBuilder(tmp_path.parent / "layers", host, buildkit=name == "docker")
 
 
 @pytest.fixture(params=_READERS.values(), ids=_READERS.keys())
@@ -43,7 +54,7 @@ def _built(result: BuiltImage | EvidenceMissing) -> BuiltImage:
 def test_independent_readers_accept_the_image_and_see_its_labels(
     builder: ImageBuilder, reader: LayoutReader, tmp_path: Path
 ) -> None:
-    built = _built(builder.build(a_request(tmp_path)))
+    built = _built(builder.build(a_request(tmp_path, _SERVICE)))
 
     reading = reader.read(built.layout)
 
@@ -53,7 +64,7 @@ def test_independent_readers_accept_the_image_and_see_its_labels(
 
 
 def test_the_image_starts_the_declared_command_without_rights(builder: ImageBuilder, tmp_path: Path) -> None:
-    request = a_request(tmp_path)
+    request = a_request(tmp_path, _SERVICE)
 
     built = _built(builder.build(request))
 
@@ -65,7 +76,7 @@ def test_the_image_starts_the_declared_command_without_rights(builder: ImageBuil
 
 
 def test_the_image_holds_the_application(builder: ImageBuilder, tmp_path: Path) -> None:
-    built = _built(builder.build(a_request(tmp_path)))
+    built = _built(builder.build(a_request(tmp_path, _SERVICE)))
 
     unpack(built.layout, tmp_path / "unpacked")
 
@@ -74,21 +85,21 @@ def test_the_image_holds_the_application(builder: ImageBuilder, tmp_path: Path) 
 
 
 def test_its_size_is_what_a_registry_will_store(builder: ImageBuilder, tmp_path: Path) -> None:
-    built = _built(builder.build(a_request(tmp_path)))
+    built = _built(builder.build(a_request(tmp_path, _SERVICE)))
 
     stored = sum(path.stat().st_size for path in (built.layout / "blobs" / "sha256").iterdir())
     assert built.size_bytes == stored
 
 
 def test_a_builder_that_calls_itself_reproducible_is(builder: ImageBuilder, tmp_path: Path) -> None:
-    first = _built(builder.build(a_request(tmp_path / "first")))
-    second = _built(builder.build(a_request(tmp_path / "second")))
+    first = _built(builder.build(a_request(tmp_path / "first", _SERVICE)))
+    second = _built(builder.build(a_request(tmp_path / "second", _SERVICE)))
 
     assert not (first.reproducible and second.reproducible) or first.digest == second.digest
 
 
 def test_building_again_replaces_the_layout(builder: ImageBuilder, tmp_path: Path) -> None:
-    request = a_request(tmp_path)
+    request = a_request(tmp_path, _SERVICE)
     before = _built(builder.build(request))
     write_files(request.application, {"app/shop/__init__.py": "VERSION = 2\n"})
 
@@ -99,7 +110,7 @@ def test_building_again_replaces_the_layout(builder: ImageBuilder, tmp_path: Pat
 
 
 def test_a_build_that_runs_out_of_time_leaves_no_layout(builder: ImageBuilder, tmp_path: Path) -> None:
-    request = replace(a_request(tmp_path), timeout_seconds=0.0)
+    request = replace(a_request(tmp_path, _SERVICE), timeout_seconds=0.0)
 
     result = builder.build(request)
 
@@ -108,7 +119,7 @@ def test_a_build_that_runs_out_of_time_leaves_no_layout(builder: ImageBuilder, t
 
 
 def test_the_log_tells_which_image_came_out(builder: ImageBuilder, tmp_path: Path) -> None:
-    request = a_request(tmp_path)
+    request = a_request(tmp_path, _SERVICE)
 
     built = _built(builder.build(request))
 

@@ -1,0 +1,35 @@
+"""What the contract suites share: a Docker Engine where there can be one, and a word on what took part.
+
+Real tools join the suites where they are installed. Tests are not skipped for the lack of one: they are not collected,
+and the summary names what judged and what was judged, so an absent tool can be seen.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from shopkart_pipeline_tests.contract.oci_readers import installed_readers
+from shopkart_pipeline_tests.contract.registry_server import PROGRAM
+from shopkart_pipeline_tests.docker_base import engine_for_tests, make_base_image, running_engine
+
+collect_ignore = [] if engine_for_tests() else ["test_docker_engine.py"]
+
+
+@pytest.fixture(scope="session")
+def docker_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An engine that holds the base image: the machine's own, or one that is started for the tests."""
+    with contextlib.ExitStack() as stack:
+        host = engine_for_tests()
+        if host == "startable":
+            host = stack.enter_context(running_engine(tmp_path_factory.mktemp("engine")))
+        assert host is not None
+        make_base_image(host)
+        yield host
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which real tools took part."""
+    terminalreporter.write_line(f"images judged by: {', '.join(installed_readers())}")
+    terminalreporter.write_line(f"registry server: {PROGRAM or 'docker-registry is not installed'}")
+    terminalreporter.write_line(f"Docker Engine: {engine_for_tests() or 'none is reachable or can be started'}")
