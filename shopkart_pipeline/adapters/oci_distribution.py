@@ -80,7 +80,9 @@ class OciHttpRegistry(ImageRegistry):
             try:
                 self._put_manifest(repository, tag, content)
             except ToolUnavailable as failure:
-                if left == 0 or _BLOB_UNKNOWN not in failure.what:
+                # A registry that keeps tags from moving refuses the second of two pushers.
+                taken = self.resolve(repository, tag) is not None
+                if not taken and (left == 0 or _BLOB_UNKNOWN not in failure.what):
                     raise
             else:
                 return

@@ -22,17 +22,29 @@ class FakeDistribution(httpx.BaseTransport):
         self.answers: dict[tuple[str, str], httpx.Response] = {}
         self.requests: list[httpx.Request] = []
         self.names_digests = True
+        self._next_names: dict[str, str] = {}
+        self._named: dict[str, str] = {}
+
+    def refuse_put(self, path: str, answer: httpx.Response, then_names: str | None = None) -> None:
+        """Answer the next PUT so; after it, the path names `then_names`, as if another pusher had been faster."""
+        self.answers["PUT", path] = answer
+        if then_names is not None:
+            self._next_names[path] = then_names
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
         self.requests.append(request)
         path = request.url.path
         answer = self.answers.pop((request.method, path), None) or self._answer(request, path)
+        if request.method == "PUT" and path in self._next_names:
+            self._named[path] = self._next_names.pop(path)
         content = b"" if request.method == "HEAD" else answer.content
         return httpx.Response(answer.status_code, headers=answer.headers, content=_unread(content))
 
     def _answer(self, request: httpx.Request, path: str) -> httpx.Response:
         _, kind, name = path.rsplit("/", 2)
+        if path in self._named:
+            return httpx.Response(200, headers={"Docker-Content-Digest": self._named[path]})
         match request.method, kind:
             case "POST", _:
                 return httpx.Response(202, headers={"Location": f"{path}one?_state=open"})

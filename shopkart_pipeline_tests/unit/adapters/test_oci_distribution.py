@@ -67,22 +67,13 @@ def test_a_tag_that_another_pusher_took_meanwhile_is_a_conflict(
     server: FakeDistribution, registry: OciHttpRegistry, layout: Path
 ) -> None:
     other = f"sha256:{'1' * 64}"
-    manifest = read_manifest(layout)
-    path = "/v2/shop/manifests/1"
+    server.refuse_put("/v2/shop/manifests/1", httpx.Response(201), then_names=other)
 
-    class Racing(FakeDistribution):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            answer = super().handle_request(request)
-            if request.method == "PUT" and request.url.path == path:
-                self.answers["HEAD", path] = httpx.Response(200, headers={"Docker-Content-Digest": other})
-            return answer
-
-    racing = OciHttpRegistry(HttpClient("The registry", "https://registry.example", transport=Racing()))
     with pytest.raises(Conflict) as refusal:
-        racing.push(layout, "shop", "1")
+        registry.push(layout, "shop", "1")
 
     assert other in refusal.value.what
-    assert manifest.digest in refusal.value.what
+    assert read_manifest(layout).digest in refusal.value.what
 
 
 @pytest.mark.parametrize("change", [lambda content: content[:-1] + b"!", lambda content: content + b"!", lambda _: b""])
