@@ -9,12 +9,13 @@ import importlib
 import sys
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from dagster import Definitions
 
 # Private: origins are made by Dagster's own processes only; there is no public way to make one.
 from dagster._core.code_pointer import CodePointer
-from dagster._core.definitions.repository_definition import RepositoryDefinition
+from dagster._core.definitions.repository_definition import RepositoryDefinition, RepositoryLoadData
 from dagster._core.origin import DEFAULT_DAGSTER_ENTRY_POINT, JobPythonOrigin, RepositoryPythonOrigin
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
@@ -50,9 +51,15 @@ class DefinitionsSource:
 
     def job_code_origin(self, job_name: str) -> JobPythonOrigin:
         """The job as a worker loads it."""
-        pointer = CodePointer.from_module(self.module, _definitions(self.module)[0], None)
-        repository = RepositoryPythonOrigin(sys.executable, pointer, entry_point=DEFAULT_DAGSTER_ENTRY_POINT)
+        pointer = CodePointer.from_module(self.module, _definitions(self.module)[0], str(Path.cwd()))
+        repository = RepositoryPythonOrigin(
+            sys.executable, pointer, entry_point=DEFAULT_DAGSTER_ENTRY_POINT, container_context={}
+        )
         return JobPythonOrigin(job_name, repository)
+
+    def load_data(self) -> RepositoryLoadData:
+        """What a code server notes in a plan about how it has loaded the definitions."""
+        return self.repository().repository_load_data or RepositoryLoadData(code_location_name=self.location_name)
 
 
 @cache

@@ -4,13 +4,15 @@ Two processes that open a fresh home at once break it for good ("more than one h
 everything under a file lock and leaves a marker with Dagster's version; everybody after that opens without asking
 Alembic, which alone takes 70 ms. A new version of Dagster looks once more.
 
-A run's event log is a database of its own. An empty one is made here too, to be copied: making it afresh takes 120 ms.
+The databases are made by Dagster in a folder beside, as patterns, and copied from there: into the home, for each run
+its event log (making one afresh takes 120 ms), and for the rehearsal of the warm server.
 """
 
 import contextlib
 import os
 import shutil
 import sqlite3
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import create_engine
 
 from shopkart_pipeline.engine.file_lock import file_lock
+
+_PATTERN_RUN = "pattern"
 
 
 @dataclass(frozen=True)
@@ -33,16 +37,21 @@ class HomeDatabases:
         return self.base / "history" / "runs.db"
 
     @property
-    def event_logs(self) -> Path:
-        return self.base / "history" / "runs"
-
-    @property
     def schedules(self) -> Path:
         return self.base / "schedules" / "schedules.db"
 
+    def event_log(self, run_id: str) -> Path:
+        return self.base / "history" / "runs" / f"{run_id}.db"
+
     @property
-    def empty_event_log(self) -> Path:
-        return self.base / f".empty-event-log-{dagster.__version__}.db"
+    def index(self) -> Path:
+        """What is to be found over the event logs of all runs."""
+        return self.event_log(INDEX_SHARD_NAME)
+
+    @property
+    def patterns(self) -> "HomeDatabases":
+        """Empty databases; there whole or not at all."""
+        return HomeDatabases(self.base / f".empty-databases-{dagster.__version__}")
 
     @property
     def _marker(self) -> Path:
@@ -50,42 +59,62 @@ class HomeDatabases:
 
     def ensure(self) -> None:
         """Make what is missing; safe to call from many processes at once."""
-        if self._complete():
+        if self._is_complete():
             return
         with file_lock(self.base / ".first-open.lock"):
-            if self._complete():
+            if self._is_complete():
                 return
-            storage = DagsterSqliteStorage.from_local(str(self.base))
-            self._make_empty_event_log(storage)
-            storage.dispose()
+            if not self.patterns.base.exists():
+                _make_patterns(self.patterns.base)
+            for path, pattern in self._pairs():
+                if not path.exists():
+                    _copy(pattern, path)
+            DagsterSqliteStorage.from_local(str(self.base)).dispose()  # Looks at databases that were there before.
             self._marker.touch()
 
-    def _complete(self) -> bool:
-        index = self.event_logs / f"{INDEX_SHARD_NAME}.db"
-        needed = (self._marker, self.runs, self.schedules, index, self.empty_event_log)
-        return all(path.exists() for path in needed)
+    def ensure_event_log(self, run_id: str) -> None:
+        """Make the event log of a run if need be."""
+        path = self.event_log(run_id)
+        if path.exists():
+            return
+        with file_lock(self.base / ".event-logs.lock"):
+            if not path.exists():
+                # SQLite would replay the write-ahead log of a database that somebody deleted.
+                path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
+                path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+                _copy(self.patterns.event_log(_PATTERN_RUN), path)
 
-    def _make_empty_event_log(self, storage: DagsterSqliteStorage) -> None:
-        event_log = storage.event_log_storage
-        if not isinstance(event_log, SqliteEventLogStorage):
-            raise TypeError("Dagster's SQLite storage keeps its events elsewhere.")
-        draft = self.empty_event_log.with_suffix(".draft")
-        draft.unlink(missing_ok=True)
-        engine = create_engine(f"sqlite:///{draft}")
-        event_log._initdb(engine)  # Private: the only thing that makes a run's database. # pyright: ignore[reportPrivateUsage]
-        engine.dispose()
-        draft.replace(self.empty_event_log)
+    def _is_complete(self) -> bool:
+        return self._marker.exists() and all(path.exists() and pattern.exists() for path, pattern in self._pairs())
 
-    def ensure_event_log(self, run_id: str) -> Path:
-        """The event log of a run, made if need be from the empty one: there whole or not at all."""
-        path = self.event_logs / f"{run_id}.db"
-        if not path.exists():
-            draft = path.with_name(f".{run_id}.{os.getpid()}")
-            shutil.copyfile(self.empty_event_log, draft)
-            with contextlib.suppress(FileExistsError):
-                os.link(draft, path)
-            draft.unlink()
-        return path
+    def _pairs(self) -> list[tuple[Path, Path]]:
+        pairs = [(self.runs, self.patterns.runs), (self.schedules, self.patterns.schedules)]
+        return [*pairs, (self.index, self.patterns.index)]
+
+
+def _make_patterns(folder: Path) -> None:
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}."))
+    storage = DagsterSqliteStorage.from_local(str(draft))
+    event_logs = storage.event_log_storage
+    if not isinstance(event_logs, SqliteEventLogStorage):
+        raise TypeError("Dagster's SQLite storage keeps its events elsewhere.")
+    engine = create_engine(f"sqlite:///{HomeDatabases(draft).event_log(_PATTERN_RUN)}")
+    # Private: nothing else makes a run's database without events in it.
+    event_logs._initdb(engine)  # pyright: ignore[reportPrivateUsage]
+    engine.dispose()
+    storage.dispose()
+    draft.rename(folder)
+
+
+def _copy(pattern: Path, path: Path) -> None:
+    """Put a copy in place, whole, unless somebody else was quicker."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(descriptor)
+    shutil.copyfile(pattern, draft)
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    Path(draft).unlink()
 
 
 def is_stamped(path: Path) -> bool:

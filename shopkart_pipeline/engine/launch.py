@@ -104,7 +104,12 @@ class _Plan:
     ) -> DagsterRun:
         """Create the run as the webserver does: `create_valid_pipeline_run` in dagster_graphql."""
         job = self.job
-        plan = create_execution_plan(job, run_config, tags=tags, instance_ref=instance.get_ref())
+        plan = create_execution_plan(
+            job,
+            run_config,
+            instance_ref=instance.get_ref(),
+            repository_load_data=self.source.load_data(),
+        )
         snapshot = snapshot_from_execution_plan(plan, job.get_job_snapshot_id())
         return instance.create_run(  # pyright: ignore[reportUnknownMemberType]
             job_name=job.name,
@@ -134,5 +139,6 @@ def _plan(source: DefinitionsSource, job_name: str, asset_selection: frozenset[A
     if not repository.has_job(job_name):
         names = ", ".join(sorted(repository.job_names))
         raise NotFound(f"{source.module} has no job {job_name}.", f"Its jobs are: {names}.")
-    job = repository.get_maybe_subset_job_def(job_name, asset_selection=asset_selection or None)
+    selected = set(asset_selection) or None  # A frozenset would give the snapshot another id than the webserver's.
+    job = repository.get_maybe_subset_job_def(job_name, asset_selection=selected)
     return _Plan(source, job, asset_selection)

@@ -1,14 +1,15 @@
 """Loads everything that a run will need into the warm server, so that its children have it from their first moment."""
 
-import importlib
+import importlib.util
 import logging
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shopkart_pipeline.engine import rehearsal, worker
 from shopkart_pipeline.engine.definitions_source import DefinitionsSource
+from shopkart_pipeline.engine.first_open import HomeDatabases
 from shopkart_pipeline.engine.warm_client import ServerOptions
 
 _logger = logging.getLogger("warm_server")
@@ -29,7 +30,7 @@ class Broken:
     fix: str
 
 
-def load(options: ServerOptions) -> Loaded | Broken:
+def load(home: Path, options: ServerOptions) -> Loaded | Broken:
     """Import the definitions, plan their jobs and rehearse a run."""
     try:
         repository = DefinitionsSource(options.definitions_module).repository()
@@ -39,24 +40,34 @@ def load(options: ServerOptions) -> Loaded | Broken:
         what = f"{options.definitions_module} can't be loaded: {type(error).__name__}: {error}"
         return Broken(what, "Correct it; the server loads it again when a file changes.")
     try:
-        rehearsal.rehearse()
+        rehearsal.rehearse(HomeDatabases(home))
     except Exception:
         _logger.exception("The rehearsal failed; runs will be slower, not wrong")
     _warn_of_threads()
     return Loaded(frozenset(job_names))
 
 
-def watched_paths(options: ServerOptions) -> list[Path]:
-    """What the definitions are made from: the modules beside theirs, the files that their module names in
-    `WATCHED_FILES`, and those of the options."""
+def with_named_files(options: ServerOptions) -> ServerOptions:
+    """The options, watching also the files that the definitions' module names in `WATCHED_FILES`.
+
+    They become options so that a successor knows them even if it can't load the module.
+    """
     module = sys.modules.get(options.definitions_module)
-    named = [Path(path) for path in (*options.watch, *getattr(module, "WATCHED_FILES", ()))]
-    return [*named, _folder(options.definitions_module)]
+    named = (str(path) for path in getattr(module, "WATCHED_FILES", ()))
+    return replace(options, watch=tuple(dict.fromkeys((*options.watch, *named))))
+
+
+def watched_paths(options: ServerOptions) -> list[Path]:
+    """What the definitions are made from: the modules beside theirs, and the files of the options."""
+    return [*map(Path, options.watch), _folder(options.definitions_module)]
 
 
 def _folder(module_name: str) -> Path:
-    package = importlib.import_module(module_name.rpartition(".")[0] or module_name)
-    return Path(package.__file__ or os.devnull).parent
+    try:
+        spec = importlib.util.find_spec(module_name)
+    except (ImportError, ValueError):
+        spec = None
+    return Path(spec.origin).parent if spec and spec.origin else Path(os.devnull)
 
 
 def call_is_allowed(options: ServerOptions, target: str) -> bool:

@@ -6,6 +6,7 @@ inherits the result. The rehearsal has a home of its own in a temporary folder a
 connections behind.
 """
 
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -21,6 +22,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.snap.execution_plan_snapshot import snapshot_from_execution_plan
 
 from shopkart_pipeline.engine.executor import parallel_threads
+from shopkart_pipeline.engine.first_open import HomeDatabases
 
 _CONFIG = """
 instance_class: {module: shopkart_pipeline.engine.instance, class: WarmInstance}
@@ -28,10 +30,16 @@ telemetry: {enabled: false}
 """
 
 
-def rehearse() -> None:
-    """Create and execute a partitioned run with a check, on storages like those of the real instance."""
+def rehearse(databases: HomeDatabases) -> None:
+    """Create and execute a partitioned run with a check, on storages like those of the real instance.
+
+    Args:
+        databases: those of the real instance; nothing is written there.
+    """
     with tempfile.TemporaryDirectory(prefix="rehearsal-", ignore_cleanup_errors=True) as home:
         Path(home, "dagster.yaml").write_text(_CONFIG)
+        if databases.patterns.base.exists():
+            shutil.copytree(databases.patterns.base, HomeDatabases(Path(home)).patterns.base)
         with DagsterInstance.from_ref(InstanceRef.from_dir(home)) as instance:
             instance.add_dynamic_partitions("rehearsals", ["first"])
             job = _definitions().resolve_job_def("rehearsal")

@@ -47,7 +47,7 @@ class WarmEventLog(SqliteEventLogStorage):
         self._held: dict[str, Connection] = {}
         self._tables: set[str] = set()
         self._ready: set[str] = set()
-        super().__init__(str(databases.event_logs))
+        super().__init__(str(databases.index.parent))
 
     @contextmanager
     def _connect(self, shard: str) -> Generator[Connection]:

@@ -42,6 +42,7 @@ from shopkart_pipeline.engine.workers import Workers
 
 _TICK_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
+_BROKEN_SECONDS = 5.0
 _REPORT_ORPHANS = "shopkart_pipeline.engine.reconcile:report_orphans"
 _logger = logging.getLogger("warm_server")
 
@@ -71,7 +72,8 @@ class WarmServer:
         self._stopping = False
         self._stopping_runs = False
         self._calls_after_reload: list[str] = []
-        self._looked_at = self._busy_at = time.monotonic()
+        self._reload_wanted = False
+        self._looked_at = self._busy_at = self._began_at = time.monotonic()
 
     def serve(self, calls: list[str]) -> list[str] | None:
         """Serve until there is a reason to end.
@@ -131,6 +133,8 @@ class WarmServer:
 
     def _has_to_reload(self) -> bool:
         now = time.monotonic()
+        if self._reload_wanted and now - self._began_at > _BROKEN_SECONDS:
+            return True
         if not self._workers.queued and not self._calls_after_reload and now - self._looked_at < _LOOK_SECONDS:
             return False
         self._looked_at = now
@@ -177,6 +181,7 @@ class WarmServer:
     def _launch(self, run_id: str, job_name: str) -> Reply:
         match self._loaded:
             case Broken(what, fix) if not self._watch.has_changed():
+                self._reload_wanted = True  # What is wrong may lie where nobody watches.
                 return Refusal(what, fix)
             case Loaded(job_names) if job_name not in job_names and not self._watch.has_changed():
                 what = f"{self._options.definitions_module} has no job {job_name}."

@@ -38,7 +38,7 @@ def _changed(line: str, changes: dict[str, str]) -> str:
     return f"{line.partition(':')[0]}: {changes[key]}" if key in changes else line
 
 
-def wait_for(look: Callable[[], Seen], timeout_seconds: float = 30.0) -> Seen:
+def wait_for(look: Callable[[], Seen], timeout_seconds: float = 60.0) -> Seen:
     """What `look` returns when that is true for the first time."""
     deadline = time.monotonic() + timeout_seconds
     while not (seen := look()):
@@ -79,13 +79,15 @@ class Home:
     def scratch(self) -> Path:
         return self.paths.home / "scratch"
 
-    def launch(self, job_name: str, key: str, partition_key: str | None = None) -> str:
-        """Launch a run of a job; its id."""
+    def launch(
+        self, job_name: str, key: str, partition_key: str | None = None, selected: dg.AssetKey | None = None
+    ) -> str:
+        """Launch a run of a job, or of one selected asset of it; its id."""
         launched = launch_once(
             self.instance,
             key=key,
             job_name=job_name,
-            asset_selection=None,
+            asset_selection=[selected] if selected else None,
             partition_key=partition_key,
             tags={"who": "a test"},
         )
@@ -100,9 +102,13 @@ class Home:
         return RunRecords(self.paths.runs).read(run_id)
 
     def ended(self, run_id: str) -> dg.DagsterRun:
-        """The run when it has ended."""
-        wait_for(lambda: self.run(run_id).is_finished)
+        """The run when it has ended and nobody writes to its log any more."""
+        wait_for(lambda: self.run(run_id).is_finished and not self._is_worked_on(run_id))
         return self.run(run_id)
+
+    def _is_worked_on(self, run_id: str) -> bool:
+        record = self.record(run_id)
+        return isinstance(record, Running) and record.worker.is_alive()
 
     def began(self, run_id: str) -> int:
         """The pid of the worker that executes the run's waiting step, when it does."""

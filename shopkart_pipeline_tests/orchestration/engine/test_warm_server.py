@@ -21,7 +21,7 @@ def test_a_run_of_eleven_gated_stages_succeeds(warm_home: Home) -> None:
     run_id = warm_home.launch("sample_ci", "eleven", "r0")
 
     assert warm_home.ended(run_id).is_success
-    assert isinstance(wait_for(lambda: worker_ended(warm_home, run_id)), Ended)
+    wait_for(lambda: isinstance(warm_home.record(run_id), Ended))
     checks = warm_home.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     assert len(checks) == 11
 
@@ -94,7 +94,7 @@ def test_health_tells_a_worker_that_runs_from_one_that_never_was(warm_home: Home
     running = warm_home.launcher.check_run_worker_health(run)
     unknown = warm_home.launcher.check_run_worker_health(run._replace(run_id="00000000-0000-0000-0000-000000000000"))
     warm_home.ended(run_id)
-    wait_for(lambda: worker_ended(warm_home, run_id))
+    wait_for(lambda: isinstance(warm_home.record(run_id), Ended))
     succeeded = warm_home.launcher.check_run_worker_health(run)
 
     assert [health.status.value for health in (running, unknown, succeeded)] == ["RUNNING", "NOT_FOUND", "SUCCESS"]
@@ -191,11 +191,6 @@ def test_a_stopped_server_leaves_its_runs_alone_and_frees_what_it_had(cold_home:
     assert not cold_home.paths.socket.exists()
     assert not client.is_served()
     assert cold_home.ended(run_id).is_success
-
-
-def worker_ended(home: Home, run_id: str) -> Ended | None:
-    record = home.record(run_id)
-    return record if isinstance(record, Ended) else None
 
 
 def connected(home: Home) -> socket.socket:

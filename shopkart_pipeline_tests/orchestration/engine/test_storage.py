@@ -1,0 +1,120 @@
+"""The quick storage keeps what the stock storage keeps, in the same files."""
+
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+
+from shopkart_pipeline.engine.executor import parallel_threads
+from shopkart_pipeline.engine.first_open import HomeDatabases
+from shopkart_pipeline.engine.storage import WarmEventLog
+from shopkart_pipeline_tests.orchestration.engine import plans
+
+
+def stock_instance(home: Path) -> dg.DagsterInstance:
+    return dg.DagsterInstance.local_temp(str(home), overrides={"storage": {"sqlite": {"base_dir": str(home)}}})
+
+
+def test_many_first_openers_make_one_set_of_databases(tmp_path: Path) -> None:
+    all_ready = threading.Barrier(6)
+
+    def open_first(_: int) -> None:
+        all_ready.wait(30)
+        HomeDatabases(tmp_path).ensure()
+
+    with ThreadPoolExecutor(6) as openers:
+        list(openers.map(open_first, range(6)))
+
+    databases = HomeDatabases(tmp_path)
+    for path in (databases.runs, databases.schedules, databases.index):
+        with sqlite3.connect(path) as connection:
+            assert len(connection.execute("SELECT version_num FROM alembic_version").fetchall()) == 1
+        connection.close()
+
+
+def test_a_home_of_the_stock_storage_is_taken_over_with_its_runs(tmp_path: Path) -> None:
+    with stock_instance(tmp_path) as stock:
+        stock.add_dynamic_partitions("compared", ["one"])
+        before, _ = plans.execute(stock, plans.passing_gate(dg.in_process_executor))
+    databases = HomeDatabases(tmp_path)
+
+    databases.ensure()
+    storage = WarmEventLog(databases)
+
+    assert len(storage.get_logs_for_run(before.run_id)) > 20
+    storage.dispose()
+
+
+def test_the_stock_storage_reads_what_the_quick_one_wrote(instance: dg.DagsterInstance) -> None:
+    instance.add_dynamic_partitions("compared", ["one"])
+    run, _ = plans.execute(instance, plans.passing_gate(parallel_threads))
+    written = instance.all_logs(run.run_id)
+
+    stock = DagsterSqliteStorage.from_local(instance.root_directory)
+
+    assert stock.event_log_storage.get_logs_for_run(run.run_id) == written
+    assert stock.run_storage.get_runs() == [run]
+    assert stock.event_log_storage.all_asset_keys() == instance.all_asset_keys()
+    stock.dispose()
+
+
+def test_assets_checks_and_statuses_are_found_over_all_runs(instance: dg.DagsterInstance) -> None:
+    instance.add_dynamic_partitions("compared", ["one"])
+    job = plans.passing_gate(parallel_threads)
+    latest = [plans.execute(instance, job)[0] for _ in range(2)][-1]
+
+    key = dg.AssetKey("first")
+    found = instance.fetch_materializations(dg.AssetRecordsFilter(key, asset_partitions=["one"]), limit=10)
+    check_key = dg.AssetCheckKey(key, "gate")
+    checks = instance.event_log_storage.get_latest_asset_check_execution_by_key([check_key])
+
+    assert len(found.records) == 2
+    assert found.records[0].run_id == latest.run_id
+    assert checks[check_key].run_id == latest.run_id
+    changes = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=10)
+    assert len(changes.records) == 2
+
+
+def test_events_of_many_threads_are_all_kept(instance: dg.DagsterInstance) -> None:
+    instance.add_dynamic_partitions("compared", ["one"])
+    run, _ = plans.execute(instance, plans.passing_gate(parallel_threads))
+    before = len(instance.all_logs(run.run_id))
+
+    with ThreadPoolExecutor(8) as writers:
+        list(writers.map(lambda number: instance.report_engine_event(f"event {number}", run), range(200)))
+
+    messages = {entry.message for entry in instance.all_logs(run.run_id)}
+    assert len(instance.all_logs(run.run_id)) == before + 200
+    assert {f"event {number}" for number in range(200)} <= messages
+
+
+def test_a_deleted_event_log_is_made_again(instance: dg.DagsterInstance) -> None:
+    run, _ = plans.execute(instance, plans.failing_step(parallel_threads))
+    HomeDatabases(Path(instance.root_directory)).event_log(run.run_id).unlink()
+
+    assert instance.all_logs(run.run_id) == []
+    instance.report_engine_event("after", run)
+    assert [entry.message for entry in instance.all_logs(run.run_id)] == ["after"]
+
+
+def test_more_runs_than_open_event_logs_are_read_and_written(instance: dg.DagsterInstance) -> None:
+    job = plans.failing_step(parallel_threads)
+    runs = [plans.execute(instance, job)[0] for _ in range(10)]
+
+    counts = {len(instance.all_logs(run.run_id)) for run in runs}
+
+    assert len(counts) == 1
+    instance.report_engine_event("late", runs[0])
+    assert instance.all_logs(runs[0].run_id)[-1].message == "late"
+
+
+def test_wiping_the_instance_leaves_it_usable(instance: dg.DagsterInstance) -> None:
+    plans.execute(instance, plans.failing_step(parallel_threads))
+
+    instance.wipe()
+
+    run, _ = plans.execute(instance, plans.failing_step(parallel_threads))
+    assert [found.run_id for found in instance.get_runs()] == [run.run_id]
