@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 # Private: storages are configured by class; their bases are not exported.
+from dagster._core.event_api import EventHandlerFn
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
@@ -25,6 +26,7 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection
 
 from shopkart_pipeline.engine.first_open import HomeDatabases, is_stamped
+from shopkart_pipeline.engine.live_events import LiveEvents
 from shopkart_pipeline.engine.sqlite_engines import SqliteEngines
 
 _INDEXED_EVENTS = frozenset({*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS})
@@ -43,6 +45,7 @@ class WarmEventLog(SqliteEventLogStorage):
         self._databases = databases
         self._engines = SqliteEngines(keep=_OPEN_EVENT_LOGS, connections=1)
         self._index = SqliteEngines(keep=1, connections=1)
+        self._live = LiveEvents(self, databases.event_log)
         self._turn = threading.RLock()
         self._held: dict[str, Connection] = {}
         self._tables: set[str] = set()
@@ -102,11 +105,18 @@ class WarmEventLog(SqliteEventLogStorage):
     def _has_asset_key_index_cols_on_connection(self, conn: Connection) -> bool:
         return self._has_index_columns
 
+    def watch(self, run_id: str, cursor: str | None, callback: EventHandlerFn) -> None:
+        self._live.watch(run_id, cursor, callback)
+
+    def end_watch(self, run_id: str, handler: EventHandlerFn) -> None:
+        self._live.end(run_id, handler)
+
     def wipe(self) -> None:
         self._engines.close()
         super().wipe()
 
     def dispose(self) -> None:
+        self._live.close()
         super().dispose()
         self._engines.close()
         self._index.close()

@@ -12,6 +12,7 @@ from shopkart_pipeline.engine.executor import parallel_threads
 from shopkart_pipeline.engine.first_open import HomeDatabases
 from shopkart_pipeline.engine.storage import WarmEventLog
 from shopkart_pipeline_tests.orchestration.engine import plans
+from shopkart_pipeline_tests.orchestration.engine.homes import wait_for
 
 
 def stock_instance(home: Path) -> dg.DagsterInstance:
@@ -89,6 +90,20 @@ def test_events_of_many_threads_are_all_kept(instance: dg.DagsterInstance) -> No
     messages = {entry.message for entry in instance.all_logs(run.run_id)}
     assert len(instance.all_logs(run.run_id)) == before + 200
     assert {f"event {number}" for number in range(200)} <= messages
+
+
+def test_events_are_seen_by_a_watcher_while_the_writer_is_at_work(instance: dg.DagsterInstance) -> None:
+    run, _ = plans.execute(instance, plans.failing_step(parallel_threads))
+    seen: list[str] = []
+    with dg.DagsterInstance.from_ref(instance.get_ref()) as watcher:
+        watcher.watch_event_logs(run.run_id, None, lambda entry, _: seen.append(entry.message))
+
+        instance.report_engine_event("one", run)
+        wait_for(lambda: "one" in seen)
+        instance.report_engine_event("two", run)
+        wait_for(lambda: "two" in seen)
+
+    assert seen.count("one") == seen.count("two") == 1
 
 
 def test_a_deleted_event_log_is_made_again(instance: dg.DagsterInstance) -> None:
