@@ -61,5 +61,11 @@ class Release:
 
 
 def release_key(sha: str, committed_at: datetime) -> str:
-    """The key of the release of commit `sha` (40 hexadecimal digits), committed at `committed_at` (aware)."""
+    """The key of the release of commit `sha` (40 hexadecimal digits), committed at `committed_at`.
+
+    Raises:
+        ValueError: the time has no zone.
+    """
+    if committed_at.tzinfo is None:
+        raise ValueError("the time of a commit needs a zone")
     return f"{committed_at.astimezone(UTC):%Y%m%d-%H%M%S}-{sha[:12]}"

@@ -6,8 +6,10 @@ changes nothing. The state is saved beside the workload after each effect, so wh
 The way: canary up -> for each step its weight, then its bake time under the judge -> stable takes the digest by a
 rolling update -> canary leaves -> released. From anywhere before the end: traffic back to stable first, then the
 stable digest, then the canary leaves -> rolled back. A first deployment has nothing to compare with: it is a plain
-rolling update. Traffic weights never exceed the plan, and none goes to a canary that isn't ready. Waiting has a
-deadline, and its end is a rollback: no data is never a pass.
+rolling update, and where it fails it leaves nothing behind, so that the next one is a first deployment again instead
+of being measured against a version that never worked. Traffic weights never exceed the plan, and none goes to a
+canary that isn't ready. Waiting has a deadline, and its end is a rollback: no data is never a pass. The rollback
+itself waits no longer either: it ends, and its reason says what did not come back.
 """
 
 from dataclasses import dataclass, replace
@@ -65,6 +67,8 @@ class RolloutState:
     step_index: int = 0
     reason: str = ""
     """Why it was rolled back."""
+    leaving_since: datetime | None = None
+    """When something was first told to leave in this phase: that is waited for, but no longer than the deadline."""
 
 
 class Action(StrEnum):
@@ -75,6 +79,7 @@ class Action(StrEnum):
     SET_WEIGHT = "set_weight"
     UPDATE_STABLE = "update_stable"
     RESTORE_STABLE = "restore_stable"
+    REMOVE_STABLE = "remove_stable"
     REMOVE_CANARY = "remove_canary"
     FINISH = "finish"
 
@@ -100,7 +105,7 @@ def abort(state: RolloutState, reason: str, now: datetime) -> RolloutState:
     """The state that turns a rollout back; a rollout that has ended or turned back already stays as it is."""
     if state.phase in FINAL_PHASES or state.phase is RolloutPhase.ROLLING_BACK:
         return state
-    return replace(state, phase=RolloutPhase.ROLLING_BACK, phase_since=now, reason=reason)
+    return replace(_enter(state, RolloutPhase.ROLLING_BACK, now, step_index=state.step_index), reason=reason)
 
 
 def next_action(state: RolloutState, observed: ServiceStatus, judgement: Judgement, now: datetime) -> Decision:
@@ -121,7 +126,7 @@ def next_action(state: RolloutState, observed: ServiceStatus, judgement: Judgeme
 
 
 def _enter(state: RolloutState, phase: RolloutPhase, now: datetime, *, step_index: int = 0) -> RolloutState:
-    return replace(state, phase=phase, phase_since=now, step_index=step_index)
+    return replace(state, phase=phase, phase_since=now, step_index=step_index, leaving_since=None)
 
 
 def _turn_back(state: RolloutState, reason: str, now: datetime) -> Decision:
@@ -147,7 +152,11 @@ def _stuck(state: RolloutState, status: WorkloadStatus | None, now: datetime) ->
 
 def _start_canary(state: RolloutState, observed: ServiceStatus, now: datetime) -> Decision:
     canary = observed.canary
-    if canary is None or canary.spec.digest != state.plan.digest:
+    if canary is not None and canary.spec.digest != state.plan.digest:
+        canary = None
+    if observed.canary_weight_percent != 0 and (canary is None or not canary.complete):
+        return Decision(Action.SET_WEIGHT, state, "no traffic to a canary that is not ready", weight_percent=0)
+    if canary is None:
         stuck = _stuck(state, None, now)
         if stuck:
             return _turn_back(state, f"canary did not start: {stuck}", now)
@@ -170,20 +179,19 @@ def _bake(state: RolloutState, observed: ServiceStatus, judgement: Judgement, no
         return _turn_back(state, "the canary was removed or replaced by somebody else", now)
     if canary.failure is not None:
         return _turn_back(state, f"canary failed: {canary.failure}", now)
+    baked = _seconds_in_phase(state, now)
+    late = baked > step.bake_seconds + state.plan.deadline_seconds
     if not canary.complete:
-        stuck = _stuck(state, canary, now)
-        return (
-            _turn_back(state, f"canary lost replicas: {stuck}", now)
-            if stuck
-            else Decision(Action.HOLD, state, "a canary replica is not ready")
-        )
+        ready = f"{canary.updated_ready} of {canary.spec.replicas} canary replicas ready"
+        if late:
+            return _turn_back(state, f"canary lost replicas: {ready} after {baked:.0f} s", now)
+        return Decision(Action.HOLD, state, ready)
     if observed.canary_weight_percent != step.weight_percent:
         return Decision(Action.SET_WEIGHT, state, f"set {step.weight_percent} %", step.weight_percent)
-    baked = _seconds_in_phase(state, now)
     if baked < step.bake_seconds:
         return Decision(Action.HOLD, state, f"bake {step.weight_percent} %: {baked:.0f} of {step.bake_seconds:.0f} s")
-    if judgement.opinion is Opinion.HOLD:
-        if baked > step.bake_seconds + state.plan.deadline_seconds:
+    if judgement.opinion is not Opinion.GOOD:
+        if late:
             return _turn_back(state, f"no verdict on the canary in time: {judgement.reason}", now)
         return Decision(Action.HOLD, state, judgement.reason)
     return _advance(state, now)
@@ -200,9 +208,11 @@ def _advance(state: RolloutState, now: datetime) -> Decision:
 
 
 def _promote(state: RolloutState, observed: ServiceStatus, judgement: Judgement, now: datetime) -> Decision:
-    stable = observed.stable
+    stable, canary = observed.stable, observed.canary
     if judgement.opinion is Opinion.BAD:
         return _turn_back(state, judgement.reason, now)
+    if canary is not None and canary.failure is not None:
+        return _turn_back(state, f"canary failed: {canary.failure}", now)
     if stable is None or stable.spec.digest != state.plan.digest:
         stuck = _stuck(state, None, now)
         if stuck:
@@ -220,17 +230,35 @@ def _roll_back(state: RolloutState, observed: ServiceStatus, now: datetime) -> D
     previous, stable = state.plan.previous_digest, observed.stable
     if observed.canary_weight_percent != 0:
         return Decision(Action.SET_WEIGHT, state, "traffic back to stable", weight_percent=0)
-    if previous is not None and (stable is None or stable.spec.digest != previous):
-        return Decision(Action.RESTORE_STABLE, state, "stable goes back to the last good digest")
-    if previous is not None and stable is not None and not stable.complete:
-        return Decision(Action.HOLD, state, "wait for stable to be complete again")
+    if previous is None:
+        if stable is not None and stable.spec.digest == state.plan.digest and _waits(state, now):
+            return _leave(state, Action.REMOVE_STABLE, "nothing ran here before: what failed leaves", now)
+        return _retire_canary(state, observed, RolloutPhase.ROLLED_BACK, now)
+    if stable is None or stable.spec.digest != previous:
+        after = replace(state, phase_since=now)
+        return Decision(Action.RESTORE_STABLE, after, "stable goes back to the last good digest")
+    if not stable.complete and (observed.canary is None or not _waits(state, now)):
+        if _seconds_in_phase(state, now) <= state.plan.deadline_seconds:
+            return Decision(Action.HOLD, state, "wait for stable to be complete again")
+        short = f"stable did not get complete again: {stable.updated_ready} of {stable.spec.replicas} replicas ready"
+        state = replace(state, reason=f"{state.reason}; {short}")
     return _retire_canary(state, observed, RolloutPhase.ROLLED_BACK, now)
 
 
 def _retire_canary(state: RolloutState, observed: ServiceStatus, end: RolloutPhase, now: datetime) -> Decision:
     if observed.canary_weight_percent != 0:
         return Decision(Action.SET_WEIGHT, state, "no more traffic to the canary", weight_percent=0)
-    if observed.canary is not None:
-        return Decision(Action.REMOVE_CANARY, state, "the canary leaves")
-    after = _enter(state, end, now)
+    if observed.canary is not None and _waits(state, now):
+        return _leave(state, Action.REMOVE_CANARY, "the canary leaves", now)
+    after = _enter(state, end, now, step_index=state.step_index)
     return Decision(Action.FINISH, after, state.reason or end.value)
+
+
+def _leave(state: RolloutState, action: Action, reason: str, now: datetime) -> Decision:
+    return Decision(action, replace(state, leaving_since=state.leaving_since or now), reason)
+
+
+def _waits(state: RolloutState, now: datetime) -> bool:
+    """Whether something may still take its time to leave; what never leaves must not hold up the end for ever."""
+    began = state.leaving_since or now
+    return (now - began).total_seconds() <= state.plan.deadline_seconds

@@ -1,8 +1,8 @@
 """May this release go on? Pure: the same evidence under the same policy always gives the same verdict.
 
 Every gate gives one line with value and limit. Missing evidence, an absent measure, evidence about another commit
-or another image, and evidence that is too old are `MISSING`, and `MISSING` blocks like `FAIL`. A stage without gates
-still needs its evidence. The verdict is `PASS` only if every line is.
+or another image, and evidence that is too old or of the future are `MISSING`, and `MISSING` blocks like `FAIL`. A
+stage without gates still needs its evidence. The verdict is `PASS` only if every line is.
 """
 
 import math
@@ -13,6 +13,9 @@ from enum import StrEnum
 
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, StageRecord
 from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
+
+_CLOCK_TOLERANCE_SECONDS = 300.0
+"""Clocks of two machines may differ by as much."""
 
 
 class Outcome(StrEnum):
@@ -69,6 +72,8 @@ class Subject:
     """None while no image exists; then evidence about an image is not asked for."""
     now: datetime
     maximum_age_seconds: float
+    image_stages: frozenset[str] = frozenset()
+    """Stages whose evidence must say which image it is about."""
 
 
 def evaluate_stage(stage: str, gates: Sequence[Gate], result: Evidence | EvidenceMissing) -> tuple[GateResult, ...]:
@@ -94,21 +99,25 @@ def judge_stages(
     results: list[GateResult] = []
     for stage, gates in required.items():
         record = records.get(stage)
-        unfit = _unfit(record, subject)
+        unfit = _unfit(stage, record, subject)
         result = EvidenceMissing(unfit) if record is None or unfit else record.result
         results.extend(evaluate_stage(stage, gates, result))
     return Verdict(tuple(results))
 
 
-def _unfit(record: StageRecord | None, subject: Subject) -> str:
+def _unfit(stage: str, record: StageRecord | None, subject: Subject) -> str:
     """Why a record can't count for the subject; empty where it can."""
     if record is None:
         return "the stage never ran"
     if record.commit != subject.commit:
         return f"the evidence is about commit {record.commit[:12]}, not {subject.commit[:12]}"
+    if record.subject_digest is None and stage in subject.image_stages:
+        return "the evidence does not say which image it is about"
     if record.subject_digest is not None and record.subject_digest != subject.digest:
         return f"the evidence is about {record.subject_digest}, not {subject.digest}"
     age = (subject.now - record.finished_at).total_seconds()
+    if age < -_CLOCK_TOLERANCE_SECONDS:
+        return f"the evidence is of the future ({record.finished_at.isoformat()}): a clock is wrong"
     if age > subject.maximum_age_seconds:
         return f"the evidence is {age:.0f} s old (at most {subject.maximum_age_seconds:.0f} s)"
     return ""
@@ -125,7 +134,7 @@ def _evaluate(gate: Gate, evidence: Evidence) -> GateResult:
 def _evaluate_measure(gate: Gate, rule: MeasureRule, evidence: Evidence) -> GateResult:
     if rule.exempt_measure is not None:
         size = evidence.measures.get(rule.exempt_measure)
-        if size is not None and size < rule.exempt_below:
+        if size is not None and math.isfinite(size) and size < rule.exempt_below:
             reason = f"exempt: {rule.exempt_measure} {size:g} < {rule.exempt_below:g}"
             return GateResult(gate.name, gate.stage, Outcome.PASS, reason, limit=rule.limit, exempted=True)
     value = evidence.measures.get(rule.measure)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shopkart_pipeline.domain.declaration import Analysis, Deployment
-from shopkart_pipeline.domain.judge import NOT_JUDGED, Judgement, JudgePolicy, judge
+from shopkart_pipeline.domain.judge import Judgement, JudgePolicy, judge
 from shopkart_pipeline.domain.rollout import Action, Decision, RolloutPhase, next_action
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
 from shopkart_pipeline.services.platform import Site
@@ -31,7 +31,7 @@ def advance(
     """
     observed = site.cluster.observe(deployment.environment, service)
     document = _measure(site, deployment.environment, service, document, now)
-    judgement = judge(document.samples, _policy(deployment.analysis)) if document.samples else NOT_JUDGED
+    judgement = judge(document.samples, _policy(deployment.analysis), document.state.phase_since)
     decision = next_action(document.state, observed, judgement, now)
     _act(site, deployment, service, document, decision)
     after = _remember(document, decision, observed.canary_weight_percent, now)
@@ -61,6 +61,8 @@ def _act(site: Site, deployment: Deployment, service: str, document: RolloutDocu
                 cluster.apply(environment, service, Track.STABLE, document.previous)
         case Action.REMOVE_CANARY:
             cluster.remove(environment, service, Track.CANARY)
+        case Action.REMOVE_STABLE:
+            cluster.remove(environment, service, Track.STABLE)
         case Action.HOLD | Action.FINISH:
             pass
 

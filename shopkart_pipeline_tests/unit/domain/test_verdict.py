@@ -1,0 +1,306 @@
+"""Silence is never a pass: every way in which evidence can fail to say yes, and the laws of a verdict."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, Severity, StageRecord, Tool
+from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
+from shopkart_pipeline.domain.verdict import Outcome, Subject, Verdict, evaluate_stage, judge_stages
+
+NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
+COMMIT = "a" * 40
+DIGEST = f"sha256:{'1' * 64}"
+SUBJECT = Subject(COMMIT, DIGEST, NOON, 14 * 24 * 3600.0, frozenset({"image_scan"}))
+TOOL = Tool("tool", "1")
+
+COVERAGE = Gate(
+    "coverage",
+    "unit_tests",
+    "new lines are tested",
+    MeasureRule("new_coverage_percent", Comparison.AT_LEAST, 80.0, "new_lines", 20.0),
+)
+FAILURES = Gate("failures", "unit_tests", "no test fails", MeasureRule("failed", Comparison.AT_MOST, 0.0))
+VULNERABLE = Gate("high", "image_scan", "nothing bad", FindingsRule(Severity.HIGH, only_new=False))
+REQUIRED: Mapping[str, tuple[Gate, ...]] = {
+    "source": (),
+    "unit_tests": (COVERAGE, FAILURES),
+    "image_scan": (VULNERABLE,),
+}
+
+
+def evidence(**measures: float) -> Evidence:
+    return Evidence(TOOL, "fine", measures or {"new_coverage_percent": 91.5, "new_lines": 120, "failed": 0})
+
+
+def record(stage: str, result: Evidence | EvidenceMissing | None = None, digest: str | None = None) -> StageRecord:
+    began = NOON - timedelta(minutes=2)
+    return StageRecord(
+        "backend", "key", stage, "run-1", began, NOON - timedelta(minutes=1), COMMIT, digest, result or evidence()
+    )
+
+
+def all_passed() -> dict[str, StageRecord]:
+    return {
+        "source": record("source"),
+        "unit_tests": record("unit_tests"),
+        "image_scan": record("image_scan", digest=DIGEST),
+    }
+
+
+def finding(severity: Severity = Severity.HIGH, **details: object) -> Finding:
+    return replace(Finding("CVE-1", severity, "bad", "f1"), **details)  # type: ignore[arg-type]
+
+
+def lines_of(verdict: Verdict) -> str:
+    return "\n".join(result.line for result in verdict.blocking)
+
+
+def test_a_release_whose_every_stage_left_good_evidence_passes() -> None:
+    verdict = judge_stages(REQUIRED, all_passed(), SUBJECT)
+
+    assert verdict.outcome is Outcome.PASS
+    assert [result.gate for result in verdict.results] == ["evidence", "coverage", "failures", "high"]
+    assert verdict.blocking == ()
+
+
+def test_each_line_carries_value_and_limit() -> None:
+    [line, _] = evaluate_stage("unit_tests", (COVERAGE, FAILURES), evidence(new_coverage_percent=71.3, failed=0))
+
+    assert line.outcome is Outcome.FAIL
+    assert (line.value, line.limit, line.comparison) == (71.3, 80.0, Comparison.AT_LEAST)
+    assert line.line == "unit_tests.coverage: fail: new_coverage_percent 71.3 < 80"
+
+
+def test_a_value_at_its_limit_passes() -> None:
+    gates = (COVERAGE, FAILURES)
+
+    assert Verdict(evaluate_stage("unit_tests", gates, evidence(new_coverage_percent=80, failed=0))).outcome == "pass"
+
+
+@pytest.mark.parametrize("stage", REQUIRED)
+def test_a_stage_that_never_ran_blocks(stage: str) -> None:
+    records = all_passed()
+    del records[stage]
+
+    verdict = judge_stages(REQUIRED, records, SUBJECT)
+
+    assert verdict.outcome is Outcome.MISSING
+    assert "the stage never ran" in lines_of(verdict)
+
+
+@pytest.mark.parametrize("stage", REQUIRED)
+def test_a_tool_that_did_not_run_blocks_with_its_own_reason(stage: str) -> None:
+    records = all_passed()
+    records[stage] = replace(records[stage], result=EvidenceMissing("the scanner ran out of time"))
+
+    verdict = judge_stages(REQUIRED, records, SUBJECT)
+
+    assert verdict.outcome is Outcome.MISSING
+    assert lines_of(verdict).count("the scanner ran out of time") == max(1, len(REQUIRED[stage]))
+
+
+def test_evidence_about_another_commit_blocks() -> None:
+    records = all_passed()
+    records["unit_tests"] = replace(records["unit_tests"], commit="b" * 40)
+
+    verdict = judge_stages(REQUIRED, records, SUBJECT)
+
+    assert verdict.outcome is Outcome.MISSING
+    assert f"about commit {'b' * 12}, not {'a' * 12}" in lines_of(verdict)
+
+
+@pytest.mark.parametrize("known", [DIGEST, None])
+def test_evidence_about_another_image_blocks(known: str | None) -> None:
+    records = all_passed()
+    records["image_scan"] = replace(records["image_scan"], subject_digest=f"sha256:{'2' * 64}")
+
+    verdict = judge_stages(REQUIRED, records, replace(SUBJECT, digest=known))
+
+    assert verdict.outcome is Outcome.MISSING
+    assert f"about sha256:{'2' * 64}, not {known}" in lines_of(verdict)
+
+
+def test_evidence_about_an_unnamed_image_blocks() -> None:
+    records = all_passed()
+    records["image_scan"] = replace(records["image_scan"], subject_digest=None)
+
+    verdict = judge_stages(REQUIRED, records, SUBJECT)
+
+    assert verdict.outcome is Outcome.MISSING
+    assert "does not say which image" in lines_of(verdict)
+
+
+@pytest.mark.parametrize(("seconds_over", "outcome"), [(0, Outcome.PASS), (1, Outcome.MISSING)])
+def test_evidence_that_is_too_old_blocks(seconds_over: int, outcome: Outcome) -> None:
+    records = all_passed()
+    age = timedelta(days=14, seconds=seconds_over)
+    records["source"] = replace(records["source"], finished_at=NOON - age)
+
+    assert judge_stages(REQUIRED, records, SUBJECT).outcome is outcome
+
+
+def test_evidence_of_the_future_blocks_because_it_would_never_get_old() -> None:
+    records = all_passed()
+    records["source"] = replace(records["source"], finished_at=NOON + timedelta(days=900))
+
+    verdict = judge_stages(REQUIRED, records, SUBJECT)
+
+    assert verdict.outcome is Outcome.MISSING
+    assert "a clock is wrong" in lines_of(verdict)
+
+
+def test_clocks_of_two_machines_may_differ_a_little() -> None:
+    records = all_passed()
+    records["source"] = replace(records["source"], finished_at=NOON + timedelta(seconds=20))
+
+    assert judge_stages(REQUIRED, records, SUBJECT).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_measure_that_is_no_number_is_missing(value: float) -> None:
+    [line] = evaluate_stage("unit_tests", (FAILURES,), evidence(failed=value))
+
+    assert line.outcome is Outcome.MISSING
+    assert line.reason == "the evidence of tool holds no failed"
+
+
+def test_an_absent_measure_is_missing() -> None:
+    [line] = evaluate_stage("unit_tests", (FAILURES,), evidence(passed=12))
+
+    assert line.outcome is Outcome.MISSING
+
+
+def test_an_exempted_line_says_so() -> None:
+    [line] = evaluate_stage("unit_tests", (COVERAGE,), evidence(new_coverage_percent=0, new_lines=19))
+
+    assert (line.outcome, line.exempted) == (Outcome.PASS, True)
+    assert line.reason == "exempt: new_lines 19 < 20"
+
+
+@pytest.mark.parametrize("size", [20.0, math.nan, math.inf, -math.inf, None])
+def test_a_size_that_is_large_or_unknown_exempts_nothing(size: float | None) -> None:
+    sizes = {} if size is None else {"new_lines": size}
+
+    [line] = evaluate_stage("unit_tests", (COVERAGE,), evidence(new_coverage_percent=0, **sizes))
+
+    assert (line.outcome, line.exempted) == (Outcome.FAIL, False)
+
+
+@pytest.mark.parametrize(
+    ("found", "rule", "counted"),
+    [
+        (finding(Severity.HIGH), FindingsRule(Severity.HIGH), 1),
+        (finding(Severity.CRITICAL), FindingsRule(Severity.HIGH), 1),
+        (finding(Severity.MEDIUM), FindingsRule(Severity.HIGH), 0),
+        (finding(Severity.UNKNOWN), FindingsRule(Severity.HIGH), 1),
+        (finding(Severity.UNKNOWN), FindingsRule(Severity.CRITICAL), 0),
+        (finding(is_new=False), FindingsRule(Severity.HIGH), 0),
+        (finding(is_new=False), FindingsRule(Severity.HIGH, only_new=False), 1),
+        (finding(), FindingsRule(Severity.HIGH, only_fixable=True), 0),
+        (finding(fixed_in="1.2"), FindingsRule(Severity.HIGH, only_fixable=True), 1),
+    ],
+)
+def test_findings_count_by_severity_novelty_and_remedy(found: Finding, rule: FindingsRule, counted: int) -> None:
+    gate = Gate("high", "image_scan", "nothing bad", rule)
+
+    [line] = evaluate_stage("image_scan", (gate,), replace(evidence(), findings=(found,)))
+
+    assert line.value == counted
+    assert line.outcome is (Outcome.FAIL if counted else Outcome.PASS)
+
+
+def test_a_failed_line_names_examples() -> None:
+    found = finding(package="jinja2", installed_version="3.0", fixed_in="3.1")
+    elsewhere = replace(finding(), rule="S105", path="a.py", line=7)
+
+    [line] = evaluate_stage("image_scan", (VULNERABLE,), replace(evidence(), findings=(found, elsewhere)))
+
+    assert line.reason == ("2 findings of high or worse > 0 (CVE-1 jinja2 3.0, fixed in 3.1; S105 a.py:7)")
+
+
+def test_a_failure_outweighs_a_gap_in_the_outcome_and_both_block() -> None:
+    records = all_passed()
+    records["unit_tests"] = replace(records["unit_tests"], result=evidence(new_coverage_percent=99, failed=3))
+    del records["source"]
+
+    verdict = judge_stages(REQUIRED, records, SUBJECT)
+
+    assert verdict.outcome is Outcome.FAIL
+    assert [result.outcome for result in verdict.blocking] == [Outcome.MISSING, Outcome.FAIL]
+
+
+def test_a_verdict_about_nothing_is_no_pass() -> None:
+    assert judge_stages({}, all_passed(), SUBJECT).outcome is Outcome.MISSING
+
+
+_RANK = {Outcome.FAIL: 0, Outcome.MISSING: 0, Outcome.PASS: 1}
+_FINDINGS = st.builds(
+    Finding,
+    rule=st.sampled_from(["CVE-1", "CVE-2"]),
+    severity=st.sampled_from(Severity),
+    message=st.just("bad"),
+    fingerprint=st.text("ab", min_size=1, max_size=3),
+    fixed_in=st.none() | st.just("2.0"),
+    is_new=st.booleans(),
+)
+_RULES = st.builds(
+    FindingsRule,
+    severity=st.sampled_from(Severity),
+    only_new=st.booleans(),
+    only_fixable=st.booleans(),
+    limit=st.integers(0, 3),
+)
+
+
+@given(_RULES, st.lists(_FINDINGS, max_size=6), _FINDINGS)
+def test_adding_a_finding_never_improves_a_verdict(rule: FindingsRule, found: list[Finding], more: Finding) -> None:
+    gate = Gate("gate", "scan", "", rule)
+    before = Verdict(evaluate_stage("scan", (gate,), replace(evidence(), findings=tuple(found))))
+    after = Verdict(evaluate_stage("scan", (gate,), replace(evidence(), findings=(*found, more))))
+
+    assert _RANK[after.outcome] <= _RANK[before.outcome]
+
+
+@given(st.sets(st.sampled_from(sorted(REQUIRED)), min_size=1))
+def test_removing_any_evidence_never_yields_a_pass(removed: set[str]) -> None:
+    records = {stage: each for stage, each in all_passed().items() if stage not in removed}
+
+    assert judge_stages(REQUIRED, records, SUBJECT).outcome is Outcome.MISSING
+
+
+@given(st.sets(st.sampled_from(["new_coverage_percent", "failed"]), min_size=1))
+def test_removing_any_measure_that_is_asked_for_never_yields_a_pass(removed: set[str]) -> None:
+    records = all_passed()
+    measures = {name: value for name, value in evidence().measures.items() if name not in removed}
+    records["unit_tests"] = replace(records["unit_tests"], result=Evidence(TOOL, "fine", measures))
+
+    assert judge_stages(REQUIRED, records, SUBJECT).outcome is Outcome.MISSING
+
+
+def _spoiled(good: StageRecord) -> list[StageRecord | None]:
+    """Every way in which a record can fail to say yes."""
+    failed = replace(evidence(new_coverage_percent=12, new_lines=300, failed=9), findings=(finding(),))
+    return [
+        None,
+        replace(good, commit="b" * 40),
+        replace(good, finished_at=NOON - timedelta(days=15)),
+        replace(good, subject_digest="sha256:other"),
+        replace(good, result=EvidenceMissing("crashed")),
+        *([replace(good, result=failed)] if REQUIRED[good.stage] else []),
+    ]
+
+
+_RECORDS = {stage: st.sampled_from([good, *_spoiled(good)]) for stage, good in all_passed().items()}
+
+
+@given(st.fixed_dictionaries(_RECORDS))
+def test_no_set_of_missing_or_failed_evidence_ever_passes(found: Mapping[str, StageRecord | None]) -> None:
+    records = {stage: each for stage, each in found.items() if each is not None}
+
+    assert (judge_stages(REQUIRED, records, SUBJECT).outcome is Outcome.PASS) == (records == all_passed())
