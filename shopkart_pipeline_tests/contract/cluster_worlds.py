@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import docker
 import httpx
 import psutil
 
@@ -27,6 +28,7 @@ from shopkart_pipeline.domain.traffic import Counts, MetricsMissing
 from shopkart_pipeline.domain.workload import Probes, ServiceStatus, Track, WorkloadSpec, WorkloadStatus
 from shopkart_pipeline.ports.cluster import Cluster
 from shopkart_pipeline.ports.telemetry import LogLine, Logs, Metrics
+from shopkart_pipeline_tests.docker_base import BASE_IMAGE
 from shopkart_pipeline_tests.fakes.fake_builder import write_image
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster, FakeLogs, FakeMetrics
 
@@ -38,7 +40,7 @@ from shopkart_pipeline.adapters.local_cluster import serve
 from shopkart_pipeline.adapters.oci_registry import DiskRegistry
 from shopkart_pipeline.adapters.system_clock import SystemClock
 home = Path(sys.argv[1])
-serve(home, DiskRegistry(home / "registry"), SystemClock())
+serve(home, DiskRegistry(home / "registry"), SystemClock(), runtime=sys.argv[2], docker_host=sys.argv[3])
 """
 
 
@@ -145,11 +147,17 @@ class FakeWorld(World):
 
 @dataclass
 class LocalWorld(World):
-    """A real local cluster below `home`."""
+    """A real local cluster below `home`.
+
+    Args:
+        docker_host: the engine whose containers replicas are; None: they are processes.
+    """
 
     home: Path
+    docker_host: str | None = None
 
     def __post_init__(self) -> None:
+        self._base = ImageParts() if self.docker_host is None else base_parts(self.docker_host)
         self.clock = SystemClock()
         self.registry = DiskRegistry(self.home / "registry")
         self.cluster = LocalCluster(self.home, self.registry, self.clock)
@@ -158,7 +166,8 @@ class LocalWorld(World):
 
     def start(self) -> None:
         """Start a controller, as the first one or as a dead one's successor."""
-        arguments = [sys.executable, "-c", _CONTROLLER, str(self.home)]
+        runtime = "process" if self.docker_host is None else "docker"
+        arguments = [sys.executable, "-c", _CONTROLLER, str(self.home), runtime, self.docker_host or ""]
         self.controller = subprocess.Popen(arguments, start_new_session=True)
         wait_ready(self.home, 30.0, self.clock)
 
@@ -176,7 +185,7 @@ class LocalWorld(World):
 
     def stop(self) -> None:
         """Stop everything, with or without a controller."""
-        shutdown(self.home, self.registry, self.clock, 30.0)
+        shutdown(self.home, self.registry, self.clock, 30.0, docker_host=self.docker_host or "")
         if self.controller is not None:
             self.controller.wait(timeout=10.0)
 
@@ -190,7 +199,7 @@ class LocalWorld(World):
             case Behaviour.STALLS | Behaviour.FAILS_TO_START:
                 told["ready"] = False
         layout = self.home / "layouts" / uuid.uuid4().hex
-        digest, _ = write_image(layout, *_image(told))
+        digest, _ = write_image(layout, *_image(told, self._base))
         assert self.registry.push(layout, service, f"{version}-{layout.name}") == digest
         return digest
 
@@ -230,7 +239,34 @@ class LocalWorld(World):
         return found
 
 
-def _image(behaviour: dict[str, Any]) -> tuple[bytes, list[bytes]]:
+@dataclass(frozen=True)
+class ImageParts:
+    """What an image is stacked on."""
+
+    layers: tuple[bytes, ...] = ()
+    variables: tuple[str, ...] = ()
+
+
+def base_parts(docker_host: str) -> ImageParts:
+    """The layers of the engine's base image, and its variables."""
+    client = docker.APIClient(base_url=docker_host, version="auto", timeout=120)
+    try:
+        archive = io.BytesIO(b"".join(client.get_image(BASE_IMAGE)))
+    finally:
+        client.close()
+    with tarfile.open(fileobj=archive) as tar:
+
+        def read(name: str) -> bytes:
+            member = tar.extractfile(name)
+            assert member is not None
+            return member.read()
+
+        (image,) = json.loads(read("manifest.json"))
+        variables = json.loads(read(image["Config"]))["config"]["Env"]
+        return ImageParts(tuple(read(name) for name in image["Layers"]), tuple(variables))
+
+
+def _image(behaviour: dict[str, Any], base: ImageParts) -> tuple[bytes, list[bytes]]:
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         files = {path.name: path.read_bytes() for path in _SAMPLE.glob("*.py")}
@@ -238,25 +274,26 @@ def _image(behaviour: dict[str, Any]) -> tuple[bytes, list[bytes]]:
             entry = tarfile.TarInfo(f"app/app/replica_app/{name}")
             entry.size, entry.mode = len(content), 0o644
             tar.addfile(entry, io.BytesIO(content))
+    layers = [*base.layers, layer.getvalue()]
     config = {
         "architecture": "amd64",
         "os": "linux",
         "config": {
-            "Env": ["PYTHONPATH=/app/app:/app/deps", "PYTHONUNBUFFERED=1"],
+            "Env": [*base.variables, "PYTHONPATH=/app/app:/app/deps", "PYTHONUNBUFFERED=1"],
             "WorkingDir": "/app",
             "Entrypoint": ["python", "-m", "replica_app"],
         },
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256(layer.getvalue()).hexdigest()}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256(content).hexdigest()}" for content in layers]},
     }
-    return json.dumps(config).encode(), [layer.getvalue()]
+    return json.dumps(config).encode(), layers
 
 
 @contextmanager
-def a_local_world(home: Path) -> Generator[LocalWorld]:
+def a_local_world(home: Path, docker_host: str | None = None) -> Generator[LocalWorld]:
     """A running local cluster; whatever happens, nothing of it is left behind."""
-    world = LocalWorld(home)
-    world.start()
+    world = LocalWorld(home, docker_host)
     try:
+        world.start()
         yield world
     finally:
         world.stop()

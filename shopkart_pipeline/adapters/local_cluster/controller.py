@@ -126,7 +126,7 @@ class Controller:
             await balancer.stop()
             await asyncio.gather(*(keeper.stop() for keeper in datastores))
             await asyncio.to_thread(self._processes.sweep, ())
-        self._folders.controller.unlink(missing_ok=True)
+            self._folders.controller.unlink(missing_ok=True)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._background.append(asyncio.create_task(work))

@@ -13,11 +13,25 @@ from pathlib import Path
 
 from shopkart_pipeline.adapters._oci import read_config, read_manifest, unpack
 from shopkart_pipeline.adapters._oci_documents import RunDocument
+from shopkart_pipeline.adapters.local_cluster.documents import Codec
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
-from shopkart_pipeline.domain.errors import UntrustedInput
+from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
 from shopkart_pipeline.ports.registry import ImageRegistry
 
-_RUN = "run.json"
+_ABOUT = "about.json"
+
+
+@dataclass(frozen=True)
+class About:
+    """What is kept of an image beside its files."""
+
+    config_digest: str
+    """By which an engine knows the image."""
+    run: RunDocument
+    """How a container of it runs."""
+
+
+ABOUT = Codec(About)
 
 
 @dataclass(frozen=True)
@@ -27,8 +41,7 @@ class Image:
     repository: str
     digest: str
     rootfs: Path
-    run: RunDocument
-    """How a container of it runs."""
+    about: About
 
 
 class Images:
@@ -51,8 +64,10 @@ class Images:
             folder = self._folders.image(digest)
             if not folder.is_dir():
                 await asyncio.to_thread(self._fetch, service, digest, folder)
-            run = RunDocument.model_validate_json((folder / _RUN).read_bytes())
-            return Image(service, digest, folder / "rootfs", run)
+            about = ABOUT.read(folder / _ABOUT)
+            if about is None:
+                raise ToolUnavailable(f"{folder} is damaged.", "Remove it; it is fetched again.")
+            return Image(service, digest, folder / "rootfs", about)
 
     def _fetch(self, service: str, digest: str, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +81,8 @@ class Images:
                 )
             unpacked.mkdir()
             unpack(layout, unpacked / "rootfs")
-            (unpacked / _RUN).write_text(read_config(layout, manifest).config.model_dump_json())
+            about = About(manifest.config.digest, read_config(layout, manifest).config)
+            ABOUT.write(unpacked / _ABOUT, about, durable=False)
             try:
                 unpacked.rename(folder)
             except OSError:

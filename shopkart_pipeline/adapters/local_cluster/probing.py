@@ -53,8 +53,11 @@ class Prober:
         began = loop.time()
         try:
             while True:
+                started = self._health.started
                 for probe in round_of(self._health):
                     self._health = after(self._health, probe, await self._ask(path_of(probe, self._probes)))
+                if self._health.started and not started:
+                    continue
                 age_seconds = loop.time() - began
                 reason = reason_to_restart(self._health, self._probes, age_seconds)
                 if reason is not None:

@@ -52,15 +52,15 @@ def daemon_of(launch: Launch) -> Daemon:
     """
     launch.scratch.mkdir(parents=True, exist_ok=True)
     image = launch.image
-    given = dict(line.split("=", 1) for line in image.run.Env or () if "=" in line)
+    given = dict(line.split("=", 1) for line in image.about.run.Env or () if "=" in line)
     variables = {
         "HOME": str(launch.scratch),
         "TMPDIR": str(launch.scratch),
         "PYTHONDONTWRITEBYTECODE": "",
         **{name: _paths_in(image, value) for name, value in {**given, **launch.variables}.items()},
     }
-    folder = image.rootfs / image.run.WorkingDir.lstrip("/")
-    arguments = _arguments(image, launch.command or image.run.command)
+    folder = image.rootfs / image.about.run.WorkingDir.lstrip("/")
+    arguments = _arguments(image, launch.command or image.about.run.command)
     return Daemon(arguments, folder if folder.is_dir() else image.rootfs, variables, launch.log)
 
 

@@ -109,8 +109,12 @@ class Processes:
             await asyncio.sleep(0.02)
 
     def sweep(self, known: Sequence[str]) -> int:
-        """End what bears this home's mark but belongs to no known process; returns how many ended."""
-        sessions = {int(handle.partition(":")[0]) for handle in known}
+        """End what bears this home's mark but belongs to no known process; returns how many ended.
+
+        Args:
+            known: handles; those of containers among them name no process.
+        """
+        sessions = {int(pid) for pid, separator, _ in (handle.partition(":") for handle in known) if separator}
         strays = [process for process in psutil.process_iter() if self._is_stray(process, sessions)]
         for process in strays:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -9,14 +9,16 @@ import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+from shopkart_pipeline.adapters.local_cluster.container_runtime import DEFAULT_HOST, ContainerRuntime
 from shopkart_pipeline.adapters.local_cluster.controller import Controller
 from shopkart_pipeline.adapters.local_cluster.documents import locked
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
 from shopkart_pipeline.adapters.local_cluster.presence import controller_state
 from shopkart_pipeline.adapters.local_cluster.process_runtime import ProcessRuntime
 from shopkart_pipeline.adapters.local_cluster.processes import Processes
-from shopkart_pipeline.adapters.local_cluster.state import SHUTDOWN, Phase, ShutdownRequest
-from shopkart_pipeline.domain.errors import Refused, ToolUnavailable
+from shopkart_pipeline.adapters.local_cluster.runtime import Runtime
+from shopkart_pipeline.adapters.local_cluster.state import CONTROLLER, SHUTDOWN, Phase, ShutdownRequest
+from shopkart_pipeline.domain.errors import NotFound, Refused, ToolUnavailable
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.registry import ImageRegistry
 
@@ -32,6 +34,8 @@ def serve(
     clock: Clock,
     *,
     environments: Sequence[str] = ENVIRONMENTS,
+    runtime: str = ProcessRuntime.name,
+    docker_host: str = DEFAULT_HOST,
     stop_workloads: bool = True,
 ) -> None:
     """Be the controller of a home until a signal or `shutdown` ends it. Must run in a process's main thread.
@@ -40,34 +44,54 @@ def serve(
         home: the product's home; everything is kept in `<home>/cluster`.
         registry: where images come from; the repository of an image is the name of its service.
         environments: each gets datastores of its own.
+        runtime: `process` or `docker`.
+        docker_host: address of the engine, for `docker`.
         stop_workloads: what SIGINT and SIGTERM mean: stop everything in order, or leave everything running for the
             next controller. A second signal ends everything at once.
 
     Raises:
         Refused: another controller looks after this home.
     """
-    asyncio.run(_serve(Folders(home), registry, clock, tuple(environments), stop_workloads))
+    folders = Folders(home)
+    with _in_charge(folders), _logging(folders):
+        processes = Processes(str(folders.root))
+        chosen = _runtime(runtime, folders, processes, registry, docker_host)
+        asyncio.run(_serve(folders, registry, clock, processes, chosen, tuple(environments), stop_workloads))
+
+
+def _runtime(name: str, folders: Folders, processes: Processes, registry: ImageRegistry, docker_host: str) -> Runtime:
+    match name:
+        case ProcessRuntime.name:
+            return ProcessRuntime(processes)
+        case ContainerRuntime.name:
+            return ContainerRuntime(str(folders.root), registry, docker_host)
+        case _:
+            raise NotFound(f"There is no runtime {name}.", "Use `process` or `docker`.")
 
 
 async def _serve(
-    folders: Folders, registry: ImageRegistry, clock: Clock, environments: tuple[str, ...], stop_workloads: bool
+    folders: Folders,
+    registry: ImageRegistry,
+    clock: Clock,
+    processes: Processes,
+    runtime: Runtime,
+    environments: tuple[str, ...],
+    stop_workloads: bool,
 ) -> None:
-    with _in_charge(folders), _logging(folders):
-        processes = Processes(str(folders.root))
-        controller = Controller(folders, registry, clock, processes, ProcessRuntime(processes), environments)
-        told = False
+    controller = Controller(folders, registry, clock, processes, runtime, environments)
+    told = False
 
-        def on_signal() -> None:
-            nonlocal told
-            if told:
-                processes.sweep(())
-            told = True
-            controller.stop(workloads=stop_workloads)
+    def on_signal() -> None:
+        nonlocal told
+        if told:
+            processes.sweep(())
+        told = True
+        controller.stop(workloads=stop_workloads)
 
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, on_signal)
-        await controller.run()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    await controller.run()
 
 
 @contextlib.contextmanager
@@ -127,6 +151,7 @@ def shutdown(
     timeout_seconds: float,
     *,
     environments: Sequence[str] = ENVIRONMENTS,
+    docker_host: str = DEFAULT_HOST,
     stop_workloads: bool = True,
 ) -> None:
     """Stop the controller of a home. What is wanted stays on disk: the next start brings all of it back.
@@ -151,7 +176,8 @@ def shutdown(
             )
         clock.sleep(_POLL_SECONDS)
     if stop_workloads:
-        asyncio.run(_clear(folders, registry, clock, tuple(environments)))
+        with _in_charge(folders):
+            asyncio.run(_clear(folders, registry, clock, tuple(environments), docker_host))
 
 
 def _someone_in_charge(folders: Folders, clock: Clock) -> bool:
@@ -162,10 +188,16 @@ def _someone_in_charge(folders: Folders, clock: Clock) -> bool:
     return True
 
 
-async def _clear(folders: Folders, registry: ImageRegistry, clock: Clock, environments: tuple[str, ...]) -> None:
-    """Stop what is left; nothing is after an orderly end."""
-    with _in_charge(folders):
-        processes = Processes(str(folders.root))
-        controller = Controller(folders, registry, clock, processes, ProcessRuntime(processes), environments)
-        controller.stop(workloads=True)
-        await controller.run()
+async def _clear(
+    folders: Folders, registry: ImageRegistry, clock: Clock, environments: tuple[str, ...], docker_host: str
+) -> None:
+    """Stop what a dead controller has left; after an orderly end that is nothing."""
+    dead = CONTROLLER.read(folders.controller)
+    processes = Processes(str(folders.root))
+    if dead is None:
+        processes.sweep(())
+        return
+    runtime = _runtime(dead.runtime, folders, processes, registry, docker_host)
+    controller = Controller(folders, registry, clock, processes, runtime, environments)
+    controller.stop(workloads=True)
+    await controller.run()

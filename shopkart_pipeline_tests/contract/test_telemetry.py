@@ -1,0 +1,91 @@
+"""What every metrics server and every log store promises about silence, zero and order."""
+
+from collections.abc import Generator
+from datetime import timedelta
+
+import pytest
+
+from shopkart_pipeline.domain.traffic import Counts, MetricsMissing
+from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline.ports.telemetry import LogsMissing
+from shopkart_pipeline_tests.contract.cluster_worlds import (
+    FakeWorld,
+    World,
+    a_local_world,
+    a_service,
+    a_spec,
+    counts_of,
+    is_complete,
+)
+
+
+@pytest.fixture(scope="module", params=["fake", "local"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
+    if request.param == "fake":
+        yield FakeWorld()
+    else:
+        with a_local_world(tmp_path_factory.mktemp("cluster")) as local:
+            yield local
+
+
+@pytest.fixture
+def service() -> str:
+    return a_service()
+
+
+def test_a_service_that_was_never_deployed_has_no_metrics_rather_than_zero(world: World, service: str) -> None:
+    answer = world.metrics.traffic("production", service, world.now())
+    assert isinstance(answer, MetricsMissing)
+    assert service in answer.reason
+
+
+def test_a_service_without_requests_has_answered_none(world: World, service: str) -> None:
+    world.deployed(service, replicas=1)
+    assert counts_of(world, "production", service) == (Counts(0, 0), Counts(0, 0))
+
+
+def test_requests_are_counted_by_track(world: World, service: str) -> None:
+    world.deployed(service, replicas=1)
+    world.cluster.apply("production", service, Track.CANARY, a_spec(world.publish(service, "v2"), replicas=1))
+    world.until("production", service, lambda status: is_complete(status.canary))
+    world.cluster.set_weight("production", service, 50)
+    world.send("production", service, 40)
+    canary, stable = counts_of(world, "production", service)
+    assert canary + stable == Counts(40, 0)
+    assert canary.requests == pytest.approx(20, abs=3)
+
+
+def test_counts_are_cumulative(world: World, service: str) -> None:
+    world.deployed(service, replicas=1)
+    world.send("production", service, 5)
+    world.send("production", service, 7)
+    assert counts_of(world, "production", service)[1] == Counts(12, 0)
+
+
+def test_environments_are_counted_apart(world: World, service: str) -> None:
+    world.deployed(service, replicas=1)
+    world.deployed(service, replicas=1, environment="staging")
+    world.send("staging", service, 3)
+    assert counts_of(world, "production", service)[1].requests == 0
+
+
+def test_a_service_without_a_log_has_no_lines_rather_than_none(world: World, service: str) -> None:
+    now = world.now()
+    answer = world.logs.errors("production", service, now - timedelta(minutes=1), now, 10)
+    assert isinstance(answer, LogsMissing)
+
+
+def test_errors_of_a_window_come_oldest_first_and_at_most_so_many(world: World, service: str) -> None:
+    world.deployed(service, replicas=1)
+    world.log_error("production", service, "before", "Before@shop")
+    since = world.now()
+    for number in range(3):
+        world.log_error("production", service, f"cart {number}", "ValueError@cart.read")
+    until = world.now()
+    world.log_error("production", service, "after", "After@shop")
+    lines = world.logs.errors("production", service, since, until, 2)
+    assert not isinstance(lines, LogsMissing)
+    assert [line.message for line in lines] == ["cart 0", "cart 1"]
+    assert {(line.track, line.level, line.signature) for line in lines} == {
+        (Track.STABLE, "error", "ValueError@cart.read")
+    }
