@@ -54,5 +54,5 @@ async def test_broken_connections_to_postgresql_are_replaced(shop, database):
         )
 
     with anyio.fail_after(10):
-        while (await shop.get("/catalogue")).status_code != 200:
+        while (await shop.get("/catalogue")).status_code != 200:  # noqa: ASYNC110 - only asking shows it
             await anyio.sleep(0.02)
