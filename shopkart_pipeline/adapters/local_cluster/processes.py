@@ -89,7 +89,12 @@ class Processes:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(exited.wait(), None if exited.reports else _POLL_SECONDS)
         child = self._children.pop(int(handle.partition(":")[0]), None)
-        return None if child is None else child.wait()
+        if child is None:
+            return None
+        code = child.wait()
+        # `sweep` may have seen the end first; then the child has to be told that it is over.
+        child.poll()
+        return code
 
     async def stop(self, handle: str, number: signal.Signals, grace_seconds: float) -> None:
         """Ask a process to end, and end its whole group by force when the time of grace is over."""
