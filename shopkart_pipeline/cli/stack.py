@@ -19,6 +19,7 @@ import psutil
 from shopkart_pipeline.adapters._files import write_atomically
 from shopkart_pipeline.adapters._process import Background
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.engine.instance_home import prepare_home
 from shopkart_pipeline.engine.warm_client import WarmClient
 from shopkart_pipeline.settings import Settings, variables_for
 
@@ -89,6 +90,7 @@ def start_platform(stack: Stack) -> None:
 
 def start_engine(stack: Stack) -> None:
     """The warm worker; nothing else opens Dagster's storage before it has."""
+    prepare_home(stack.settings.dagster_home)
     arguments = [
         *(sys.executable, "-m", "shopkart_pipeline.engine.warm_server_main", str(stack.settings.dagster_home)),
         f"--watch={stack.settings.declaration}",

@@ -6,8 +6,6 @@ told the home: an entry would have to name a folder, and the same file is used w
 `compute_logs:` entry still wins.
 """
 
-import hashlib
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,8 @@ from dagster import DagsterInstance
 from dagster._core.instance.ref import InstanceRef, compute_logs_directory
 from dagster._serdes import ConfigurableClassData
 
-from shopkart_pipeline.domain.errors import ToolUnavailable
-from shopkart_pipeline.engine.file_lock import file_lock
+from shopkart_pipeline.engine.instance_home import SHIPPED_CONFIG, prepare_home
 
-SHIPPED_CONFIG = Path(__file__).parents[2] / "dagster.yaml"
 _EVENT_BATCH_SIZE = 200
 
 
@@ -62,24 +58,5 @@ def open_instance(home: Path, shipped_config: Path = SHIPPED_CONFIG) -> DagsterI
     Raises:
         ToolUnavailable: there is no `dagster.yaml` to copy.
     """
-    home = home.resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    with file_lock(home / ".prepare.lock"):
-        _copy_config(shipped_config, home)
-    return DagsterInstance.from_config(str(home))
-
-
-def _copy_config(shipped: Path, home: Path) -> None:
-    if not shipped.exists():
-        raise ToolUnavailable(f"There is no {shipped}.", "Run from a checkout, which carries dagster.yaml.")
-    config, copied = home / "dagster.yaml", home / ".dagster.yaml.copied"
-    known = copied.read_text() if copied.exists() else ""
-    if config.exists() and _digest(config) != known:
-        return
-    if not config.exists() or _digest(shipped) != known:
-        shutil.copyfile(shipped, config)
-        copied.write_text(_digest(config))
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    prepare_home(home, shipped_config)
+    return DagsterInstance.from_config(str(home.resolve()))

@@ -10,12 +10,14 @@ import json
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
+from shopkart_pipeline.domain.canonical import digest_of
 from shopkart_pipeline.domain.declaration import Phase, Service
 from shopkart_pipeline.domain.errors import UntrustedInput
 from shopkart_pipeline.domain.release import Release, release_key
 from shopkart_pipeline.ports.forge import Ignored, Push
 from shopkart_pipeline.ports.inbox import Delivery
-from shopkart_pipeline.services.approve_release import valid_approvals
+from shopkart_pipeline.services.approve_release import APPROVE, valid_approvals
+from shopkart_pipeline.services.judge_release import evidence_digest, phases_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.requests import RunRequest
 
@@ -113,10 +115,23 @@ def _accept_progress(platform: Platform, delivery: Delivery) -> Accepted:
         return Accepted((_request(delivery, release, Phase.STAGING, "continuous integration passed"),), "staging")
     deployment = platform.deployment_of(service, Phase.PRODUCTION)
     needed = deployment.approvals.required if deployment.approvals else 0
-    given = len(valid_approvals(platform, release, deployment)) if deployment.approvals else 0
-    if given < needed:
-        return Accepted((), f"awaits approval: {given} of {needed} given")
-    return Accepted((_request(delivery, release, Phase.PRODUCTION, f"{given} of {needed} approvals"),), "production")
+    given = valid_approvals(platform, release, deployment) if deployment.approvals else ()
+    if len(given) < needed:
+        return Accepted((), f"awaits approval: {len(given)} of {needed} given")
+    return Accepted((_production(platform, release, len(given), needed),), "production")
+
+
+def _production(platform: Platform, release: Release, given: int, needed: int) -> RunRequest:
+    """The run that these approvals ask for. Whichever event comes last asks for it, and all of them for the same one;
+    another approval, or new evidence, asks for another."""
+    service = platform.service(release.service)
+    records = platform.evidence.latest(release.service, release.key)
+    approvals = [
+        entry.entry_hash for entry in platform.ledger.entries(release.service, release.key) if entry.act.verb == APPROVE
+    ]
+    basis = digest_of([evidence_digest(records, phases_before(service, Phase.PRODUCTION)), *approvals])
+    key = f"{release.name}:{Phase.PRODUCTION.value}:{basis}"
+    return RunRequest(key, release.service, release.key, Phase.PRODUCTION, f"{given} of {needed} approvals")
 
 
 def _read_progress(delivery: Delivery) -> tuple[str, str, Phase]:
