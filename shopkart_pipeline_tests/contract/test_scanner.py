@@ -1,0 +1,207 @@
+"""What every scanner owes its callers: one suite over the fake and over all real tools.
+
+A tool never raises for what it is given, never writes into the trees, leaves nothing that names the machine or a secret
+in its raw reports, and where it could not look it says why instead of finding nothing.
+"""
+
+import hashlib
+import stat
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shopkart_pipeline.adapters.combined import Combined
+from shopkart_pipeline.adapters.declared_command import DeclaredCommand
+from shopkart_pipeline.adapters.dependency_scan import DependencyScan, Reachability
+from shopkart_pipeline.adapters.detect_secrets import DetectSecrets
+from shopkart_pipeline.adapters.gitleaks import Gitleaks
+from shopkart_pipeline.adapters.hadolint import Hadolint
+from shopkart_pipeline.adapters.image_packages import ImagePackages
+from shopkart_pipeline.adapters.new_code_quality import NewCodeQuality
+from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
+from shopkart_pipeline.adapters.osv import OsvSnapshot
+from shopkart_pipeline.adapters.pip_audit import PipAudit
+from shopkart_pipeline.adapters.ruff import Ruff
+from shopkart_pipeline.adapters.trivy import Trivy
+from shopkart_pipeline.domain.declaration import StageKind
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing
+from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
+from shopkart_pipeline_tests.advisory_snapshots import an_advisory, snapshot_files
+from shopkart_pipeline_tests.contract import images
+from shopkart_pipeline_tests.fakes.fake_scanner import FakeScanner
+from shopkart_pipeline_tests.fakes.fake_scm import FakeSourceControl
+from shopkart_pipeline_tests.fakes.fixed_clock import FixedClock
+from shopkart_pipeline_tests.scan_requests import NOON, a_release, a_request, a_service, a_stage, write_files
+
+SECRET = "AKIA" + "Z7QX4M2N5P6R3T8W"
+GOOD = {
+    "backend/app.py": 'def total(prices):\n    """The sum."""\n    return sum(prices)\n',
+    "backend/Dockerfile": "FROM debian:12\nUSER 1000\n",
+    "backend/requirements.lock": "starlette==0.38.0\n",
+    **snapshot_files(an_advisory()),
+}
+BAD = {
+    "backend/app.py": f'import os\n\nKEY = "{SECRET}"\n\n\ndef run(items=[]):\n    return eval(items)\n',
+    "backend/Dockerfile": "FROM debian\nRUN cd /tmp\n",
+    "backend/requirements.lock": "starlette==0.30.0\n",
+    **snapshot_files(an_advisory()),
+}
+NONSENSE: dict[str, str | bytes] = {
+    "backend/app.py": b"\xff\xfe\x00 def (((\n",
+    "backend/Dockerfile": b"\x00\x01\x02",
+    "backend/requirements.lock": b"\xff\xff ]]] == \n",
+    "backend/pyproject.toml": b"[[[",
+    "advisories/snapshot.json": b"\xff",
+    "advisories/0.json": b"]",
+}
+COMMAND = ("{python}", "-c", "open('written', 'w').write('x')")
+
+
+class World:
+    """A release to look at, and the source control that it came from."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.scm = FakeSourceControl()
+
+    def request(self, files: dict[str, str | bytes] | dict[str, str]) -> ScanRequest:
+        base = self.scm.add({path: text.encode() for path, text in GOOD.items()})
+        sha = self.scm.add({path: text.encode() if isinstance(text, str) else text for path, text in files.items()})
+        stage = a_stage(StageKind.UNIT_TESTS, command=COMMAND)
+        request = a_request(
+            self.folder,
+            {**files},
+            {**GOOD},
+            stage=stage,
+            service=a_service("backend", ("servicekit",), stage),
+            release=a_release(sha, base),
+            environment=Path(sys.prefix),
+            image=self.image(),
+        )
+        return replace(request, base_commit=base)
+
+    def image(self) -> Path:
+        request = images.a_request(self.folder / "image")
+        OciLayoutBuilder(self.folder / "layers").build(request)
+        return request.layout
+
+
+MAKERS: dict[str, Callable[[World], Scanner]] = {
+    "fake": lambda world: FakeScanner(),
+    "ruff": lambda world: Ruff(),
+    "hadolint": lambda world: Hadolint(),
+    "combined": lambda world: Combined([Ruff(), Hadolint()]),
+    "command": lambda world: DeclaredCommand(world.scm),
+    "new-code": lambda world: NewCodeQuality(world.scm),
+    "detect-secrets": lambda world: DetectSecrets(world.scm, world.folder / "key"),
+    "gitleaks": lambda world: Gitleaks(world.scm, world.folder / "key"),
+    "osv-snapshot": lambda world: OsvSnapshot(FixedClock(NOON)),
+    "pip-audit": lambda world: PipAudit("http://127.0.0.1:9"),
+    "advisories": lambda world: DependencyScan(
+        PipAudit("http://127.0.0.1:9"),
+        OsvSnapshot(FixedClock(NOON)),
+        Reachability(lambda: "not here", world.folder / "reached.json", FixedClock(NOON)),
+    ),
+    "image-packages": lambda world: ImagePackages(FixedClock(NOON)),
+    "trivy": lambda world: Trivy(world.folder / "trivy"),
+}
+READS_THE_TREE = sorted(set(MAKERS) - {"fake", "command", "image-packages", "trivy"})
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture(params=sorted(MAKERS))
+def scanner(request: pytest.FixtureRequest, world: World) -> Scanner:
+    return MAKERS[request.param](world)
+
+
+def fingerprint_of_tree(folder: Path | None) -> dict[str, tuple[int, str]]:
+    assert folder is not None
+    return {
+        str(path.relative_to(folder)): (
+            stat.S_IMODE(path.stat().st_mode),
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        )
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("files", [GOOD, BAD, NONSENSE], ids=["good", "bad", "nonsense"])
+def test_no_tool_raises_or_writes_into_the_trees(scanner: Scanner, world: World, files: dict[str, str | bytes]) -> None:
+    request = world.request(files)
+    before = fingerprint_of_tree(request.tree), fingerprint_of_tree(request.base_tree)
+
+    scanner.scan(request)
+
+    assert (fingerprint_of_tree(request.tree), fingerprint_of_tree(request.base_tree)) == before
+
+
+def test_evidence_is_complete_and_missing_evidence_says_why(scanner: Scanner, world: World) -> None:
+    match scanner.scan(world.request(BAD)).result:
+        case Evidence() as evidence:
+            assert evidence.tool.name
+            assert evidence.tool.version
+            assert evidence.summary
+            assert len({finding.fingerprint for finding in evidence.findings}) == len(evidence.findings)
+        case EvidenceMissing() as missing:
+            assert missing.reason
+            assert "\n" not in missing.reason
+
+
+def test_no_secret_and_no_place_of_the_machine_is_told(scanner: Scanner, world: World) -> None:
+    run = scanner.scan(world.request(BAD))
+
+    told = repr(run).encode() + b"".join(report.content for report in run.raw)
+    assert SECRET.encode() not in told
+    assert all(str(world.folder).encode() not in report.content for report in run.raw)
+
+
+def test_asking_whether_a_tool_is_there_answers_in_words(scanner: Scanner) -> None:
+    answer = scanner.unavailable()
+
+    assert answer is None or answer.strip()
+
+
+def test_an_unavailable_tool_leaves_no_evidence(scanner: Scanner, world: World) -> None:
+    request = world.request(GOOD)
+    reason = scanner.unavailable()
+
+    if reason is not None:
+        assert isinstance(scanner.scan(request).result, EvidenceMissing)
+
+
+@pytest.mark.parametrize("name", READS_THE_TREE)
+def test_an_empty_tree_is_not_clean(name: str, world: World) -> None:
+    request = world.request(GOOD)
+    empty = replace(
+        request, tree=write_files(world.folder / "empty", {}), release=a_release(request.release.sha, "0" * 40)
+    )
+    result = MAKERS[name](world).scan(empty).result
+
+    if name == "detect-secrets":
+        # The files of the commits are there even where the tree is empty.
+        assert isinstance(result, Evidence)
+    elif name == "hadolint":
+        assert isinstance(result, Evidence)
+        assert result.notes == ("The service has no Dockerfile.",)
+    else:
+        assert isinstance(result, EvidenceMissing)
+
+
+def test_running_twice_finds_the_same(scanner: Scanner, world: World) -> None:
+    request = world.request(BAD)
+    again = replace(request, scratch=world.folder / "again")
+    again.scratch.mkdir()
+
+    first, second = scanner.scan(request).result, scanner.scan(again).result
+
+    if isinstance(first, Evidence):
+        assert isinstance(second, Evidence)
+        assert first.findings == second.findings
+        assert first.measures == second.measures
