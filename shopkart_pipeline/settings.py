@@ -6,6 +6,7 @@
 | `SHOPKART_HOME` | everything that this pipeline keeps | `.shopkart` beside the declaration |
 | `SHOPKART_RUNTIME` | how the local cluster runs replicas: `auto`, `process` or `docker` | `auto` |
 | `SHOPKART_WEBHOOK_SECRET` | secrets that sign webhooks, separated by commas | `secrets/webhook` in the home |
+| `SHOPKART_ADVISORY_SERVICE` | base address of an advisory service that speaks OSV | `https://api.osv.dev` |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
 | `SHOPKART_RECEIVER_PORT` | port of the webhook receiver | 3001 |
 """
@@ -31,6 +32,7 @@ class Settings:
     runtime: str
     webhook_secrets: tuple[str, ...]
     """Given by the environment; empty: see `webhook_secrets_of`."""
+    advisory_service: str
     web_port: int
     receiver_port: int
 
@@ -57,6 +59,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         declaration=declaration,
         runtime=runtime,
         webhook_secrets=tuple(part for part in given.get("SHOPKART_WEBHOOK_SECRET", "").split(",") if part),
+        advisory_service=given.get("SHOPKART_ADVISORY_SERVICE") or "https://api.osv.dev",
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
     )

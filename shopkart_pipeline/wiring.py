@@ -4,19 +4,27 @@ Building a platform opens nothing and starts nothing, so every command and every
 the declaration choose; where it says `auto`, the order below is the order of preference.
 """
 
+from functools import partial
 from pathlib import Path
 
 from shopkart_pipeline.adapters.combined import Combined
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
+from shopkart_pipeline.adapters.dependency_scan import DependencyScan, Reachability, probe_service
+from shopkart_pipeline.adapters.detect_secrets import DetectSecrets
 from shopkart_pipeline.adapters.disk_incidents import DiskIncidentStore
 from shopkart_pipeline.adapters.docker_engine import DockerEngineBuilder
 from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.adapters.github import GitHubForge
+from shopkart_pipeline.adapters.gitleaks import Gitleaks
 from shopkart_pipeline.adapters.hadolint import Hadolint
+from shopkart_pipeline.adapters.image_packages import ImagePackages
 from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics
+from shopkart_pipeline.adapters.new_code_quality import NewCodeQuality
 from shopkart_pipeline.adapters.oci_files import OciImageFiles
 from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
 from shopkart_pipeline.adapters.oci_registry import DiskRegistry
+from shopkart_pipeline.adapters.osv import OsvSnapshot
+from shopkart_pipeline.adapters.pip_audit import PipAudit
 from shopkart_pipeline.adapters.python_application import PythonApplication
 from shopkart_pipeline.adapters.ruff import Ruff
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
@@ -24,6 +32,7 @@ from shopkart_pipeline.adapters.sqlite_inbox import SqliteInbox
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
 from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.adapters.trivy import Trivy
 from shopkart_pipeline.domain.declaration import Environment, StageKind
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.ports.builder import ImageBuilder
@@ -62,7 +71,7 @@ def build_platform(settings: Settings) -> Platform:
         image_files=OciImageFiles(),
         application_builder=PythonApplication(home / "cache" / "packages"),
         image_builders=_image_builders(settings),
-        scanners=_scanners(home, scm),
+        scanners=_scanners(settings, scm, clock),
         sites={
             name: _site(settings, environment, registry, clock) for name, environment in pipeline.environments.items()
         },
@@ -85,10 +94,18 @@ def _image_builders(settings: Settings) -> tuple[ImageBuilder, ...]:
     return (embedded,) if settings.runtime == "process" else (DockerEngineBuilder(layers), embedded)
 
 
-def _scanners(home: Path, scm: SourceControl) -> dict[StageKind, tuple[Scanner, ...]]:
-    command = DeclaredCommand(scm)
+def _scanners(settings: Settings, scm: SourceControl, clock: Clock) -> dict[StageKind, tuple[Scanner, ...]]:
+    home, command = settings.home, DeclaredCommand(scm)
+    secret_names = home / "secrets" / "finding-names"
+    snapshot, live = OsvSnapshot(clock), PipAudit(settings.advisory_service)
+    probe = partial(probe_service, settings.advisory_service)
+    reachability = Reachability(probe, home / "cache" / "advisory-service.json", clock)
     return {
-        StageKind.LINT: (Combined((Ruff(), Hadolint())),),
+        StageKind.LINT: (Combined((Ruff(), Hadolint())), command),
+        StageKind.QUALITY: (NewCodeQuality(scm), command),
+        StageKind.SECRET_SCAN: (Gitleaks(scm, secret_names), DetectSecrets(scm, secret_names), command),
+        StageKind.DEPENDENCY_SCAN: (DependencyScan(live, snapshot, reachability), live, snapshot, command),
+        StageKind.IMAGE_SCAN: (Trivy(), ImagePackages(clock), command),
         StageKind.UNIT_TESTS: (command,),
         StageKind.INTEGRATION_TESTS: (command,),
         StageKind.ACCEPTANCE_TESTS: (command,),
