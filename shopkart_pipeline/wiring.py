@@ -105,7 +105,7 @@ def _scanners(settings: Settings, scm: SourceControl, clock: Clock) -> dict[Stag
         StageKind.QUALITY: (NewCodeQuality(scm), command),
         StageKind.SECRET_SCAN: (Gitleaks(scm, secret_names), DetectSecrets(scm, secret_names), command),
         StageKind.DEPENDENCY_SCAN: (DependencyScan(live, snapshot, reachability), live, snapshot, command),
-        StageKind.IMAGE_SCAN: (Trivy(), ImagePackages(clock), command),
+        StageKind.IMAGE_SCAN: (Trivy(home / "cache" / "trivy"), ImagePackages(clock), command),
         StageKind.UNIT_TESTS: (command,),
         StageKind.INTEGRATION_TESTS: (command,),
         StageKind.ACCEPTANCE_TESTS: (command,),
