@@ -12,7 +12,6 @@ import gzip
 import hashlib
 import shutil
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Generator
 from pathlib import Path
@@ -34,6 +33,7 @@ from shopkart_pipeline.adapters._oci_documents import (
     parse_manifest,
 )
 from shopkart_pipeline.adapters._oci_layer import LayerTarget
+from shopkart_pipeline.adapters._staging import staging
 from shopkart_pipeline.domain.errors import NotFound, UntrustedInput
 
 
@@ -95,9 +95,8 @@ def unpack(layout: Path, destination: Path) -> None:
         return
     manifest = read_manifest(layout)
     diff_ids = read_config(layout, manifest).rootfs.diff_ids
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{destination.name}.", dir=destination.parent) as staging:
-        target = LayerTarget(Path(staging) / "root")
+    with staging(destination) as folder:
+        target = LayerTarget(folder / "root")
         for layer, diff_id in zip(manifest.layers, diff_ids, strict=True):
             verify_blob(layout, layer)
             with _reading_errors(layer):

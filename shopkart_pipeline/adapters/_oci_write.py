@@ -26,6 +26,7 @@ from shopkart_pipeline.adapters._oci_documents import (
     digest_of_file,
     parse_manifest,
 )
+from shopkart_pipeline.adapters._staging import staging
 from shopkart_pipeline.ports.builder import ImageRequest
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
@@ -40,15 +41,14 @@ def document(content: Mapping[str, object]) -> bytes:
 @contextlib.contextmanager
 def new_layout(layout: Path) -> Generator[Path]:
     """A folder to fill, which becomes `layout` when the block ends without an error; an older layout is replaced."""
-    layout.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{layout.name}.", dir=layout.parent) as staging:
-        filled = Path(staging) / "layout"
+    with staging(layout) as folder:
+        filled = folder / "layout"
         (filled / "blobs" / "sha256").mkdir(parents=True)
         yield filled
         (filled / "oci-layout").write_bytes(document({"imageLayoutVersion": "1.0.0"}))
         while True:
             with contextlib.suppress(FileNotFoundError):
-                layout.rename(Path(tempfile.mkdtemp(dir=staging)))
+                layout.rename(tempfile.mkdtemp(dir=folder))
             try:
                 filled.rename(layout)
                 return

@@ -8,7 +8,7 @@ what is released. Two build arguments offer what the pipeline has; a Dockerfile 
 - `APPLICATION`: an image that holds, under `/app`, the very application that was built and scanned before. With
   `ARG APPLICATION=build` at the top, `FROM ${APPLICATION} AS application` and `COPY --from=application /app /app`,
   a build by hand uses the Dockerfile's stage `build`, and the pipeline's build neither installs anything again nor
-  needs a package index.
+  needs a package index. The base image must have the interpreter's version that the application was built for.
 
 The image is saved and turned into an OCI layout whose configuration is the engine's byte for byte, so that registry
 and cluster work by the digest of the manifest. It must start what the declaration says. Engines put the time of the
@@ -120,9 +120,11 @@ class DockerEngineBuilder(ImageBuilder):
 
     def _plan(self, engine: Engine, request: ImageRequest, tag: str, deadline: Deadline) -> Plan:
         dockerfile, network = _dockerfile(request), _network(engine)
-        arguments: dict[str, str] = {}
-        if request.service.workload.base_image is not None:
-            arguments["BASE_IMAGE"] = request.service.workload.base_image
+        base = request.service.workload.base_image
+        if base is not None and base.startswith("oci:"):
+            fix = "Name an image such as python:3.11-slim, or choose the tool oci_layout for the image stage."
+            raise PipelineError(f"The base image {base} is a layout on disk, which no engine takes.", fix)
+        arguments = {} if base is None else {"BASE_IMAGE": base}
         if _APPLICATION_ARGUMENT.search(dockerfile.read_text(encoding="utf-8")):
             arguments["APPLICATION"] = _import_application(engine, request, f"{tag}-application", deadline)
         return Plan(

@@ -136,6 +136,13 @@ def test_what_can_not_be_released_is_no_image(
     assert not request.layout.exists()
 
 
+def test_a_base_image_on_disk_is_refused(builder: DockerEngineBuilder, tmp_path: Path) -> None:
+    result = builder.build(a_request(tmp_path, a_service(base_image="oci:base")))
+
+    assert isinstance(result, EvidenceMissing)
+    assert "oci:base is a layout on disk" in result.reason
+
+
 def test_a_build_that_hangs_is_ended(builder: DockerEngineBuilder, tmp_path: Path) -> None:
     # The engine remembers commands that it has run to their end; this one is new to it.
     command = f"RUN : {secrets.token_hex(8)} && sleep 60"
