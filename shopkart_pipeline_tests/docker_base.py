@@ -20,7 +20,7 @@ import tarfile
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -28,6 +28,7 @@ import docker
 import docker.errors
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+EMPTY_BASE_IMAGE = "shopkart-test-empty:1"
 BASE_IMAGE = f"shopkart-test-python:{VERSION}"
 _TOOLS = ("sh", "env", "cat", "cp", "id", "ls", "mkdir", "rm", "sleep")
 _LEFT_OUT = re.compile(r"(^|/)(__pycache__|tests?|idlelib|tkinter|turtledemo|lib2to3|site-packages|config-[^/]*)($|/)")
@@ -63,39 +64,52 @@ def running_engine(folder: Path) -> Iterator[str]:
 
 
 def make_base_image(host: str) -> str:
-    """Make the base image, if the engine does not have it; returns its tag."""
+    """Make the base image with Python, if the engine does not have it; returns its tag."""
+    path = f"ENV PATH={Path(sys.base_prefix, 'bin')}:/usr/local/bin:/usr/bin:/bin"
+    return _import_once(host, BASE_IMAGE, _write_base, [path, "ENV LANG=C.UTF-8"])
+
+
+def make_empty_base_image(host: str) -> str:
+    """Make a base image with nothing to run, for tests that only build: it is saved in no time."""
+    return _import_once(host, EMPTY_BASE_IMAGE, _write_empty, [])
+
+
+def _import_once(host: str, name: str, write: Callable[[tarfile.TarFile], None], changes: list[str]) -> str:
     client = docker.APIClient(base_url=host, version="auto", timeout=120)
     try:
-        if not client.images(name=BASE_IMAGE):
+        if not client.images(name=name):
             with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
-                _write_base(Path(archive.name))
-                path = f"ENV PATH={Path(sys.base_prefix, 'bin')}:/usr/local/bin:/usr/bin:/bin"
-                repository, _, tag = BASE_IMAGE.partition(":")
-                client.import_image(archive.name, repository=repository, tag=tag, changes=[path, "ENV LANG=C.UTF-8"])
-        return BASE_IMAGE
+                with tarfile.open(archive.name, "w") as tar:
+                    write(tar)
+                repository, _, tag = name.partition(":")
+                client.import_image(archive.name, repository=repository, tag=tag, changes=changes)
+        return name
     finally:
         client.close()
 
 
-def _write_base(archive: Path) -> None:
+def _write_empty(tar: tarfile.TarFile) -> None:
+    _folder(tar, "tmp", 0o1777)
+
+
+def _write_base(tar: tarfile.TarFile) -> None:
     scripts = Path(sys.base_prefix, "bin")
     interpreter = (scripts / f"python{VERSION}").resolve()
     library = Path(sys.base_prefix, "lib", f"python{VERSION}")
     tools = {name: Path(path) for name in _TOOLS if (path := shutil.which(name)) is not None}
     programs = [interpreter, *tools.values()]
-    with tarfile.open(archive, "w") as tar:
-        _folder(tar, "tmp", 0o1777)
-        _file(tar, "etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:10001:10001::/app:/bin/sh\n")
-        for path in sorted({*programs, *_libraries([*programs, *library.glob("lib-dynload/*.so")])}):
-            tar.add(path.resolve(), str(path))
-        names = {"bin/sh": tools["sh"], "usr/bin/env": tools["env"], f"{scripts}/python": interpreter}
-        for name, program in {**names, f"{scripts}/python3": interpreter}.items():
-            if Path("/", name) != program:
-                _link(tar, name, str(program))
-        tar.add(library, str(library), filter=lambda entry: None if _is_left_out(entry, library) else entry)
-        for wheel in library.glob("ensurepip/_bundled/pip-*.whl"):
-            _wheel(tar, wheel, library / "site-packages")
-            _file(tar, f"{scripts}/pip", _PIP.encode(), 0o755)
+    _folder(tar, "tmp", 0o1777)
+    _file(tar, "etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:10001:10001::/app:/bin/sh\n")
+    for path in sorted({*programs, *_libraries([*programs, *library.glob("lib-dynload/*.so")])}):
+        tar.add(path.resolve(), str(path))
+    names = {"bin/sh": tools["sh"], "usr/bin/env": tools["env"], f"{scripts}/python": interpreter}
+    for name, program in {**names, f"{scripts}/python3": interpreter}.items():
+        if Path("/", name) != program:
+            _link(tar, name, str(program))
+    tar.add(library, str(library), filter=lambda entry: None if _is_left_out(entry, library) else entry)
+    for wheel in library.glob("ensurepip/_bundled/pip-*.whl"):
+        _wheel(tar, wheel, library / "site-packages")
+        _file(tar, f"{scripts}/pip", _PIP.encode(), 0o755)
 
 
 def _is_left_out(entry: tarfile.TarInfo, library: Path) -> bool:

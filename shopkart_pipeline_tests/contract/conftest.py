@@ -11,20 +11,26 @@ import pytest
 
 from shopkart_pipeline_tests.contract.oci_readers import installed_readers
 from shopkart_pipeline_tests.contract.registry_server import PROGRAM
-from shopkart_pipeline_tests.docker_base import engine_for_tests, make_base_image, running_engine
+from shopkart_pipeline_tests.docker_base import (
+    engine_for_tests,
+    make_base_image,
+    make_empty_base_image,
+    running_engine,
+)
 
 collect_ignore = [] if engine_for_tests() else ["test_docker_engine.py"]
 
 
 @pytest.fixture(scope="session")
 def docker_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An engine that holds the base image: the machine's own, or one that is started for the tests."""
+    """An engine that holds the base images: the machine's own, or one that is started for the tests."""
     with contextlib.ExitStack() as stack:
         host = engine_for_tests()
         if host == "startable":
             host = stack.enter_context(running_engine(tmp_path_factory.mktemp("engine")))
         assert host is not None
         make_base_image(host)
+        make_empty_base_image(host)
         yield host
 
 

@@ -22,11 +22,11 @@ from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.ports.builder import BuiltImage, ImageRequest
 from shopkart_pipeline_tests.contract.images import APPLICATION, a_request, a_service, write_files
-from shopkart_pipeline_tests.docker_base import BASE_IMAGE
+from shopkart_pipeline_tests.docker_base import BASE_IMAGE, EMPTY_BASE_IMAGE
 
 pytestmark = pytest.mark.docker
 
-_PLAIN = f'FROM {BASE_IMAGE}\nCOPY . /app\nWORKDIR /app\nUSER 10001\nENTRYPOINT ["python", "-m", "shop"]\n'
+_PLAIN = f'FROM {EMPTY_BASE_IMAGE}\nCOPY . /app\nWORKDIR /app\nUSER 10001\nENTRYPOINT ["python", "-m", "shop"]\n'
 
 
 @pytest.fixture(params=[True, False], ids=["BuildKit", "classic"])
@@ -34,8 +34,8 @@ def builder(request: pytest.FixtureRequest, docker_host: str, tmp_path: Path) ->
     return DockerEngineBuilder(tmp_path.parent / "layers", docker_host, buildkit=request.param)
 
 
-def a_docker_request(folder: Path, tree: Mapping[str, str]) -> ImageRequest:
-    request = a_request(folder, a_service(base_image=BASE_IMAGE))
+def a_docker_request(folder: Path, tree: Mapping[str, str], base_image: str = EMPTY_BASE_IMAGE) -> ImageRequest:
+    request = a_request(folder, a_service(base_image=base_image))
     write_files(request.tree, tree)
     return request
 
@@ -103,7 +103,7 @@ def test_the_configuration_is_the_engines_byte_for_byte(
 
 
 def test_the_container_runs(builder: DockerEngineBuilder, docker_host: str, tmp_path: Path) -> None:
-    built = builder.build(a_docker_request(tmp_path, {}))
+    built = builder.build(a_docker_request(tmp_path, {}, BASE_IMAGE))
     assert isinstance(built, BuiltImage), built
     client = docker.DockerClient(base_url=docker_host)
     (image,) = client.images.load(_docker_archive(built.layout))

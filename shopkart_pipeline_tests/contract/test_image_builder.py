@@ -17,11 +17,11 @@ from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.ports.builder import BuiltImage, ImageBuilder
 from shopkart_pipeline_tests.contract.images import APPLICATION, LABELS, a_request, a_service, write_files
 from shopkart_pipeline_tests.contract.oci_readers import LayoutReader, installed_readers
-from shopkart_pipeline_tests.docker_base import BASE_IMAGE, engine_for_tests
+from shopkart_pipeline_tests.docker_base import EMPTY_BASE_IMAGE, engine_for_tests
 from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
 
 _READERS = installed_readers()
-_SERVICE = a_service(base_image=BASE_IMAGE)
+_SERVICE = a_service(base_image=EMPTY_BASE_IMAGE)
 
 
 _BUILDERS = ["fake", "oci_layout"]
