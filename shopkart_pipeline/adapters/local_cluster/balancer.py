@@ -103,8 +103,9 @@ class Balancer(Server):
         program = find_executable("traefik", Path(sys.executable).parent)
         if program is None:
             raise ToolUnavailable("The load balancer traefik is not installed.", "Install what requirements.lock pins.")
-        entries = {name: self._ports.keep(name) for name in _ENTRIES}
-        replace_file(self._static, static_configuration(entries, self._ports.keep(OWN_PORT), self._dynamic))
+        entries = dict(self._ports.keep_all((OWN_PORT, *_ENTRIES)))
+        own_port = entries.pop(OWN_PORT)
+        replace_file(self._static, static_configuration(entries, own_port, self._dynamic))
         self._write()
         return Daemon((program, f"--configFile={self._static}"), self._static.parent, {}, self._log)
 

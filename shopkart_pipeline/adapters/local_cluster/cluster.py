@@ -20,7 +20,7 @@ from shopkart_pipeline.adapters.local_cluster.state import (
     Lease,
     status_of,
 )
-from shopkart_pipeline.domain.errors import NotFound, Refused, ToolUnavailable
+from shopkart_pipeline.domain.errors import NotFound, PipelineError, Refused, ToolUnavailable
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.cluster import Cluster
@@ -77,7 +77,17 @@ class LocalCluster(Cluster):
         if not 0 <= canary_percent <= 100:
             raise Refused(f"{canary_percent} % is no share of the traffic.", "Give 0 to 100.")
         self._check_canary(environment, service, canary_percent)
+        before = DESIRED.read(self._path(environment, service)) or DesiredService()
         self._change(environment, service, lambda desired: replace(desired, canary_weight_percent=canary_percent))
+        try:
+            self._wait_for_route(environment, service, canary_percent)
+        except PipelineError:
+            # A share that was refused must not come true later, when the canary has recovered.
+            kept = min(before.canary_weight_percent, canary_percent)
+            self._change(environment, service, lambda desired: replace(desired, canary_weight_percent=kept))
+            raise
+
+    def _wait_for_route(self, environment: str, service: str, canary_percent: int) -> None:
         deadline = self._clock.now() + timedelta(seconds=_ROUTE_TIMEOUT_SECONDS)
         while self._check_canary(environment, service, canary_percent).canary_weight_percent != canary_percent:
             if self._clock.now() > deadline:

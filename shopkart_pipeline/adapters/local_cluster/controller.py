@@ -3,8 +3,8 @@
 It keeps nothing in memory that it couldn't find again: wishes, replicas, processes, ports and routes are on disk or
 observable. It may be killed at any moment; what it started goes on serving, and the next controller takes it over.
 
-Start: lock, take over what runs, end what nobody knows, servers first, then replicas. Stop: replicas in order, then
-the load balancer, then the datastores; or nothing at all but itself.
+Start: take over what runs, end what nobody knows, servers first, then replicas. Stop: replicas in order, then the load
+balancer, then the datastores; or nothing but itself.
 """
 
 import asyncio
@@ -14,8 +14,9 @@ import os
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from shopkart_pipeline.adapters.local_cluster.addresses import environment_urls, password_of, postgres_name, redis_name
+from shopkart_pipeline.adapters.local_cluster.addresses import password_of, postgres_name, redis_name
 from shopkart_pipeline.adapters.local_cluster.balancer import Balancer
+from shopkart_pipeline.adapters.local_cluster.fleet import Fleet, Ground
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
 from shopkart_pipeline.adapters.local_cluster.images import Images
 from shopkart_pipeline.adapters.local_cluster.log_files import rotate
@@ -23,14 +24,9 @@ from shopkart_pipeline.adapters.local_cluster.ports import Ports
 from shopkart_pipeline.adapters.local_cluster.postgres_server import PostgresServer
 from shopkart_pipeline.adapters.local_cluster.processes import Processes
 from shopkart_pipeline.adapters.local_cluster.redis_server import RedisServer
-from shopkart_pipeline.adapters.local_cluster.replica import Surroundings
-from shopkart_pipeline.adapters.local_cluster.routes import Route, route_name
 from shopkart_pipeline.adapters.local_cluster.runtime import Runtime
 from shopkart_pipeline.adapters.local_cluster.servers import Handles, Keeper, Server
 from shopkart_pipeline.adapters.local_cluster.state import CONTROLLER, SHUTDOWN, ControllerState, Phase
-from shopkart_pipeline.adapters.local_cluster.variables import filled_in, redacted
-from shopkart_pipeline.adapters.local_cluster.workload import Workload
-from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.registry import ImageRegistry
 
@@ -38,15 +34,16 @@ _logger = logging.getLogger(__name__)
 _TICK_SECONDS = 0.05
 _HEARTBEAT_SECONDS = 0.5
 _ROTATION_SECONDS = 5.0
+_PAUSE_AFTER_FAULT_SECONDS = 1.0
 
 
 class Controller:
-    """Looks after one home.
+    """Looks after one home. Whoever runs it holds the home's lock.
 
     Args:
         processes: the home's processes.
         runtime: what replicas run in.
-        environments: names of the environments.
+        environments: their names.
     """
 
     def __init__(
@@ -64,31 +61,31 @@ class Controller:
         self._runtime = runtime
         self._environments = tuple(environments)
         self._wake = asyncio.Event()
-        self._ports = Ports(folders)
         self._handles = Handles(folders)
         self._images = Images(folders, registry)
-        self._balancer = Balancer(folders, self._ports, self._wake.set)
-        names = [name(environment) for environment in environments for name in (redis_name, postgres_name)]
-        self._secrets = tuple(password_of(folders, name) for name in names)
-        self._keepers = tuple(
-            Keeper(server, processes, self._handles, self._wake.set) for server in (self._balancer, *self._datastores())
+        ports = Ports(folders)
+        self._balancer = Balancer(folders, ports, self._wake.set)
+        servers: list[Server] = [self._balancer]
+        for environment in environments:
+            servers += [RedisServer(folders, environment, ports), PostgresServer(folders, environment, ports)]
+        self._keepers = tuple(Keeper(server, processes, self._handles, self._wake.set) for server in servers)
+        ground = Ground(
+            folders=folders,
+            environments=self._environments,
+            images=self._images,
+            runtime=runtime,
+            balancer=self._balancer,
+            ports=ports,
+            clock=clock,
+            secrets=tuple(password_of(folders, server.name) for server in servers[1:]),
+            changed=self._wake.set,
         )
+        self._fleet = Fleet(ground)
         self._open: set[str] = set()
-        self._workloads: dict[tuple[str, str], Workload] = {}
         self._background: list[asyncio.Task[None]] = []
         self._phase = Phase.STARTING
         self._stop_workloads: bool | None = None
         self._next_heartbeat = self._next_rotation = 0.0
-
-    def _datastores(self) -> list[Server]:
-        return [
-            server
-            for environment in self._environments
-            for server in (
-                RedisServer(self._folders, environment, self._ports),
-                PostgresServer(self._folders, environment, self._ports),
-            )
-        ]
 
     def stop(self, *, workloads: bool) -> None:
         """Ask the controller to end, with or without everything that it looks after."""
@@ -110,17 +107,29 @@ class Controller:
         finally:
             await self._end()
 
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._background.append(asyncio.create_task(work))
+
+    async def _take_over(self) -> None:
+        await self._fleet.adopt()
+        known = [*self._handles.all(), *self._fleet.handles]
+        if ended := await asyncio.to_thread(self._processes.sweep, known):
+            _logger.warning("ended %d processes that an earlier controller had left without a note", ended)
+        await self._runtime.sweep(known)
+        self._fleet.look(thoroughly=True)
+        await asyncio.to_thread(self._images.forget_all_but, self._fleet.digests)
+        self._fleet.tell_routes()
+
     def _finished(self) -> bool:
         if self._stop_workloads:
             self._phase = Phase.STOPPING
-            return not any(workload.records for workload in self._workloads.values())
+            return self._fleet.empty
         return self._stop_workloads is False
 
     async def _end(self) -> None:
         for task in self._background:
             task.cancel()
-        left = [*self._background, *(task for workload in self._workloads.values() for task in workload.abandon())]
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*self._background, *self._fleet.abandon(), return_exceptions=True)
         if self._stop_workloads:
             balancer, *datastores = self._keepers
             await balancer.stop()
@@ -128,83 +137,40 @@ class Controller:
             await asyncio.to_thread(self._processes.sweep, ())
             self._folders.controller.unlink(missing_ok=True)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._background.append(asyncio.create_task(work))
-
-    async def _take_over(self) -> None:
-        for environment in self._environments:
-            for path in sorted((self._folders.observed / environment).glob("*.json")):
-                await self._workload(environment, path.stem).adopt()
-        replicas = [record.handle for workload in self._workloads.values() for record in workload.records]
-        known = [*self._handles.all(), *(handle for handle in replicas if handle is not None)]
-        if ended := await asyncio.to_thread(self._processes.sweep, known):
-            _logger.warning("ended %d processes that an earlier controller had left without a note", ended)
-        await self._runtime.sweep(known)
-        self._find_wishes()
-        needed = {digest for workload in self._workloads.values() for digest in workload.digests}
-        await asyncio.to_thread(self._images.forget_all_but, needed)
-        self._balancer.want(self._routes())
-
-    def _workload(self, environment: str, service: str) -> Workload:
-        key = environment, service
-        if key not in self._workloads:
-            self._workloads[key] = Workload(self._surroundings(environment, service))
-        return self._workloads[key]
-
-    def _surroundings(self, environment: str, service: str) -> Surroundings:
-        def url_of(other: str) -> str:
-            return self._balancer.url_of(route_name(environment, other))
-
-        return Surroundings(
-            environment=environment,
-            service=service,
-            folders=self._folders,
-            images=self._images,
-            runtime=self._runtime,
-            balancer=self._balancer,
-            ports=self._ports,
-            clock=self._clock,
-            variables=lambda spec: filled_in(spec.variables, environment_urls(self._folders.home, environment), url_of),
-            redact=lambda text: redacted(text, self._secrets),
-            changed=self._wake.set,
-        )
-
     async def _round(self) -> None:
-        request = SHUTDOWN.read(self._folders.shutdown_request)
-        if request is not None:
+        for task in self._background:
+            if task.done():
+                # Nothing there ends by itself: it is a fault, and the next controller starts afresh.
+                task.result()
+        try:
+            self._work()
+        except OSError:
+            # Such as a full disk: what is there goes on serving, and what is wanted stays wanted.
+            _logger.exception("a round failed")
+            await asyncio.sleep(_PAUSE_AFTER_FAULT_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), _TICK_SECONDS)
+
+    def _work(self) -> None:
+        if self._folders.shutdown_request.exists():
+            request = SHUTDOWN.read(self._folders.shutdown_request)
             self._folders.shutdown_request.unlink()
-            self.stop(workloads=request.stop_workloads)
-        news = self._find_wishes()
-        if news or self._wake.is_set():
+            self.stop(workloads=request is None or request.stop_workloads)
+        now_seconds = asyncio.get_running_loop().time()
+        beat = now_seconds >= self._next_heartbeat
+        if self._fleet.look(thoroughly=beat) or self._wake.is_set():
             self._wake.clear()
             self._reconcile()
-        now_seconds = asyncio.get_running_loop().time()
-        if now_seconds >= self._next_heartbeat:
+        if beat:
             self._beat()
         if now_seconds >= self._next_rotation:
             self._next_rotation = now_seconds + _ROTATION_SECONDS
             rotate(self._folders.logs)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), _TICK_SECONDS)
-
-    def _find_wishes(self) -> bool:
-        news = False
-        for environment in self._environments:
-            for path in sorted((self._folders.desired / environment).glob("*.json")):
-                try:
-                    news |= self._workload(environment, path.stem).look()
-                except PipelineError as error:
-                    _logger.error("%s", error)
-        return news
 
     def _reconcile(self) -> None:
         self._open_environments()
-        for (environment, _), workload in self._workloads.items():
-            if self._phase is Phase.STOPPING or environment in self._open:
-                workload.reconcile(stopping=self._phase is Phase.STOPPING)
-        self._balancer.want(self._routes())
-        for workload in self._workloads.values():
-            workload.publish()
+        stopping = self._phase is Phase.STOPPING
+        self._fleet.reconcile(self._environments if stopping else self._open, stopping=stopping)
 
     def _open_environments(self) -> None:
         """Replicas are added to an environment once all that it rests on has served; later outages are theirs to bear,
@@ -217,10 +183,6 @@ class Controller:
         if self._phase is Phase.STARTING and self._open == set(self._environments):
             self._phase = Phase.READY
             self._beat()
-
-    def _routes(self) -> dict[str, Route]:
-        routes = {workload.name: workload.wanted_route() for workload in self._workloads.values()}
-        return {name: route for name, route in routes.items() if route is not None}
 
     def _beat(self) -> None:
         state = ControllerState(

@@ -48,6 +48,8 @@ class Health:
     was_ready: bool = False
     silent_readiness: int = 0
     failed_liveness: int = 0
+    rounds: int = 0
+    """Since it has started; liveness is asked in every second one, and in every one while it is in doubt."""
     last_answer: str = "no answer yet"
 
     @property
@@ -57,8 +59,11 @@ class Health:
 
 
 def round_of(health: Health) -> tuple[Probe, ...]:
-    """The questions to ask now. Liveness is not asked of a replica that is still starting."""
-    return (Probe.READINESS, Probe.LIVENESS) if health.started else (Probe.STARTUP,)
+    """The questions to ask now. Liveness is not asked of a replica that is still starting, and less often."""
+    if not health.started:
+        return (Probe.STARTUP,)
+    alive_too = health.rounds % 2 == 0 or health.failed_liveness > 0
+    return (Probe.READINESS, Probe.LIVENESS) if alive_too else (Probe.READINESS,)
 
 
 def path_of(probe: Probe, probes: Probes) -> str:
@@ -81,7 +86,7 @@ def after(health: Health, probe: Probe, answer: Answer) -> Health:
             silent = health.silent_readiness + 1 if answer.silent else 0
             ready = answer.passed or (health.ready and answer.silent and silent < CHANCES)
             known = replace(health, ready=ready, was_ready=health.was_ready or ready, silent_readiness=silent)
-            return replace(known, last_answer=_said(probe, answer))
+            return replace(known, rounds=health.rounds + 1, last_answer=_said(probe, answer))
         case Probe.LIVENESS:
             failed = 0 if answer.passed else health.failed_liveness + 1
             said = health.last_answer if answer.passed else _said(probe, answer)

@@ -8,11 +8,14 @@ import contextlib
 import json
 import os
 import shutil
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
 MOST_BYTES = 8 * 1024 * 1024
 """A log is at most twice as large, its older half included."""
+_OURS = "shopkart.cluster"
+"""Tells our lines from a replica's own."""
 _KEPT_LOGS = 40
 _TAIL_BYTES = 4096
 _LINE_CHARACTERS = 300
@@ -21,20 +24,34 @@ _LINE_CHARACTERS = 300
 def begin_log(path: Path, replica: str, release_key: str, now: datetime) -> None:
     """Say in a replica's log that it starts, so that lines without a time have one before them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = {"time": now.isoformat(), "level": "info", "message": f"{replica} starts", "version": release_key}
+    line = {"time": now.isoformat(), "level": "info", "logger": _OURS, "message": f"{replica} starts"}
     with path.open("a", encoding="utf-8") as log:
-        log.write(json.dumps(line) + "\n")
+        log.write(json.dumps({**line, "version": release_key}) + "\n")
 
 
-def last_line(path: Path) -> str:
-    """The last line that says something, cut to a readable length; empty where there is none."""
+def last_words(path: Path) -> str:
+    """The last line that a replica wrote, of a structured one the message; empty where it wrote nothing."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return ""
-    return next((line.strip()[:_LINE_CHARACTERS] for line in reversed(lines) if line.strip()), "")
+    for line in reversed(lines):
+        if line.strip():
+            return _words(line.strip())[:_LINE_CHARACTERS]
+    return ""
+
+
+def _words(line: str) -> str:
+    try:
+        document = json.loads(line)
+        if document.get("logger") == _OURS:
+            return ""
+        signature = document.get("signature") or document.get("error_signature")
+        return str(document["message"]) + (f" ({signature})" if signature else "")
+    except (ValueError, KeyError, AttributeError):
+        return line
 
 
 def older(path: Path) -> Path:
@@ -43,7 +60,7 @@ def older(path: Path) -> Path:
 
 
 def rotate(folder: Path) -> None:
-    """Cut every log below a folder that has grown too large, and drop the oldest logs of replicas long gone."""
+    """Cut every log below a folder that has grown too large."""
     for path in folder.rglob("*.log"):
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_size > MOST_BYTES:
@@ -51,9 +68,9 @@ def rotate(folder: Path) -> None:
                 os.truncate(path, 0)
 
 
-def forget_old(folder: Path) -> None:
-    """Keep the newest logs of a service; called when none of its replicas is about to write."""
+def forget_old(folder: Path, living: Collection[str]) -> None:
+    """Drop the oldest logs of a service's replicas, never those of living ones."""
     logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in logs[_KEPT_LOGS:]:
+    for path in [path for path in logs if path.stem not in living][_KEPT_LOGS:]:
         path.unlink(missing_ok=True)
         older(path).unlink(missing_ok=True)

@@ -6,8 +6,8 @@ now; somebody may still be faster, and then the server that was meant to have it
 
 import socket
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from shopkart_pipeline.adapters.local_cluster.documents import Codec
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
@@ -38,19 +38,23 @@ class Ports:
 
     def keep(self, name: str) -> int:
         """The port of that name: the same as ever, unless somebody else sits on it now."""
-        port = self._book.ports.get(name)
-        if port is not None and is_free(port):
-            return port
-        return self._note(name, self._unused())
+        return self.keep_all((name,))[name]
+
+    def keep_all(self, names: Iterable[str]) -> Mapping[str, int]:
+        """The ports of these names."""
+        kept: dict[str, int] = {}
+        for name in names:
+            port = self._book.ports.get(name)
+            kept[name] = port if port is not None and is_free(port) else self._unused()
+        book = PortBook({**self._book.ports, **kept})
+        if book != self._book:
+            self._book = book
+            BOOK.write(self._path, book, durable=True)
+        return kept
 
     def of(self, name: str) -> int | None:
         """The port of that name, without a look at who sits on it."""
         return self._book.ports.get(name)
-
-    def _note(self, name: str, port: int) -> int:
-        self._book = replace(self._book, ports={**self._book.ports, name: port})
-        BOOK.write(self._path, self._book, durable=True)
-        return port
 
     def lend(self) -> int:
         """A port until `give_back`."""

@@ -8,6 +8,7 @@ its time is over. A task that is cancelled leaves the replica running for the ne
 import asyncio
 import contextlib
 import logging
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from shopkart_pipeline.adapters.local_cluster.health import (
     how_it_ended,
 )
 from shopkart_pipeline.adapters.local_cluster.images import Images
-from shopkart_pipeline.adapters.local_cluster.log_files import begin_log, last_line
+from shopkart_pipeline.adapters.local_cluster.log_files import begin_log, last_words
 from shopkart_pipeline.adapters.local_cluster.ports import HOST, Ports, is_free
 from shopkart_pipeline.adapters.local_cluster.probing import Found, Prober
 from shopkart_pipeline.adapters.local_cluster.runtime import Launch, Runtime
@@ -69,6 +70,11 @@ class Replica:
     def _log(self) -> Path:
         folder = self._around.folders.logs_of(self._around.environment, self._around.service)
         return folder / f"{self.record.name}.log"
+
+    @property
+    def _scratch(self) -> Path:
+        around = self._around
+        return around.folders.scratch_of(around.environment, around.service, self.record.name)
 
     def leave(self) -> None:
         """Be told to leave."""
@@ -135,10 +141,11 @@ class Replica:
                 command=record.spec.command,
                 variables=self._variables(),
                 log=self._log,
-                scratch=around.folders.scratch_of(around.environment, around.service, record.name),
+                scratch=self._scratch,
             )
         )
         self._note(handle=handle)
+        _logger.info("%s of %s in %s runs %s", record.name, around.service, around.environment, record.spec.digest)
         return handle
 
     def _port(self) -> int:
@@ -169,7 +176,7 @@ class Replica:
         self._note(ready=found.ready, was_ready=found.was_ready, crashes=crashes, failure=text)
 
     async def _crashed(self, exit_code: int | None) -> None:
-        how = how_it_ended(exit_code, last_line(self._log))
+        how = how_it_ended(exit_code, last_words(self._log))
         await self._over(how, self.record.failure)
 
     async def _give_up(self, handle: str, found: Found) -> None:
@@ -205,6 +212,8 @@ class Replica:
             await self._out_of_route()
             await self._around.runtime.stop(self.record.handle, self.record.spec.drain_seconds)
             self._note(handle=None, ready=False)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        _logger.info("%s of %s in %s has left", self.record.name, self._around.service, self._around.environment)
         self._around.ports.give_back(self.record.port)
 
     async def _out_of_route(self) -> None:

@@ -117,7 +117,7 @@ class Workload:
         # Without an address nobody could reach it.
         self._around.balancer.entry_of(self.name)
         port = self._around.ports.lend()
-        forget_old(self._around.folders.logs_of(self._around.environment, self._around.service))
+        forget_old(self._around.folders.logs_of(self._around.environment, self._around.service), self._replicas)
         self._last_number += 1
         self._bring_to_life(ReplicaRecord(f"{track.value}-{self._last_number}", track, spec, port))
 

@@ -1,12 +1,13 @@
 """What the load balancer's page and the replicas' logs are taken for."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from shopkart_pipeline.adapters.local_cluster import LocalLogs, LocalMetrics
-from shopkart_pipeline.adapters.local_cluster.log_files import MOST_BYTES, last_line, rotate
+from shopkart_pipeline.adapters.local_cluster.log_files import MOST_BYTES, begin_log, forget_old, last_words, rotate
 from shopkart_pipeline.adapters.local_cluster.logs import parse_errors
 from shopkart_pipeline.adapters.local_cluster.metrics import sample
 from shopkart_pipeline.adapters.local_cluster.state import OBSERVED, ObservedService
@@ -104,7 +105,24 @@ def test_lines_are_found_in_both_halves_of_a_log_that_was_cut(tmp_path: Path) ->
     assert [one.message for one in found] == ["older", "newer"]
 
 
-def test_the_last_line_that_says_something_is_the_last_word(tmp_path: Path) -> None:
-    assert last_line(tmp_path / "none.log") == ""
-    (tmp_path / "some.log").write_text("first\nValueError: no\n\n  \n")
-    assert last_line(tmp_path / "some.log") == "ValueError: no"
+def test_the_last_words_of_a_replica_are_its_own(tmp_path: Path) -> None:
+    log = tmp_path / "stable-1.log"
+    assert last_words(log) == ""
+    begin_log(log, "stable-1", "v1", NOW)
+    assert last_words(log) == ""
+    with log.open("a") as stream:
+        stream.write('{"message": "can\'t start", "error_signature": "KeyError@shop.main"}\n')
+        assert last_words(log) == ""
+        stream.flush()
+        assert last_words(log) == "can't start (KeyError@shop.main)"
+        stream.write("ValueError: no\n\n  \n")
+    assert last_words(log) == "ValueError: no"
+
+
+def test_logs_of_living_replicas_are_kept_however_old(tmp_path: Path) -> None:
+    for number in range(60):
+        begin_log(tmp_path / f"stable-{number}.log", f"stable-{number}", "v1", NOW)
+        os.utime(tmp_path / f"stable-{number}.log", (number, number))
+    forget_old(tmp_path, {"stable-0"})
+    kept = {path.stem for path in tmp_path.glob("*.log")}
+    assert kept == {"stable-0", *(f"stable-{number}" for number in range(20, 60))}
