@@ -4,6 +4,7 @@ A connection is opened for each operation because runs are forked and stages are
 survives neither; opening takes about 0.2 ms.
 """
 
+import fcntl
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -44,9 +45,15 @@ class Database:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA synchronous=FULL")
             if not self._ready:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.executescript(self._schema)
-                self._ready = True
+                self._prepare(connection)
             yield connection
         finally:
             connection.close()
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Make the schema, one process at a time: changing the journal mode does not wait for others by itself."""
+        with self._path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.executescript(self._schema)
+        self._ready = True
