@@ -1,4 +1,4 @@
-"""The shipped declaration as Dagster sees it: names, lineage, checks, jobs; a change here is a change for every user."""
+"""The shipped declaration as Dagster sees it: names, lineage, checks, jobs. A change here is one for every user."""
 
 import json
 from pathlib import Path

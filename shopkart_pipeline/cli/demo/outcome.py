@@ -1,12 +1,14 @@
 """What happened, as a table and as JSON, and whether the story went exactly as it should."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from shopkart_pipeline.cli.report import RELEASED, ROLLED_BACK, STOPPED
+from shopkart_pipeline.cli.report import ROLLED_BACK, STOPPED
 from shopkart_pipeline.cli.words import STYLES
 
 
@@ -68,43 +70,49 @@ def _faults_of_traffic(document: dict[str, Any]) -> list[str]:
 
 
 def print_summary(console: Console, document: dict[str, Any]) -> None:
-    """The table at the end."""
-    table = Table(
-        "", "release", "change", "verdict", "seconds", "stopped by", "approved by", "answered", "errors", box=None
-    )
+    """The table at the end, and what people would ask next: why did it stop, what happened then."""
+    table = Table("", "change", "verdict", "seconds", "approved by", "answers", "errors", box=None)
     traffic = document["traffic"]
     for number, release in enumerate(document["releases"], start=1):
         verdict, key = release["verdict"], release["release"]
         table.add_row(
             str(number),
-            key,
-            release["title"][:44],
+            release["title"],
             f"[{STYLES[verdict]}]{verdict.replace('_', ' ')}[/]",
             f"{release['seconds']:.1f}",
-            _stopped_by(release),
-            ", ".join(release["approvers"]),
+            ", ".join(name.partition("@")[0] for name in release["approvers"]),
             str(traffic["requests"].get(key, 0)),
             str(traffic["server_errors"].get(key, 0)),
         )
     console.print()
     console.print(table)
+    for number, release in enumerate(document["releases"], start=1):
+        for gate in _stopped_by(release):
+            console.print(f"  {number}: [red]{escape(gate)}[/]")
     for incident in document["incidents"]:
-        times = incident["times"]
-        console.print(f"\nincident {incident['id']}: {incident['reason']}")
-        shown = [f"{name.replace('_', ' ')} {at[11:21]}" for name, at in times.items() if at]
-        console.print(f"  {', '.join(shown)}")
-        console.print(f"  postmortem: {incident['postmortem']}")
+        _print_incident(console, incident)
     lost = sum(traffic["lost"].values())
-    console.print(f"\nproduction was asked {traffic['sent']} times, {lost} requests were lost")
+    console.print(
+        f"\nproduction was asked {traffic['sent']} times, {lost} requests were lost; {document['seconds']:.0f} s"
+    )
 
 
-def _stopped_by(release: dict[str, Any]) -> str:
-    if release["verdict"] == RELEASED:
-        return ""
-    gates = [
-        f"{stage['stage']}.{gate['gate']}"
+def _print_incident(console: Console, incident: dict[str, Any]) -> None:
+    times = {name: datetime.fromisoformat(at) for name, at in incident["times"].items() if at}
+    console.print(f"\nincident {incident['id']}")
+    shown = [f"{name.replace('_', ' ')} {at:%H:%M:%S}" for name, at in sorted(times.items(), key=lambda item: item[1])]
+    console.print(f"  {', '.join(shown)}")
+    console.print(f"  {incident['failed_requests']} requests failed; {escape(incident['reason'])}")
+    console.print(f"  postmortem: {incident['postmortem']}")
+
+
+def _stopped_by(release: dict[str, Any]) -> list[str]:
+    """The gates that a release did not pass, with their reasons."""
+    if release["verdict"] not in (STOPPED, ROLLED_BACK):
+        return []
+    return [
+        f"{stage['stage']}.{gate['gate']}: {gate['reason']}"
         for stage in release["stages"]
         for gate in stage.get("gates", [])
         if gate["outcome"] != "pass"
     ]
-    return "\n".join(gates) if release["verdict"] in (STOPPED, ROLLED_BACK) else ""

@@ -11,6 +11,7 @@ import dagster as dg
 
 from shopkart_pipeline.engine import cancellation
 from shopkart_pipeline.engine.executor import parallel_threads
+from shopkart_pipeline.engine.launch import launch_once
 
 RELEASES = dg.DynamicPartitionsDefinition(name="sample_releases")
 STAGES = tuple(f"stage_{number:02}" for number in range(11))
@@ -118,6 +119,29 @@ def count_calls(instance: dg.DagsterInstance) -> None:
     time.sleep(0.5)
 
 
+def launch_from_a_call(instance: dg.DagsterInstance) -> None:
+    """What the drain of an inbox does."""
+    launch_sample(instance, "from a call")
+
+
+@dg.sensor(job_name="sample_ci", minimum_interval_seconds=3600)
+def launching_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """What the pipeline's sensor does, in the code server."""
+    launch_sample(context.instance, "from a sensor")
+    return dg.SkipReason("It was launched by the sensor itself.")
+
+
+def launch_sample(instance: dg.DagsterInstance, key: str) -> None:
+    launch_once(
+        instance,
+        key=key,
+        job_name="sample_ci",
+        asset_selection=None,
+        partition_key="r6",
+        tags={"by": "another process"},
+    )
+
+
 def job(name: str, *selected: dg.AssetsDefinition, executor: dg.ExecutorDefinition = parallel_threads):
     selection = dg.AssetSelection.assets(*selected)
     return dg.define_asset_job(name, selection=selection, executor_def=executor, tags={"team": "engine"})
@@ -128,6 +152,7 @@ impatient = parallel_threads.configured({"cancel_grace_seconds": 1}, name="paral
 
 defs = dg.Definitions(
     assets=[*stages, *sleepers, endless_tool, endless_python, dies, waits_a_second, waits_ten_seconds],
+    sensors=[launching_sensor],
     jobs=[
         job("sample_ci", *stages),
         job("sleep", *sleepers),

@@ -7,7 +7,7 @@ import pytest
 
 from shopkart_pipeline.domain.errors import NotFound, PipelineError
 from shopkart_pipeline.engine.launch import launch_once, run_id_of
-from shopkart_pipeline_tests.orchestration.engine.homes import Home
+from shopkart_pipeline_tests.orchestration.engine.homes import SAMPLE_DEFINITIONS, Home, wait_for
 
 
 def ask(instance: dg.DagsterInstance, key: str, **changes: object):
@@ -81,6 +81,14 @@ def test_the_run_carries_partition_key_and_tags(warm_home: Home) -> None:
     assert run.tags["dagster/run_key"] == "tags"
     assert run.tags["delivery"] == "d1"
     assert run.tags["team"] == "engine"
+
+
+def test_a_function_that_the_warm_server_calls_can_launch(warm_home: Home) -> None:
+    warm_home.client.call(f"{SAMPLE_DEFINITIONS}:launch_from_a_call")
+
+    run_id = run_id_of("from a call")
+    wait_for(lambda: warm_home.instance.get_run_by_id(run_id))
+    assert warm_home.ended(run_id).is_success
 
 
 def test_an_unknown_job_is_named_and_leaves_no_run(warm_home: Home) -> None:

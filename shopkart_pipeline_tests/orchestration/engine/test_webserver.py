@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from shopkart_pipeline.engine.launch import run_id_of
 from shopkart_pipeline_tests.orchestration.engine.homes import Home, wait_for
-from shopkart_pipeline_tests.orchestration.engine.webserver import TERMINATE, Webserver, webserver
+from shopkart_pipeline_tests.orchestration.engine.webserver import DRY_RUN, LOCATION, TERMINATE, Webserver, webserver
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,16 @@ def test_terminating_from_the_interface_ends_the_run_cancelled(ui: Webserver, wa
 
     assert answer["terminateRun"]["__typename"] == "TerminateRunSuccess"
     wait_for(lambda: ui.run(run_id)["status"] == "CANCELED")
+
+
+def test_a_sensor_in_the_code_server_can_launch(ui: Webserver, warm_home: Home) -> None:
+    answer = ui.ask(DRY_RUN, sensor={**LOCATION, "sensorName": "launching_sensor"})
+
+    assert answer["sensorDryRun"]["__typename"] == "DryRunInstigationTick", answer
+    assert not answer["sensorDryRun"]["evaluationResult"]["error"]
+    run = warm_home.ended(run_id_of("from a sensor"))
+    assert run.is_success
+    assert run.tags["by"] == "another process"
 
 
 def kinds(home: Home, run: dg.DagsterRun) -> list[tuple[str | None, str]]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,6 +51,12 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def sleep_for_long() -> int:
     time.sleep(60)
     return 0
+
+
+def start_a_tool() -> int:
+    tool = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    os.write(1, str(tool.pid).encode())
+    return sleep_for_long()
 
 
 def ignore_termination() -> int:
@@ -102,7 +109,8 @@ def test_a_worker_that_does_not_end_in_time_is_killed(bench: Bench) -> None:
     run_id = str(uuid4())
     workers.accept(run_id, "a_job")
     workers.start_waiting()
-    wait_for(lambda: "ignoring" in (bench.folder / f"{run_id}.log").read_text())
+    log = bench.folder / f"{run_id}.log"
+    wait_for(lambda: log.exists() and "ignoring" in log.read_text())
 
     assert workers.terminate(run_id, now=100.0) == "signalled"
     assert not workers.look_after(now=100.0 + GRACE_SECONDS - 1)
@@ -112,6 +120,22 @@ def test_a_worker_that_does_not_end_in_time_is_killed(bench: Bench) -> None:
     record = bench.records.read(run_id)
     assert isinstance(record, Ended)
     assert "SIGKILL" in record.how
+
+
+def test_what_a_killed_worker_has_started_is_killed_too(bench: Bench) -> None:
+    bench.body = start_a_tool
+    workers = bench.workers()
+    run_id = str(uuid4())
+    workers.accept(run_id, "a_job")
+    workers.start_waiting()
+    log = bench.folder / f"{run_id}.log"
+    tool = wait_for(lambda: log.exists() and int(log.read_text() or "0"))
+    workers.look_after(now=100.0)
+
+    os.kill(workers.running[run_id], signal.SIGKILL)
+
+    wait_for(lambda: workers.look_after(now=100.1))
+    wait_for(lambda: not is_alive(tool))
 
 
 def test_how_a_worker_ended_is_on_record(bench: Bench) -> None:

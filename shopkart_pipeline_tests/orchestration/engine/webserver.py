@@ -33,6 +33,16 @@ mutation($runId: String!) {
   terminateRun(runId: $runId) { __typename ... on PythonError { message } }
 }
 """
+DRY_RUN = """
+mutation($sensor: SensorSelector!) {
+  sensorDryRun(selectorData: $sensor, cursor: "") {
+    __typename
+    ... on DryRunInstigationTick { evaluationResult { skipReason error { message } } }
+    ... on PythonError { message }
+  }
+}
+"""
+LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "shopkart_pipeline"}
 RUN = """
 query($runId: ID!) {
   runOrError(runId: $runId) {
@@ -65,11 +75,7 @@ class Webserver:
 
     def launch(self, job_name: str, selected: dg.AssetKey | None = None, **tags: str) -> str:
         """Launch a run as the launchpad does, or as the asset page does for one selected asset; its id."""
-        selector: dict[str, Any] = {
-            "repositoryName": "__repository__",
-            "repositoryLocationName": "shopkart_pipeline",
-            "jobName": job_name,
-        }
+        selector: dict[str, Any] = {**LOCATION, "jobName": job_name}
         if selected:
             selector["assetSelection"] = [{"path": list(selected.path)}]
         metadata = {"tags": [{"key": key.replace("__", "/"), "value": value} for key, value in tags.items()]}

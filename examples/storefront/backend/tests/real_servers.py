@@ -156,3 +156,23 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Where the servers of a session are."""
+
+    redis_url: str
+    database_url: str
+    directory: Path
+
+
+@contextmanager
+def running_stores() -> Generator[Stores]:
+    """A real Redis and a real PostgreSQL in a directory of their own."""
+    with (
+        short_directory() as directory,
+        running_redis(directory) as redis_url,
+        running_postgresql(directory) as database_url,
+    ):
+        yield Stores(redis_url, database_url, directory)

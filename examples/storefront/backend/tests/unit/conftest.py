@@ -3,12 +3,10 @@
 import uuid
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
-from real_servers import running_postgresql, running_redis, short_directory
+from real_servers import Stores, running_stores
 from redis.asyncio import Redis
 
 from servicekit.testing import lifespan_of, until_ready
@@ -24,24 +22,11 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@dataclass(frozen=True)
-class Stores:
-    """Where the session's servers are."""
-
-    redis_url: str
-    database_url: str
-    directory: Path
-
-
 @pytest.fixture(scope="session")
 def stores() -> Generator[Stores]:
     """A real Redis and a real PostgreSQL for the whole session."""
-    with (
-        short_directory() as directory,
-        running_redis(directory) as redis_url,
-        running_postgresql(directory) as database_url,
-    ):
-        yield Stores(redis_url, database_url, directory)
+    with running_stores() as stores:
+        yield stores
 
 
 Opened = AbstractAsyncContextManager[httpx.AsyncClient]
