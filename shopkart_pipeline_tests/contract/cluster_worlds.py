@@ -199,7 +199,7 @@ class LocalWorld(World):
             case Behaviour.STALLS | Behaviour.FAILS_TO_START:
                 told["ready"] = False
         layout = self.home / "layouts" / uuid.uuid4().hex
-        digest, _ = write_image(layout, *_image(told, self._base))
+        digest, _ = write_image(layout, *sample_image(told, self._base))
         assert self.registry.push(layout, service, f"{version}-{layout.name}") == digest
         return digest
 
@@ -266,7 +266,8 @@ def base_parts(docker_host: str) -> ImageParts:
         return ImageParts(tuple(read(name) for name in image["Layers"]), tuple(variables))
 
 
-def _image(behaviour: dict[str, Any], base: ImageParts) -> tuple[bytes, list[bytes]]:
+def sample_image(behaviour: dict[str, Any], base: ImageParts) -> tuple[bytes, list[bytes]]:
+    """Configuration and layers of an image of the sample application."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         files = {path.name: path.read_bytes() for path in _SAMPLE.glob("*.py")}

@@ -34,6 +34,7 @@ from shopkart_pipeline.ports.clock import Clock
 _logger = logging.getLogger(__name__)
 _ROUTE_TIMEOUT_SECONDS = 10.0
 """A load balancer that does not confirm for so long is down, and sends nobody anywhere."""
+_PAUSE_AFTER_FAULT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,11 @@ class Replica:
             except (PipelineError, OSError) as error:
                 missing = isinstance(error, NotFound)
                 self._note(failure=self._around.redact(f"{'image missing: ' if missing else ''}{error}"))
-                await self._pause(self.record.crashes + 1)
+                await self._pause(_PAUSE_AFTER_FAULT_SECONDS)
             except Exception:
                 # One replica's trouble must not end the others' controller.
                 _logger.exception("%s of %s", self.record.name, self._around.service)
-                await self._pause(self.record.crashes + 1)
+                await self._pause(_PAUSE_AFTER_FAULT_SECONDS)
         await self._depart()
 
     async def _one_run(self) -> None:
@@ -201,11 +202,12 @@ class Replica:
             crashes=crashes,
             failure=None if failure is None else self._around.redact(failure),
         )
-        await self._pause(crashes)
+        await self._pause(delay_before_restart_seconds(crashes))
 
-    async def _pause(self, crashes: int) -> None:
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until it is told to leave."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._leave.wait(), delay_before_restart_seconds(crashes))
+            await asyncio.wait_for(self._leave.wait(), seconds)
 
     async def _depart(self) -> None:
         if self.record.handle is not None:

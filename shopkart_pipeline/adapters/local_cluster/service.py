@@ -95,10 +95,10 @@ async def _serve(
 
 
 @contextlib.contextmanager
-def _in_charge(folders: Folders) -> Generator[None]:
+def _in_charge(folders: Folders, timeout_seconds: float = _LOCK_SECONDS) -> Generator[None]:
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(locked(folders.controller_lock, _LOCK_SECONDS))
+            stack.enter_context(locked(folders.controller_lock, timeout_seconds))
         except ToolUnavailable as error:
             raise Refused(
                 f"Another controller looks after {folders.home}.", "Use that one, or stop it before starting another."
@@ -177,7 +177,7 @@ def shutdown(
             )
         clock.sleep(_POLL_SECONDS)
     if stop_workloads:
-        with _in_charge(folders):
+        with _in_charge(folders, max(_LOCK_SECONDS, deadline_seconds - time.monotonic())):
             asyncio.run(_clear(folders, registry, clock, tuple(environments), docker_host))
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import json
 import os
 import subprocess
 import time
@@ -123,6 +124,23 @@ def test_a_replica_that_hangs_is_started_again(world: LocalWorld, service: str) 
     port, before = records(world, service)[0].port, records(world, service)[0].handle
     httpx.get(f"http://127.0.0.1:{port}/hang")
     eventually(lambda: records(world, service)[0].handle not in (None, before), 20.0)
+
+
+def test_an_image_that_was_damaged_in_the_registry_is_never_run(world: LocalWorld, service: str) -> None:
+    world.deployed(service, "v1", replicas=1)
+    digest = world.publish(service, "damaged")
+    hexadecimal = digest.removeprefix("sha256:")
+    manifest = json.loads((world.home / "registry/repositories" / service / "_manifests" / hexadecimal).read_bytes())
+    layer = world.home / "registry/blobs/sha256" / manifest["layers"][0]["digest"].removeprefix("sha256:")
+    content = layer.read_bytes()
+    layer.chmod(0o600)
+    layer.write_bytes(bytes(byte ^ 1 for byte in content))
+    world.cluster.apply("production", service, Track.STABLE, a_spec(digest, replicas=1))
+    last = world.until("production", service, lambda s: s.stable is not None and bool(s.stable.failure))[-1]
+    assert last.stable is not None
+    assert last.stable.failure is not None
+    assert "corrupt" in last.stable.failure
+    assert httpx.get(last.url).json()["version"] == "v1"
 
 
 def test_a_killed_load_balancer_is_started_again_with_its_routes(world: LocalWorld, service: str) -> None:
