@@ -182,9 +182,17 @@ def _tail(log: Path, start_bytes: int) -> bytes:
 class Background:
     """A process of the pipeline itself that runs beside this one, such as the web interface."""
 
-    def __init__(self, name: str, arguments: Sequence[str], variables: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        variables: Mapping[str, str],
+        log: Path,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
         """Start it in a process group of its own; unlike a command it gets the whole environment that it is given."""
         self.name, self.log = name, log
+        self._stop_signal = stop_signal
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
             self._process = subprocess.Popen(
@@ -216,4 +224,4 @@ class Background:
     def ask_to_stop(self) -> None:
         if self.exit_code is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
+                self._process.send_signal(self._stop_signal)

@@ -6,6 +6,7 @@ a killed one left behind. The local cluster is asked to stop last: replicas drai
 
 import contextlib
 import json
+import signal
 import socket
 import sys
 import time
@@ -35,11 +36,17 @@ class Stack:
     settings: Settings
     processes: list[Background] = field(default_factory=list[Background])
 
-    def start(self, name: str, arguments: Sequence[str], extra: Mapping[str, str] | None = None) -> Background:
+    def start(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        extra: Mapping[str, str] | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> Background:
         """Start one; its output goes to `logs/NAME.log` in the home."""
         variables = variables_for(self.settings) | dict(extra or {})
         log = self.settings.home / "logs" / "processes" / f"{name}.log"
-        process = Background(name, arguments, variables, log)
+        process = Background(name, arguments, variables, log, stop_signal)
         self.processes.append(process)
         self._remember()
         return process
@@ -109,7 +116,8 @@ def start_web(stack: Stack, *, with_daemon: bool) -> None:
     port = str(stack.settings.web_port)
     where = ["-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1", "-p", port]
     program = [str(_BIN / "dagster"), "dev"] if with_daemon else [str(_BIN / "dagster-webserver")]
-    stack.start("web", [*program, *where])
+    # `dagster dev` stops its daemon and code server on Ctrl-C alone.
+    stack.start("web", [*program, *where], stop_signal=signal.SIGINT)
 
 
 def start_receiver(stack: Stack) -> None:
