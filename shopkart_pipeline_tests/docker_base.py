@@ -61,6 +61,10 @@ def running_engine(folder: Path) -> Iterator[str]:
     finally:
         daemon.terminate()
         daemon.wait(timeout=30)
+        # It leaves its network namespace mounted, and a mounted file can't be removed with the folder.
+        for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+            if line.split()[1].startswith(f"{folder}/"):
+                subprocess.run(["umount", line.split()[1]], timeout=30, check=True)
 
 
 def make_base_image(host: str) -> str:
