@@ -78,9 +78,11 @@ def launch_once(
         run = instance.get_run_by_id(run_id)
         created = run is None
         if run is None:
-            plan = _plan(source_of(instance), job_name, frozenset(asset_selection or ()))
             extra = {PARTITION_NAME_TAG: partition_key} if partition_key else {}
-            run = plan.create(instance, run_id, {**tags, **extra, RUN_KEY_TAG: key}, run_config or {})
+            all_tags = {**tags, **extra, RUN_KEY_TAG: key}
+            run = create_run(
+                instance, source_of(instance), run_id, job_name, all_tags, asset_selection or (), run_config
+            )
         if run.status == DagsterRunStatus.NOT_STARTED:
             # Dagster wants a workspace for launchers that look their code server up in it; this one does not.
             instance.submit_run(run_id, workspace=cast("Any", None))
@@ -93,52 +95,54 @@ def source_of(instance: DagsterInstance) -> DefinitionsSource:
     return launcher.source if isinstance(launcher, WarmRunLauncher) else DefinitionsSource()
 
 
-@dataclass(frozen=True)
-class _Plan:
-    source: DefinitionsSource
-    job: JobDefinition
-    asset_selection: frozenset[AssetKey]
+def create_run(
+    instance: DagsterInstance,
+    source: DefinitionsSource,
+    run_id: str,
+    job_name: str,
+    tags: Mapping[str, str],
+    asset_selection: Sequence[AssetKey] = (),
+    run_config: Mapping[str, Any] | None = None,
+) -> DagsterRun:
+    """Create a run as the webserver does (`create_valid_pipeline_run` in dagster_graphql), without launching it.
 
-    def create(
-        self, instance: DagsterInstance, run_id: str, tags: Mapping[str, str], run_config: Mapping[str, Any]
-    ) -> DagsterRun:
-        """Create the run as the webserver does: `create_valid_pipeline_run` in dagster_graphql."""
-        job = self.job
-        plan = create_execution_plan(
-            job,
-            run_config,
-            instance_ref=instance.get_ref(),
-            repository_load_data=self.source.load_data(),
-        )
-        snapshot = snapshot_from_execution_plan(plan, job.get_job_snapshot_id())
-        return instance.create_run(  # pyright: ignore[reportUnknownMemberType]
-            job_name=job.name,
-            run_id=run_id,
-            run_config=run_config,
-            status=DagsterRunStatus.NOT_STARTED,
-            tags={**job.tags, **tags, WORKER_TAG: WORKER_TAG_VALUE},
-            root_run_id=None,
-            parent_run_id=None,
-            step_keys_to_execute=snapshot.step_keys_to_execute,
-            execution_plan_snapshot=snapshot,
-            job_snapshot=job.get_job_snapshot(),
-            parent_job_snapshot=job.get_parent_job_snapshot(),
-            asset_selection=self.asset_selection or None,
-            asset_check_selection=None,
-            resolved_op_selection=None,
-            op_selection=None,
-            remote_job_origin=self.source.remote_job_origin(job.name),
-            job_code_origin=self.source.job_code_origin(job.name),
-            asset_graph=job.asset_layer.asset_graph,
-        )
+    Raises:
+        NotFound: there is no such job.
+        DagsterInvalidSubsetError: the job has no such assets.
+    """
+    selected = frozenset(asset_selection)
+    job = _job(source, job_name, selected)
+    plan = create_execution_plan(
+        job, run_config, instance_ref=instance.get_ref(), repository_load_data=source.load_data()
+    )
+    snapshot = snapshot_from_execution_plan(plan, job.get_job_snapshot_id())
+    return instance.create_run(  # pyright: ignore[reportUnknownMemberType]
+        job_name=job_name,
+        run_id=run_id,
+        run_config=run_config,
+        status=DagsterRunStatus.NOT_STARTED,
+        tags={**job.tags, **tags, WORKER_TAG: WORKER_TAG_VALUE},
+        root_run_id=None,
+        parent_run_id=None,
+        step_keys_to_execute=snapshot.step_keys_to_execute,
+        execution_plan_snapshot=snapshot,
+        job_snapshot=job.get_job_snapshot(),
+        parent_job_snapshot=job.get_parent_job_snapshot(),
+        asset_selection=selected or None,
+        asset_check_selection=None,
+        resolved_op_selection=None,
+        op_selection=None,
+        remote_job_origin=source.remote_job_origin(job_name),
+        job_code_origin=source.job_code_origin(job_name),
+        asset_graph=job.asset_layer.asset_graph,
+    )
 
 
 @lru_cache(maxsize=64)
-def _plan(source: DefinitionsSource, job_name: str, asset_selection: frozenset[AssetKey]) -> _Plan:
+def _job(source: DefinitionsSource, job_name: str, asset_selection: frozenset[AssetKey]) -> JobDefinition:
     repository = source.repository()
     if not repository.has_job(job_name):
         names = ", ".join(sorted(repository.job_names))
         raise NotFound(f"{source.module} has no job {job_name}.", f"Its jobs are: {names}.")
     selected = set(asset_selection) or None  # A frozenset would give the snapshot another id than the webserver's.
-    job = repository.get_maybe_subset_job_def(job_name, asset_selection=selected)
-    return _Plan(source, job, asset_selection)
+    return repository.get_maybe_subset_job_def(job_name, asset_selection=selected)

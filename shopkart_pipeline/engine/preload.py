@@ -10,7 +10,9 @@ from pathlib import Path
 from shopkart_pipeline.engine import rehearsal, worker
 from shopkart_pipeline.engine.definitions_source import DefinitionsSource
 from shopkart_pipeline.engine.first_open import HomeDatabases
+from shopkart_pipeline.engine.storage import WarmSqliteStorage
 from shopkart_pipeline.engine.warm_client import ServerOptions
+from shopkart_pipeline.engine.warm_paths import WarmPaths
 
 _logger = logging.getLogger("warm_server")
 
@@ -30,8 +32,12 @@ class Broken:
     fix: str
 
 
-def load(home: Path, options: ServerOptions) -> Loaded | Broken:
-    """Import the definitions, plan their jobs and rehearse a run."""
+def load(paths: WarmPaths, options: ServerOptions) -> Loaded | Broken:
+    """Make the home's databases, import the definitions, plan their jobs and rehearse a run."""
+    databases = HomeDatabases(paths.home)
+    storage = worker.describe(paths).storage_data
+    if storage and storage.class_name == WarmSqliteStorage.__name__:
+        databases.ensure()
     try:
         repository = DefinitionsSource(options.definitions_module).repository()
         job_names = rehearsal.prepare_jobs(repository)
@@ -40,7 +46,7 @@ def load(home: Path, options: ServerOptions) -> Loaded | Broken:
         what = f"{options.definitions_module} can't be loaded: {type(error).__name__}: {error}"
         return Broken(what, "Correct it; the server loads it again when a file changes.")
     try:
-        rehearsal.rehearse(HomeDatabases(home))
+        rehearsal.rehearse(databases)
     except Exception:
         _logger.exception("The rehearsal failed; runs will be slower, not wrong")
     _warn_of_threads()

@@ -50,12 +50,21 @@ def _identify_portably(pid: int) -> ProcessIdentity | None:
         return None
 
 
-def children(pid: int, *, with_theirs: bool = False) -> list[int]:
-    """The pids of the processes that `pid` has started, `with_theirs` also of those that these have started.
-
-    A process whose parent has ended belongs to nobody and is not found.
-    """
+def children(pid: int) -> list[int]:
+    """The pids of the processes that `pid` has started and that have not been reaped."""
     try:
-        return [child.pid for child in psutil.Process(pid).children(recursive=with_theirs)]
+        return [child.pid for child in psutil.Process(pid).children()]
     except psutil.Error:
         return []
+
+
+def started_by(pid: int) -> list[ProcessIdentity]:
+    """The live processes that `pid` has started, and those that these have started, and so on.
+
+    A process that was left behind on purpose belongs to nobody and is not found: its parent has ended.
+    """
+    try:
+        found = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+    return [identity for child in found if (identity := identify(child.pid))]

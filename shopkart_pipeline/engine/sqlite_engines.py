@@ -14,7 +14,6 @@ import threading
 import weakref
 from collections import OrderedDict
 from functools import cache
-from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import create_engine
@@ -36,13 +35,13 @@ def _dialect() -> Dialect:
     return engine.dialect
 
 
-def _connect(path: Path) -> DBAPIConnection:
+def _connect(path: str) -> DBAPIConnection:
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_SECONDS, check_same_thread=False)
     connection.execute("PRAGMA synchronous=NORMAL")
     return cast("DBAPIConnection", connection)
 
 
-def _make_engine(path: Path, connections: int) -> Engine:
+def _make_engine(path: str, connections: int) -> Engine:
     pool = QueuePool(lambda: _connect(path), pool_size=connections, max_overflow=connections, dialect=_dialect())
     url = create_engine(f"sqlite:///{path}").url
     return Engine(pool, _dialect(), url, execution_options={"compiled_cache": _compiled_statements})
@@ -58,20 +57,24 @@ class SqliteEngines:
     def __init__(self, keep: int, connections: int) -> None:
         self._keep = keep
         self._connections = connections
-        self._engines: OrderedDict[Path, tuple[Engine, int]] = OrderedDict()
+        self._engines: OrderedDict[str, tuple[Engine, int]] = OrderedDict()
         self._pid = os.getpid()
         self._turn = threading.Lock()
         weakref.finalize(self, _close, self._engines)
 
-    def get(self, path: Path) -> Engine:
-        """The engine of an existing database file."""
+    def get(self, path: str) -> Engine:
+        """The engine of a database file.
+
+        Raises:
+            FileNotFoundError: there is no such file; SQLite would make an empty one.
+        """
         if self._pid != os.getpid():
             self._forget_those_of_the_parent()
         with self._turn:
             return self._get(path)
 
-    def _get(self, path: Path) -> Engine:
-        inode = path.stat().st_ino
+    def _get(self, path: str) -> Engine:
+        inode = os.stat(path).st_ino  # A string, and not a Path, because this is asked for every statement.
         engine, known_inode = self._engines.get(path, (None, -1))
         if engine is None or known_inode != inode:
             if engine:
@@ -96,7 +99,7 @@ class SqliteEngines:
         self._pid = os.getpid()
 
 
-def _close(engines: "OrderedDict[Path, tuple[Engine, int]]") -> None:
+def _close(engines: "OrderedDict[str, tuple[Engine, int]]") -> None:
     for engine, _ in engines.values():
         engine.dispose()
     engines.clear()

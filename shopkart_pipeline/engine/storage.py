@@ -23,7 +23,7 @@ from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import Sqlit
 from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from shopkart_pipeline.engine.first_open import HomeDatabases, is_stamped
 from shopkart_pipeline.engine.live_events import LiveEvents
@@ -65,16 +65,18 @@ class WarmEventLog(SqliteEventLogStorage):
                 finally:
                     del self._held[shard]
 
-    def _engine(self, shard: str) -> Any:
-        path = Path(self.path_for_shard(shard))
+    def _engine(self, shard: str) -> Engine:
+        path = self.path_for_shard(shard)
         if shard == INDEX_SHARD_NAME:
             return self._index.get(path)
-        if not path.exists():
+        try:
+            engine = self._engines.get(path)
+        except FileNotFoundError:
             self._databases.ensure_event_log(shard)
             self._ready.add(shard)
-        engine = self._engines.get(path)
+            engine = self._engines.get(path)
         if shard not in self._ready:
-            if not is_stamped(path):
+            if not is_stamped(Path(path)):
                 self._initdb(engine)
             self._ready.add(shard)
         return engine
@@ -132,7 +134,7 @@ class WarmRuns(SqliteRunStorage):
 
     @contextmanager
     def connect(self) -> Generator[Connection]:
-        with self._engines.get(self._path).connect() as connection, connection.begin():
+        with self._engines.get(str(self._path)).connect() as connection, connection.begin():
             yield connection
 
     def dispose(self) -> None:
@@ -150,7 +152,7 @@ class WarmSchedules(SqliteScheduleStorage):
 
     @contextmanager
     def connect(self) -> Generator[Connection]:
-        with self._engines.get(self._path).connect() as connection, connection.begin():
+        with self._engines.get(str(self._path)).connect() as connection, connection.begin():
             yield connection
 
     def dispose(self) -> None:

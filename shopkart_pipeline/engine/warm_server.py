@@ -120,6 +120,9 @@ class WarmServer:
         if not self._stopping and not self._paths.folder.exists():
             _logger.info("The home is gone: ending, with all runs")
             self._stop_runs()
+        if not self._stopping and not self._paths.socket.exists():
+            _logger.info("The socket is gone, nobody can reach this server: ending, so that another can start")
+            self._stopping = True
         return self._stopping and not (self._stopping_runs and self._workers.running)
 
     def _stop_runs(self) -> None:
@@ -214,10 +217,12 @@ class WarmServer:
 
     def _fork_run(self, run_id: str) -> forking.Child:
         log = self._paths.run_log(run_id)
+        worker.describe(self._paths)
         return forking.fork_child(lambda: worker.execute_run(self._paths, run_id), log, self._in_child)
 
     def _fork_call(self, target: str) -> forking.Child:
         log = self._paths.calls_log
+        worker.describe(self._paths)
         return forking.fork_child(lambda: worker.call_function(self._paths, target), log, self._in_child)
 
     def _in_child(self) -> None:

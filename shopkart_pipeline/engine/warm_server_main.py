@@ -21,6 +21,7 @@ from shopkart_pipeline.engine.warm_server import WarmServer
 from shopkart_pipeline.engine.watch import Watch
 
 _LOG_FORMAT = "%(asctime)s %(process)d %(message)s"
+_LONGEST_LOG_BYTES = 10_000_000
 _logger = logging.getLogger("warm_server")
 
 
@@ -34,13 +35,14 @@ def main(arguments: Sequence[str]) -> int:
     if lock is None:
         _logger.info("%s has a server already", paths.home)
         return 0
+    _shorten(paths.log, paths.calls_log)
     listening = listen(paths) if given.inherited_socket is None else socket.socket(fileno=given.inherited_socket)
     os.set_inheritable(lock, False)
     listening.set_inheritable(False)
     connections = Connections(listening)
     options = _options(given)
     paths.loading.touch()
-    loaded = preload.load(paths.home, options)
+    loaded = preload.load(paths, options)
     options = preload.with_named_files(options)
     watch = Watch(preload.watched_paths(options), paths.loading)
     server = WarmServer(paths, options, connections, lock, loaded, watch)
@@ -90,6 +92,13 @@ def _options(given: argparse.Namespace) -> ServerOptions:
         terminate_grace_seconds=given.terminate_grace_seconds,
         idle_timeout_seconds=given.idle_timeout_seconds,
     )
+
+
+def _shorten(*logs: Path) -> None:
+    """Empty logs that have grown long; whoever has them open goes on writing at their end."""
+    for log in logs:
+        if log.exists() and log.stat().st_size > _LONGEST_LOG_BYTES:
+            os.truncate(log, 0)
 
 
 def _log_to_standard_error() -> None:

@@ -6,6 +6,8 @@ function as `dagster api execute_run`, so its events are those of any other laun
 
 import importlib
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 from typing import cast
 
 from dagster import DagsterInstance
@@ -23,9 +25,14 @@ def execute_run(paths: WarmPaths, run_id: str) -> int:
     """Execute a run. Returns 0 when its outcome is in the event log, whatever it is."""
     setup_interrupt_handlers()
     with capture_interrupts(), open_from(paths) as instance:
-        _execute_run_command_body(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
+        execute_in(instance, run_id)
         run = instance.get_run_by_id(run_id)
         return 0 if run is None or run.is_finished else 1
+
+
+def execute_in(instance: DagsterInstance, run_id: str) -> None:
+    """Execute a run of an instance in this process; errors are in its event log."""
+    _execute_run_command_body(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
 
 
 def call_function(paths: WarmPaths, target: str) -> int:
@@ -38,7 +45,22 @@ def call_function(paths: WarmPaths, target: str) -> int:
 
 
 def open_from(paths: WarmPaths) -> DagsterInstance:
-    """Open the instance of a home as its launcher described it, or else from its `dagster.yaml`."""
-    if paths.instance_ref.exists():
-        return DagsterInstance.from_ref(deserialize_value(paths.instance_ref.read_text(), InstanceRef))
-    return DagsterInstance.from_config(str(paths.home))
+    """Open the instance of a home."""
+    return DagsterInstance.from_ref(describe(paths))
+
+
+def describe(paths: WarmPaths) -> InstanceRef:
+    """The instance of a home as its launcher described it, or else as its `dagster.yaml` does.
+
+    The server calls this before each fork, so that children have it without reading anything.
+    """
+    described = paths.instance_ref if paths.instance_ref.exists() else paths.home / "dagster.yaml"
+    return _describe(described, described.stat().st_mtime_ns if described.exists() else 0)
+
+
+@lru_cache(maxsize=1)
+def _describe(path: Path, modified_ns: int) -> InstanceRef:
+    del modified_ns  # Part of the key only.
+    if path.suffix == ".json":
+        return deserialize_value(path.read_text(), InstanceRef)
+    return InstanceRef.from_dir(str(path.parent))

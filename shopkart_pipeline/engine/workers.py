@@ -16,10 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from shopkart_pipeline.engine.forking import NEVER_STARTED, Child
-from shopkart_pipeline.engine.process_identity import ProcessIdentity, children, identify
+from shopkart_pipeline.engine.process_identity import ProcessIdentity, identify, started_by
 from shopkart_pipeline.engine.run_records import Ended, NoRecord, Queued, Running, RunRecords
 
 _KEPT_RECORDS = 500
+_LOOK_SECONDS = 2.0
 
 
 @dataclass
@@ -28,6 +29,9 @@ class _Worker:
     is_own_child: bool
     """Only then its exit code can be had; a worker that a former server started can just be watched."""
     kill_at: float | None = None
+    started: tuple[ProcessIdentity, ...] = ()
+    """The processes that it had started when it was last looked at; they outlive it when it is killed."""
+    looked_at: float = 0.0
 
 
 class Workers:
@@ -113,16 +117,25 @@ class Workers:
             self.terminate(run_id, now)
 
     def look_after(self, now: float) -> bool:
-        """Reap what has ended, kill what was asked to end and did not. Returns whether a worker died untimely."""
+        """Reap what has ended, kill what was asked to end and did not, and what a killed worker has left running.
+
+        Returns whether a worker died untimely.
+        """
         someone_died = False
         for worker in list(self._workers.values()):
-            if worker.kill_at is not None and now >= worker.kill_at:
-                _kill_with_all_it_started(worker.record.worker.pid)
+            pid = worker.record.worker.pid
+            is_overdue = worker.kill_at is not None and now >= worker.kill_at
+            if is_overdue or now - worker.looked_at >= _LOOK_SECONDS:
+                worker.started, worker.looked_at = tuple(started_by(pid)), now
+            if is_overdue:
+                _kill_group(pid)
             how, succeeded = _how_it_ended(worker)
             if how:
                 del self._workers[worker.record.run_id]
                 self._end(worker.record, how, succeeded=succeeded)
-                someone_died = someone_died or not succeeded
+                if not succeeded:
+                    someone_died = True
+                    _kill_what_is_left(worker.started)
         return someone_died
 
     def _end(self, record: Running, how: str, *, succeeded: bool) -> None:
@@ -166,12 +179,14 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _kill_with_all_it_started(pid: int) -> None:
-    """Kill a worker's process group and whatever it started in groups of their own, as build tools are."""
-    groups = {pid}
-    for child in children(pid, with_theirs=True):
-        with contextlib.suppress(ProcessLookupError):
-            groups.add(os.getpgid(child))
-    for group in groups:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
+def _kill_what_is_left(started: tuple[ProcessIdentity, ...]) -> None:
+    """Kill the groups of processes that a worker has left behind; build tools have groups of their own."""
+    for process in started:
+        if process.is_alive():
+            with contextlib.suppress(ProcessLookupError):
+                _kill_group(os.getpgid(process.pid))
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)

@@ -45,7 +45,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     yield made
     for pid in made.pids:
         if is_alive(pid):
-            os.killpg(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
 
 
 def sleep_for_long() -> int:
@@ -75,7 +75,7 @@ def test_runs_beyond_the_limit_wait_and_start_in_order(bench: Bench) -> None:
     assert bench.started == runs[:2]
     assert workers.queued == runs[2:]
 
-    os.killpg(workers.running[runs[0]], signal.SIGKILL)
+    os.kill(workers.running[runs[0]], signal.SIGKILL)
     wait_for(lambda: workers.look_after(now=0.0))
     workers.start_waiting()
     assert bench.started == runs[:3]
