@@ -11,8 +11,8 @@
 The room knows Dagster and asset jobs, not our stages. Dagster has few public interfaces for any of this; each private
 one is named where it is used, and Dagster's version is pinned.
 
-Eleven gated stages without work, warm, on two busy cores: 0.14 s from `launch_once` to the first step, 0.45 s to the end
-of the run, 25 to 35 ms for a stage with its check. The same job with Dagster's default launcher and multiprocess
+Eleven gated stages without work, warm, on two busy cores: 0.14 s from `launch_once` to the first step, 0.45 s to the
+end of the run, 25 to 35 ms for a stage with its check. The same job with Dagster's default launcher and multiprocess
 executor, on the same machine within the same minute: 11 s and 66 s. The server holds 115 MB, and each worker adds about
 25 MB of its own.
 """
