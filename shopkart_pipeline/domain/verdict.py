@@ -111,7 +111,7 @@ def _unfit(stage: str, record: StageRecord | None, subject: Subject) -> str:
         return "the stage never ran"
     if record.commit != subject.commit:
         return f"the evidence is about commit {record.commit[:12]}, not {subject.commit[:12]}"
-    if record.subject_digest is None and stage in subject.image_stages:
+    if record.subject_digest is None and stage in subject.image_stages and isinstance(record.result, Evidence):
         return "the evidence does not say which image it is about"
     if record.subject_digest is not None and record.subject_digest != subject.digest:
         return f"the evidence is about {record.subject_digest}, not {subject.digest}"

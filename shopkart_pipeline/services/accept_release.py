@@ -4,21 +4,25 @@ A push to a declared branch becomes one release of each service whose own or sha
 service of the repository is named as not affected. Events of the pipeline itself (`shopkart.*`) ask for the next
 phase. Deciding changes nothing but the list of releases, and deciding twice gives the same answer; the caller
 launches, and only then marks the delivery as done.
+
+A run for production is named after the evidence that was approved, not after the event: "staging is through" and
+"approved" may both find everything in place, and a release must not be rolled out twice for it. Once it was turned
+back, it takes a new approval, and the name is another one.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import NAMESPACE_URL, uuid5
 
-from shopkart_pipeline.domain.canonical import digest_of
-from shopkart_pipeline.domain.declaration import Phase, Service
-from shopkart_pipeline.domain.errors import UntrustedInput
+from shopkart_pipeline.domain.declaration import Phase, Service, Source
+from shopkart_pipeline.domain.errors import NotFound, UntrustedInput
 from shopkart_pipeline.domain.release import Release, release_key
 from shopkart_pipeline.ports.forge import Ignored, Push
 from shopkart_pipeline.ports.inbox import Delivery
-from shopkart_pipeline.services.approve_release import APPROVE, valid_approvals
+from shopkart_pipeline.services.approve_release import weigh_approvals
 from shopkart_pipeline.services.judge_release import evidence_digest, phases_before
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.production_history import last_turn_back
 from shopkart_pipeline.services.requests import RunRequest
 
 PHASE_PASSED = "shopkart.phase_passed"
@@ -65,6 +69,7 @@ def _accept_push(platform: Platform, delivery: Delivery, push: Push) -> Accepted
         return Accepted((), f"ignored: no service is released from {push.repository} branch {push.branch}")
     source = candidates[0].source
     platform.scm.fetch(source, push.sha)
+    push = replace(push, previous_sha=_known(platform, source, push.previous_sha))
     changed = platform.scm.changed_paths(source, push.previous_sha, push.sha)
     affected = [service for service in candidates if is_affected(service, changed)]
     releases = [_release(platform, delivery, push, service) for service in affected]
@@ -73,6 +78,17 @@ def _accept_push(platform: Platform, delivery: Delivery, push: Push) -> Accepted
         [*(f"released {release.name}" for release in releases), *(f"{n} not affected" for n in untouched)]
     )
     return Accepted(tuple(_request(delivery, release, Phase.CI, "merge") for release in releases), outcome)
+
+
+def _known(platform: Platform, source: Source, sha: str | None) -> str | None:
+    """The commit, or None if it is gone (the branch was forced elsewhere): then everything counts as changed."""
+    if sha is None:
+        return None
+    try:
+        platform.scm.fetch(source, sha)
+    except NotFound:
+        return None
+    return sha
 
 
 def is_affected(service: Service, changed_paths: tuple[str, ...]) -> bool:
@@ -114,31 +130,22 @@ def _accept_progress(platform: Platform, delivery: Delivery) -> Accepted:
     if delivery.event == PHASE_PASSED and phase is Phase.CI:
         return Accepted((_request(delivery, release, Phase.STAGING, "continuous integration passed"),), "staging")
     deployment = platform.deployment_of(service, Phase.PRODUCTION)
-    needed = deployment.approvals.required if deployment.approvals else 0
-    given = valid_approvals(platform, release, deployment) if deployment.approvals else ()
-    if len(given) < needed:
-        return Accepted((), f"awaits approval: {len(given)} of {needed} given")
-    return Accepted((_production(platform, release, len(given), needed),), "production")
-
-
-def _production(platform: Platform, release: Release, given: int, needed: int) -> RunRequest:
-    """The run that these approvals ask for. Whichever event comes last asks for it, and all of them for the same one;
-    another approval, or new evidence, asks for another."""
-    service = platform.service(release.service)
-    records = platform.evidence.latest(release.service, release.key)
-    approvals = [
-        entry.entry_hash for entry in platform.ledger.entries(release.service, release.key) if entry.act.verb == APPROVE
-    ]
-    basis = digest_of([evidence_digest(records, phases_before(service, Phase.PRODUCTION)), *approvals])
-    key = f"{release.name}:{Phase.PRODUCTION.value}:{basis}"
-    return RunRequest(key, release.service, release.key, Phase.PRODUCTION, f"{given} of {needed} approvals")
+    records = platform.evidence.latest(service_name, key)
+    count = weigh_approvals(platform, release, deployment, records)
+    words = f"{len(count.approvers)} of {count.required} approvals"
+    if not count.is_enough:
+        return Accepted((), f"awaits approval: {words}")
+    turned_back = last_turn_back(platform, service_name, key, deployment.environment)
+    evidence = evidence_digest(records, phases_before(service, Phase.PRODUCTION))
+    identity = f"{release.name}:{Phase.PRODUCTION.value}:{evidence}:{turned_back}"
+    return Accepted((RunRequest(identity, service_name, key, Phase.PRODUCTION, words),), "production")
 
 
 def _read_progress(delivery: Delivery) -> tuple[str, str, Phase]:
     try:
         body = json.loads(delivery.body)
         return body["service"], body["release_key"], Phase(body["phase"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UntrustedInput(
             f"The event {delivery.event} can't be read.", "Only the pipeline itself sends it."
         ) from error

@@ -1,7 +1,8 @@
 """One tick of a rollout: observe, measure, decide, act once, save.
 
 The effect comes before the save: a worker that dies between the two has its successor decide the same again, and
-every effect may be repeated.
+every effect may be repeated. Turning back is saved before as well: what was measured may not be seen a second time,
+and a successor that does not know of it would send people to the bad version again.
 """
 
 from dataclasses import replace
@@ -9,12 +10,13 @@ from datetime import datetime
 
 from shopkart_pipeline.domain.declaration import Analysis, Deployment
 from shopkart_pipeline.domain.judge import Judgement, JudgePolicy, judge
-from shopkart_pipeline.domain.rollout import Action, Decision, RolloutPhase, next_action
-from shopkart_pipeline.domain.workload import Track, WorkloadSpec
+from shopkart_pipeline.domain.rollout import Action, Decision, RolloutPhase, RolloutPlan, next_action
+from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline.services.platform import Site
-from shopkart_pipeline.services.rollout_document import MAXIMUM_SAMPLES, RolloutDocument, dump
+from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, with_look
 
 _MEASURED = frozenset({RolloutPhase.BAKING, RolloutPhase.PROMOTING})
+_TURNED = frozenset({RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK})
 
 
 def advance(
@@ -31,27 +33,33 @@ def advance(
     """
     observed = site.cluster.observe(deployment.environment, service)
     document = _measure(site, deployment.environment, service, document, now)
-    judgement = judge(document.samples, _policy(deployment.analysis), document.state.phase_since)
+    judgement = judge_document(document, deployment.analysis)
     decision = next_action(document.state, observed, judgement, now)
+    after = _remember(document, decision, observed, now)
+    if decision.state.phase is RolloutPhase.ROLLING_BACK and document.state.phase is not RolloutPhase.ROLLING_BACK:
+        site.cluster.save_rollout(deployment.environment, service, dump(replace(after, shifted_back_at=None)))
     _act(site, deployment, service, document, decision)
-    after = _remember(document, decision, observed.canary_weight_percent, now)
     if after != document or decision.action is not Action.HOLD:
         site.cluster.save_rollout(deployment.environment, service, dump(after))
     return decision, judgement, after
 
 
+def judge_document(document: RolloutDocument, analysis: Analysis) -> Judgement:
+    """What the judge thinks of all that a rollout has measured."""
+    return judge(document.samples, _policy(analysis), document.state.phase_since)
+
+
 def _measure(site: Site, environment: str, service: str, document: RolloutDocument, now: datetime) -> RolloutDocument:
     if document.state.phase not in _MEASURED or document.exposed_at is None:
         return document
-    sample = site.metrics.traffic(environment, service, now)
-    return replace(document, samples=(*document.samples, sample)[-MAXIMUM_SAMPLES:])
+    return with_look(document, site.metrics.traffic(environment, service, now))
 
 
 def _act(site: Site, deployment: Deployment, service: str, document: RolloutDocument, decision: Decision) -> None:
     cluster, environment = site.cluster, deployment.environment
     match decision.action:
         case Action.DEPLOY_CANARY:
-            cluster.apply(environment, service, Track.CANARY, _canary(document.wanted, deployment))
+            cluster.apply(environment, service, Track.CANARY, _canary(document.wanted, document.state.plan))
         case Action.SET_WEIGHT:
             cluster.set_weight(environment, service, decision.weight_percent)
         case Action.UPDATE_STABLE:
@@ -67,23 +75,42 @@ def _act(site: Site, deployment: Deployment, service: str, document: RolloutDocu
             pass
 
 
-def _canary(wanted: WorkloadSpec, deployment: Deployment) -> WorkloadSpec:
+def _canary(wanted: WorkloadSpec, plan: RolloutPlan) -> WorkloadSpec:
     """As many canary replicas as its largest share of the traffic needs, rounded up."""
-    largest = max(step.weight_percent for step in deployment.steps)
+    largest = max(step.weight_percent for step in plan.steps)
     return replace(wanted, replicas=max(1, -(-wanted.replicas * largest // 100)))
 
 
-def _remember(document: RolloutDocument, decision: Decision, weight_percent: int, now: datetime) -> RolloutDocument:
-    after = replace(document, state=decision.state)
+def _remember(document: RolloutDocument, decision: Decision, observed: ServiceStatus, now: datetime) -> RolloutDocument:
+    """The document after a decision, with the times at which things happened first."""
     exposed = decision.action is Action.SET_WEIGHT and decision.weight_percent > 0
-    if exposed and document.exposed_at is None:
-        after = replace(after, exposed_at=now)
-    turned = decision.state.phase is RolloutPhase.ROLLING_BACK
-    if turned and document.detected_at is None:
-        after = replace(after, detected_at=now)
-    if turned and document.shifted_back_at is None and decision.action is Action.SET_WEIGHT:
-        after = replace(after, shifted_back_at=now)
-    return after
+    promoted = decision.action is Action.UPDATE_STABLE or _is_promoting(document, observed)
+    turned = decision.state.phase in _TURNED
+    back = turned and _is_back(document, decision, observed)
+    return replace(
+        document,
+        state=decision.state,
+        exposed_at=document.exposed_at or (now if exposed else None),
+        promoted_at=document.promoted_at or (now if promoted else None),
+        detected_at=document.detected_at or (now if turned else None),
+        shifted_back_at=document.shifted_back_at or (now if back else None),
+    )
+
+
+def _is_promoting(document: RolloutDocument, observed: ServiceStatus) -> bool:
+    taken = observed.stable is not None and observed.stable.spec.digest == document.state.plan.digest
+    return taken and document.state.phase is RolloutPhase.PROMOTING
+
+
+def _is_back(document: RolloutDocument, decision: Decision, observed: ServiceStatus) -> bool:
+    """Whether no request reaches the version that is turned back any more, once the decision is carried out."""
+    if observed.canary_weight_percent != 0 and decision.action is not Action.SET_WEIGHT:
+        return False
+    stable, plan = observed.stable, document.state.plan
+    if stable is None or plan.previous_digest is None:
+        return stable is None
+    untouched = document.promoted_at is None and stable.spec.digest != plan.digest
+    return untouched or (stable.spec.digest == plan.previous_digest and stable.complete)
 
 
 def _policy(analysis: Analysis) -> JudgePolicy:

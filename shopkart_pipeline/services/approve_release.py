@@ -2,21 +2,29 @@
 
 The statement is text that the person signs; it names service, release, environment, image digest, the digest over
 all evidence before production, and when it ends. Signature and statement go into the ledger and are verified again
-whenever they are counted, so neither the ledger's writer nor a re-run stage can stretch what a person agreed to.
+whenever they are counted, so neither the ledger's writer nor a re-run stage can stretch what a person agreed to. It
+ends when the statement says so, or earlier if today's policy says so.
+
+Four eyes: whoever wrote something that would be new in production does not count, also where it was merged by an
+earlier push that never got there.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.declaration import Approvals, Deployment, Phase
 from shopkart_pipeline.domain.errors import PipelineError, Refused, UntrustedInput
+from shopkart_pipeline.domain.evidence import StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome
 from shopkart_pipeline.ports.ledger import Act, Entry
-from shopkart_pipeline.services.judge_release import evidence_digest, image_digest, judge_release, phases_before
+from shopkart_pipeline.services.checkout_source import base_commit
+from shopkart_pipeline.services.judge_release import evidence_digest, image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.production_history import last_turn_back
 
 APPROVE = "approve"
 
@@ -38,16 +46,30 @@ class Statement:
         return canonical_json(self)
 
 
+@dataclass(frozen=True)
+class ApprovalCount:
+    """Who counts, and why others don't."""
+
+    approvers: tuple[str, ...]
+    required: int
+    rejected: tuple[str, ...] = ()
+    """Why a recorded approval does not count, one line each."""
+
+    @property
+    def is_enough(self) -> bool:
+        return len(self.approvers) >= self.required
+
+
 def statement_for(platform: Platform, release: Release, now: datetime) -> Statement:
     """The statement about a release as it stands. Raises `Refused` while something before production is not passed."""
     service = platform.service(release.service)
     deployment = platform.deployment_of(service, Phase.PRODUCTION)
     stages = phases_before(service, Phase.PRODUCTION)
-    verdict = judge_release(platform, release, stages)
+    records = platform.evidence.latest(release.service, release.key)
+    verdict = judge_records(platform, release, stages, records)
     if verdict.outcome is not Outcome.PASS:
         lines = "; ".join(result.line for result in verdict.blocking)
         raise Refused(f"{release.name} can't be approved: {lines}.", "Mend what blocks, then approve.")
-    records = platform.evidence.latest(release.service, release.key)
     expires = now + timedelta(seconds=_policy(deployment).expires_after_seconds)
     return Statement(
         service=release.service,
@@ -67,32 +89,70 @@ def record_approval(platform: Platform, release: Release, statement: Statement, 
         UntrustedInput: the signature is wrong.
     """
     deployment = platform.deployment_of(platform.service(release.service), Phase.PRODUCTION)
-    principal = _check(platform, release, deployment, statement, signature)
+    records, now = platform.evidence.latest(release.service, release.key), platform.clock.now()
+    longest = _policy(deployment).expires_after_seconds
+    if _expiry(statement) > now + timedelta(seconds=longest):
+        raise Refused(
+            f"The approval of {release.name} would count until {statement.expires_at}, which is too long.",
+            f"In {deployment.environment} an approval counts for {longest:.0f} s at most.",
+        )
+    principal = _check(platform, release, deployment, records, statement, signature, now)
     for entry in platform.ledger.entries(release.service, release.key):
         if entry.act.verb == APPROVE and entry.act.body.get("signature") == signature:
             return entry
     body = {"statement": statement.to_bytes().decode(), "signature": signature}
-    act = Act(platform.clock.now(), principal, APPROVE, release.service, release.key, statement.digest, body)
+    act = Act(now, principal, APPROVE, release.service, release.key, statement.digest, body)
     return platform.ledger.append(act)
 
 
 def valid_approvals(platform: Platform, release: Release, deployment: Deployment) -> tuple[str, ...]:
-    """Everybody whose approval counts for the release as it stands now, each once."""
-    found: set[str] = set()
+    """Everybody whose approval is about the release as it stands now, each once."""
+    records = platform.evidence.latest(release.service, release.key)
+    return _count(platform, release, deployment, records, after=0).approvers
+
+
+def weigh_approvals(
+    platform: Platform, release: Release, deployment: Deployment, records: Mapping[str, StageRecord]
+) -> ApprovalCount:
+    """Who counts towards deploying the release now: valid, and given after it was last turned back."""
+    after = last_turn_back(platform, release.service, release.key, deployment.environment)
+    return _count(platform, release, deployment, records, after)
+
+
+def _count(
+    platform: Platform, release: Release, deployment: Deployment, records: Mapping[str, StageRecord], after: int
+) -> ApprovalCount:
+    if deployment.approvals is None:
+        return ApprovalCount((), 0)
+    found, rejected = set[str](), list[str]()
     for entry in platform.ledger.entries(release.service, release.key):
-        if entry.act.verb == APPROVE:
-            try:
-                statement = _read(entry.act.body.get("statement", ""))
-                found.add(_check(platform, release, deployment, statement, entry.act.body.get("signature", "")))
-            except PipelineError:
-                continue
-    return tuple(sorted(found))
+        if entry.act.verb != APPROVE:
+            continue
+        try:
+            if entry.sequence < after:
+                raise Refused(f"{release.name} was turned back after {entry.act.actor} approved it.", "Approve again.")
+            statement, signature = _read(entry.act.body.get("statement", "")), entry.act.body.get("signature", "")
+            found.add(_check(platform, release, deployment, records, statement, signature, entry.act.at))
+        except PipelineError as error:
+            rejected.append(error.what)
+    return ApprovalCount(tuple(sorted(found)), deployment.approvals.required, tuple(rejected))
 
 
-def _check(platform: Platform, release: Release, deployment: Deployment, statement: Statement, signature: str) -> str:
+def _check(
+    platform: Platform,
+    release: Release,
+    deployment: Deployment,
+    records: Mapping[str, StageRecord],
+    statement: Statement,
+    signature: str,
+    given_at: datetime,
+) -> str:
     """The person behind a signed statement, if it counts for the release as it stands now."""
     policy, now = _policy(deployment), platform.clock.now()
-    _check_subject(platform, release, deployment, statement, now)
+    _check_subject(platform, release, deployment, records, statement)
+    ends = min(_expiry(statement), given_at + timedelta(seconds=policy.expires_after_seconds))
+    if ends <= now:
+        raise Refused(f"The approval of {release.name} ended at {ends.isoformat()}.", "Approve again.")
     if policy.allowed_signers is None:
         raise Refused(
             f"Nobody can approve for {deployment.environment}: no allowed-signers file is declared.",
@@ -104,19 +164,32 @@ def _check(platform: Platform, release: Release, deployment: Deployment, stateme
             f"{principal} is not among the approvers of {deployment.environment}.",
             f"Approvers are: {', '.join(policy.approvers)}.",
         )
-    if policy.four_eyes and principal in release.people:
-        raise Refused(
-            f"{principal} wrote part of {release.name} and can't approve it (four eyes).",
-            f"Ask one of: {', '.join(name for name in policy.approvers if name not in release.people)}.",
-        )
+    if policy.four_eyes:
+        _check_four_eyes(platform, release, principal, policy)
     return principal
 
 
+def _check_four_eyes(platform: Platform, release: Release, principal: str, policy: Approvals) -> None:
+    source, base = platform.service(release.service).source, base_commit(platform, release)
+    commits = platform.scm.commits(source, base, release.sha) if base is not None else ()
+    people = {*release.people, *(person.email for each in commits for person in (each.author, each.committer))}
+    writers = {email.casefold() for email in people}
+    if principal.casefold() in writers:
+        others = [name for name in policy.approvers if name.casefold() not in writers]
+        raise Refused(
+            f"{principal} wrote part of {release.name} and can't approve it (four eyes).",
+            f"Ask one of: {', '.join(others)}." if others else "Name another approver in the declaration.",
+        )
+
+
 def _check_subject(
-    platform: Platform, release: Release, deployment: Deployment, statement: Statement, now: datetime
+    platform: Platform,
+    release: Release,
+    deployment: Deployment,
+    records: Mapping[str, StageRecord],
+    statement: Statement,
 ) -> None:
     service = platform.service(release.service)
-    records = platform.evidence.latest(release.service, release.key)
     wanted = {
         "service": release.service,
         "release_key": release.key,
@@ -130,8 +203,6 @@ def _check_subject(
         wrong.append(f"kind is {statement.kind}")
     if wrong:
         raise Refused(f"The approval is not about {release.name} as it stands: {'; '.join(wrong)}.", "Approve again.")
-    if datetime.fromisoformat(statement.expires_at) <= now:
-        raise Refused(f"The approval of {release.name} ended at {statement.expires_at}.", "Approve again.")
 
 
 def _policy(deployment: Deployment) -> Approvals:
@@ -142,8 +213,16 @@ def _policy(deployment: Deployment) -> Approvals:
 
 def _read(text: str) -> Statement:
     try:
-        statement = Statement(**json.loads(text))
-        datetime.fromisoformat(statement.expires_at)
-    except (TypeError, ValueError) as error:
+        return Statement(**json.loads(text))
+    except (TypeError, ValueError, RecursionError) as error:
         raise UntrustedInput("The approval can't be read.", "Approve again.") from error
-    return statement
+
+
+def _expiry(statement: Statement) -> datetime:
+    try:
+        expires = datetime.fromisoformat(statement.expires_at)
+    except (TypeError, ValueError) as error:
+        raise UntrustedInput("The approval does not say when it ends.", "Approve again.") from error
+    if expires.tzinfo is None:
+        raise UntrustedInput("The approval ends at a time without zone.", "Approve again.")
+    return expires

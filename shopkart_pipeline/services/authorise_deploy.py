@@ -2,17 +2,20 @@
 
 Checks in a user interface show; this one enforces. It recomputes the verdict over every stage before production from
 stored evidence under today's policy, asks the registry whether it holds that digest, and counts the approvals anew.
-Pressing "materialize" by hand, skipping a stage or writing a report into the event log changes nothing about it.
+Evidence is read once, so that verdict, digest and approvals are about one state of things, and the digest that is
+returned is the one to deploy. Approvals from before the release was last turned back don't count: whoever gave them
+did not know. Pressing "materialize" by hand, skipping a stage or writing a report into the event log changes nothing
+about it.
 """
 
 from dataclasses import dataclass
 
 from shopkart_pipeline.domain.declaration import Phase
-from shopkart_pipeline.domain.errors import Refused
+from shopkart_pipeline.domain.errors import Refused, ToolUnavailable
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome, Verdict
-from shopkart_pipeline.services.approve_release import valid_approvals
-from shopkart_pipeline.services.judge_release import image_digest, judge_release, phases_before
+from shopkart_pipeline.services.approve_release import weigh_approvals
+from shopkart_pipeline.services.judge_release import image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
 
 
@@ -29,24 +32,31 @@ def authorise_deploy(platform: Platform, release: Release) -> Authorisation:
     """Leave to bring a release to production.
 
     Raises:
-        Refused: naming every line that is not passed, and every approval that is missing.
+        Refused: naming every line that is not passed, and every approval that is missing or does not count.
     """
     service = platform.service(release.service)
     deployment = platform.deployment_of(service, Phase.PRODUCTION)
-    verdict = judge_release(platform, release, phases_before(service, Phase.PRODUCTION))
-    digest = image_digest(service, platform.evidence.latest(release.service, release.key))
+    records = platform.evidence.latest(release.service, release.key)
+    verdict = judge_records(platform, release, phases_before(service, Phase.PRODUCTION), records)
+    digest = image_digest(service, records)
     reasons = [result.line for result in verdict.blocking]
-    if digest is None:
-        reasons.append("image: missing: no image was built")
-    elif not platform.registry.has(service.name, digest):
-        reasons.append(f"registry: missing: {platform.registry.name} does not hold {digest}")
-    approvers = valid_approvals(platform, release, deployment) if deployment.approvals else ()
-    required = deployment.approvals.required if deployment.approvals else 0
-    if len(approvers) < required:
-        reasons.append(f"approval: missing: {len(approvers)} of {required} valid approvals")
+    reasons += ["image: missing: no image was built"] if digest is None else _not_in_registry(platform, release, digest)
+    approvals = weigh_approvals(platform, release, deployment, records)
+    if len(approvals.approvers) < approvals.required:
+        counted = f"{len(approvals.approvers)} of {approvals.required} valid approvals"
+        reasons.append("; ".join([f"approval: missing: {counted}", *approvals.rejected]))
     if digest is None or verdict.outcome is not Outcome.PASS or reasons:
         raise Refused(
-            f"{release.name} may not go to {deployment.environment}: {'; '.join(reasons)}.",
+            f"{release.name} may not go to {deployment.environment}: {'; '.join(reasons) or 'nothing was judged'}.",
             f"See `shopkart show {release.name}`; run what is missing, mend what failed, or ask for approval.",
         )
-    return Authorisation(digest, verdict, approvers)
+    return Authorisation(digest, verdict, approvals.approvers)
+
+
+def _not_in_registry(platform: Platform, release: Release, digest: str) -> list[str]:
+    try:
+        if platform.registry.has(release.service, digest):
+            return []
+    except ToolUnavailable as error:
+        return [f"registry: missing: {error.what}"]
+    return [f"registry: missing: {platform.registry.name} does not hold {digest}"]

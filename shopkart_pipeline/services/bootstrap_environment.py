@@ -2,7 +2,8 @@
 
 Every pipeline begins beside something that runs already. Taking it over builds the commit that runs, places it in
 both environments and says so in the ledger; from then on the only way in is a release. An environment that had a
-placement before is refused, so this can't be used to get around the gates.
+release of its own before is refused, so this can't be used to get around the gates; one that was taken over a moment
+ago, by a run that was killed before it came to the other, is left as it is.
 """
 
 from datetime import timedelta
@@ -18,9 +19,10 @@ from shopkart_pipeline.services.build_artifacts import (
     install_dependencies,
     publish_image,
 )
+from shopkart_pipeline.services.drive_rollout import TICK_SECONDS
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import BOOTSTRAP, Placed, current, record_placement
-from shopkart_pipeline.services.roll_out import TICK_SECONDS, workload_spec
+from shopkart_pipeline.services.roll_out import workload_spec
 
 
 def build_present_version(platform: Platform, service_name: str, sha: str, actor: str) -> tuple[Release, str]:
@@ -34,8 +36,8 @@ def build_present_version(platform: Platform, service_name: str, sha: str, actor
     platform.evidence.add_release(release)
     _require(install_dependencies(platform, release, _stage(service, StageKind.DEPENDENCIES)))
     _require(build_application(platform, release, _stage(service, StageKind.APPLICATION)))
-    _require(build_image(platform, release, _stage(service, StageKind.IMAGE)))
-    return release, _require(publish_image(platform, release)).facts["digest"]
+    built = _require(build_image(platform, release, _stage(service, StageKind.IMAGE)))
+    return release, _require(publish_image(platform, release, built.facts["digest"])).facts["digest"]
 
 
 def take_over(platform: Platform, release: Release, digest: str) -> tuple[Placed, ...]:
@@ -47,7 +49,8 @@ def take_over(platform: Platform, release: Release, digest: str) -> tuple[Placed
     service = platform.service(release.service)
     deployments = tuple(service.deployments.values())
     for deployment in deployments:
-        if current(platform, service.name, deployment.environment) is not None:
+        there = current(platform, service.name, deployment.environment)
+        if there is not None and (there.how, there.release_key, there.digest) != (BOOTSTRAP, release.key, digest):
             raise Refused(f"{service.name} is in {deployment.environment} already.", "Release a change instead.")
     for deployment in deployments:
         spec = workload_spec(service, deployment, release, digest)
@@ -57,6 +60,9 @@ def take_over(platform: Platform, release: Release, digest: str) -> tuple[Placed
 
 
 def _placed(platform: Platform, service: Service, deployment: Deployment, release: Release, digest: str) -> Placed:
+    there = current(platform, service.name, deployment.environment)
+    if there is not None:
+        return there
     deadline = platform.clock.now() + timedelta(seconds=deployment.deadline_seconds)
     cluster = platform.sites[deployment.environment].cluster
     while platform.clock.now() < deadline:

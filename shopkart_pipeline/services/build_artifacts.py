@@ -1,13 +1,13 @@
 """From source to an image in the registry: install, build, assemble, push. Built once; a digest from then on.
 
-An environment is keyed by what determines it (the locks of the service and the tool), so releases that lock the
-same dependencies share one. The image's time is the commit's: the same commit gives the same digest.
+An environment is keyed by what determines it (the locks of the service and the tool), so releases that lock the same
+dependencies share one. The image's time is the commit's: the same commit gives the same digest.
 """
 
 import hashlib
 from pathlib import Path
 
-from shopkart_pipeline.domain.declaration import Service, Stage
+from shopkart_pipeline.domain.declaration import Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import Conflict
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, ToolRun
 from shopkart_pipeline.domain.release import Release
@@ -29,12 +29,23 @@ def install_dependencies(platform: Platform, release: Release, stage: Stage) -> 
 
 
 def environment(platform: Platform, release: Release) -> Path:
-    """Where the release's environment is; its name is a digest over the locks of the service."""
+    """Where the release's environment is; its name is a digest over the locks of the service, and over the commit where
+    nothing is locked: then nothing says that two commits need the same."""
     service = platform.service(release.service)
     digest = hashlib.sha256(f"{platform.application_builder.name}\0{service.name}\0".encode())
-    for lock in sorted((tree(platform, release) / service.source.path).glob("*.lock")):
+    locks = _locks(service, tree(platform, release) / service.source.path)
+    for lock in locks:
         digest.update(lock.name.encode() + b"\0" + lock.read_bytes() + b"\0")
+    if not locks:
+        digest.update(release.sha.encode())
     return platform.workspace.environment(digest.hexdigest()[:32])
+
+
+def _locks(service: Service, folder: Path) -> list[Path]:
+    """Files that determine what is installed: those called so, and the one that the declaration names."""
+    named = (stage.options.get("lock") for stage in service.stages if stage.kind is StageKind.DEPENDENCIES)
+    declared = {folder / name for name in named if name}
+    return sorted(path for path in {*folder.glob("*.lock"), *declared} if path.is_file())
 
 
 def build_application(platform: Platform, release: Release, stage: Stage) -> ToolRun:
@@ -81,10 +92,12 @@ def build_image(platform: Platform, release: Release, stage: Stage) -> ToolRun:
     return ToolRun(evidence)
 
 
-def publish_image(platform: Platform, release: Release) -> ToolRun:
-    """Push the image and have the registry confirm its digest."""
+def publish_image(platform: Platform, release: Release, digest: str) -> ToolRun:
+    """Push the image that the evidence names, and have the registry confirm its digest."""
     service = platform.service(release.service)
-    digest = platform.registry.push(platform.workspace.layout(release), service.name, release.key)
+    pushed = platform.registry.push(platform.workspace.layout(release), service.name, release.key)
+    if pushed != digest:
+        return ToolRun(EvidenceMissing(f"the image on disk is {pushed}, not {digest}; build the image again"))
     confirmed = platform.registry.resolve(service.name, release.key)
     if confirmed != digest or not platform.registry.has(service.name, digest):
         raise Conflict(f"The registry holds {confirmed} under {release.key}, not {digest}.", "Look who pushed it.")

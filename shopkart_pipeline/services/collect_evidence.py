@@ -1,32 +1,65 @@
 """Give a tool what it needs, and keep what it says.
 
 The tool is the one that the declaration names; `auto` takes the first of the preferred ones that is there. A kind of
-stage without any usable tool has missing evidence, with every tool's own reason.
+stage without any usable tool has missing evidence, with every tool's own reason. Tests against a deployment count
+only if it was this image that answered: another release may take staging in the middle of them.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
+from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 from shopkart_pipeline.services.build_artifacts import environment
 from shopkart_pipeline.services.checkout_source import base_commit, base_tree, tree
-from shopkart_pipeline.services.judge_release import image_digest, stages_before
+from shopkart_pipeline.services.judge_release import stages_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current
 
 _DEPLOYED_TESTS = frozenset({StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS})
 
 
-def collect_evidence(platform: Platform, release: Release, stage: Stage) -> ToolRun:
-    """Run the stage's tool."""
+def collect_evidence(platform: Platform, release: Release, stage: Stage, image: str | None) -> ToolRun:
+    """Run the stage's tool.
+
+    Args:
+        platform: the ports.
+        release: which release.
+        stage: which stage.
+        image: digest of the image that the stage is about; None for stages that come before there is one.
+    """
     scanner = _choose(platform, stage)
     if isinstance(scanner, EvidenceMissing):
         return ToolRun(scanner)
+    service = platform.service(release.service)
+    if StageKind.STAGING not in _kinds_before(service, stage):
+        return _scan(platform, release, stage, image, scanner)
+    stranger = _stranger_in_staging(platform, release, image)
+    run = ToolRun(EvidenceMissing(stranger)) if stranger else _scan(platform, release, stage, image, scanner)
+    stranger = stranger or _stranger_in_staging(platform, release, image)
+    return ToolRun(EvidenceMissing(stranger), run.raw) if stranger else run
+
+
+def _scan(platform: Platform, release: Release, stage: Stage, image: str | None, scanner: Scanner) -> ToolRun:
     with platform.workspace.scratch() as scratch:
-        return scanner.scan(_request(platform, release, stage, scratch))
+        return scanner.scan(_request(platform, release, stage, image, scratch))
+
+
+def _stranger_in_staging(platform: Platform, release: Release, image: str | None) -> str | None:
+    """Why what answers in staging is not this image; None if it is."""
+    name = platform.environment_of(Phase.STAGING).name
+    stable = platform.sites[name].cluster.observe(name, release.service).stable
+    if stable is None:
+        return f"nothing runs in {name}: the tests would prove nothing"
+    if stable.spec.digest != image:
+        return f"{name} runs {stable.spec.digest}, not {image}: the tests would prove nothing"
+    return None
+
+
+def _kinds_before(service: Service, stage: Stage) -> set[StageKind]:
+    return {service.stage(name).kind for name in stages_before(service, stage)}
 
 
 def _choose(platform: Platform, stage: Stage) -> Scanner | EvidenceMissing:
@@ -40,10 +73,9 @@ def _choose(platform: Platform, stage: Stage) -> Scanner | EvidenceMissing:
     return EvidenceMissing("; ".join(reasons) or f"no tool called {stage.tool} serves {stage.kind.value}")
 
 
-def _request(platform: Platform, release: Release, stage: Stage, scratch: Path) -> ScanRequest:
+def _request(platform: Platform, release: Release, stage: Stage, image: str | None, scratch: Path) -> ScanRequest:
     service = platform.service(release.service)
-    before = {service.stage(name).kind for name in stages_before(service, stage)}
-    records = platform.evidence.latest(release.service, release.key)
+    before = _kinds_before(service, stage)
     folder = scratch / "stage"
     folder.mkdir()
     return ScanRequest(
@@ -57,7 +89,7 @@ def _request(platform: Platform, release: Release, stage: Stage, scratch: Path) 
         base_tree=base_tree(platform, release),
         environment=environment(platform, release) if StageKind.DEPENDENCIES in before else None,
         image=platform.workspace.layout(release) if StageKind.IMAGE in before else None,
-        image_digest=image_digest(service, records) if StageKind.IMAGE in before else None,
+        image_digest=image,
         url=_staging_url(platform, release) if stage.phase is Phase.STAGING else None,
         variables=_variables(platform, release, stage),
         reports=_reports(platform, release, stage, scratch),

@@ -20,10 +20,28 @@ MAXIMUM_EVIDENCE_AGE_SECONDS = 14 * 24 * 3600.0
 
 def judge_release(platform: Platform, release: Release, stages: Collection[str]) -> Verdict:
     """The verdict over the named stages of a release, under today's policy."""
+    return judge_records(platform, release, stages, platform.evidence.latest(release.service, release.key))
+
+
+def judge_records(
+    platform: Platform, release: Release, stages: Collection[str], records: Mapping[str, StageRecord]
+) -> Verdict:
+    """As `judge_release`, over records that were read already: who decides must look at one state of things."""
     service = platform.service(release.service)
-    records = platform.evidence.latest(release.service, release.key)
-    subject = Subject(release.sha, image_digest(service, records), platform.clock.now(), MAXIMUM_EVIDENCE_AGE_SECONDS)
+    subject = Subject(
+        commit=release.sha,
+        digest=image_digest(service, records),
+        now=platform.clock.now(),
+        maximum_age_seconds=MAXIMUM_EVIDENCE_AGE_SECONDS,
+        image_stages=frozenset(stage.name for stage in service.stages if is_about_image(service, stage)),
+    )
     return judge_stages({name: gates_of(service, name) for name in stages}, records, subject)
+
+
+def is_about_image(service: Service, stage: Stage) -> bool:
+    """Whether a stage makes the image or looks at it: then its evidence counts for that digest alone."""
+    kinds = {stage.kind, *(service.stage(name).kind for name in stages_before(service, stage))}
+    return StageKind.IMAGE in kinds
 
 
 def gates_of(service: Service, stage: str) -> tuple[Gate, ...]:

@@ -1,18 +1,20 @@
 """A rollback opens an incident: what is known goes into its timeline, what can't be known is named.
 
-Recovery is verified, not assumed: it is the first moment after the traffic went back at which stable answered a
-window of requests within its objective. A metrics server or a log store that is silent makes the incident say so.
+Recovery is verified, not assumed: it is the first moment after the traffic went back at which stable answered enough
+requests within its objective. A metrics server or a log store that is silent makes the incident say so. People are
+not named: who asked for a rollback stands in the ledger.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.incident import ErrorSignature, Incident, IncidentStep, TimelineEntry
 from shopkart_pipeline.domain.judge import Judgement
 from shopkart_pipeline.domain.release import Release
-from shopkart_pipeline.domain.traffic import MetricsMissing
+from shopkart_pipeline.domain.traffic import MetricsMissing, TrafficSample
 from shopkart_pipeline.ports.telemetry import LogLine, LogsMissing
 from shopkart_pipeline.services.platform import Platform, Site
 from shopkart_pipeline.services.rollout_document import RolloutDocument
@@ -30,12 +32,22 @@ def open_incident(
     release: Release,
     document: RolloutDocument,
     judgement: Judgement | None,
+    wait: Callable[[], None] = lambda: None,
 ) -> Incident:
-    """Open, fill and keep the incident of a rolled-back release; calling again gives the same incident."""
+    """Open, fill and keep the incident of a rolled-back release; calling again replaces it.
+
+    Args:
+        platform: the ports.
+        deployment: where it happened.
+        release: what was rolled back.
+        document: how the rollout went.
+        judgement: what the judge thought at last; None where the canary was never measured.
+        wait: called between looks at the metrics, such as to keep a lease.
+    """
     site = platform.sites[deployment.environment]
     incident = _opened(deployment, release, document, judgement)
     incident = _inspect_logs(platform, site, deployment, document, incident)
-    incident = _verify_recovery(platform, site, deployment, document, incident)
+    incident = _verify_recovery(platform, site, deployment, incident, wait)
     drafted_at = platform.clock.now()
     incident = incident.with_entry(drafted_at, IncidentStep.POSTMORTEM_DRAFTED, "the postmortem was drafted from facts")
     platform.incidents.save(incident, write_postmortem(incident, release, document))
@@ -47,12 +59,16 @@ def _opened(
 ) -> Incident:
     plan, entries = document.state.plan, list[TimelineEntry]()
     if document.exposed_at is not None:
-        text = f"the canary of {release.name} got its first share of production traffic"
+        text = f"the canary of {release.name} got its first share of the traffic"
         entries.append(TimelineEntry(document.exposed_at, IncidentStep.INTRODUCED, text))
-    if document.detected_at is not None:
-        entries.append(TimelineEntry(document.detected_at, IncidentStep.DETECTED, document.state.reason))
+    elif document.promoted_at is not None:
+        text = f"{release.name} began to replace what ran before, by a rolling update without canary"
+        entries.append(TimelineEntry(document.promoted_at, IncidentStep.INTRODUCED, text))
+    detected_at = document.detected_at or document.state.phase_since
+    entries.append(TimelineEntry(detected_at, IncidentStep.DETECTED, document.state.reason))
     if document.shifted_back_at is not None:
-        text = f"all traffic went back to stable ({plan.previous_digest or 'none'})"
+        where = f"all traffic went back to stable ({plan.previous_digest})"
+        text = where if plan.previous_digest else "the version was removed; none ran before it"
         entries.append(TimelineEntry(document.shifted_back_at, IncidentStep.ROLLED_BACK, text))
     return Incident(
         id=f"{release.service}-{release.key}-{deployment.environment}",
@@ -63,9 +79,19 @@ def _opened(
         reason=document.state.reason,
         failed_requests=judgement.canary.errors if judgement else 0,
         answered_requests=judgement.canary.requests if judgement else 0,
-        timeline=tuple(entries) or (TimelineEntry(document.started_at, IncidentStep.DETECTED, document.state.reason),),
-        missing=() if judgement else ("Requests of the canary were never measured.",),
+        timeline=tuple(entries),
+        missing=_unmeasured(document),
     )
+
+
+def _unmeasured(document: RolloutDocument) -> tuple[str, ...]:
+    failed = f"{document.failed_looks} looks at the metrics failed"
+    why = f"{failed}, the last one because {document.unseen.reason}" if document.unseen else failed
+    if document.exposed_at is None:
+        return ("The version got no traffic as a canary, so its requests were not measured.",)
+    if not document.was_measured:
+        return (f"Requests of the canary were never measured: {why}.",)
+    return (f"Requests are a lower bound: {why}.",) if document.unseen else ()
 
 
 def _inspect_logs(
@@ -78,7 +104,10 @@ def _inspect_logs(
     if not lines:
         return _lacking(incident, "The logs hold no error line of that time.")
     signatures = _signatures(lines)
-    main = signatures[0]
+    own = [signature for signature in signatures if signature.release_key == incident.suspected_release]
+    if not own:
+        return _lacking(replace(incident, signatures=signatures), "No error line of that time is the release's own.")
+    main = own[0]
     text = f"{main.count} error lines of the kind {main.signature!r} from {main.release_key}: {main.example}"
     found = incident.with_entry(until, IncidentStep.LOGS_INSPECTED, text)
     return replace(found, signatures=signatures)
@@ -95,36 +124,32 @@ def _signatures(lines: tuple[LogLine, ...]) -> tuple[ErrorSignature, ...]:
 
 
 def _verify_recovery(
-    platform: Platform, site: Site, deployment: Deployment, document: RolloutDocument, incident: Incident
+    platform: Platform, site: Site, deployment: Deployment, incident: Incident, wait: Callable[[], None]
 ) -> Incident:
     limit = next((each.limit for each in deployment.objectives if each.measure == "error_ratio"), 0.01)
     deadline = platform.clock.now() + timedelta(seconds=RECOVERY_DEADLINE_SECONDS)
-    reason = "no request was measured"
+    before, reason = _look(platform, site, deployment, incident), "no request was measured"
     while platform.clock.now() < deadline:
-        window = _window(platform, site, deployment.environment, incident.service)
-        if isinstance(window, str):
-            reason = window
-        elif window[1] <= limit:
-            at, ratio = window
-            text = f"stable answers within its objective: error ratio {ratio:.3f} <= {limit:.3f}"
-            return incident.with_entry(at, IncidentStep.RECOVERED, text)
+        wait()
+        platform.clock.sleep(RECOVERY_WINDOW_SECONDS)
+        after = _look(platform, site, deployment, incident)
+        if isinstance(after, MetricsMissing) or isinstance(before, MetricsMissing):
+            reason = after.reason if isinstance(after, MetricsMissing) else reason
+            before = after
+            continue
+        growth = after.stable - before.stable
+        if growth.requests < RECOVERY_MINIMUM_REQUESTS:
+            reason = f"stable answered only {growth.requests} requests"
+        elif growth.error_ratio <= limit:
+            text = f"stable answers within its objective: error ratio {growth.error_ratio:.3f} <= {limit:.3f}"
+            return incident.with_entry(after.at, IncidentStep.RECOVERED, text)
         else:
-            reason = f"the error ratio stayed at {window[1]:.3f} > {limit:.3f}"
+            before, reason = after, f"the error ratio stayed at {growth.error_ratio:.3f} > {limit:.3f}"
     return _lacking(incident, f"Recovery was not verified within {RECOVERY_DEADLINE_SECONDS:.0f} s: {reason}.")
 
 
-def _window(platform: Platform, site: Site, environment: str, service: str) -> tuple[datetime, float] | str:
-    """The end of one window and stable's error ratio in it, or why that is not known."""
-    before = site.metrics.traffic(environment, service, platform.clock.now())
-    platform.clock.sleep(RECOVERY_WINDOW_SECONDS)
-    after = site.metrics.traffic(environment, service, platform.clock.now())
-    if isinstance(before, MetricsMissing) or isinstance(after, MetricsMissing):
-        missing = before if isinstance(before, MetricsMissing) else after
-        return missing.reason if isinstance(missing, MetricsMissing) else "no metrics"
-    growth = after.stable - before.stable
-    if growth.requests < RECOVERY_MINIMUM_REQUESTS:
-        return f"stable answered only {growth.requests} requests in {RECOVERY_WINDOW_SECONDS:.0f} s"
-    return after.at, growth.error_ratio
+def _look(platform: Platform, site: Site, deployment: Deployment, incident: Incident) -> TrafficSample | MetricsMissing:
+    return site.metrics.traffic(deployment.environment, incident.service, platform.clock.now())
 
 
 def _lacking(incident: Incident, text: str) -> Incident:

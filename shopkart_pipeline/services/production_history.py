@@ -7,6 +7,8 @@ from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.platform import Platform
 
 PROMOTE, ROLL_BACK, BOOTSTRAP = "promote", "roll_back", "bootstrap"
+TURN_BACK = "turn_back"
+"""A release left an environment again, or never got through: by the judge, by a deadline or by hand."""
 _PLACED = frozenset({PROMOTE, ROLL_BACK, BOOTSTRAP})
 
 
@@ -24,9 +26,27 @@ class Placed:
 def record_placement(
     platform: Platform, verb: str, service: str, environment: str, placed: Placed, actor: str, reason: str
 ) -> None:
-    """Write into the ledger that a release took an environment."""
+    """Write into the ledger that a release took an environment; saying it again changes nothing."""
     body = {"environment": environment, "commit": placed.commit, "reason": reason}
-    platform.ledger.append(Act(placed.at, actor, verb, service, placed.release_key, placed.digest, body))
+    _append_once(platform, Act(placed.at, actor, verb, service, placed.release_key, placed.digest, body))
+
+
+def record_turn_back(
+    platform: Platform, service: str, environment: str, turned: Placed, actor: str, reason: str
+) -> None:
+    """Write into the ledger that a release was turned back; saying it again changes nothing."""
+    body = {"environment": environment, "commit": turned.commit, "reason": reason}
+    _append_once(platform, Act(turned.at, actor, TURN_BACK, service, turned.release_key, turned.digest, body))
+
+
+def last_turn_back(platform: Platform, service: str, release_key: str, environment: str) -> int:
+    """The number of the ledger's newest entry that says that the release was turned back; 0 if none does."""
+    numbers = (
+        entry.sequence
+        for entry in platform.ledger.entries(service, release_key)
+        if entry.act.verb == TURN_BACK and entry.act.body.get("environment") == environment
+    )
+    return max(numbers, default=0)
 
 
 def placements(platform: Platform, service: str, environment: str) -> tuple[Placed, ...]:
@@ -42,3 +62,19 @@ def current(platform: Platform, service: str, environment: str) -> Placed | None
     """The release that took the environment last; None before the first."""
     history = placements(platform, service, environment)
     return history[-1] if history else None
+
+
+def before_current(platform: Platform, service: str, environment: str) -> Placed | None:
+    """Where a rollback goes: the release that the present one replaced. What was rolled back is no way back."""
+    standing: list[Placed] = []
+    for placed in placements(platform, service, environment):
+        while placed.how == ROLL_BACK and standing and standing[-1].digest != placed.digest:
+            standing.pop()
+        if not standing or standing[-1].digest != placed.digest:
+            standing.append(placed)
+    return standing[-2] if len(standing) > 1 else None
+
+
+def _append_once(platform: Platform, act: Act) -> None:
+    if all(entry.act != act for entry in platform.ledger.entries(act.service, act.release_key)):
+        platform.ledger.append(act)

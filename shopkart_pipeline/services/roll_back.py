@@ -1,20 +1,29 @@
-"""Back to the release before, by hand: no rebuild, no rescan, no new approval.
+"""Back to the release before: no rebuild, no rescan, no new approval.
 
 The request goes into the ledger first. A rollout that is under way is turned back by whoever drives it; if nobody
 does any more, this command does. Otherwise stable takes the digest that was there before the current one, by the
-cluster's own rolling update, the traffic first.
+cluster's own rolling update, the traffic first. Releases that were themselves rolled back are no way back: asking
+twice goes two releases back, not forth again.
 """
 
 from dataclasses import replace
 
 from shopkart_pipeline.domain.declaration import Deployment, Phase, Service
 from shopkart_pipeline.domain.errors import Refused
-from shopkart_pipeline.domain.rollout import FINAL_PHASES
+from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.ledger import Act
+from shopkart_pipeline.services.drive_rollout import ABORT, leased
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.production_history import ROLL_BACK, Placed, placements, record_placement
-from shopkart_pipeline.services.roll_out import ABORT, drive, leased, workload_spec
+from shopkart_pipeline.services.production_history import (
+    ROLL_BACK,
+    Placed,
+    before_current,
+    current,
+    record_placement,
+    record_turn_back,
+)
+from shopkart_pipeline.services.roll_out import turn_back, workload_spec
 from shopkart_pipeline.services.rollout_document import RolloutDocument, load
 
 
@@ -26,14 +35,32 @@ def roll_back(platform: Platform, service_name: str, actor: str, reason: str, ru
     """
     service = platform.service(service_name)
     deployment = platform.deployment_of(service, Phase.PRODUCTION)
-    site = platform.sites[deployment.environment]
-    saved = load(site.cluster.load_rollout(deployment.environment, service_name))
-    if saved is not None and saved.state.phase not in FINAL_PHASES:
-        _ask(platform, deployment, service_name, saved, actor, reason)
-        with leased(platform, deployment, service_name, run_id):
-            return _finish(platform, deployment, service_name, run_id)
+    under_way = _saved(platform, deployment, service_name)
+    if under_way is not None and under_way.state.phase not in FINAL_PHASES:
+        _ask(platform, deployment, service_name, under_way, actor, reason)
+    else:
+        under_way = None
     with leased(platform, deployment, service_name, run_id):
+        _turn_back_leftover(platform, deployment, service_name, reason, run_id)
+        if under_way is not None and not _got_through(platform, deployment, service_name, under_way):
+            return _standing(platform, deployment, service_name)
         return _restore(platform, deployment, service, actor, reason)
+
+
+def roll_back_abandoned(platform: Platform, service_name: str, release_key: str, run_id: str) -> bool:
+    """Turn a rollout back that nobody drives any more; False if by now it has ended or somebody drives it."""
+    deployment = platform.deployment_of(platform.service(service_name), Phase.PRODUCTION)
+    with leased(platform, deployment, service_name, run_id):
+        saved = _saved(platform, deployment, service_name)
+        if saved is None or saved.concluded or saved.state.plan.release_key != release_key:
+            return False
+        turn_back(platform, deployment, service_name, saved, "its worker was lost", run_id)
+        return True
+
+
+def _saved(platform: Platform, deployment: Deployment, service: str) -> RolloutDocument | None:
+    cluster = platform.sites[deployment.environment].cluster
+    return load(cluster.load_rollout(deployment.environment, service))
 
 
 def _ask(
@@ -44,30 +71,37 @@ def _ask(
     platform.ledger.append(Act(now, actor, ABORT, service, plan.release_key, plan.digest, body))
 
 
-def _finish(platform: Platform, deployment: Deployment, service: str, run_id: str) -> Placed:
-    """The lease is ours: either the driver has turned the rollout back, or it is gone and we do."""
-    site = platform.sites[deployment.environment]
-    saved = load(site.cluster.load_rollout(deployment.environment, service))
-    if saved is not None and saved.state.phase not in FINAL_PHASES:
-        release = platform.evidence.release(service, saved.state.plan.release_key)
-        drive(platform, site, deployment, release, saved, run_id)
-    return _current(platform, service, deployment)
+def _turn_back_leftover(platform: Platform, deployment: Deployment, service: str, reason: str, run_id: str) -> None:
+    """The lease is ours: either the driver has ended the rollout, or it is gone and we do."""
+    saved = _saved(platform, deployment, service)
+    if saved is not None and not saved.concluded:
+        turn_back(platform, deployment, service, saved, f"turned back on request: {reason}", run_id)
 
 
-def _current(platform: Platform, service: str, deployment: Deployment) -> Placed:
-    history = placements(platform, service, deployment.environment)
-    if not history:
-        raise Refused(f"{service} was never released to {deployment.environment}.", "Release it first.")
-    return history[-1]
+def _got_through(platform: Platform, deployment: Deployment, service: str, asked: RolloutDocument) -> bool:
+    """Whether the rollout that was to be turned back was released all the same, a moment before anybody saw."""
+    saved = _saved(platform, deployment, service)
+    same = saved is not None and saved.started_at == asked.started_at
+    return same and saved is not None and saved.state.phase is RolloutPhase.RELEASED
+
+
+def _standing(platform: Platform, deployment: Deployment, service: str) -> Placed:
+    placed = current(platform, service, deployment.environment)
+    if placed is None:
+        raise Refused(
+            f"{service} was turned back; no release ran in {deployment.environment} before.", "Release a fix."
+        )
+    return placed
 
 
 def _restore(platform: Platform, deployment: Deployment, service: Service, actor: str, reason: str) -> Placed:
     environment, cluster = deployment.environment, platform.sites[deployment.environment].cluster
-    history = placements(platform, service.name, environment)
-    earlier = next((placed for placed in reversed(history[:-1]) if placed.digest != history[-1].digest), None)
-    if earlier is None:
+    leaving, earlier = current(platform, service.name, environment), before_current(platform, service.name, environment)
+    if leaving is None or earlier is None:
         raise Refused(f"{service.name} has no earlier release in {environment}.", "Release a fix instead.")
     release = platform.evidence.release(service.name, earlier.release_key)
+    now = platform.clock.now()
+    record_turn_back(platform, service.name, environment, replace(leaving, at=now), actor, reason)
     cluster.set_weight(environment, service.name, 0)
     cluster.apply(environment, service.name, Track.STABLE, workload_spec(service, deployment, release, earlier.digest))
     placed = replace(earlier, at=platform.clock.now(), how=ROLL_BACK)

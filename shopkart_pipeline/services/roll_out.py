@@ -1,103 +1,109 @@
-"""Bring a digest to an environment, tick by tick, until it is released or rolled back.
+"""Bring a digest to an environment until it is released or rolled back.
 
-A lease keeps two workers off the same service; a worker that died loses it by time, and whoever comes next finds the
-saved state: the same release goes on where it stopped, another release first turns the unfinished one back. The
-lease is renewed every tick, so losing it means that somebody else may act, and this worker stops at once.
+Whoever comes after a worker that died finds the saved state: the same release goes on where it stopped, with the
+clock of that phase set anew; another release first turns the unfinished one back. What only has to be brought to its
+end (backwards, or into the evidence) is brought to its end, and not begun anew: people must not meet a version again
+that was turned back a moment ago. `drive_rollout` ticks, `conclude_rollout` records the end.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 
-from shopkart_pipeline.domain.canonical import canonical_json
-from shopkart_pipeline.domain.declaration import Deployment, Phase, Service
-from shopkart_pipeline.domain.errors import Conflict
-from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Tool, ToolRun
-from shopkart_pipeline.domain.judge import Judgement
+from shopkart_pipeline.domain.declaration import Deployment, Phase, Service, Stage
+from shopkart_pipeline.domain.errors import Refused
+from shopkart_pipeline.domain.evidence import Evidence, ToolRun
 from shopkart_pipeline.domain.release import Release
-from shopkart_pipeline.domain.rollout import (
-    FINAL_PHASES,
-    Action,
-    Decision,
-    RolloutPhase,
-    RolloutPlan,
-    abort,
-    begin,
-)
+from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase, RolloutPlan, abort, begin
 from shopkart_pipeline.domain.workload import Probes, WorkloadSpec
-from shopkart_pipeline.ports.evidence_store import Note
-from shopkart_pipeline.services.advance_rollout import advance
-from shopkart_pipeline.services.judge_release import image_digest
-from shopkart_pipeline.services.open_incident import open_incident
-from shopkart_pipeline.services.platform import Platform, Site
-from shopkart_pipeline.services.production_history import PROMOTE, Placed, record_placement
+from shopkart_pipeline.services.authorise_deploy import authorise_deploy
+from shopkart_pipeline.services.conclude_rollout import conclude
+from shopkart_pipeline.services.drive_rollout import drive, leased, note
+from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, load
 
-LEASE_SECONDS = 15.0
-TICK_SECONDS = 0.25
-ABORT = "abort"
+_BACKWARDS = frozenset({RolloutPhase.ROLLING_BACK, *FINAL_PHASES})
 
 
-def roll_out(platform: Platform, release: Release, phase: Phase, run_id: str) -> ToolRun:
-    """Roll a release out to the environment of a phase.
+def roll_out(platform: Platform, release: Release, stage: Stage, digest: str, run_id: str) -> ToolRun:
+    """Roll a digest out to the environment of a stage; see `conclude_rollout` for what it leaves behind.
 
-    Measures: `released` (1 or 0), `canary_requests`, `canary_errors`, `seconds`. A rollback is evidence too: its
-    gate fails, an incident is open, and what the judge saw is in the report.
+    Args:
+        platform: the ports.
+        release: what the digest belongs to.
+        stage: of kind staging or production.
+        digest: the image, exactly as it was admitted; it is not looked up again.
+        run_id: holds the lease.
+
+    Raises:
+        Refused: while this run waited for the lease, the leave to deploy was lost.
+        Conflict: somebody else held or took the lease.
+        ToolUnavailable: the cluster did not answer for longer than the deadline.
     """
     service = platform.service(release.service)
-    deployment = platform.deployment_of(service, phase)
-    site = platform.sites[deployment.environment]
-    digest = image_digest(service, platform.evidence.latest(release.service, release.key))
-    if digest is None:
-        return ToolRun(EvidenceMissing("there is no image to deploy"))
+    deployment = platform.deployment_of(service, stage.phase)
     with leased(platform, deployment, service.name, run_id):
-        document = _begin_or_resume(platform, site, deployment, service, release, digest, run_id)
-        document, judgement = drive(platform, site, deployment, release, document, run_id)
-        return _conclude(platform, deployment, release, document, judgement)
+        document = to_be_ended(platform, release, stage)
+        if document is None or document.state.plan.digest != digest:
+            _authorise_again(platform, release, stage, digest)
+            document = _begin_or_resume(platform, deployment, service, release, digest, run_id)
+        document = drive(platform, deployment, release, document, run_id)
+        return conclude(platform, deployment, release, document, run_id)
 
 
-@contextmanager
-def leased(platform: Platform, deployment: Deployment, service: str, holder: str) -> Generator[None]:
-    """Hold the lease on a service; wait for a dead holder's to end, and no longer than a rollout may take."""
-    waited, environment = 0.0, deployment.environment
-    cluster = platform.sites[environment].cluster
-    while not cluster.acquire_lease(environment, service, holder, LEASE_SECONDS, platform.clock.now()):
-        if waited > deployment.deadline_seconds + LEASE_SECONDS:
-            raise Conflict(f"Somebody else is changing {service} in {environment}.", "Wait for that run to end.")
-        platform.clock.sleep(TICK_SECONDS)
-        waited += TICK_SECONDS
-    try:
-        yield
-    finally:
-        cluster.release_lease(environment, service, holder)
+def to_be_ended(platform: Platform, release: Release, stage: Stage) -> RolloutDocument | None:
+    """The release's own rollout, if it goes backwards or has ended, and no evidence tells of it yet.
+
+    To bring it to its end exposes nobody to anything, so it takes no leave to deploy.
+    """
+    deployment = platform.deployment_of(platform.service(release.service), stage.phase)
+    cluster = platform.sites[deployment.environment].cluster
+    saved = load(cluster.load_rollout(deployment.environment, release.service))
+    if saved is None or saved.state.plan.release_key != release.key or saved.state.phase not in _BACKWARDS:
+        return None
+    record = platform.evidence.latest(release.service, release.key).get(stage.name)
+    told = record is not None and isinstance(record.result, Evidence) and record.finished_at >= saved.state.phase_since
+    return None if told else saved
+
+
+def _authorise_again(platform: Platform, release: Release, stage: Stage, digest: str) -> None:
+    """The wait for the lease may take minutes, and the rollout that was waited for may have been this release's own."""
+    if stage.phase is Phase.PRODUCTION:
+        authorised = authorise_deploy(platform, release).digest
+        if authorised != digest:
+            raise Refused(f"{release.name} is {authorised} by now, not {digest}.", "Run production again.")
+
+
+def turn_back(
+    platform: Platform, deployment: Deployment, service: str, saved: RolloutDocument, reason: str, holder: str
+) -> None:
+    """Bring a rollout that nobody drives to an end, backwards, and conclude it; the caller holds the lease."""
+    release = platform.evidence.release(service, saved.state.plan.release_key)
+    turned = replace(saved, state=abort(saved.state, reason, platform.clock.now()))
+    conclude(platform, deployment, release, drive(platform, deployment, release, turned, holder), holder)
 
 
 def _begin_or_resume(
-    platform: Platform,
-    site: Site,
-    deployment: Deployment,
-    service: Service,
-    release: Release,
-    digest: str,
-    run_id: str,
+    platform: Platform, deployment: Deployment, service: Service, release: Release, digest: str, run_id: str
 ) -> RolloutDocument:
-    saved = load(site.cluster.load_rollout(deployment.environment, service.name))
-    if saved is not None and saved.state.phase not in FINAL_PHASES:
-        if saved.state.plan.digest == digest and saved.state.plan.release_key == release.key:
-            _note(platform, release, "rollout", f"resumed in {saved.state.phase.value}", {})
-            return saved
-        leftover = platform.evidence.release(service.name, saved.state.plan.release_key)
-        reason = f"superseded by {release.name}"
-        turned = replace(saved, state=abort(saved.state, reason, platform.clock.now()))
-        drive(platform, site, deployment, leftover, turned, run_id)
-    return _begin(platform, site, deployment, service, release, digest)
+    cluster = platform.sites[deployment.environment].cluster
+    saved = load(cluster.load_rollout(deployment.environment, service.name))
+    if saved is not None and not saved.concluded:
+        plan = saved.state.plan
+        if (plan.digest, plan.release_key) == (digest, release.key):
+            return _resume(platform, release, saved)
+        turn_back(platform, deployment, service.name, saved, f"superseded by {release.name}", run_id)
+    return _begin(platform, deployment, service, release, digest)
+
+
+def _resume(platform: Platform, release: Release, saved: RolloutDocument) -> RolloutDocument:
+    note(platform, release, "rollout", f"resumed in {saved.state.phase.value}", {})
+    return replace(saved, state=replace(saved.state, phase_since=platform.clock.now()))
 
 
 def _begin(
-    platform: Platform, site: Site, deployment: Deployment, service: Service, release: Release, digest: str
+    platform: Platform, deployment: Deployment, service: Service, release: Release, digest: str
 ) -> RolloutDocument:
-    now, stable = platform.clock.now(), site.cluster.observe(deployment.environment, service.name).stable
+    cluster, now = platform.sites[deployment.environment].cluster, platform.clock.now()
+    stable = cluster.observe(deployment.environment, service.name).stable
     plan = RolloutPlan(
         release_key=release.key,
         digest=digest,
@@ -108,7 +114,7 @@ def _begin(
     )
     wanted = workload_spec(service, deployment, release, digest)
     document = RolloutDocument(begin(plan, now), wanted, stable.spec if stable else None, now)
-    site.cluster.save_rollout(deployment.environment, service.name, dump(document))
+    cluster.save_rollout(deployment.environment, service.name, dump(document))
     return document
 
 
@@ -131,87 +137,3 @@ def workload_spec(service: Service, deployment: Deployment, release: Release, di
         metrics_path=workload.metrics_path,
         drain_seconds=workload.drain_seconds,
     )
-
-
-def drive(
-    platform: Platform,
-    site: Site,
-    deployment: Deployment,
-    release: Release,
-    document: RolloutDocument,
-    run_id: str,
-) -> tuple[RolloutDocument, Judgement | None]:
-    """Tick until the end; the last judgement that looked at traffic is returned beside the document."""
-    last: Judgement | None = None
-    while True:
-        now = platform.clock.now()
-        held = site.cluster.acquire_lease(deployment.environment, release.service, run_id, LEASE_SECONDS, now)
-        if not held:
-            raise Conflict(f"The lease on {release.service} was lost to somebody else.", "Look at the other run.")
-        document = _turn_back_on_request(platform, deployment, document, now)
-        decision, judgement, document = advance(site, deployment, release.service, document, now)
-        last = judgement if document.samples else last
-        _tell(platform, release, decision, judgement)
-        if decision.action is Action.FINISH:
-            return document, last
-        if decision.action is Action.HOLD:
-            platform.clock.sleep(TICK_SECONDS)
-
-
-def _turn_back_on_request(
-    platform: Platform, deployment: Deployment, document: RolloutDocument, now: datetime
-) -> RolloutDocument:
-    """People ask through the ledger, so that whoever drives the rollout sees it, and auditors do too."""
-    for entry in platform.ledger.entries(release_key=document.state.plan.release_key):
-        act = entry.act
-        asked = act.verb == ABORT and act.body.get("environment") == deployment.environment
-        if asked and act.at >= document.started_at:
-            reason = f"turned back by {act.actor}: {act.body.get('reason', '')}"
-            return replace(document, state=abort(document.state, reason, now))
-    return document
-
-
-def _tell(platform: Platform, release: Release, decision: Decision, judgement: Judgement) -> None:
-    if decision.action is Action.HOLD:
-        return
-    data: dict[str, str | float | int | bool | None] = {
-        "action": decision.action.value,
-        "phase": decision.state.phase.value,
-        "weight_percent": decision.weight_percent if decision.action is Action.SET_WEIGHT else None,
-        "opinion": judgement.opinion.value,
-        "canary_requests": judgement.canary.requests,
-        "canary_errors": judgement.canary.errors,
-    }
-    _note(platform, release, "rollout", decision.reason, data)
-
-
-def _note(
-    platform: Platform, release: Release, kind: str, text: str, data: dict[str, str | float | int | bool | None]
-) -> None:
-    platform.evidence.note(Note(release.service, release.key, platform.clock.now(), kind, text, data))
-
-
-def _conclude(
-    platform: Platform,
-    deployment: Deployment,
-    release: Release,
-    document: RolloutDocument,
-    judgement: Judgement | None,
-) -> ToolRun:
-    now, plan = platform.clock.now(), document.state.plan
-    released = document.state.phase is RolloutPhase.RELEASED
-    notes: tuple[str, ...] = () if plan.previous_digest else ("First deployment: there was nothing to compare with.",)
-    if released:
-        placed = Placed(now, release.key, plan.digest, release.sha, PROMOTE)
-        record_placement(platform, PROMOTE, release.service, deployment.environment, placed, "pipeline", "rolled out")
-        summary = f"{plan.digest} runs in {deployment.environment}"
-    else:
-        summary = f"rolled back: {document.state.reason}"
-        incident = open_incident(platform, deployment, release, document, judgement)
-        notes = (*notes, f"Incident {incident.id} is open; its postmortem is drafted.")
-    measures = {"released": float(released), "seconds": (now - document.started_at).total_seconds()}
-    if judgement is not None:
-        measures |= {"canary_requests": judgement.canary.requests, "canary_errors": judgement.canary.errors}
-    facts = {"digest": plan.digest, "previous_digest": plan.previous_digest or "none", "reason": document.state.reason}
-    evidence = Evidence(Tool("rollout", "1"), summary, measures, facts=facts, notes=notes)
-    return ToolRun(evidence, (RawReport("rollout.json", "application/json", canonical_json(document)),))

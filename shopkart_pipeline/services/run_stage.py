@@ -6,10 +6,12 @@ failure of a tool is missing evidence, not an exception; killing the process lea
 which counts for nothing and is replaced by the next.
 """
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
-from shopkart_pipeline.domain.errors import PipelineError, Refused
+from shopkart_pipeline.domain.errors import PipelineError, Refused, ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict, evaluate_stage
@@ -24,9 +26,16 @@ from shopkart_pipeline.services.build_artifacts import (
 )
 from shopkart_pipeline.services.checkout_source import checkout_source
 from shopkart_pipeline.services.collect_evidence import collect_evidence
-from shopkart_pipeline.services.judge_release import gates_of, image_digest, judge_release, stages_before
+from shopkart_pipeline.services.judge_release import (
+    gates_of,
+    image_digest,
+    is_about_image,
+    judge_records,
+    judge_release,
+    stages_before,
+)
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.roll_out import roll_out
+from shopkart_pipeline.services.roll_out import roll_out, to_be_ended
 
 
 @dataclass(frozen=True)
@@ -57,10 +66,10 @@ def run_stage(platform: Platform, release: Release, stage_name: str, run_id: str
     """
     service = platform.service(release.service)
     stage = service.stage(stage_name)
-    _admit(platform, release, stage)
+    image = _admit(platform, release, stage)
     started_at = platform.clock.now()
     platform.evidence.begin(StageStart(service.name, release.key, stage.name, run_id, started_at))
-    run = _do(platform, release, stage, run_id)
+    run = _do(platform, release, stage, image, run_id)
     reports = tuple(platform.evidence.put_report(raw) for raw in run.raw)
     record = StageRecord(
         service=service.name,
@@ -70,33 +79,49 @@ def run_stage(platform: Platform, release: Release, stage_name: str, run_id: str
         started_at=started_at,
         finished_at=platform.clock.now(),
         commit=release.sha,
-        subject_digest=_subject(platform, release, stage, run),
-        result=replace(run.result, reports=reports),
+        subject_digest=_built(run) if stage.kind is StageKind.IMAGE else image,
+        result=replace(_with_numbers(run.result), reports=reports),
     )
     platform.evidence.finish(record)
     outcome = StageOutcome(record, evaluate_stage(stage.name, gates_of(service, stage.name), record.result))
-    announced = outcome.passed and _announce(platform, release, stage.phase, run_id)
+    announced = outcome.passed and _announce(platform, release, stage, run_id)
     return replace(outcome, phase_passed=announced)
 
 
-def _admit(platform: Platform, release: Release, stage: Stage) -> None:
-    """Raise `Refused`, and leave a note about it, unless everything before the stage is passed."""
+def _admit(platform: Platform, release: Release, stage: Stage) -> str | None:
+    """The image that the stage may work on, None for stages that come before there is one.
+
+    Raises `Refused`, and leaves a note about it, unless everything before the stage is passed.
+    """
+    service = platform.service(release.service)
     try:
         if stage.phase is Phase.PRODUCTION:
-            authorise_deploy(platform, release)
-            return
-        before = stages_before(platform.service(release.service), stage)
-        verdict = judge_release(platform, release, before)
+            return _admit_to_production(platform, release, stage)
+        before, records = stages_before(service, stage), platform.evidence.latest(release.service, release.key)
+        verdict = judge_records(platform, release, before, records)
         if before and verdict.outcome is not Outcome.PASS:
             lines = "; ".join(result.line for result in verdict.blocking)
             raise Refused(f"{release.name} may not start {stage.name}: {lines}.", "Run or mend what comes before.")
+        return image_digest(service, records) if is_about_image(service, stage) else None
     except Refused as refusal:
         note = Note(release.service, release.key, platform.clock.now(), "refused", refusal.what, {"stage": stage.name})
         platform.evidence.note(note)
         raise
 
 
-def _do(platform: Platform, release: Release, stage: Stage, run_id: str) -> ToolRun:
+def _admit_to_production(platform: Platform, release: Release, stage: Stage) -> str:
+    """The digest that may go to production. Without leave, all that is admitted is the end of what has begun."""
+    try:
+        return authorise_deploy(platform, release).digest
+    except Refused:
+        with suppress(ToolUnavailable):
+            left = to_be_ended(platform, release, stage)
+            if left is not None:
+                return left.state.plan.digest
+        raise
+
+
+def _do(platform: Platform, release: Release, stage: Stage, image: str | None, run_id: str) -> ToolRun:
     try:
         match stage.kind:
             case StageKind.SOURCE:
@@ -107,35 +132,48 @@ def _do(platform: Platform, release: Release, stage: Stage, run_id: str) -> Tool
                 return build_application(platform, release, stage)
             case StageKind.IMAGE:
                 return build_image(platform, release, stage)
-            case StageKind.PUBLISHED_IMAGE:
-                return publish_image(platform, release)
-            case StageKind.STAGING | StageKind.PRODUCTION:
-                return roll_out(platform, release, stage.phase, run_id)
+            case StageKind.PUBLISHED_IMAGE | StageKind.STAGING | StageKind.PRODUCTION:
+                return _deliver(platform, release, stage, image, run_id)
             case _:
-                return collect_evidence(platform, release, stage)
+                return collect_evidence(platform, release, stage, image)
     except PipelineError as error:
         return ToolRun(EvidenceMissing(f"{error.what} {error.fix}"))
     except OSError as error:
         return ToolRun(EvidenceMissing(f"{stage.name} stopped: {type(error).__name__}: {error.strerror}"))
 
 
-def _subject(platform: Platform, release: Release, stage: Stage, run: ToolRun) -> str | None:
-    """The image that an attempt was about: the one it built, or the newest one for stages after it."""
-    service = platform.service(release.service)
-    if stage.kind is StageKind.IMAGE:
-        return run.result.facts.get("digest") if isinstance(run.result, Evidence) else None
-    image = next((each for each in service.stages if each.kind is StageKind.IMAGE), None)
-    if image is None or image.name not in stages_before(service, stage):
-        return None
-    return image_digest(service, platform.evidence.latest(release.service, release.key))
+def _deliver(platform: Platform, release: Release, stage: Stage, image: str | None, run_id: str) -> ToolRun:
+    if image is None:
+        return ToolRun(EvidenceMissing("there is no image"))
+    if stage.kind is StageKind.PUBLISHED_IMAGE:
+        return publish_image(platform, release, image)
+    return roll_out(platform, release, stage, image, run_id)
 
 
-def _announce(platform: Platform, release: Release, phase: Phase, run_id: str) -> bool:
-    """Tell the pipeline that a phase is through, once it is; telling it twice is one event."""
-    service = platform.service(release.service)
-    if phase is Phase.PRODUCTION:
+def _built(run: ToolRun) -> str | None:
+    return run.result.facts.get("digest") if isinstance(run.result, Evidence) else None
+
+
+def _with_numbers(result: Evidence | EvidenceMissing) -> Evidence | EvidenceMissing:
+    """Without measures that are no numbers: they are absent, and the evidence says so."""
+    if isinstance(result, EvidenceMissing):
+        return result
+    numbers = {name: value for name, value in result.measures.items() if math.isfinite(value)}
+    lost = sorted(set(result.measures) - set(numbers))
+    notes = tuple(f"{result.tool.name} gave no number for {name}." for name in lost)
+    return replace(result, measures=numbers, notes=(*result.notes, *notes))
+
+
+def _announce(platform: Platform, release: Release, stage: Stage, run_id: str) -> bool:
+    """Tell the pipeline that a phase is through, once it is; telling it twice is one event.
+
+    Only a stage that no other stage of its phase waits for can complete it: when everything is run once more, the
+    earlier records still stand while the first stages pass.
+    """
+    in_phase = platform.service(release.service).stages_of(stage.phase)
+    if stage.phase is Phase.PRODUCTION or any(stage.name in other.needs for other in in_phase):
         return False
-    verdict = judge_release(platform, release, [stage.name for stage in service.stages_of(phase)])
+    verdict = judge_release(platform, release, [each.name for each in in_phase])
     if verdict.outcome is not Outcome.PASS:
         return False
-    return platform.inbox.put(progress(PHASE_PASSED, release, phase, run_id, platform))
+    return platform.inbox.put(progress(PHASE_PASSED, release, stage.phase, run_id, platform))

@@ -4,18 +4,20 @@ Running the release again resumes such a rollout. If nobody does so for a while,
 not being watched must not keep its traffic.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shopkart_pipeline.domain.declaration import Phase
-from shopkart_pipeline.domain.errors import ToolUnavailable
-from shopkart_pipeline.domain.rollout import FINAL_PHASES
+from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.rollout_document import load
 
 GRACE_SECONDS = 60.0
 _PROBE = "abandoned-rollout-probe"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,21 @@ class Abandoned:
 
 
 def abandoned_rollouts(platform: Platform) -> tuple[Abandoned, ...]:
-    """Unfinished rollouts in production whose lease is free. An environment that does not answer has none to tell."""
+    """Rollouts in production that are not concluded and whose lease is free. What does not answer has none to tell,
+    and one service's trouble hides no other's."""
     found: list[Abandoned] = []
     for service in platform.pipeline.services.values():
         environment = platform.environment_of(Phase.PRODUCTION).name
         cluster, now = platform.sites[environment].cluster, platform.clock.now()
         try:
             saved = load(cluster.load_rollout(environment, service.name))
-            if saved is None or saved.state.phase in FINAL_PHASES:
+            if saved is None or saved.concluded:
                 continue
             if cluster.acquire_lease(environment, service.name, _PROBE, 1.0, now):
                 cluster.release_lease(environment, service.name, _PROBE)
                 found.append(Abandoned(service.name, saved.state.plan.release_key))
-        except ToolUnavailable:
-            continue
+        except PipelineError as error:
+            log.warning("%s in %s can't be looked after: %s", service.name, environment, error)
     return tuple(found)
 
 

@@ -1,9 +1,11 @@
 """The draft of a blameless postmortem, from facts alone. A person completes it.
 
-It names releases and mechanisms, never people. A number that nobody measured is said to be missing.
+It names releases and mechanisms, never people: also where a commit's title or a reason does (a merge commit's title
+holds the login of whoever made the branch). A number that nobody measured is said to be missing.
 """
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
 from shopkart_pipeline.domain.release import Release
@@ -22,26 +24,36 @@ def write_postmortem(incident: Incident, release: Release, document: RolloutDocu
         _signatures(incident),
         _missing(incident),
         "## Contributing factors\n\n*What made this change fail in production although every gate before had passed?*",
-        _what_went_well(incident),
+        _what_went_well(incident, document),
         "## Action items\n\n| what | owner | due |\n| --- | --- | --- |\n"
         "| *A test that would have stopped this release before production* | | |\n"
         "| *What else lets such a change through?* | | |",
         _links(incident, release),
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return _without_people("\n\n".join(section for section in sections if section) + "\n", release)
+
+
+def _without_people(text: str, release: Release) -> str:
+    logins = [release.actor, *(email.partition("@")[0] for email in release.people)]
+    names = sorted({release.author.name, *release.people, *logins} - {""}, key=len, reverse=True)
+    return re.sub("|".join(rf"(?<![\w.]){re.escape(name)}(?![\w.]*\w)" for name in names), "somebody", text)
 
 
 def _summary(incident: Incident, release: Release) -> str:
     return (
-        f"## Summary\n\nRelease `{release.name}` ({release.title}) was rolled back from {incident.environment} by the\n"
-        f"pipeline: {incident.reason}."
+        f"## Summary\n\nRelease `{release.name}` ({release.title}) was rolled back from {incident.environment}:\n"
+        f"{incident.reason}."
     )
 
 
 def _impact(incident: Incident, document: RolloutDocument) -> str:
+    measured = document.was_measured
     rows = [
-        ("Requests that the canary answered", str(incident.answered_requests)),
-        ("Requests that it answered with a server error", str(incident.failed_requests)),
+        ("Requests that the canary answered", str(incident.answered_requests) if measured else "not measured"),
+        (
+            "Requests that it answered with a server error",
+            str(incident.failed_requests) if measured else "not measured",
+        ),
         ("From introduced to detected", _between(incident, IncidentStep.INTRODUCED, IncidentStep.DETECTED)),
         ("From detected to rolled back", _between(incident, IncidentStep.DETECTED, IncidentStep.ROLLED_BACK)),
         ("From introduced to recovered", _between(incident, IncidentStep.INTRODUCED, IncidentStep.RECOVERED)),
@@ -70,10 +82,15 @@ def _signatures(incident: Incident) -> str:
     if not incident.signatures:
         return ""
     rows = "\n".join(
-        f"| `{each.signature}` | {each.count} | `{each.release_key}` | {each.example.replace('|', '/')[:120]} |"
+        f"| `{_cell(each.signature)}` | {each.count} | `{each.release_key}` | {_cell(each.example)} |"
         for each in incident.signatures
     )
     return f"## Errors in the logs\n\n| kind | lines | version | example |\n| --- | --- | --- | --- |\n{rows}"
+
+
+def _cell(text: str) -> str:
+    """Text that fits into one cell of a table."""
+    return " ".join(text.replace("|", "/").replace("`", "'").split())[:120]
 
 
 def _missing(incident: Incident) -> str:
@@ -82,13 +99,13 @@ def _missing(incident: Incident) -> str:
     return "## What could not be established\n\n" + "\n".join(f"- {text}" for text in incident.missing)
 
 
-def _what_went_well(incident: Incident) -> str:
-    facts = ["The canary kept the change away from most of the traffic."]
-    if incident.time_of(IncidentStep.ROLLED_BACK) is not None:
-        facts.append("The rollback needed no person.")
+def _what_went_well(incident: Incident, document: RolloutDocument) -> str:
+    facts: list[str] = []
+    if document.exposed_at is not None and document.promoted_at is None:
+        facts.append("The canary kept the change away from stable.")
     if incident.time_of(IncidentStep.RECOVERED) is not None:
         facts.append("Recovery was verified against the objective.")
-    return "## What went well\n\n" + "\n".join(f"- {fact}" for fact in facts) + "\n- *What else?*"
+    return "## What went well\n\n" + "".join(f"- {fact}\n" for fact in facts) + "- *What else?*"
 
 
 def _links(incident: Incident, release: Release) -> str:
@@ -105,4 +122,4 @@ def _words(step: IncidentStep) -> str:
 
 
 def _clock(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}"
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,86 @@
+"""An evidence store in memory."""
+
+import hashlib
+from collections.abc import Mapping
+
+from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.domain.evidence import RawReport, Report, StageRecord
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.ports.evidence_store import EvidenceStore, Note, StageStart
+
+
+class MemoryEvidenceStore(EvidenceStore):
+    """Attempts are kept in the order in which they began, with their record once they have one."""
+
+    def __init__(self) -> None:
+        self.attempts: list[tuple[StageStart, StageRecord | None]] = []
+        self._releases: dict[tuple[str, str], Release] = {}
+        self._notes: list[Note] = []
+        self._reports: dict[str, bytes] = {}
+
+    def add_release(self, release: Release) -> bool:
+        if (release.service, release.key) in self._releases:
+            return False
+        self._releases[release.service, release.key] = release
+        return True
+
+    def release(self, service: str, key: str) -> Release:
+        try:
+            return self._releases[service, key]
+        except KeyError:
+            raise NotFound(f"There is no release {key} of {service}.", "") from None
+
+    def releases(self, service: str | None = None, limit: int = 100) -> tuple[Release, ...]:
+        found = [release for release in self._releases.values() if service in (None, release.service)]
+        return tuple(reversed(found))[:limit]
+
+    def begin(self, start: StageStart) -> None:
+        self.attempts.append((start, None))
+
+    def finish(self, record: StageRecord) -> None:
+        start = StageStart(record.service, record.release_key, record.stage, record.run_id, record.started_at)
+        for place, (begun, finished) in reversed(list(enumerate(self.attempts))):
+            if finished is None and _attempt(begun) == _attempt(start):
+                self.attempts[place] = begun, record
+                return
+        self.attempts.append((start, record))
+
+    def latest(self, service: str, key: str) -> Mapping[str, StageRecord]:
+        return {
+            start.stage: record
+            for start, record in self.attempts
+            if record is not None and (start.service, start.release_key) == (service, key)
+        }
+
+    def running(self, service: str, key: str) -> tuple[StageStart, ...]:
+        newest = {
+            start.stage: (start, record)
+            for start, record in self.attempts
+            if (start.service, start.release_key) == (service, key)
+        }
+        return tuple(start for start, record in newest.values() if record is None)
+
+    def note(self, note: Note) -> None:
+        self._notes.append(note)
+
+    def notes(self, service: str, key: str, kind: str | None = None) -> tuple[Note, ...]:
+        return tuple(
+            note
+            for note in self._notes
+            if (note.service, note.release_key) == (service, key) and kind in (None, note.kind)
+        )
+
+    def put_report(self, raw: RawReport) -> Report:
+        digest = f"sha256:{hashlib.sha256(raw.content).hexdigest()}"
+        self._reports[digest] = raw.content
+        return Report(raw.name, raw.media_type, digest, len(raw.content))
+
+    def get_report(self, digest: str) -> bytes:
+        try:
+            return self._reports[f"sha256:{digest.removeprefix('sha256:')}"]
+        except KeyError:
+            raise NotFound(f"There is no report {digest!r}.", "") from None
+
+
+def _attempt(start: StageStart) -> tuple[str, str, str, str]:
+    return start.service, start.release_key, start.stage, start.run_id

@@ -1,0 +1,359 @@
+"""A whole world in memory: a platform of fakes, a small declared pipeline, and people who merge and approve.
+
+Tests of services arrange a state with these words, act once, and look at the state that comes out. The engine's part
+(deliveries become runs, a run goes stage by stage until one does not pass) is played by `drain` and `run`.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from shopkart_pipeline.adapters.github import GitHubForge
+from shopkart_pipeline.domain.declaration import (
+    Analysis,
+    Approvals,
+    Deployment,
+    Environment,
+    Objective,
+    Phase,
+    Pipeline,
+    Service,
+    Source,
+    Stage,
+    StageKind,
+    Workload,
+)
+from shopkart_pipeline.domain.errors import Refused
+from shopkart_pipeline.domain.evidence import Evidence, Severity, StageRecord, Tool, ToolRun
+from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
+from shopkart_pipeline.domain.release import Person, Release
+from shopkart_pipeline.domain.rollout import RolloutStep
+from shopkart_pipeline.domain.workload import ServiceStatus
+from shopkart_pipeline.ports.builder import ApplicationBuilder
+from shopkart_pipeline.ports.image_files import ImageFiles
+from shopkart_pipeline.ports.inbox import Delivery
+from shopkart_pipeline.ports.ledger import Entry
+from shopkart_pipeline.services.accept_release import APPROVED, accept, progress
+from shopkart_pipeline.services.approve_release import record_approval, statement_for
+from shopkart_pipeline.services.platform import Platform, Site
+from shopkart_pipeline.services.requests import RunRequest
+from shopkart_pipeline.services.rollout_document import RolloutDocument, load
+from shopkart_pipeline.services.run_stage import StageOutcome, run_stage
+from shopkart_pipeline.services.workspace import Workspace
+from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
+from shopkart_pipeline_tests.fakes.fake_clock import FakeClock
+from shopkart_pipeline_tests.fakes.fake_cluster import FakeCluster, FakeLogs, FakeMetrics
+from shopkart_pipeline_tests.fakes.fake_registry import FakeRegistry
+from shopkart_pipeline_tests.fakes.fake_scanner import FakeScanner
+from shopkart_pipeline_tests.fakes.fake_scm import ANA, FakeSourceControl
+from shopkart_pipeline_tests.fakes.fake_signatures import FakeSigner, FakeVerifier
+from shopkart_pipeline_tests.fakes.memory_evidence import MemoryEvidenceStore
+from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
+from shopkart_pipeline_tests.fakes.memory_incidents import MemoryIncidentStore
+from shopkart_pipeline_tests.fakes.memory_ledger import MemoryLedger
+
+MAYA, JONAS = "maya@shopkart.example", "jonas@shopkart.example"
+REPOSITORY = "shopkart/storefront"
+PRODUCTION, STAGING = "production", "staging"
+_TOOL = Tool("fake", "1")
+
+
+def _needing(kind: StageKind, phase: Phase, *needs: str) -> Stage:
+    return Stage(kind.value, kind, phase, needs, timeout_seconds=60.0)
+
+
+STAGES = (
+    _needing(StageKind.SOURCE, Phase.CI),
+    _needing(StageKind.DEPENDENCIES, Phase.CI, "source"),
+    _needing(StageKind.LINT, Phase.CI, "source"),
+    _needing(StageKind.UNIT_TESTS, Phase.CI, "dependencies"),
+    _needing(StageKind.APPLICATION, Phase.CI, "dependencies"),
+    _needing(StageKind.IMAGE, Phase.CI, "application", "lint", "unit_tests"),
+    _needing(StageKind.IMAGE_SCAN, Phase.CI, "image"),
+    _needing(StageKind.PUBLISHED_IMAGE, Phase.CI, "image"),
+    _needing(StageKind.STAGING, Phase.STAGING, "image_scan", "published_image"),
+    _needing(StageKind.INTEGRATION_TESTS, Phase.STAGING, "staging"),
+    _needing(StageKind.ACCEPTANCE_TESTS, Phase.STAGING, "staging"),
+    _needing(StageKind.PRODUCTION, Phase.PRODUCTION, "integration_tests", "acceptance_tests"),
+)
+
+
+def _at_least(stage: str, measure: str, limit: float) -> Gate:
+    return Gate(measure, stage, measure, MeasureRule(measure, Comparison.AT_LEAST, limit))
+
+
+def _at_most(stage: str, measure: str, limit: float) -> Gate:
+    return Gate(measure, stage, measure, MeasureRule(measure, Comparison.AT_MOST, limit))
+
+
+GATES = (
+    _at_most("lint", "new_violations", 0),
+    _at_most("unit_tests", "failed", 0),
+    _at_least("unit_tests", "tests", 1),
+    Gate("vulnerabilities", "image_scan", "nothing bad", FindingsRule(Severity.HIGH)),
+    _at_least("staging", "released", 1),
+    _at_most("integration_tests", "failed", 0),
+    _at_most("acceptance_tests", "failed", 0),
+    _at_least("production", "released", 1),
+)
+MEASURES: Mapping[StageKind, Mapping[str, float]] = {
+    StageKind.LINT: {"violations": 0, "new_violations": 0, "files": 12},
+    StageKind.UNIT_TESTS: {"tests": 40, "failed": 0},
+    StageKind.IMAGE_SCAN: {"packages": 31},
+    StageKind.INTEGRATION_TESTS: {"tests": 6, "failed": 0},
+    StageKind.ACCEPTANCE_TESTS: {"tests": 3, "failed": 0},
+}
+
+
+def a_service(name: str, signers: Path, **details: Any) -> Service:
+    """A service that goes through `STAGES` to staging and, with one approval and a canary, to production."""
+    common: dict[str, Any] = {"deadline_seconds": 20.0, "analysis": Analysis(), "objectives": ()}
+    deployments = {
+        STAGING: Deployment(STAGING, replicas=1, steps=(), approvals=None, **common),
+        PRODUCTION: Deployment(
+            PRODUCTION,
+            replicas=2,
+            steps=(RolloutStep(10, 1.0), RolloutStep(40, 1.0)),
+            approvals=Approvals(1, (MAYA, JONAS, ANA.email), signers, expires_after_seconds=3600.0),
+            **common | {"objectives": (Objective("error_ratio", 0.01, 60.0),)},
+        ),
+    }
+    return replace(
+        Service(
+            name=name,
+            owners=("team:shop",),
+            source=Source(REPOSITORY, "remote", "main", name, ("servicekit",)),
+            stages=STAGES,
+            gates=GATES,
+            workload=Workload(("serve",), "/startup", "/ready", "/live", "/metrics", 10.0, 5.0, 8080, {"PORT": "8080"}),
+            deployments=deployments,
+        ),
+        **details,
+    )
+
+
+class FakeApplicationBuilder(ApplicationBuilder):
+    """Makes environments that are empty, and applications that hold the service's own files."""
+
+    name = "fake"
+
+    def install(self, service: Service, tree: Path, environment: Path, log: Path, timeout_seconds: float) -> ToolRun:
+        environment.mkdir(parents=True, exist_ok=True)
+        return ToolRun(Evidence(_TOOL, "installed", {"packages": 3}))
+
+    def build(
+        self,
+        service: Service,
+        tree: Path,
+        environment: Path,
+        application: Path,
+        log: Path,
+        timeout_seconds: float,
+    ) -> ToolRun:
+        application.mkdir(parents=True, exist_ok=True)
+        folder = tree / service.source.path
+        content = {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*.py"))}
+        (application / "content.json").write_text(json.dumps(content))
+        return ToolRun(Evidence(_TOOL, "built", {"files": 1, "size_bytes": 1}))
+
+
+class FakeImageFiles(ImageFiles):
+    """Unpacks to an empty application."""
+
+    def unpack(self, layout: Path, destination: Path) -> None:
+        (destination / "app").mkdir(parents=True)
+
+
+@dataclass
+class World:
+    """See the module; `platform` is what services are handed."""
+
+    folder: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+    scm: FakeSourceControl = field(default_factory=FakeSourceControl)
+    inbox: MemoryInbox = field(default_factory=MemoryInbox)
+    evidence: MemoryEvidenceStore = field(default_factory=MemoryEvidenceStore)
+    incidents: MemoryIncidentStore = field(default_factory=MemoryIncidentStore)
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    registry: FakeRegistry = field(default_factory=FakeRegistry)
+    builder: FakeBuilder = field(default_factory=FakeBuilder)
+    cluster: FakeCluster = field(default_factory=FakeCluster)
+    logs: FakeLogs = field(default_factory=FakeLogs)
+
+    def __post_init__(self) -> None:
+        self.metrics = FakeMetrics(self.cluster)
+        self.signers = self.folder / "allowed_signers"
+        self.signers.write_text(f"{MAYA}\n{JONAS}\n{ANA.email}\nmallory@elsewhere.example\n")
+        self.scanners = {
+            kind: FakeScanner(result=Evidence(_TOOL, "fine", measures)) for kind, measures in MEASURES.items()
+        }
+        services = [a_service(name, self.signers) for name in ("backend", "frontend")]
+        self.pipeline = Pipeline(
+            file=self.folder / "shopkart.yaml",
+            digest="sha256:policy",
+            services={service.name: service for service in services},
+            environments={
+                STAGING: Environment(STAGING, Phase.STAGING, "fake"),
+                PRODUCTION: Environment(PRODUCTION, Phase.PRODUCTION, "fake"),
+            },
+            schedules={},
+        )
+        self.tip: str | None = None
+        """The commit at the tip of the remote's main branch."""
+        self._runs = 0
+        self._launched: set[str] = set()
+
+    @property
+    def platform(self) -> Platform:
+        site = Site(self.cluster, self.metrics, self.logs)
+        return Platform(
+            pipeline=self.pipeline,
+            workspace=Workspace(self.folder / "home"),
+            clock=self.clock,
+            scm=self.scm,
+            forge=GitHubForge(),
+            inbox=self.inbox,
+            evidence=self.evidence,
+            incidents=self.incidents,
+            ledger=self.ledger,
+            verifier=FakeVerifier(),
+            registry=self.registry,
+            image_files=FakeImageFiles(),
+            application_builder=FakeApplicationBuilder(),
+            image_builders=(self.builder,),
+            scanners={kind: (scanner,) for kind, scanner in self.scanners.items()},
+            sites={STAGING: site, PRODUCTION: site},
+        )
+
+    # What people do.
+
+    def commit(self, files: Mapping[str, str] | None = None, *, author: Person = ANA, message: str = "change") -> str:
+        """A commit on the remote's main branch; every one is different."""
+        self.clock.advance(1)
+        changed = files or {"backend/app.py": f"version = '{self.clock.now().isoformat()}'\n"}
+        content = {path: text.encode() for path, text in changed.items()}
+        self.tip = self.scm.add(content, author=author, message=message, committed_at=self.clock.now())
+        return self.tip
+
+    def push(self, sha: str, previous: str | None = None, **details: Any) -> Delivery:
+        """The push of a commit arrives in the inbox."""
+        delivery = self.delivery(sha, previous, **details)
+        self.inbox.put(delivery)
+        return delivery
+
+    def delivery(self, sha: str, previous: str | None = None, **details: Any) -> Delivery:
+        """The push of a commit, as GitHub tells it."""
+        body = {
+            "ref": "refs/heads/main",
+            "before": previous or "0" * 40,
+            "after": sha,
+            "repository": {"full_name": REPOSITORY},
+            "sender": {"login": "ana"},
+        }
+        identity = f"{sha[:12]}-{self.clock.now().timestamp():.0f}"
+        return Delivery(identity, "push", self.clock.now(), json.dumps(body | details).encode())
+
+    def merge(self, files: Mapping[str, str] | None = None, **details: Any) -> Release:
+        """A change is committed and pushed, and has become a release of the backend."""
+        before, sha = self.tip, self.commit(files, **details)
+        accepted = accept(self.platform, self.delivery(sha, before))
+        [key] = {request.release_key for request in accepted.requests}
+        return self.evidence.release("backend", key)
+
+    def approve(self, release: Release, by: str = MAYA) -> Entry:
+        """Somebody signs the statement about a release as it stands, and the pipeline is told."""
+        platform = self.platform
+        statement = statement_for(platform, release, self.clock.now())
+        entry = record_approval(platform, release, statement, FakeSigner(by).sign(statement.to_bytes()))
+        self.inbox.put(progress(APPROVED, release, Phase.PRODUCTION, entry.entry_hash, platform))
+        return entry
+
+    def declare(self, service: str, change: Callable[[Service], Service]) -> None:
+        """The declaration is changed for one service."""
+        changed = change(self.pipeline.services[service])
+        self.pipeline = replace(self.pipeline, services={**self.pipeline.services, service: changed})
+
+    # What the engine does.
+
+    def stage(self, release: Release, stage: str, run_id: str | None = None) -> StageOutcome:
+        """One stage runs, in a run of its own unless one is named."""
+        self._runs += 1
+        self.clock.advance(0.1)
+        return run_stage(self.platform, release, stage, run_id or f"run-{self._runs}")
+
+    def run(self, release: Release, phase: Phase) -> list[StageOutcome]:
+        """One run of a phase: stage by stage, until one is refused or does not pass."""
+        self._runs += 1
+        run_id, outcomes = f"run-{self._runs}", list[StageOutcome]()
+        for stage in self.pipeline.services[release.service].stages_of(phase):
+            try:
+                outcomes.append(self.stage(release, stage.name, run_id))
+            except Refused:
+                break
+        return outcomes
+
+    def drain(self) -> list[RunRequest]:
+        """Deliveries become requests, each once, as the sensor would make them."""
+        requests: list[RunRequest] = []
+        for delivery in self.inbox.pending():
+            accepted = accept(self.platform, delivery)
+            requests += [request for request in accepted.requests if request.key not in self._launched]
+            self._launched |= {request.key for request in accepted.requests}
+            self.inbox.done(delivery.id, accepted.outcome, self.clock.now())
+        return requests
+
+    def play(self) -> list[RunRequest]:
+        """Go on by itself until nothing is left to do; returns the runs that were made."""
+        made: list[RunRequest] = []
+        while requests := self.drain():
+            for request in requests:
+                made.append(request)
+                self.run(self.evidence.release(request.service, request.release_key), request.phase)
+        return made
+
+    # Short ways to states that tests begin with.
+
+    def ready(self, **details: Any) -> Release:
+        """A release that has passed everything before production and awaits approval."""
+        release = self.merge(**details)
+        for phase in (Phase.CI, Phase.STAGING):
+            self.run(release, phase)
+        return release
+
+    def approved(self, **details: Any) -> Release:
+        """A release that may go to production."""
+        release = self.ready(**details)
+        self.approve(release)
+        return release
+
+    def released(self, **details: Any) -> Release:
+        """A release that runs in production."""
+        release = self.approved(**details)
+        assert self.stage(release, "production").passed
+        return release
+
+    # What is there to see.
+
+    def record(self, release: Release, stage: str) -> StageRecord:
+        return self.evidence.latest(release.service, release.key)[stage]
+
+    def digest(self, release: Release) -> str:
+        """Digest of a release's image."""
+        result = self.record(release, "image").result
+        assert isinstance(result, Evidence)
+        return result.facts["digest"]
+
+    def observe(self, environment: str = PRODUCTION, service: str = "backend") -> ServiceStatus:
+        return self.cluster.observe(environment, service)
+
+    def rollout(self, environment: str = PRODUCTION, service: str = "backend") -> RolloutDocument:
+        document = load(self.cluster.load_rollout(environment, service))
+        assert document is not None
+        return document
+
+    def verbs(self, environment: str = PRODUCTION) -> list[tuple[str, str]]:
+        """What the ledger says was done in an environment: verb and release."""
+        entries = [entry.act for entry in self.ledger.entries("backend")]
+        return [(act.verb, act.release_key) for act in entries if act.body.get("environment") == environment]
