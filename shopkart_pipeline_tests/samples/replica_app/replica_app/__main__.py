@@ -62,6 +62,10 @@ class Handler(BaseHTTPRequestHandler):
             with counting:
                 in_flight -= 1
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def route(self) -> None:
         global answered
         if self.path == "/health/startup":
