@@ -5,6 +5,7 @@
 | `SHOPKART_DECLARATION` | the declaration | `shopkart.yaml` here, else the shipped one |
 | `SHOPKART_HOME` | everything that this pipeline keeps | `.shopkart` beside the declaration |
 | `SHOPKART_RUNTIME` | how the local cluster runs replicas: `auto`, `process` or `docker` | `auto` |
+| `DOCKER_HOST` | address of the Docker Engine, as for any other tool | the local socket |
 | `SHOPKART_WEBHOOK_SECRET` | secrets that sign webhooks, separated by commas | `secrets/webhook` in the home |
 | `SHOPKART_ADVISORY_SERVICE` | base address of an advisory service that speaks OSV | `https://api.osv.dev` |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
@@ -30,6 +31,7 @@ class Settings:
     home: Path
     declaration: Path
     runtime: str
+    docker_host: str
     webhook_secrets: tuple[str, ...]
     """Given by the environment; empty: see `webhook_secrets_of`."""
     advisory_service: str
@@ -58,6 +60,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         home=home,
         declaration=declaration,
         runtime=runtime,
+        docker_host=given.get("DOCKER_HOST") or "unix:///var/run/docker.sock",
         webhook_secrets=tuple(part for part in given.get("SHOPKART_WEBHOOK_SECRET", "").split(",") if part),
         advisory_service=given.get("SHOPKART_ADVISORY_SERVICE") or "https://api.osv.dev",
         web_port=_port(given, "SHOPKART_PORT", 3000),

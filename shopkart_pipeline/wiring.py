@@ -88,10 +88,23 @@ def build_registry(settings: Settings) -> ImageRegistry:
     return DiskRegistry(settings.home / "registry")
 
 
+def choose_runtime(settings: Settings) -> tuple[str, str]:
+    """How replicas run here, `docker` or `process`, and why in words. Images are built to fit."""
+    if settings.runtime != "auto":
+        return settings.runtime, "SHOPKART_RUNTIME says so"
+    reason = _docker(settings).unavailable()
+    return ("docker", "a Docker Engine answers") if reason is None else ("process", reason)
+
+
+def _docker(settings: Settings) -> DockerEngineBuilder:
+    return DockerEngineBuilder(settings.home / "cache" / "layers", settings.docker_host)
+
+
 def _image_builders(settings: Settings) -> tuple[ImageBuilder, ...]:
-    layers = settings.home / "cache" / "layers"
-    embedded = OciLayoutBuilder(layers)
-    return (embedded,) if settings.runtime == "process" else (DockerEngineBuilder(layers), embedded)
+    """An image of the embedded builder has no operating system and runs as a process alone, so a runtime that was
+    chosen leaves no choice of builder."""
+    embedded, docker = OciLayoutBuilder(settings.home / "cache" / "layers"), _docker(settings)
+    return {"process": (embedded,), "docker": (docker,), "auto": (docker, embedded)}[settings.runtime]
 
 
 def _scanners(settings: Settings, scm: SourceControl, clock: Clock) -> dict[StageKind, tuple[Scanner, ...]]:

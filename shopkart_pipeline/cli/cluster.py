@@ -6,7 +6,7 @@ from shopkart_pipeline.adapters.local_cluster import serve
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.spec.loader import load
-from shopkart_pipeline.wiring import build_registry
+from shopkart_pipeline.wiring import build_registry, choose_runtime
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,5 +18,15 @@ def run(options: argparse.Namespace) -> int:
     settings = from_environment()
     pipeline = load(settings.declaration, home=settings.home)
     names = [name for name, environment in pipeline.environments.items() if environment.platform == "local"]
-    serve(settings.home, build_registry(settings), SystemClock(), environments=names)
+    runtime, reason = choose_runtime(settings)
+    print(f"replicas run by the runtime {runtime}: {reason}", flush=True)
+    registry = build_registry(settings)
+    serve(
+        settings.home,
+        registry,
+        SystemClock(),
+        environments=names,
+        runtime=runtime,
+        docker_host=settings.docker_host,
+    )
     return 0
