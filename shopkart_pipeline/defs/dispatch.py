@@ -18,6 +18,9 @@ from shopkart_pipeline.services.approve_release import APPROVE
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.requests import RunRequest
 
+DELIVERIES = "deliveries"
+"""Name of the sensor that dispatches."""
+
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +59,12 @@ def launch(instance: DagsterInstance, request: RunRequest) -> None:
         job_name=job_name(request.service, request.phase),
         asset_selection=None,
         partition_key=request.release_key,
-        tags={"shopkart/release": f"{request.service}@{request.release_key}", "shopkart/reason": request.reason},
+        tags={
+            "shopkart/release": f"{request.service}@{request.release_key}",
+            "shopkart/reason": request.reason,
+            # The interface then shows the sensor as the one that launched it, which it is, sooner or later.
+            "dagster/sensor_name": DELIVERIES,
+        },
     )
 
 

@@ -21,7 +21,7 @@ from dagster import (
     sensor,
 )
 
-from shopkart_pipeline.defs.dispatch import drain
+from shopkart_pipeline.defs.dispatch import DELIVERIES, drain
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.tend_rollouts import Abandoned, abandoned_rollouts, overdue
@@ -34,7 +34,7 @@ def build_sensors(rollback_jobs: Sequence[JobDefinition]) -> list[SensorDefiniti
 
 def _deliveries() -> SensorDefinition:
     @sensor(
-        name="deliveries",
+        name=DELIVERIES,
         minimum_interval_seconds=5,
         default_status=DefaultSensorStatus.RUNNING,
         description="Turns deliveries in the inbox (merges, approvals, phases that are through) into runs.",

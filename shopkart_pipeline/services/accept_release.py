@@ -16,7 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from shopkart_pipeline.domain.declaration import Phase, Service, Source
 from shopkart_pipeline.domain.errors import NotFound, UntrustedInput
-from shopkart_pipeline.domain.release import Release, release_key
+from shopkart_pipeline.domain.release import Commit, Release, release_key
 from shopkart_pipeline.ports.forge import Ignored, Push
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.approve_release import weigh_approvals
@@ -105,6 +105,7 @@ def _release(platform: Platform, delivery: Delivery, push: Push, service: Servic
     commit = platform.scm.commit(service.source, push.sha)
     commits = platform.scm.commits(service.source, push.previous_sha, push.sha) if push.previous_sha else (commit,)
     people = sorted({person.email for each in commits for person in (each.author, each.committer)})
+    change = _change(commits) or commit
     release = Release(
         service=service.name,
         key=release_key(push.sha, commit.committed_at),
@@ -112,8 +113,8 @@ def _release(platform: Platform, delivery: Delivery, push: Push, service: Servic
         branch=push.branch,
         sha=push.sha,
         previous_sha=push.previous_sha,
-        title=commit.title,
-        author=commit.author,
+        title=change.title,
+        author=change.author,
         people=tuple(people),
         actor=push.actor,
         delivery_id=delivery.id,
@@ -121,6 +122,13 @@ def _release(platform: Platform, delivery: Delivery, push: Push, service: Servic
     )
     platform.evidence.add_release(release)
     return release
+
+
+def _change(commits: tuple[Commit, ...]) -> Commit | None:
+    """The commit that says what a push is about: its last one, or the one before where the last is a forge's merge."""
+    if len(commits) > 1 and commits[-1].title.startswith("Merge "):
+        return commits[-2]
+    return commits[-1] if commits else None
 
 
 def _accept_progress(platform: Platform, delivery: Delivery) -> Accepted:
