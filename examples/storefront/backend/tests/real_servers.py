@@ -78,9 +78,15 @@ class RunningService:
     url: str
     log: Path
 
-    def log_lines(self) -> list[dict[str, Any]]:
-        """What it has logged so far."""
-        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+    def log_lines(self, until: str) -> list[dict[str, Any]]:
+        """What it has logged, once that message is among it: an answer is logged after it was sent."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while True:
+            complete = self.log.read_text(encoding="utf-8").rpartition("\n")[0]
+            lines = [json.loads(line) for line in complete.splitlines()]
+            if any(line["message"] == until for line in lines) or time.monotonic() > deadline:
+                return lines
+            time.sleep(_POLL_SECONDS)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def test_the_log_is_json_with_who_wrote_it_and_without_credentials(environment):
     url = environment["DATABASE_URL"].replace("postgres:@", "postgres:s3cret@")
     with running_service({**environment, "DATABASE_URL": url}) as service:
         httpx.get(f"{service.url}/catalogue?card=4111", headers={"x-request-id": "abc"})
-        lines = service.log_lines()
+        lines = service.log_lines(until="request answered")
 
     (answered,) = [line for line in lines if line["message"] == "request answered"]
     assert (answered["route"], answered["request_id"], answered["status"]) == ("/catalogue", "abc", 200)
