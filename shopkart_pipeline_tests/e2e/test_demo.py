@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def story(home: Path) -> Iterator[dict[str, Any]]:
+def story(home: Path) -> dict[str, Any]:
     report = home.parent / "report.json"
     done = subprocess.run(
         [str(Path(sys.executable).parent / "shopkart"), "demo", "--json", str(report)],
@@ -43,7 +42,7 @@ def story(home: Path) -> Iterator[dict[str, Any]]:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
-    yield json.loads(report.read_text())
+    return json.loads(report.read_text())
 
 
 def _stages(release: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -58,7 +57,7 @@ def test_the_story_ends_as_it_should(story: dict[str, Any]) -> None:
 def test_a_good_release_passes_every_stage_and_is_approved(story: dict[str, Any]) -> None:
     for release in (story["releases"][0], story["releases"][3]):
         stages = _stages(release)
-        assert set(stages) == {*CI, *CD}
+        assert set(stages) >= {*CI, *CD}
         assert {stage["status"] for stage in stages.values()} == {"passed"}
         assert release["approvers"]
         assert release["author"] not in release["approvers"]
