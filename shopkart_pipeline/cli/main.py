@@ -43,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command = commands.add_parser(name, help=text, description=text)
         if name in given[:1]:
             _module(name).add_arguments(command)
-    options = parser.parse_args(given)
+    options, others = parser.parse_known_args(given)
+    if others and not hasattr(options, "passed_on"):
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    options.passed_on = others
     signal.signal(signal.SIGTERM, _interrupt)
     raise SystemExit(_run(options))
 
