@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -16,24 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    passed_on: Sequence[str] = options.passed_on
     sys.dont_write_bytecode = True
-    return int(
-        pytest.main(
-            [
-                "--rootdir",
-                str(ROOT),
-                "-c",
-                str(ROOT / "pyproject.toml"),
-                *_default_path(options.passed_on),
-                *options.passed_on,
-            ]
-        )
-    )
+    configuration = ["--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
+    return int(pytest.main([*configuration, *_default_path(passed_on), *passed_on]))
 
 
 def _default_path(arguments: Sequence[str]) -> list[str]:
     """All tests, unless the arguments name some."""
-    named = any(
-        not argument.startswith("-") and (ROOT / argument.partition("::")[0]).exists() for argument in arguments
-    )
-    return [] if named else [str(ROOT / "shopkart_pipeline_tests")]
+    paths = [argument.partition("::")[0] for argument in arguments if not argument.startswith("-")]
+    return [] if any(Path(path).exists() for path in paths) else [str(ROOT / "shopkart_pipeline_tests")]
