@@ -4,7 +4,7 @@ import argparse
 
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.table import Table
+from rich.markup import escape
 
 from shopkart_pipeline.cli.arguments import open_platform
 
@@ -14,12 +14,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    platform, console = open_platform(), Console()
+    platform, console = open_platform(), Console(soft_wrap=True, highlight=False)
     if options.incident:
         console.print(Markdown(platform.incidents.postmortem(options.incident) or "There is no postmortem yet."))
         return 0
-    table = Table("incident", "since (UTC)", "reason", box=None)
-    for incident in platform.incidents.list():
-        table.add_row(incident.id, f"{incident.timeline[0].at:%Y-%m-%d %H:%M:%S}", incident.reason)
-    console.print(table if table.row_count else "There was no incident.")
+    incidents = platform.incidents.list()
+    for incident in incidents:
+        console.print(f"[bold]{incident.id}[/]  since {incident.timeline[0].at:%Y-%m-%d %H:%M:%S} UTC")
+        console.print(f"  {escape(incident.reason)}")
+    if not incidents:
+        console.print("There was no incident.")
     return 0

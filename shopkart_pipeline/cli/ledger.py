@@ -19,10 +19,11 @@ def run(options: argparse.Namespace) -> int:
         fault = platform.ledger.verify()
         console.print(fault or f"{len(entries)} entries, the chain is whole.")
         return 1 if fault else 0
-    table = Table("#", "at (UTC)", "who", "did", "release", "image", box=None)
+    table = Table("#", "at (UTC)", "who", "did", "where", "release", box=None, padding=(0, 1, 0, 0))
     for entry in entries:
         act = entry.act
-        release = f"{act.service}@{act.release_key}"
-        table.add_row(str(entry.sequence), f"{act.at:%Y-%m-%d %H:%M:%S}", act.actor, act.verb, release, act.digest[:19])
+        who, where = act.actor.partition("@")[0], act.body.get("environment", "")
+        at, release = f"{act.at:%m-%d %H:%M:%S}", f"{act.service}@{act.release_key[-12:]}"
+        table.add_row(str(entry.sequence), at, who, act.verb, where, release)
     console.print(table)
     return 0

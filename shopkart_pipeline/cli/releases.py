@@ -3,6 +3,7 @@
 import argparse
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from shopkart_pipeline.cli.arguments import open_platform
@@ -17,12 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     platform = open_platform()
-    table = Table("release", "change", "author", "received (UTC)", "approved by", "verdict", box=None)
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("release", no_wrap=True)
+    for name in ("verdict", "approved by", "change"):
+        table.add_column(name)
     for release in platform.evidence.releases(options.service, options.limit):
         verdict = verdict_of(platform, release)
-        approvers = ", ".join(approvers_of(platform, release))
-        received = f"{release.received_at:%Y-%m-%d %H:%M:%S}"
+        approvers = ", ".join(name.partition("@")[0] for name in approvers_of(platform, release))
         shown = f"[{STYLES[verdict]}]{verdict.replace('_', ' ')}[/]"
-        table.add_row(release.name, release.title[:60], release.author.name, received, approvers, shown)
+        table.add_row(release.name, shown, approvers, f"{escape(release.title)} ({escape(release.author.name)})")
     Console().print(table if table.row_count else "There is no release yet. Merge something, or run `shopkart demo`.")
     return 0

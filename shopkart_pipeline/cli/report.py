@@ -11,8 +11,11 @@ from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict, evalu
 from shopkart_pipeline.services.approve_release import APPROVE
 from shopkart_pipeline.services.judge_release import gates_of, image_digest, stages_before
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.production_history import BOOTSTRAP
 
 RELEASED, ROLLED_BACK, STOPPED, UNDER_WAY = "released", "rolled_back", "stopped", "under_way"
+TAKEN_OVER = "taken_over"
+"""It ran before the pipeline did."""
 
 
 def release_report(platform: Platform, release: Release) -> dict[str, Any]:
@@ -55,7 +58,8 @@ def verdict_of(platform: Platform, release: Release) -> str:
         return ROLLED_BACK
     if any(outcome in ("failed", "missing") for outcome in outcomes.values()):
         return STOPPED
-    return UNDER_WAY
+    acts = {entry.act.verb for entry in platform.ledger.entries(release.service, release.key)}
+    return TAKEN_OVER if BOOTSTRAP in acts else UNDER_WAY
 
 
 def is_settled(platform: Platform, release: Release) -> bool:

@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from shopkart_pipeline.cli.arguments import add_release, find_release, open_platform
 from shopkart_pipeline.cli.report import release_report
@@ -24,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(report, indent=2))
     else:
-        print_report(Console(), report)
+        print_report(Console(soft_wrap=True, highlight=False), report)
     return 0
 
 
@@ -36,24 +35,26 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     console.print(f"verdict [{STYLES[verdict]}]{verdict.replace('_', ' ')}[/]")
     if report["approvers"]:
         console.print(f"approved by {', '.join(report['approvers'])}")
-    console.print(_stages(report["stages"]))
+    for stage in report["stages"]:
+        _print_stage(console, stage)
     for step in report["rollout"]:
         console.print(f"  {step['at'][11:19]} {escape(step['what'])}")
     for refusal in report["refusals"]:
         console.print(f"[bold red]refused[/] {escape(refusal)}")
 
 
-def _stages(stages: list[dict[str, Any]]) -> Table:
-    table = Table("", "stage", "seconds", "tool", "what it found, and its gates", box=None, padding=(0, 1))
-    for stage in stages:
-        status = stage["status"]
-        seconds = f"{stage['duration_seconds']:.1f}" if "duration_seconds" in stage else ""
-        lines = [escape(stage.get("summary", ""))]
-        lines += [f"[{STYLES[_status(gate)]}]{escape(_gate_line(gate))}[/]" for gate in stage.get("gates", [])]
-        lines += [f"[dim]{escape(note)}[/]" for note in stage.get("notes", [])]
-        mark = f"[{STYLES[status]}]{MARKS[status]}[/]"
-        table.add_row(mark, stage["stage"], seconds, stage.get("tool") or "", "\n".join(line for line in lines if line))
-    return table
+def _print_stage(console: Console, stage: dict[str, Any]) -> None:
+    status = stage["status"]
+    seconds = f"{stage['duration_seconds']:6.1f} s" if "duration_seconds" in stage else " " * 8
+    head = f"[{STYLES[status]}]{MARKS[status]} {stage['stage']:<18}[/]{seconds}"
+    console.print(f"{head}  {escape(stage.get('summary', ''))}")
+    for gate in stage.get("gates", []):
+        if gate["gate"] != "evidence" or gate["outcome"] != "pass":
+            console.print(f"      [{STYLES[_status(gate)]}]{escape(_gate_line(gate))}[/]")
+    for note in stage.get("notes", []):
+        console.print(f"      [dim]{escape(note)}[/]")
+    if stage.get("tool"):
+        console.print(f"      [dim]by {escape(stage['tool'])}[/]")
 
 
 def _status(gate: dict[str, Any]) -> str:

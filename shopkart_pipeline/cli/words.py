@@ -8,6 +8,7 @@ STYLES = {
     "stopped": "bold red",
     "rolled_back": "bold yellow",
     "under_way": "cyan",
+    "taken_over": "green",
     "running": "cyan",
     "not_run": "dim",
 }
