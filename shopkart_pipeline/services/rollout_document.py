@@ -79,7 +79,7 @@ def _is_short(looks: tuple[TrafficSample, ...]) -> bool:
     """Whether the newest interval is not yet as long as the ones that were folded; clocks tick unevenly."""
     if len(looks) <= MAXIMUM_LOOKS // 2:
         return False
-    return looks[-1].at - looks[-2].at < 0.75 * (looks[1].at - looks[0].at)
+    return looks[-1].at - looks[-2].at < 0.95 * (looks[1].at - looks[0].at)
 
 
 def _folded(looks: tuple[TrafficSample, ...]) -> tuple[TrafficSample, ...]:

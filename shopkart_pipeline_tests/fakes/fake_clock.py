@@ -1,5 +1,6 @@
 """A clock that moves only when somebody sleeps."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from shopkart_pipeline.ports.clock import Clock
@@ -19,6 +20,8 @@ class FakeClock(Clock):
         self._now = start
         self._patience_seconds = patience_seconds
         self.slept_seconds = 0.0
+        self.meanwhile: Callable[[], object] | None = None
+        """What happens during the next sleep, once."""
 
     def now(self) -> datetime:
         return self._now
@@ -28,6 +31,9 @@ class FakeClock(Clock):
         if self.slept_seconds > self._patience_seconds:
             raise AssertionError(f"somebody waits for ever: {self.slept_seconds:.0f} s have passed")
         self.advance(seconds)
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            happens()
 
     def advance(self, seconds: float) -> None:
         """Let time pass without anybody waiting."""

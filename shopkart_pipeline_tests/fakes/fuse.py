@@ -1,8 +1,8 @@
-"""A process that dies at its n-th call of anything outside: before the call, or after its effect."""
+"""A process that dies at its n-th call of anything outside (before the call, or after its effect), or at a moment."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from shopkart_pipeline.services.platform import Platform, Site
 
@@ -17,11 +17,13 @@ class Fuse:
     Args:
         call: which call kills, from 1; 0 never does.
         after: whether that call still has its effect.
+        when: kills after the first call after which this holds.
     """
 
-    def __init__(self, call: int = 0, *, after: bool = False) -> None:
+    def __init__(self, call: int = 0, *, after: bool = False, when: Callable[[], bool] = lambda: False) -> None:
         self.calls = 0
-        self._call, self._after = call, after
+        self._call, self._after, self._when = call, after, when
+        self._dead = False
 
     def fused(self, platform: Platform) -> Platform:
         """The platform as the process sees it."""
@@ -43,12 +45,17 @@ class Fuse:
 
     def through(self, call: Callable[[], object]) -> object:
         self.calls += 1
-        if self._call and (self.calls > self._call or (self.calls == self._call and not self._after)):
-            raise Killed
+        last = self.calls == self._call
+        if self._dead or (last and not self._after):
+            self._die()
         result = call()
-        if self.calls == self._call:
-            raise Killed
+        if last or self._when():
+            self._die()
         return result
+
+    def _die(self) -> NoReturn:
+        self._dead = True
+        raise Killed
 
 
 class _Port:
