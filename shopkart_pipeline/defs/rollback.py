@@ -28,7 +28,7 @@ def build_rollback_job(service: Service) -> JobDefinition:
     )
     def roll_back_op(context: OpExecutionContext, config: RollbackConfig, platform: ResourceParam[Platform]) -> None:
         try:
-            placed = roll_back(platform, service.name, config.actor, config.reason, context.run_id)
+            placed = roll_back(platform, service.name, config.actor, config.reason, context.run.run_id)
         except PipelineError as error:
             raise Failure(error.what, metadata={"fix": error.fix}, allow_retries=False) from None
         context.add_output_metadata({"release": placed.release_key, "image": placed.digest})

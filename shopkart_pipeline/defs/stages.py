@@ -105,7 +105,7 @@ def _stage_asset(service: Service, stage: Stage) -> AssetsDefinition:
     ) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
         release = platform.evidence.release(service.name, context.partition_key)
         try:
-            outcome = run_stage(platform, release, stage.name, context.run_id)
+            outcome = run_stage(platform, release, stage.name, context.run.run_id)
         except Refused as refusal:
             raise Failure(refusal.what, metadata={"fix": refusal.fix}, allow_retries=False) from None
         if outcome.phase_passed:

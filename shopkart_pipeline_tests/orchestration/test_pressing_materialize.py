@@ -1,0 +1,203 @@
+"""A person presses "materialize" in the interface: what Dagster runs then, and what it shows.
+
+The runs are Dagster's own, over a world in memory; the event log is also written to as the interface and its report
+endpoints could, because none of that may count.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckSeverity,
+    AssetKey,
+    AssetMaterialization,
+    DagsterEventType,
+    DagsterInstance,
+    Definitions,
+    ExecuteInProcessResult,
+)
+
+from shopkart_pipeline.defs.build import build_definitions
+from shopkart_pipeline.defs.keys import partitions_name
+from shopkart_pipeline.domain.declaration import StageKind
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline_tests.fakes.world import World
+
+PRODUCTION = AssetKey(["backend", "production"])
+FAILING = Evidence(Tool("fake", "1"), "bad", {"tests": 40, "failed": 1, "new_violations": 1})
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture
+def instance() -> Iterator[DagsterInstance]:
+    with DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def press(world: World, instance: DagsterInstance, release: Release, *stages: str) -> ExecuteInProcessResult:
+    """Materialize these assets of a release, and nothing else."""
+    definitions: Definitions = build_definitions(world.platform)
+    instance.add_dynamic_partitions(partitions_name("backend"), [release.key])
+    job = definitions.resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(
+        instance=instance,
+        partition_key=release.key,
+        asset_selection=[AssetKey(["backend", stage]) for stage in stages],
+        raise_on_error=False,
+    )
+
+
+def pretend(instance: DagsterInstance, release: Release, stage: str, *checks: str) -> None:
+    """Write into the event log what the interface's report endpoints let anybody write."""
+    key = AssetKey(["backend", stage])
+    instance.report_runless_asset_event(AssetMaterialization(key, partition=release.key))
+    for check in checks:
+        instance.report_runless_asset_event(
+            AssetCheckEvaluation(
+                asset_key=key,
+                check_name=check,
+                passed=True,
+                metadata={},
+                severity=AssetCheckSeverity.ERROR,
+                partition=release.key,
+            )
+        )
+
+
+def materialized(result: ExecuteInProcessResult) -> set[str]:
+    events = result.filter_events(lambda event: event.event_type is DagsterEventType.ASSET_MATERIALIZATION)
+    return {event.asset_key.path[-1] for event in events if event.asset_key}
+
+
+def refusal(result: ExecuteInProcessResult, stage: str) -> str:
+    assert not result.success
+    assert stage not in materialized(result)
+    failure = result.failure_data_for_node(f"backend__{stage}")
+    assert failure is not None
+    assert failure.error is not None
+    return str(failure.error)
+
+
+def test_an_approved_release_goes_to_production(world: World, instance: DagsterInstance) -> None:
+    release = world.approved()
+
+    result = press(world, instance, release, "production")
+
+    assert result.success
+    assert materialized(result) == {"production"}
+    stable = world.observe().stable
+    assert stable is not None
+    assert stable.spec.digest == world.digest(release)
+
+
+@pytest.mark.parametrize("stage", ["lint", "unit_tests", "acceptance_tests"])
+def test_production_is_refused_when_a_gate_failed(world: World, instance: DagsterInstance, stage: str) -> None:
+    release = world.approved()
+    world.scanners[StageKind(stage)].result = FAILING
+    world.stage(release, stage)
+    pretend(instance, release, stage, "failed", "new_violations")
+
+    assert f"{stage}." in refusal(press(world, instance, release, "production"), "production")
+    assert world.observe().stable is None
+
+
+@pytest.mark.parametrize("stage", ["image_scan", "integration_tests"])
+def test_production_is_refused_when_a_stage_never_ran(world: World, instance: DagsterInstance, stage: str) -> None:
+    release = world.approved()
+    world.evidence.attempts = [each for each in world.evidence.attempts if each[0].stage != stage]
+    pretend(instance, release, stage, "failed", "vulnerabilities")
+
+    assert "never ran" in refusal(press(world, instance, release, "production"), "production")
+    assert world.observe().stable is None
+
+
+def test_production_is_refused_when_the_tool_did_not_run(world: World, instance: DagsterInstance) -> None:
+    release = world.approved()
+    world.scanners[StageKind.IMAGE_SCAN].result = EvidenceMissing("the scanner crashed")
+    world.stage(release, "image_scan")
+
+    assert "the scanner crashed" in refusal(press(world, instance, release, "production"), "production")
+
+
+def test_production_is_refused_without_an_approval_even_if_the_event_log_shows_one(
+    world: World, instance: DagsterInstance
+) -> None:
+    release = world.ready()
+    pretend(instance, release, "approval")
+
+    assert "0 of 1 valid approvals" in refusal(press(world, instance, release, "production"), "production")
+
+
+def test_production_is_refused_when_the_evidence_belongs_to_another_digest(
+    world: World, instance: DagsterInstance
+) -> None:
+    release = world.approved()
+    old = world.digest(release)
+    application = world.platform.workspace.application(release)
+    (application / "content.json").write_text('{"app.py": "somebody changed it"}')
+    world.stage(release, "image")
+
+    message = refusal(press(world, instance, release, "production"), "production")
+
+    assert world.digest(release) != old
+    assert old in message
+    assert world.observe().stable is None
+
+
+def test_a_whole_run_stops_before_the_image_when_a_gate_fails(world: World, instance: DagsterInstance) -> None:
+    release = world.merge()
+    world.scanners[StageKind.LINT].result = FAILING
+    stages = [stage.name for stage in world.pipeline.services["backend"].stages if stage.phase.value == "ci"]
+
+    result = press(world, instance, release, *stages)
+
+    assert not result.success
+    assert materialized(result) == {"source", "dependencies", "lint", "unit_tests", "application"}
+
+
+def test_a_gate_is_shown_as_a_check_with_value_and_limit(world: World, instance: DagsterInstance) -> None:
+    release = world.merge()
+    world.scanners[StageKind.LINT].result = FAILING
+    world.stage(release, "source")
+
+    result = press(world, instance, release, "lint")
+
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert evaluation.partition == release.key
+    assert evaluation.metadata["value"].value == 1.0
+    assert evaluation.metadata["limit"].value == 0.0
+    assert "1 > 0" in (evaluation.description or "")
+
+
+def test_missing_evidence_fails_the_check_and_materializes_nothing(world: World, instance: DagsterInstance) -> None:
+    release = world.merge()
+    world.stage(release, "source")
+    world.scanners[StageKind.LINT].result = EvidenceMissing("ruff crashed")
+
+    result = press(world, instance, release, "lint")
+
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert evaluation.metadata["outcome"].value == "missing"
+    assert "ruff crashed" in refusal(result, "lint")
+
+
+def test_metadata_says_who_what_and_which_digest(world: World, instance: DagsterInstance) -> None:
+    release = world.approved()
+
+    result = press(world, instance, release, "production")
+
+    (event,) = [each for each in result.get_asset_materialization_events() if each.asset_key == PRODUCTION]
+    shown = {name: value.value for name, value in event.materialization.metadata.items()}
+    assert shown["release"] == release.name
+    assert shown["commit"] == release.sha
+    assert shown["image"] == world.digest(release)
+    assert release.author.name in str(shown["change"])
