@@ -8,6 +8,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,11 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo") / "home"
+def home() -> Iterator[Path]:
+    """Not below pytest's own folder: the storefront's PostgreSQL runs as another user, and every start of pytest
+    closes that folder to others."""
+    with tempfile.TemporaryDirectory(prefix="shopkart-e2e-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "home"
 
 
 @pytest.fixture(scope="module")
