@@ -21,6 +21,7 @@ from shopkart_pipeline.engine.warm_server import WarmServer
 from shopkart_pipeline.engine.watch import Watch
 
 _LOG_FORMAT = "%(asctime)s %(process)d %(message)s"
+_MOST_DESCRIPTORS = 4096
 _LONGEST_LOG_BYTES = 10_000_000
 _logger = logging.getLogger("warm_server")
 
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str]) -> int:
     """Serve one home. Returns the exit code; a home that has a server already is no error."""
     _log_to_standard_error()
     given = _parse(arguments)
+    if given.inherited_lock is None:
+        os.closerange(3, _MOST_DESCRIPTORS)  # Whatever the starter had open must not stay open for as long as we live.
     paths = WarmPaths(given.home.resolve())
     paths.make()
     lock = try_lock(paths.server_lock) if given.inherited_lock is None else given.inherited_lock
