@@ -10,7 +10,10 @@ from shopkart_pipeline.engine.executor import parallel_threads
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.wiring import build_platform
 
-platform = build_platform(from_environment())
+settings = from_environment()
+WATCHED_FILES = (settings.declaration,)
+"""When one of them changes, the warm server loads the definitions afresh."""
+platform = build_platform(settings)
 cancellation.on_cancel(_process.stop_all)
 defs = Definitions.merge(build_definitions(platform), Definitions(executor=parallel_threads))
 

@@ -7,6 +7,7 @@ from dagster import AssetSelection, Definitions, ResourceDefinition, define_asse
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from shopkart_pipeline.defs.keys import asset_key, job_name
+from shopkart_pipeline.defs.maintenance import build_maintenance_job, build_schedules
 from shopkart_pipeline.defs.rollback import build_rollback_job
 from shopkart_pipeline.defs.sensors import build_sensors
 from shopkart_pipeline.defs.stages import build_stages
@@ -21,13 +22,14 @@ _DESCRIPTIONS = {
 
 
 def build_definitions(platform: Platform) -> Definitions:
-    """Assets, checks, jobs and sensors of every declared service."""
+    """Assets, checks, jobs, sensors and schedules of every declared service."""
     services = platform.pipeline.services.values()
-    rollbacks = [build_rollback_job(service) for service in services]
+    rollbacks, maintenance = [build_rollback_job(service) for service in services], build_maintenance_job()
     return Definitions(
         assets=[item for service in services for item in build_stages(service)],
-        jobs=[*rollbacks, *(job for service in services for job in _phase_jobs(service))],
+        jobs=[*rollbacks, maintenance, *(job for service in services for job in _phase_jobs(service))],
         sensors=build_sensors(rollbacks),
+        schedules=build_schedules(platform.pipeline, maintenance),
         resources={"platform": ResourceDefinition.hardcoded_resource(platform)},
     )
 

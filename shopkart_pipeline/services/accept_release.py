@@ -77,7 +77,13 @@ def _accept_push(platform: Platform, delivery: Delivery, push: Push) -> Accepted
     outcome = ", ".join(
         [*(f"released {release.name}" for release in releases), *(f"{n} not affected" for n in untouched)]
     )
-    return Accepted(tuple(_request(delivery, release, Phase.CI, "merge") for release in releases), outcome)
+    return Accepted(tuple(_ci(release) for release in releases), outcome)
+
+
+def _ci(release: Release) -> RunRequest:
+    """A release names one commit of one service, so whoever tells of that commit asks for the same run."""
+    key = f"{release.name}:{Phase.CI.value}"
+    return RunRequest(key, release.service, release.key, Phase.CI, "merge")
 
 
 def _known(platform: Platform, source: Source, sha: str | None) -> str | None:

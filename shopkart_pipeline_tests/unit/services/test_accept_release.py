@@ -84,7 +84,7 @@ def test_after_a_forced_push_everything_counts_as_changed(world: World) -> None:
     [
         ({"repository": {"full_name": "somebody/else"}}, "no service is released from somebody/else branch main"),
         ({"ref": "refs/heads/feature"}, "no service is released from shopkart/storefront branch feature"),
-        ({"ref": "refs/tags/v1"}, "refs/tags/v1 is not a branch"),
+        ({"ref": "refs/tags/v1"}, "'refs/tags/v1' is not a branch"),
     ],
 )
 def test_what_nobody_declared_is_ignored(world: World, details: dict[str, object], reason: str) -> None:

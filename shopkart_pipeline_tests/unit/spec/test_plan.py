@@ -67,7 +67,7 @@ def test_stages_of_a_step_run_at_the_same_time(storefront: Declaration) -> None:
     assert ci == [
         ["source"],
         ["dependencies", "lint", "secret_scan", "dependency_scan"],
-        ["unit_tests", "application"],
+        ["unit_tests", "application", "process_tests"],
         ["quality"],
         ["image"],
         ["image_scan"],
@@ -91,7 +91,8 @@ def test_people_read_gates_limits_steps_and_what_is_left_out(tmp_path: Path) -> 
     file = tmp_path / "shopkart.yaml"
     file.write_text(
         STOREFRONT.read_text().replace(
-            "  backend:\n", "  backend:\n    stages: {acceptance_tests: {disabled: 'see [SHOP-1]'}}\n"
+            "  backend:\n    stages:\n",
+            "  backend:\n    stages:\n      acceptance_tests: {disabled: 'see [SHOP-1]'}\n",
         )
     )
     output = io.StringIO()

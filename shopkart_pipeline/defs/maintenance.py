@@ -1,0 +1,61 @@
+"""What is done by the clock: missed webhooks are made up for, old work is swept, and old releases leave the interface.
+
+The interface keeps a declared number of live partitions per service, because its pages grow slow with their number;
+the events of those that leave stay, and so does everything in the evidence store.
+"""
+
+# Dagster leaves type parameters of these functions open.
+# pyright: reportUnknownVariableType=false
+
+from dagster import (
+    DefaultScheduleStatus,
+    JobDefinition,
+    OpExecutionContext,
+    ResourceParam,
+    ScheduleDefinition,
+    job,
+    op,
+)
+
+from shopkart_pipeline.defs.dispatch import drain
+from shopkart_pipeline.defs.keys import partitions_name
+from shopkart_pipeline.domain.declaration import Pipeline
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.reconcile_sources import reconcile_sources
+from shopkart_pipeline.services.sweep_workspace import sweep_workspace
+
+RECONCILE = "reconcile"
+
+
+def build_maintenance_job() -> JobDefinition:
+    """One job: looking at branches, sweeping, retiring partitions."""
+
+    @op(description="Makes up for webhooks that never came.")
+    def reconcile_branches(context: OpExecutionContext, platform: ResourceParam[Platform]) -> None:
+        for found in reconcile_sources(platform):
+            context.log.info(found)
+        drain(context.instance, platform)
+
+    @op(description="Removes working files of older releases, and their partitions from the interface.")
+    def sweep_old_work(context: OpExecutionContext, platform: ResourceParam[Platform]) -> None:
+        context.log.info("%s folders removed", sweep_workspace(platform))
+        for name in platform.pipeline.services:
+            partitions = sorted(context.instance.get_dynamic_partitions(partitions_name(name)))
+            for old in partitions[: -platform.pipeline.live_releases]:
+                context.instance.delete_dynamic_partition(partitions_name(name), old)
+
+    @job(name=RECONCILE, description="Makes up for missed webhooks and sweeps old work.")
+    def maintenance() -> None:
+        reconcile_branches()
+        sweep_old_work()
+
+    return maintenance
+
+
+def build_schedules(pipeline: Pipeline, maintenance: JobDefinition) -> list[ScheduleDefinition]:
+    """The declared schedule of that job, or none."""
+    cron = pipeline.schedules.get(RECONCILE)
+    if cron is None:
+        return []
+    status = DefaultScheduleStatus.RUNNING
+    return [ScheduleDefinition(name=RECONCILE, job=maintenance, cron_schedule=cron, default_status=status)]

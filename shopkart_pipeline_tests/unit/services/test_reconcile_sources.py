@@ -1,0 +1,75 @@
+"""Deliveries that never came, and work that nobody needs any more."""
+
+from pathlib import Path
+
+import pytest
+
+from shopkart_pipeline.domain.declaration import Phase
+from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.services.reconcile_sources import reconcile_sources
+from shopkart_pipeline.services.sweep_workspace import KEPT_RELEASES, sweep_workspace
+from shopkart_pipeline_tests.fakes.world import World
+
+
+@pytest.fixture
+def missed(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world in which a commit was pushed and no webhook came."""
+    world.merge()
+    world.commit()
+    monkeypatch.setattr(world.scm, "head", lambda source: world.tip)
+    return world
+
+
+def test_a_push_that_no_webhook_told_becomes_a_release(missed: World) -> None:
+    (found,) = reconcile_sources(missed.platform)
+
+    (request,) = missed.drain()
+    release = missed.evidence.release(request.service, request.release_key)
+    assert release.sha == missed.tip
+    assert request.phase is Phase.CI
+    assert str(missed.tip)[:12] in found
+
+
+def test_looking_twice_and_the_real_delivery_make_one_run(missed: World) -> None:
+    reconcile_sources(missed.platform)
+    reconcile_sources(missed.platform)
+    assert missed.tip is not None
+    missed.push(missed.tip)
+
+    assert len(missed.drain()) == 1
+
+
+def test_a_branch_that_was_never_released_is_left_to_its_first_push(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha = world.commit()
+    monkeypatch.setattr(world.scm, "head", lambda source: sha)
+
+    assert reconcile_sources(world.platform) == ()
+    assert world.inbox.pending() == ()
+
+
+def test_a_remote_that_does_not_answer_is_named(missed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(source: object) -> str:
+        raise ToolUnavailable("the remote is away", "")
+
+    monkeypatch.setattr(missed.scm, "head", silent)
+
+    (said,) = reconcile_sources(missed.platform)
+    assert "the remote is away" in said
+
+
+def test_files_of_old_releases_go_and_those_of_production_stay(world: World) -> None:
+    live = world.released()
+    releases = [world.merge() for _ in range(KEPT_RELEASES + 2)]
+    folders: dict[str, Path] = {}
+    for release in (live, *releases):
+        folders[release.key] = world.platform.workspace.tree(release.repository, release.sha)
+        folders[release.key].mkdir(parents=True, exist_ok=True)
+
+    sweep_workspace(world.platform)
+
+    assert folders[live.key].exists()
+    assert not folders[releases[0].key].exists()
+    assert folders[releases[-1].key].exists()
+    assert len(world.evidence.releases("backend")) == KEPT_RELEASES + 3
