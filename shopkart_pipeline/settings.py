@@ -61,7 +61,9 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         declaration=declaration,
         runtime=runtime,
         docker_host=given.get("DOCKER_HOST") or "unix:///var/run/docker.sock",
-        webhook_secrets=tuple(part for part in given.get("SHOPKART_WEBHOOK_SECRET", "").split(",") if part),
+        webhook_secrets=tuple(
+            part.strip() for part in given.get("SHOPKART_WEBHOOK_SECRET", "").split(",") if part.strip()
+        ),
         advisory_service=given.get("SHOPKART_ADVISORY_SERVICE") or "https://api.osv.dev",
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
@@ -106,6 +108,6 @@ def _default_declaration() -> Path:
 
 def _port(given: Mapping[str, str], name: str, default: int) -> int:
     text = given.get(name) or str(default)
-    if not text.isdigit() or not 0 <= int(text) <= 65535:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65535):
         raise PipelineError(f"{name} is {text!r}.", "Use a port number from 0 to 65535 (0: any free one).")
     return int(text)

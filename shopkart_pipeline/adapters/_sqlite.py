@@ -1,14 +1,17 @@
 """SQLite files shared by many short-lived processes: one connection per operation, write-ahead log, real fsync.
 
 A connection is opened for each operation because runs are forked and stages are threads, and a SQLite connection
-survives neither; opening takes about 0.2 ms.
+survives neither; opening takes about 0.2 ms. Whatever SQLite has to complain about (a full disk, a damaged file, a
+lock that is never given back) is `ToolUnavailable`: the file could not be used, and nothing was acknowledged.
 """
 
 import fcntl
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from shopkart_pipeline.domain.errors import ToolUnavailable
 
 
 class Database:
@@ -27,7 +30,8 @@ class Database:
             try:
                 yield connection
             except BaseException:
-                connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # A full disk has rolled back by itself.
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 
@@ -40,15 +44,21 @@ class Database:
     @contextmanager
     def _connection(self) -> Generator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=30, isolation_level=None)
         try:
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA synchronous=FULL")
-            if not self._ready:
-                self._prepare(connection)
-            yield connection
-        finally:
-            connection.close()
+            connection = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+            try:
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA synchronous=FULL")
+                if not self._ready:
+                    self._prepare(connection)
+                yield connection
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise ToolUnavailable(
+                f"The database {self._path} can't be used: {error}.",
+                "Look at the disk's space and the file's permissions; restore it from a backup if it is damaged.",
+            ) from error
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Make the schema, one process at a time: changing the journal mode does not wait for others by itself."""

@@ -17,6 +17,8 @@ from shopkart_pipeline.ports.inbox import Delivery
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
+_BRANCH = re.compile(r"refs/heads/\S{1,250}")
+_LOGIN = re.compile(r"[A-Za-z0-9_-]{1,100}(\[bot\])?")
 _NOTHING = "0" * 40
 
 
@@ -39,8 +41,8 @@ class GitHubForge(Forge):
             return Ignored(f"the event {delivery.event} asks for nothing")
         payload = _object(delivery.body)
         ref = _text(payload, "ref")
-        if not ref.startswith("refs/heads/"):
-            return Ignored(f"{ref} is not a branch")
+        if not _BRANCH.fullmatch(ref):
+            return Ignored(f"{ref[:100]!r} is not a branch")
         sha = _matching(payload, "after", _SHA)
         if sha == _NOTHING:
             return Ignored(f"{ref} was deleted")
@@ -50,7 +52,7 @@ class GitHubForge(Forge):
             branch=ref.removeprefix("refs/heads/"),
             sha=sha,
             previous_sha=None if before == _NOTHING else before,
-            actor=_text(_object_in(payload, "sender"), "login"),
+            actor=_matching(_object_in(payload, "sender"), "login", _LOGIN),
         )
 
 

@@ -1,9 +1,12 @@
 """The evidence store on one machine: records in a SQLite file, raw reports as files named by their digest.
 
 Domain data becomes JSON through pydantic's type adapters, so a record that is read back is checked field by field.
+What could not be read back is not written: a number that is none raises `ValueError`, and half of a surrogate pair (a
+file name that is not UTF-8) becomes a question mark.
 """
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
@@ -55,7 +58,8 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 
 
 def _dump(value: object) -> str:
-    return _adapter(type(value)).dump_json(value).decode()
+    plain = _adapter(type(value)).dump_python(value, mode="json")
+    return json.dumps(plain, allow_nan=False, ensure_ascii=False).encode(errors="replace").decode()
 
 
 class SqliteEvidenceStore(EvidenceStore):
@@ -150,7 +154,7 @@ class SqliteEvidenceStore(EvidenceStore):
     def put_report(self, raw: RawReport) -> Report:
         digest = hashlib.sha256(raw.content).hexdigest()
         path = self._blob(digest)
-        if not path.exists():
+        if not path.exists() or path.read_bytes() != raw.content:
             write_atomically(path, raw.content)
         return Report(raw.name, raw.media_type, f"sha256:{digest}", len(raw.content))
 

@@ -8,10 +8,11 @@ import hashlib
 import sqlite3
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from shopkart_pipeline.adapters._sqlite import Database
 from shopkart_pipeline.domain.canonical import canonical_json
+from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.ports.ledger import Act, Entry, Ledger
 
 _SCHEMA = """
@@ -75,6 +76,8 @@ class SqliteLedger(Ledger):
             if row["entry_hash"] != hash_of(expected, row["document"], previous):
                 return f"entry {expected} was changed"
             act = _load(row["document"])
+            if act is None:
+                return f"entry {expected} can't be read"
             if (act.service, act.release_key) != (row["service"], row["release_key"]):
                 return f"entry {expected} is filed under another release"
             previous = row["entry_hash"]
@@ -85,9 +88,15 @@ def _dump(act: Act) -> str:
     return canonical_json(act).decode()
 
 
-def _load(document: str) -> Act:
-    return _ACT.validate_json(document)
+def _load(document: str) -> Act | None:
+    try:
+        return _ACT.validate_json(document)
+    except ValidationError:
+        return None
 
 
 def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(row["sequence"], _load(row["document"]), row["previous_hash"], row["entry_hash"])
+    act = _load(row["document"])
+    if act is None:
+        raise PipelineError(f"Entry {row['sequence']} of the ledger can't be read.", "See `shopkart ledger verify`.")
+    return Entry(row["sequence"], act, row["previous_hash"], row["entry_hash"])

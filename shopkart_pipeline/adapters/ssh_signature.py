@@ -2,14 +2,16 @@
 
 The format is OpenSSH's SSHSIG (PROTOCOL.sshsig), so `ssh-keygen -Y verify` reads what is made here and the other
 way round; keys of type ssh-ed25519. Who may sign stands in an allowed-signers file (ssh-keygen(1), "ALLOWED
-SIGNERS"): principals, the options `namespaces`, `valid-after` and `valid-before`, key type, key. `cryptography` does
-the arithmetic; only the framing is ours, because no OpenSSH client need be installed.
+SIGNERS"): principals, the options `namespaces`, `valid-after` and `valid-before`, key type, key. We read it more
+narrowly than OpenSSH, never more widely: principals and namespaces are names and no patterns, times are UTC with or
+without `Z`, and a line that is odd in any way allows nobody. `cryptography` does the arithmetic; only the framing is
+ours, because no OpenSSH client need be installed.
 """
 
 import base64
 import binascii
 import hashlib
-import shlex
+import re
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +28,11 @@ NAMESPACE = "shopkart-approval"
 _MAGIC = b"SSHSIG"
 _KEY_TYPE = b"ssh-ed25519"
 _HASH = b"sha512"
+_PUBLIC_KEY_BYTES = 32
+_TIMES = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_FIELD = re.compile(r'[ \t]*((?:"[^"]*"|[^\s"])+)(?=\s|$)')
+"""One field of a line: quotes may hold blanks, and have to end."""
+_OPTION = re.compile(r'([A-Za-z-]+)="([^"]*)"(?:,(?=.)|$)')
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 
 
@@ -76,10 +83,14 @@ class SshSignatureVerifier(SignatureVerifier):
 
 
 def create_key(key_file: Path, principal: str) -> str:
-    """Make a new ed25519 key (mode 0600) and return its line for an allowed-signers file."""
+    """Make a new ed25519 key (mode 0600) and return its line for an allowed-signers file.
+
+    Raises:
+        FileExistsError: there is such a file; a key is never overwritten.
+    """
     key = Ed25519PrivateKey.generate()
     key_file.parent.mkdir(parents=True, exist_ok=True)
-    key_file.touch(mode=0o600)
+    key_file.touch(mode=0o600, exist_ok=False)
     key_file.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
     )
@@ -101,41 +112,64 @@ class _Allowed:
 
 def _read_allowed(path: Path) -> tuple[_Allowed, ...]:
     try:
-        lines = path.read_text().splitlines()
+        # Not `splitlines` or text mode: they end lines, and so comments, where OpenSSH and people see none ended.
+        lines = path.read_bytes().decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ToolUnavailable(
             f"The allowed-signers file {path} can't be read: {type(error).__name__}.",
             "Create it: one line per person, `PRINCIPAL KEYTYPE KEY`.",
         ) from error
-    found = (_allowed(line) for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    found = (_allowed(line.rstrip("\r")) for line in lines if not line.lstrip(" \t").startswith("#"))
     return tuple(allowed for group in found for allowed in group)
 
 
 def _allowed(line: str) -> tuple[_Allowed, ...]:
-    """The people of one line; a line with another key type or an option that we don't know allows nobody."""
+    """The people of one line; nobody where it has another key type, an option that we don't know, or is odd."""
     try:
-        words = shlex.split(line)
-        index = words.index(_KEY_TYPE.decode())
-        pieces = [option.partition("=") for part in words[1:index] for option in _split_options(part)]
-        options = {name: value for name, _, value in pieces}
-        public = _unpack(base64.b64decode(words[index + 1], validate=True), 2)[1]
-        after, before = _time(options.pop("valid-after", None)), _time(options.pop("valid-before", None))
-        namespaces = options.pop("namespaces", NAMESPACE).split(",")
-    except (ValueError, IndexError, struct.error):
+        principals, *options, key_type, key = _fields(line)
+        if key_type != _KEY_TYPE.decode():
+            return ()
+        blob = base64.b64decode(key, validate=True)
+        blob_type, public = _unpack(blob, 2)
+        known = _options(options[0]) if options else {}
+        after, before = _time(known.pop("valid-after", None)), _time(known.pop("valid-before", None))
+        namespaces = known.pop("namespaces", NAMESPACE).split(",")
+    except (ValueError, struct.error):
         return ()
-    if options or NAMESPACE not in namespaces:
+    if known or NAMESPACE not in namespaces or base64.b64encode(blob).decode() != key:
         return ()
-    return tuple(_Allowed(principal, public, after, before) for principal in words[0].split(","))
+    if blob_type != _KEY_TYPE or len(public) != _PUBLIC_KEY_BYTES:
+        return ()
+    names = principals.strip('"').split(",")
+    if any(set(name) & set("*?!") or not name for name in names):
+        return ()
+    return tuple(_Allowed(name, public, after, before) for name in names)
 
 
-def _split_options(part: str) -> list[str]:
-    """Options are separated by commas, and so are namespaces within one: a piece without `=` goes on."""
-    options: list[str] = []
-    for piece in part.split(","):
-        if "=" in piece or not options:
-            options.append(piece)
-        else:
-            options[-1] += f",{piece}"
+def _fields(line: str) -> list[str]:
+    """Principals, options where there are any, key type and key; what follows is a comment."""
+    fields: list[str] = []
+    position = 0
+    while found := _FIELD.match(line, position):
+        fields.append(found[1])
+        position = found.end()
+        if len(fields) > 2 and fields[-2] == _KEY_TYPE.decode():
+            return fields
+        if len(fields) == 4:
+            break
+    raise ValueError("no key")
+
+
+def _options(text: str) -> dict[str, str]:
+    """Options by name; each at most once, with its value in quotes."""
+    options: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        found = _OPTION.match(text, position)
+        if found is None or found[1].lower() in options:
+            raise ValueError("odd options")
+        options[found[1].lower()] = found[2]
+        position = found.end()
     return options
 
 
@@ -143,8 +177,9 @@ def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
     digits = text.removesuffix("Z")
-    layout = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}[len(digits)] if len(digits) in (8, 12, 14) else "?"
-    return datetime.strptime(digits, layout).replace(tzinfo=UTC)
+    if not (digits.isascii() and digits.isdecimal() and len(digits) in _TIMES):
+        raise ValueError("no time")
+    return datetime.strptime(digits, _TIMES[len(digits)]).replace(tzinfo=UTC)
 
 
 def _signed_data(namespace: bytes, message: bytes) -> bytes:
@@ -163,10 +198,9 @@ def _parse(signature: str) -> tuple[bytes, bytes]:
         public, namespace, _, hash_name, raw = _unpack(blob[10:], 5)
         if namespace != NAMESPACE.encode() or hash_name != _HASH:
             raise ValueError("another namespace or hash")
-        key_type, key = _unpack(public, 2)
-        signature_type, value = _unpack(raw, 2)
-        if key_type != _KEY_TYPE or signature_type != _KEY_TYPE:
+        if not (public.startswith(_pack(_KEY_TYPE)) and raw.startswith(_pack(_KEY_TYPE))):
             raise ValueError("no ed25519 key")
+        key, value = _unpack(public, 2)[1], _unpack(raw, 2)[1]
     except (ValueError, struct.error, binascii.Error) as error:
         raise UntrustedInput(
             f"The signature can't be read: {error}.", f"Sign with an ed25519 key: `ssh-keygen -Y sign -n {NAMESPACE}`."

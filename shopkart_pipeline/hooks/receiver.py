@@ -3,7 +3,8 @@
 The order is the security: nothing of a body is parsed before its signature is verified, nothing unsigned is stored,
 and nobody is told "accepted" before the delivery is on disk. The doorbell that is rung afterwards only makes things
 faster; a sensor finds what nobody rang for. Storing takes one fsync in a worker thread, so slow disks don't stop
-other requests.
+other requests. What can't be stored is answered with 503 and not acknowledged: GitHub shows it as failed, and it can
+be delivered again.
 """
 
 import logging
@@ -18,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shopkart_pipeline.adapters.github import is_signed
+from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.inbox import Delivery, Inbox
 
@@ -45,7 +47,10 @@ def create_app(inbox: Inbox, secrets: Sequence[str], clock: Clock, ring: Callabl
         raise ValueError("a webhook receiver needs at least one secret")
 
     async def github(request: Request) -> Response:
-        body = await _read(request)
+        try:
+            body = await _read(request)
+        except ClientDisconnect:
+            return _refusal(400, "the body was cut short")
         if body is None:
             return _refusal(413, f"the body is larger than {MAXIMUM_BODY_BYTES} bytes")
         if not is_signed(body, request.headers.get("x-hub-signature-256"), secrets):
@@ -53,7 +58,11 @@ def create_app(inbox: Inbox, secrets: Sequence[str], clock: Clock, ring: Callabl
         delivery_id, event = request.headers.get("x-github-delivery", ""), request.headers.get("x-github-event", "")
         if not _DELIVERY_ID.fullmatch(delivery_id) or not _EVENT.fullmatch(event):
             return _refusal(400, "X-GitHub-Delivery or X-GitHub-Event is missing")
-        stored = await run_in_threadpool(inbox.put, Delivery(delivery_id, event, clock.now(), body))
+        try:
+            stored = await run_in_threadpool(inbox.put, Delivery(delivery_id, event, clock.now(), body))
+        except ToolUnavailable as error:
+            log.error("delivery %s (%s) could not be stored: %s", delivery_id, event, error)
+            return _refusal(503, "the delivery could not be stored; deliver it again")
         log.info("delivery %s (%s) %s", delivery_id, event, "stored" if stored else "known already")
         answer = {"delivery": delivery_id, "new": stored}
         return JSONResponse(answer, status_code=202, background=BackgroundTask(ring))
@@ -66,16 +75,16 @@ def create_app(inbox: Inbox, secrets: Sequence[str], clock: Clock, ring: Callabl
 
 
 async def _read(request: Request) -> bytes | None:
-    """The raw body, or None as soon as it is too large; what is too large is never held in memory."""
+    """The raw body, or None as soon as it is known to be too large; what is too large is never held in memory."""
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdecimal() and int(announced[:20]) > MAXIMUM_BODY_BYTES:
+        return None
     chunks, size = list[bytes](), 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAXIMUM_BODY_BYTES:
-                return None
-            chunks.append(chunk)
-    except ClientDisconnect:
-        return b""
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAXIMUM_BODY_BYTES:
+            return None
+        chunks.append(chunk)
     return b"".join(chunks)
 
 

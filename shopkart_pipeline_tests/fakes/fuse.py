@@ -66,4 +66,8 @@ class _Port:
         attribute = getattr(self._port, name)
         if not callable(attribute):
             return attribute
-        return lambda *args, **kwargs: self._fuse.through(lambda: attribute(*args, **kwargs))
+
+        def call(*args: Any, **kwargs: Any) -> object:
+            return self._fuse.through(lambda: attribute(*args, **kwargs))
+
+        return call

@@ -109,15 +109,18 @@ MEASURES: Mapping[StageKind, Mapping[str, float]] = {
 
 def a_service(name: str, signers: Path, **details: Any) -> Service:
     """A service that goes through `STAGES` to staging and, with one approval and a canary, to production."""
-    common: dict[str, Any] = {"deadline_seconds": 20.0, "analysis": Analysis(), "objectives": ()}
+    staging = Deployment(
+        STAGING, replicas=1, steps=(), deadline_seconds=20.0, analysis=Analysis(), objectives=(), approvals=None
+    )
     deployments = {
-        STAGING: Deployment(STAGING, replicas=1, steps=(), approvals=None, **common),
-        PRODUCTION: Deployment(
-            PRODUCTION,
+        STAGING: staging,
+        PRODUCTION: replace(
+            staging,
+            environment=PRODUCTION,
             replicas=2,
             steps=(RolloutStep(10, 1.0), RolloutStep(40, 1.0)),
             approvals=Approvals(1, (MAYA, JONAS, ANA.email), signers, expires_after_seconds=3600.0),
-            **common | {"objectives": (Objective("error_ratio", 0.01, 60.0),)},
+            objectives=(Objective("error_ratio", 0.01, 60.0),),
         ),
     }
     return replace(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -53,8 +54,8 @@ def all_passed() -> dict[str, StageRecord]:
     }
 
 
-def finding(severity: Severity = Severity.HIGH, **details: object) -> Finding:
-    return replace(Finding("CVE-1", severity, "bad", "f1"), **details)  # type: ignore[arg-type]
+def finding(severity: Severity = Severity.HIGH, **details: Any) -> Finding:
+    return replace(Finding("CVE-1", severity, "bad", "f1"), **details)
 
 
 def lines_of(verdict: Verdict) -> str:

@@ -1,6 +1,8 @@
 """An event becomes releases and requests, however often it is told."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -87,7 +89,7 @@ def test_after_a_forced_push_everything_counts_as_changed(world: World) -> None:
         ({"ref": "refs/tags/v1"}, "'refs/tags/v1' is not a branch"),
     ],
 )
-def test_what_nobody_declared_is_ignored(world: World, details: dict[str, object], reason: str) -> None:
+def test_what_nobody_declared_is_ignored(world: World, details: dict[str, Any], reason: str) -> None:
     delivery = world.delivery(world.commit(), **details)
 
     accepted = accept(world.platform, delivery)
@@ -198,6 +200,6 @@ def test_an_event_about_an_unknown_release_is_refused(world: World) -> None:
     )
 )
 def test_a_service_is_affected_by_its_own_folders_alone(paths: list[str]) -> None:
-    service = a_service("backend", signers=None)  # type: ignore[arg-type]
+    service = a_service("backend", Path("allowed_signers"))
 
     assert is_affected(service, tuple(paths)) == bool({"backend", "backend/a.py", "servicekit/x"} & set(paths))

@@ -10,6 +10,7 @@ from shopkart_pipeline.domain.errors import Conflict
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing
 from shopkart_pipeline.services.build_artifacts import build_image, environment, publish_image
 from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
+from shopkart_pipeline_tests.fakes.fake_registry import FakeRegistry
 from shopkart_pipeline_tests.fakes.world import World
 
 APP = "backend/app.py"
@@ -103,7 +104,7 @@ def test_an_image_under_a_used_tag_is_a_conflict(world: World) -> None:
 
 
 def test_a_registry_that_does_not_confirm_the_image_is_a_conflict(world: World) -> None:
-    class Forgetful(type(world.registry)):  # type: ignore[misc]
+    class Forgetful(FakeRegistry):
         def has(self, repository: str, digest: str) -> bool:
             return False
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +14,53 @@ from shopkart_pipeline.domain.rollout import RolloutPhase, RolloutStep
 from shopkart_pipeline.domain.workload import ServiceStatus, Track
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.drive_rollout import ABORT, LEASE_SECONDS
-from shopkart_pipeline.services.run_stage import StageOutcome
+from shopkart_pipeline.services.run_stage import StageOutcome, run_stage
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster
+from shopkart_pipeline_tests.fakes.fuse import Fuse, Killed
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, STAGING, World
 
 
-def deploy(world: World, release: Release, run_id: str = "run-x") -> StageOutcome:
+class _Cluster(FakeCluster):
+    """A cluster in which something happens at a moment, which is silent now and then, or refuses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moment: tuple[str, Callable[[], object]] | None = None
+        self.silent_every = 0
+        self.refusals = 0
+        self._calls = 0
+
+    def observe(self, environment: str, service: str) -> ServiceStatus:
+        if self.moment is not None and any(self.moment[0] in effect for effect in self.effects):
+            (_, do), self.moment = self.moment, None
+            do()
+        return super().observe(environment, service)
+
+    def set_weight(self, environment: str, service: str, canary_percent: int) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise Refused("The canary has no ready replica.", "Wait.")
+        super().set_weight(environment, service, canary_percent)
+
+    def _reach(self) -> None:
+        self._calls += 1
+        if self.silent_every and self._calls % self.silent_every == 0:
+            raise ToolUnavailable("The cluster does not answer.", "Start it.")
+        super()._reach()
+
+
+class _World(World):
+    """The world whose cluster is made by the fixture below."""
+
+    cluster: _Cluster  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> _World:
+    return _World(tmp_path, cluster=_Cluster())
+
+
+def deploy(world: _World, release: Release, run_id: str = "run-x") -> StageOutcome:
     return world.stage(release, "production", run_id)
 
 
@@ -32,7 +74,7 @@ def reason(outcome: StageOutcome) -> str:
     return outcome.record.result.reason
 
 
-def runs(world: World, release: Release, environment: str = PRODUCTION) -> bool:
+def runs(world: _World, release: Release, environment: str = PRODUCTION) -> bool:
     """Whether production runs this release alone and completely."""
     world.observe(environment)
     status = world.observe(environment)
@@ -44,32 +86,19 @@ def _is(status: ServiceStatus, digest: str) -> bool:
     return status.stable is not None and status.stable.spec.digest == digest
 
 
-def weights(world: World) -> list[int]:
+def weights(world: _World) -> list[int]:
     return [int(effect.split()[-1]) for effect in world.cluster.effects if "set_weight production" in effect]
 
 
-def happening(world: World, moment: str, do: Callable[[], object]) -> None:
-    """Something happens when the cluster is asked for an effect whose words hold `moment`, once."""
-    world.cluster = _Eventful(world.cluster, moment, do)
-
-
-class _Eventful(FakeCluster):
-    def __init__(self, cluster: FakeCluster, moment: str, do: Callable[[], object]) -> None:
-        super().__init__()
-        self.__dict__.update(cluster.__dict__)
-        self._moment, self._do = moment, do
-
-    def observe(self, environment: str, service: str) -> ServiceStatus:
-        if self._moment and any(self._moment in effect for effect in self.effects):
-            self._moment = ""
-            self._do()
-        return super().observe(environment, service)
+def happening(world: _World, moment: str, do: Callable[[], object]) -> None:
+    """Something happens once the cluster was asked for an effect whose words hold `moment`."""
+    world.cluster.moment = moment, do
 
 
 # The good way.
 
 
-def test_a_good_release_goes_through_every_step_to_production(world: World) -> None:
+def test_a_good_release_goes_through_every_step_to_production(world: _World) -> None:
     world.released()
     release = world.approved()
 
@@ -85,7 +114,7 @@ def test_a_good_release_goes_through_every_step_to_production(world: World) -> N
     assert world.rollout().state.phase is RolloutPhase.RELEASED
 
 
-def test_each_step_of_a_rollout_is_noted_once(world: World) -> None:
+def test_each_step_of_a_rollout_is_noted_once(world: _World) -> None:
     world.released()
     release = world.approved()
 
@@ -104,7 +133,7 @@ def test_each_step_of_a_rollout_is_noted_once(world: World) -> None:
     assert [note.data["weight_percent"] for note in notes if note.data["action"] == "set_weight"] == [10, 40, 0]
 
 
-def test_the_first_deployment_has_no_canary(world: World) -> None:
+def test_the_first_deployment_has_no_canary(world: _World) -> None:
     release = world.approved()
 
     outcome = deploy(world, release)
@@ -116,7 +145,7 @@ def test_the_first_deployment_has_no_canary(world: World) -> None:
     assert "canary_requests" not in evidence(outcome).measures
 
 
-def test_what_was_seen_is_kept_as_a_report(world: World) -> None:
+def test_what_was_seen_is_kept_as_a_report(world: _World) -> None:
     world.released()
 
     outcome = deploy(world, world.approved())
@@ -125,7 +154,7 @@ def test_what_was_seen_is_kept_as_a_report(world: World) -> None:
     assert b'"canary"' in world.evidence.get_report(report.digest)
 
 
-def test_releasing_what_runs_already_changes_nothing(world: World) -> None:
+def test_releasing_what_runs_already_changes_nothing(world: _World) -> None:
     release = world.released()
     before = list(world.cluster.effects)
 
@@ -133,7 +162,7 @@ def test_releasing_what_runs_already_changes_nothing(world: World) -> None:
     assert world.cluster.effects == before
 
 
-def test_a_canary_has_as_many_replicas_as_its_share_needs(world: World) -> None:
+def test_a_canary_has_as_many_replicas_as_its_share_needs(world: _World) -> None:
     def large(service: Service) -> Service:
         deployment = replace(
             service.deployments[PRODUCTION], replicas=10, steps=(RolloutStep(5, 0.5), RolloutStep(25, 0.5))
@@ -150,8 +179,8 @@ def test_a_canary_has_as_many_replicas_as_its_share_needs(world: World) -> None:
     assert seen == [3]
 
 
-def _replicas(world: World, track: Track) -> int:
-    status = FakeCluster.observe(world.cluster, PRODUCTION, "backend")
+def _replicas(world: _World, track: Track) -> int:
+    status = world.observe()
     workload = status.canary if track is Track.CANARY else status.stable
     assert workload is not None
     return workload.spec.replicas
@@ -160,7 +189,7 @@ def _replicas(world: World, track: Track) -> int:
 # The way back.
 
 
-def test_a_bad_canary_is_rolled_back_and_an_incident_is_open(world: World) -> None:
+def test_a_bad_canary_is_rolled_back_and_an_incident_is_open(world: _World) -> None:
     good = world.released()
     release = world.approved()
     world.metrics.error_ratios[world.digest(release)] = 0.3
@@ -176,7 +205,7 @@ def test_a_bad_canary_is_rolled_back_and_an_incident_is_open(world: World) -> No
     assert world.verbs()[-1] == ("turn_back", release.key)
 
 
-def test_a_release_that_turns_bad_during_the_rolling_update_is_rolled_back(world: World) -> None:
+def test_a_release_that_turns_bad_during_the_rolling_update_is_rolled_back(world: _World) -> None:
     good = world.released()
     release = world.approved()
 
@@ -197,7 +226,7 @@ def test_a_release_that_turns_bad_during_the_rolling_update_is_rolled_back(world
 
 
 @pytest.mark.parametrize("behaviour", [Behaviour.CRASHES, Behaviour.STALLS, Behaviour.FAILS_TO_START])
-def test_a_canary_that_does_not_get_ready_gets_no_traffic(world: World, behaviour: Behaviour) -> None:
+def test_a_canary_that_does_not_get_ready_gets_no_traffic(world: _World, behaviour: Behaviour) -> None:
     good = world.released()
     release = world.approved()
     world.cluster.behaviours[world.digest(release)] = behaviour
@@ -209,7 +238,7 @@ def test_a_canary_that_does_not_get_ready_gets_no_traffic(world: World, behaviou
     assert runs(world, good)
 
 
-def test_metrics_that_are_silent_end_in_a_rollback(world: World) -> None:
+def test_metrics_that_are_silent_end_in_a_rollback(world: _World) -> None:
     good = world.released()
     release = world.approved()
     world.metrics.missing = "the metrics server does not answer"
@@ -221,7 +250,7 @@ def test_metrics_that_are_silent_end_in_a_rollback(world: World) -> None:
     assert "canary_requests" not in evidence(outcome).measures
 
 
-def test_a_canary_without_traffic_ends_in_a_rollback(world: World) -> None:
+def test_a_canary_without_traffic_ends_in_a_rollback(world: _World) -> None:
     world.released()
     world.metrics.requests = 0
 
@@ -230,7 +259,7 @@ def test_a_canary_without_traffic_ends_in_a_rollback(world: World) -> None:
     assert "answered 0 requests in this step" in evidence(outcome).facts["reason"]
 
 
-def test_a_first_deployment_that_fails_leaves_nothing_and_the_next_one_is_a_first_one_again(world: World) -> None:
+def test_a_first_deployment_that_fails_leaves_nothing_and_the_next_one_is_a_first_one_again(world: _World) -> None:
     bad = world.approved()
     world.cluster.behaviours[world.digest(bad)] = Behaviour.CRASHES
 
@@ -244,7 +273,7 @@ def test_a_first_deployment_that_fails_leaves_nothing_and_the_next_one_is_a_firs
     assert runs(world, release)
 
 
-def test_a_release_that_fails_in_staging_is_no_incident(world: World) -> None:
+def test_a_release_that_fails_in_staging_is_no_incident(world: _World) -> None:
     release = world.merge()
     world.run(release, Phase.CI)
     world.cluster.behaviours[world.digest(release)] = Behaviour.CRASHES
@@ -256,7 +285,7 @@ def test_a_release_that_fails_in_staging_is_no_incident(world: World) -> None:
     assert world.verbs(STAGING) == [("turn_back", release.key)]
 
 
-def test_an_image_that_the_cluster_can_not_find_is_turned_back(world: World) -> None:
+def test_an_image_that_the_cluster_can_not_find_is_turned_back(world: _World) -> None:
     good = world.released()
     release = world.approved()
     world.cluster.images = {world.digest(good)}
@@ -270,12 +299,12 @@ def test_an_image_that_the_cluster_can_not_find_is_turned_back(world: World) -> 
 # Requests by hand.
 
 
-def _ask(world: World, service: str, release: Release, environment: str = PRODUCTION) -> None:
+def _ask(world: _World, service: str, release: Release, environment: str = PRODUCTION) -> None:
     body = {"environment": environment, "reason": "customers complain"}
     world.ledger.append(Act(world.clock.now(), "ana", ABORT, service, release.key, "sha256:x", body))
 
 
-def test_a_rollout_is_turned_back_by_whoever_drives_it_when_somebody_asks(world: World) -> None:
+def test_a_rollout_is_turned_back_by_whoever_drives_it_when_somebody_asks(world: _World) -> None:
     good = world.released()
     release = world.approved()
     happening(world, "set_weight production/backend 40", lambda: _ask(world, "backend", release))
@@ -286,7 +315,7 @@ def test_a_rollout_is_turned_back_by_whoever_drives_it_when_somebody_asks(world:
     assert runs(world, good)
 
 
-def test_a_request_about_another_service_of_the_same_commit_turns_nothing_back(world: World) -> None:
+def test_a_request_about_another_service_of_the_same_commit_turns_nothing_back(world: _World) -> None:
     world.released()
     release = world.approved()
     happening(world, "set_weight production/backend 40", lambda: _ask(world, "frontend", release))
@@ -294,7 +323,7 @@ def test_a_request_about_another_service_of_the_same_commit_turns_nothing_back(w
     assert deploy(world, release).passed
 
 
-def test_a_request_about_another_environment_turns_nothing_back(world: World) -> None:
+def test_a_request_about_another_environment_turns_nothing_back(world: _World) -> None:
     world.released()
     release = world.approved()
     happening(world, "set_weight production/backend 40", lambda: _ask(world, "backend", release, STAGING))
@@ -302,7 +331,7 @@ def test_a_request_about_another_environment_turns_nothing_back(world: World) ->
     assert deploy(world, release).passed
 
 
-def test_a_request_about_an_earlier_rollout_of_the_release_does_not_count(world: World) -> None:
+def test_a_request_about_an_earlier_rollout_of_the_release_does_not_count(world: _World) -> None:
     world.released()
     release = world.approved()
     _ask(world, "backend", release)
@@ -313,33 +342,22 @@ def test_a_request_about_an_earlier_rollout_of_the_release_does_not_count(world:
 # A cluster that does not answer.
 
 
-class _Flaky(FakeCluster):
-    """Does not answer some of the time."""
-
-    def __init__(self, cluster: FakeCluster, every: int) -> None:
-        super().__init__()
-        self.__dict__.update(cluster.__dict__)
-        self._every, self._calls = every, 0
-
-    def _reach(self) -> None:
-        self._calls += 1
-        if self._calls % self._every == 0:
-            raise ToolUnavailable("The cluster does not answer.", "Start it.")
-
-
-def test_a_cluster_that_is_silent_for_a_moment_is_asked_again(world: World) -> None:
+def test_a_cluster_that_is_silent_for_a_moment_is_asked_again(world: _World) -> None:
     world.released()
     release = world.approved()
-    world.cluster = _Flaky(world.cluster, every=7)
-    world.metrics.missing = None
+    world.cluster.silent_every = 7
 
     assert deploy(world, release).passed
 
 
-def test_a_cluster_that_stays_silent_is_missing_evidence_and_the_next_run_goes_on(world: World) -> None:
+def test_a_cluster_that_stays_silent_is_missing_evidence_and_the_next_run_goes_on(world: _World) -> None:
     world.released()
     release = world.approved()
-    happening(world, "set_weight production/backend 10", lambda: _set(world.cluster, unreachable=True))
+
+    def fall_silent() -> None:
+        world.cluster.unreachable = True
+
+    happening(world, "set_weight production/backend 10", fall_silent)
 
     outcome = deploy(world, release)
 
@@ -349,31 +367,16 @@ def test_a_cluster_that_stays_silent_is_missing_evidence_and_the_next_run_goes_o
     assert runs(world, release)
 
 
-def _set(cluster: FakeCluster, *, unreachable: bool) -> None:
-    cluster.unreachable = unreachable
-
-
-def test_a_canary_that_is_not_ready_at_the_last_moment_is_waited_for(world: World) -> None:
+def test_a_canary_that_is_not_ready_at_the_last_moment_is_waited_for(world: _World) -> None:
     world.released()
     release = world.approved()
 
-    class Late(FakeCluster):
-        refusals = 2
-
-        def set_weight(self, environment: str, service: str, canary_percent: int) -> None:
-            if self.refusals:
-                self.refusals -= 1
-                raise Refused("The canary has no ready replica.", "Wait.")
-            super().set_weight(environment, service, canary_percent)
-
-    late = Late()
-    late.__dict__.update(world.cluster.__dict__)
-    world.cluster = late
+    world.cluster.refusals = 2
 
     assert deploy(world, release).passed
 
 
-def test_a_stable_whose_image_is_gone_is_tried_until_the_deadline(world: World) -> None:
+def test_a_stable_whose_image_is_gone_is_tried_until_the_deadline(world: _World) -> None:
     world.released()
     release = world.approved()
 
@@ -393,7 +396,7 @@ def test_a_stable_whose_image_is_gone_is_tried_until_the_deadline(world: World) 
 # Several workers.
 
 
-def test_a_leftover_of_another_release_is_turned_back_and_told_first(world: World) -> None:
+def test_a_leftover_of_another_release_is_turned_back_and_told_first(world: _World) -> None:
     good = world.released()
     abandoned, release = world.approved(), world.approved()
     _leave_in_the_middle(world, abandoned)
@@ -408,26 +411,16 @@ def test_a_leftover_of_another_release_is_turned_back_and_told_first(world: Worl
     assert incident.reason == f"superseded by {release.name}"
 
 
-def _leave_in_the_middle(world: World, release: Release) -> None:
+def _leave_in_the_middle(world: _World, release: Release) -> None:
     """A worker is lost while its canary has traffic; its lease has ended."""
-
-    class Lost(BaseException):
-        pass
-
-    def lose() -> None:
-        raise Lost
-
-    cluster = world.cluster
-    happening(world, "set_weight production/backend 10", lose)
-    with pytest.raises(Lost):
-        deploy(world, release, "lost")
-    cluster.__dict__.update(world.cluster.__dict__)
-    world.cluster = cluster
-    cluster.effects.clear()
+    fuse = Fuse(when=lambda: world.rollout().state.phase is RolloutPhase.BAKING)
+    with pytest.raises(Killed):
+        run_stage(fuse.fused(world.platform), release, "production", "lost")
+    world.cluster.effects.clear()
     world.clock.advance(LEASE_SECONDS + 1)
 
 
-def test_a_run_goes_on_where_a_lost_one_stopped(world: World) -> None:
+def test_a_run_goes_on_where_a_lost_one_stopped(world: _World) -> None:
     world.released()
     release = world.approved()
     _leave_in_the_middle(world, release)
@@ -438,7 +431,7 @@ def test_a_run_goes_on_where_a_lost_one_stopped(world: World) -> None:
     assert "resumed in baking" in [note.message for note in world.evidence.notes("backend", release.key, "rollout")]
 
 
-def test_a_run_that_goes_on_much_later_bakes_anew_instead_of_giving_up(world: World) -> None:
+def test_a_run_that_goes_on_much_later_bakes_anew_instead_of_giving_up(world: _World) -> None:
     world.released()
     release = world.approved()
     _leave_in_the_middle(world, release)
@@ -447,7 +440,7 @@ def test_a_run_that_goes_on_much_later_bakes_anew_instead_of_giving_up(world: Wo
     assert deploy(world, release).passed
 
 
-def test_a_second_worker_waits_for_the_first(world: World) -> None:
+def test_a_second_worker_waits_for_the_first(world: _World) -> None:
     world.released()
     release = world.approved()
     assert world.cluster.acquire_lease(PRODUCTION, "backend", "first", 5, world.clock.now())
@@ -458,7 +451,7 @@ def test_a_second_worker_waits_for_the_first(world: World) -> None:
     assert (world.rollout().started_at - began).total_seconds() >= 5
 
 
-def test_a_second_worker_does_not_wait_for_ever(world: World) -> None:
+def test_a_second_worker_does_not_wait_for_ever(world: _World) -> None:
     world.released()
     release = world.approved()
     assert world.cluster.acquire_lease(PRODUCTION, "backend", "first", 1e6, world.clock.now())
@@ -468,7 +461,7 @@ def test_a_second_worker_does_not_wait_for_ever(world: World) -> None:
     assert reason(outcome).startswith("Somebody else is changing backend in production.")
 
 
-def test_a_worker_that_lost_its_lease_stops_at_once(world: World) -> None:
+def test_a_worker_that_lost_its_lease_stops_at_once(world: _World) -> None:
     world.released()
     release = world.approved()
 
@@ -486,12 +479,12 @@ def test_a_worker_that_lost_its_lease_stops_at_once(world: World) -> None:
         _hold_as_the_worker(world)
 
 
-def _hold_as_the_worker(world: World) -> None:
+def _hold_as_the_worker(world: _World) -> None:
     if not world.cluster.acquire_lease(PRODUCTION, "backend", "run-x", 1, world.clock.now()):
         raise Conflict("held", "")
 
 
-def test_a_run_whose_release_was_turned_back_while_it_waited_is_refused(world: World) -> None:
+def test_a_run_whose_release_was_turned_back_while_it_waited_is_refused(world: _World) -> None:
     """Two runs of one release are asked for; the first one finds that it is bad."""
     good = world.released()
     release = world.approved()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from shopkart_pipeline.domain.declaration import Phase, StageKind
+from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.errors import Refused, ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Tool, ToolRun
 from shopkart_pipeline.domain.release import Release
@@ -365,5 +365,5 @@ def test_an_image_builder_that_can_not_work_is_missing_evidence(world: World) ->
     assert missing(world, release, "image") == "no space left"
 
 
-def _with_tool(stages: tuple[object, ...], name: str, tool: str) -> tuple[object, ...]:
-    return tuple(replace(each, tool=tool) if each.name == name else each for each in stages)  # type: ignore[attr-defined]
+def _with_tool(stages: tuple[Stage, ...], name: str, tool: str) -> tuple[Stage, ...]:
+    return tuple(replace(each, tool=tool) if each.name == name else each for each in stages)

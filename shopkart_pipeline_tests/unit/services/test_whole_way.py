@@ -8,13 +8,14 @@ from shopkart_pipeline.domain.declaration import Phase, StageKind
 from shopkart_pipeline.domain.errors import PipelineError, Refused
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, Severity, Tool
 from shopkart_pipeline.services.bootstrap_environment import build_present_version, take_over
+from shopkart_pipeline.services.requests import RunRequest
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour
 from shopkart_pipeline_tests.fakes.fuse import Fuse, Killed
 from shopkart_pipeline_tests.fakes.world import MAYA, PRODUCTION, STAGING, World
 
 
-def phases(requests: list[object]) -> list[tuple[str, Phase]]:
-    return [(request.service, request.phase) for request in requests]  # type: ignore[attr-defined]
+def phases(requests: list[RunRequest]) -> list[tuple[str, Phase]]:
+    return [(request.service, request.phase) for request in requests]
 
 
 def test_a_merge_goes_to_staging_by_itself_and_to_production_with_an_approval(world: World) -> None:

@@ -1,0 +1,263 @@
+"""What every ledger owes its callers, and what an attacker who can write to the file can't hide."""
+
+import json
+import signal
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shopkart_pipeline.adapters.sqlite_ledger import GENESIS, SqliteLedger, hash_of
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.ports.ledger import Act, Entry, Ledger
+from shopkart_pipeline_tests.contract.durable_writers import acknowledged, start_writer
+from shopkart_pipeline_tests.fakes.memory_ledger import MemoryLedger
+
+NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
+    return MemoryLedger() if request.param == "memory" else SqliteLedger(tmp_path / "below" / "ledger.db")
+
+
+def act(number: int = 1, service: str = "backend", release_key: str = "key") -> Act:
+    at = NOON + timedelta(seconds=number)
+    return Act(at, "maya@shopkart.example", "approve", service, release_key, "sha256:x", {"number": str(number)})
+
+
+def test_a_new_ledger_is_empty_and_whole(ledger: Ledger) -> None:
+    assert ledger.entries() == ()
+    assert ledger.verify() is None
+
+
+def test_entries_come_back_in_order_and_chained(ledger: Ledger) -> None:
+    told = [ledger.append(act(number)) for number in range(1, 4)]
+
+    assert ledger.entries() == tuple(told)
+    assert [entry.sequence for entry in told] == [1, 2, 3]
+    assert [entry.previous_hash for entry in told[1:]] == [entry.entry_hash for entry in told[:-1]]
+    assert ledger.verify() is None
+
+
+def test_an_act_comes_back_as_it_was_told(ledger: Ledger) -> None:
+    elsewhere = timezone(timedelta(hours=-7))
+    told = Act(NOON.astimezone(elsewhere), "Zoë ✓", "approve", "backend", "key", "sha256:x", {"text": 'a"b\n\\c\0d'})
+
+    ledger.append(told)
+
+    [entry] = ledger.entries()
+    assert entry.act == told
+
+
+def test_entries_are_found_by_service_and_release(ledger: Ledger) -> None:
+    for service, key in [("backend", "a"), ("frontend", "a"), ("backend", "b")]:
+        ledger.append(act(1, service, key))
+
+    assert [entry.sequence for entry in ledger.entries("backend")] == [1, 3]
+    assert [entry.sequence for entry in ledger.entries(release_key="a")] == [1, 2]
+    assert [entry.sequence for entry in ledger.entries("backend", "a")] == [1]
+    assert ledger.entries("nobody") == ()
+
+
+def test_the_same_act_may_be_told_twice(ledger: Ledger) -> None:
+    assert ledger.append(act()).entry_hash != ledger.append(act()).entry_hash
+    assert ledger.verify() is None
+
+
+# Many writers.
+
+
+def test_writers_in_threads_never_fork_the_chain(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+
+    def append(number: int) -> Entry:
+        return SqliteLedger(path).append(act(number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(append, range(40)))
+
+    ledger = SqliteLedger(path)
+    assert ledger.verify() is None
+    assert [entry.sequence for entry in ledger.entries()] == list(range(1, 41))
+
+
+def test_writers_in_processes_never_fork_the_chain_and_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    writers = [start_writer("ledger", path, name, 25) for name in ("a", "b", "c")]
+
+    told = [line for writer in writers for line in acknowledged(writer)]
+
+    ledger = SqliteLedger(path)
+    assert ledger.verify() is None
+    assert sorted(entry.act.release_key for entry in ledger.entries()) == sorted(told)
+    assert len(told) == 75
+
+
+def test_what_was_acknowledged_survives_a_kill_in_the_middle_of_writing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    writer = start_writer("ledger", path, "w", 100_000)
+    assert writer.stdout is not None
+    seen = [writer.stdout.readline().strip() for _ in range(20)]
+
+    writer.send_signal(signal.SIGKILL)
+
+    told = [*seen, *acknowledged(writer)]
+    ledger = SqliteLedger(path)
+    assert ledger.verify() is None
+    kept = [entry.act.release_key for entry in ledger.entries()]
+    assert kept[: len(told)] == told
+    assert len(kept) - len(told) <= 1
+    ledger.append(act())
+    assert ledger.verify() is None
+
+
+# An attacker who can write to the file.
+
+_LENGTH = 6
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """A ledger of six entries."""
+    path = tmp_path / "ledger.db"
+    ledger = SqliteLedger(path)
+    for number in range(1, _LENGTH + 1):
+        ledger.append(act(number, "backend" if number % 2 else "frontend", f"key-{number}"))
+    return path
+
+
+def edit(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def fault(path: Path) -> str:
+    found = SqliteLedger(path).verify()
+    assert found is not None
+    return found
+
+
+_SHIFT = [f"UPDATE entries SET sequence = {number - 1} WHERE sequence = {number}" for number in range(4, _LENGTH + 1)]
+
+
+@pytest.mark.parametrize(
+    ("statements", "found"),
+    [
+        (["UPDATE entries SET document = replace(document, 'approve', 'promote') WHERE sequence = 3"], "entry 3 was"),
+        (["UPDATE entries SET document = document || ' ' WHERE sequence = 3"], "entry 3 was changed"),
+        (["UPDATE entries SET document = '' WHERE sequence = 3"], "entry 3 was changed"),
+        (["UPDATE entries SET document = x'00ff' WHERE sequence = 3"], "entry 3 was changed"),
+        (["UPDATE entries SET entry_hash = 'x' WHERE sequence = 3"], "entry 3 was changed"),
+        (["UPDATE entries SET previous_hash = 'x' WHERE sequence = 3"], "entry 3 does not follow entry 2"),
+        (["UPDATE entries SET service = 'frontend' WHERE sequence = 3"], "entry 3 is filed under another release"),
+        (["UPDATE entries SET release_key = 'key-1' WHERE sequence = 3"], "entry 3 is filed under another release"),
+        (["DELETE FROM entries WHERE sequence = 3"], "entry 3 is missing"),
+        (["DELETE FROM entries WHERE sequence = 1"], "entry 1 is missing"),
+        (["DELETE FROM entries WHERE sequence = 3", *_SHIFT], "entry 3 does not follow entry 2"),
+        (
+            [
+                "UPDATE entries SET sequence = 99 WHERE sequence = 3",
+                "UPDATE entries SET sequence = 3 WHERE sequence = 4",
+                "UPDATE entries SET sequence = 4 WHERE sequence = 99",
+            ],
+            "entry 3 does not follow entry 2",
+        ),
+        (["UPDATE entries SET sequence = 99 WHERE sequence = 6"], "entry 6 is missing: entry 99 stands in its place"),
+        (["UPDATE entries SET sequence = 0 WHERE sequence = 1"], "entry 1 is missing: entry 0 stands in its place"),
+        (
+            ["INSERT INTO entries SELECT 0, service, release_key, document, previous_hash, 'y' FROM entries LIMIT 1"],
+            "entry 1 is missing: entry 0 stands in its place",
+        ),
+        (
+            [
+                "UPDATE entries SET document = replace(document, 'approve', 'promote') WHERE sequence = 5",
+                "UPDATE entries SET document = replace(document, 'approve', 'promote') WHERE sequence = 2",
+            ],
+            "entry 2 was changed",
+        ),
+    ],
+)
+def test_every_edit_is_found_and_the_first_one_named(kept: Path, statements: list[str], found: str) -> None:
+    edit(kept, *statements)
+
+    assert fault(kept).startswith(found)
+
+
+def test_an_entry_that_was_changed_with_its_hash_is_betrayed_by_the_next(kept: Path) -> None:
+    _rewrite(kept, 3, lambda document: document.replace("approve", "promote"))
+
+    assert fault(kept) == "entry 4 does not follow entry 3"
+
+
+def test_an_entry_that_was_inserted_with_a_fitting_hash_is_betrayed_by_the_next(kept: Path) -> None:
+    edit(kept, *(f"UPDATE entries SET sequence = {number + 1} WHERE sequence = {number}" for number in range(6, 2, -1)))
+    with closing(sqlite3.connect(kept)) as connection, connection:
+        document, previous = connection.execute(
+            "SELECT document, entry_hash FROM entries WHERE sequence = 2"
+        ).fetchone()
+        row = (3, "frontend", "key-2", document, previous, hash_of(3, document, previous))
+        connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    assert fault(kept) == "entry 4 does not follow entry 3"
+
+
+def test_a_newest_entry_that_can_not_be_read_is_named_although_its_hash_fits(kept: Path) -> None:
+    _rewrite(kept, _LENGTH, lambda document: json.dumps({"nonsense": document}))
+
+    assert fault(kept) == "entry 6 can't be read"
+    with pytest.raises(PipelineError, match="Entry 6 of the ledger can't be read"):
+        SqliteLedger(kept).entries()
+
+
+def _rewrite(path: Path, sequence: int, change: Callable[[str], str]) -> None:
+    """Change an entry, and its hash with it."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        query = "SELECT document, previous_hash FROM entries WHERE sequence = ?"
+        document, previous = connection.execute(query, (sequence,)).fetchone()
+        changed = change(document)
+        connection.execute(
+            "UPDATE entries SET document = ?, entry_hash = ? WHERE sequence = ?",
+            (changed, hash_of(sequence, changed, previous), sequence),
+        )
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sequence=st.integers(1, _LENGTH),
+    column=st.sampled_from(["service", "release_key", "document", "previous_hash", "entry_hash"]),
+    place=st.integers(0, 400),
+    letter=st.sampled_from('0aZ \0"é'),
+)
+def test_no_single_letter_can_be_changed_unseen(
+    tmp_path: Path, sequence: int, column: str, place: int, letter: str
+) -> None:
+    path = tmp_path / "letters.db"
+    if not path.exists():
+        for number in range(1, _LENGTH + 1):
+            SqliteLedger(path).append(act(number))
+    with closing(sqlite3.connect(path)) as connection:
+        query = f"SELECT {column} FROM entries WHERE sequence = ?"
+        before = connection.execute(query, (sequence,)).fetchone()[0]
+        place %= len(before)
+        after = before[:place] + letter + before[place + 1 :]
+        update = f"UPDATE entries SET {column} = ? WHERE sequence = ?"
+        with connection:
+            connection.execute(update, (after, sequence))
+        found = SqliteLedger(path).verify()
+        with connection:
+            connection.execute(update, (before, sequence))
+
+    assert (found is None) == (before == after)
+    assert found is None or f"entry {sequence}" in found
+
+
+def test_the_chain_begins_at_a_fixed_place(tmp_path: Path) -> None:
+    assert SqliteLedger(tmp_path / "ledger.db").append(act()).previous_hash == GENESIS

@@ -1,0 +1,147 @@
+"""The surroundings: what counts where nothing is said, what is refused, and a secret that is made once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.settings import (
+    SHIPPED_DECLARATION,
+    Settings,
+    from_environment,
+    variables_for,
+    webhook_secrets_of,
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return from_environment({"SHOPKART_HOME": str(tmp_path / "home")})
+
+
+def test_without_a_word_the_shipped_declaration_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    settings = from_environment({})
+
+    assert settings.declaration == SHIPPED_DECLARATION
+    assert settings.home == SHIPPED_DECLARATION.parent / ".shopkart"
+    assert settings.dagster_home == settings.home / "dagster"
+    assert (settings.runtime, settings.webhook_secrets) == ("auto", ())
+    assert (settings.web_port, settings.receiver_port) == (3000, 3001)
+
+
+def test_a_declaration_here_counts_before_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shopkart.yaml").touch()
+
+    settings = from_environment({})
+
+    assert settings.declaration == tmp_path / "shopkart.yaml"
+    assert settings.home == tmp_path / ".shopkart"
+
+
+def test_what_is_said_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    settings = from_environment(
+        {
+            "SHOPKART_DECLARATION": "other.yaml",
+            "SHOPKART_HOME": "home",
+            "SHOPKART_RUNTIME": "process",
+            "SHOPKART_WEBHOOK_SECRET": "one, two,,",
+            "SHOPKART_PORT": "0",
+            "SHOPKART_RECEIVER_PORT": "65535",
+        }
+    )
+
+    assert settings.declaration == tmp_path / "other.yaml"
+    assert settings.home == tmp_path / "home"
+    assert (settings.runtime, settings.webhook_secrets) == ("process", ("one", "two"))
+    assert (settings.web_port, settings.receiver_port) == (0, 65535)
+
+
+def test_an_empty_word_is_none() -> None:
+    empty = dict.fromkeys(
+        ["SHOPKART_DECLARATION", "SHOPKART_HOME", "SHOPKART_RUNTIME", "SHOPKART_WEBHOOK_SECRET", "SHOPKART_PORT"], ""
+    )
+
+    assert from_environment(empty) == from_environment({})
+
+
+@pytest.mark.parametrize("name", ["SHOPKART_PORT", "SHOPKART_RECEIVER_PORT"])
+@pytest.mark.parametrize("text", ["-1", "65536", "http", "3000 ", "3_000", "3.0", "²", "٣", "9" * 5000])
+def test_a_port_that_is_none_is_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(PipelineError, match=f"{name} is") as caught:
+        from_environment({name: text})
+
+    assert "0 to 65535" in caught.value.fix
+
+
+@pytest.mark.parametrize("text", ["podman", "Docker", " auto"])
+def test_an_unknown_runtime_is_refused(text: str) -> None:
+    with pytest.raises(PipelineError, match="SHOPKART_RUNTIME") as caught:
+        from_environment({"SHOPKART_RUNTIME": text})
+
+    assert caught.value.fix == "Use one of: auto, process, docker."
+
+
+def test_a_process_of_ours_is_told_everything(settings: Settings) -> None:
+    variables = variables_for(settings)
+
+    assert variables["SHOPKART_HOME"] == str(settings.home)
+    assert variables["DAGSTER_HOME"] == str(settings.dagster_home)
+    again = from_environment(variables)
+    assert (again.home, again.declaration, again.runtime) == (settings.home, settings.declaration, settings.runtime)
+
+
+# The webhook secret.
+
+
+def test_given_secrets_count_and_none_is_made(tmp_path: Path) -> None:
+    settings = from_environment({"SHOPKART_HOME": str(tmp_path), "SHOPKART_WEBHOOK_SECRET": "given"})
+
+    assert webhook_secrets_of(settings) == ("given",)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_secret_is_made_once_and_is_its_owners_alone(settings: Settings) -> None:
+    [secret] = webhook_secrets_of(settings)
+
+    path = settings.home / "secrets" / "webhook"
+    assert webhook_secrets_of(settings) == (secret,)
+    assert len(secret) >= 43
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert [each.name for each in path.parent.iterdir()] == ["webhook"]
+
+
+def test_a_secret_that_people_put_there_counts(settings: Settings) -> None:
+    path = settings.home / "secrets" / "webhook"
+    path.parent.mkdir(parents=True)
+    path.write_text("old\nnew\n")
+
+    assert webhook_secrets_of(settings) == ("old", "new")
+
+
+def test_two_who_make_the_secret_at_once_agree(tmp_path: Path) -> None:
+    for number in range(5):
+        settings, together = from_environment({"SHOPKART_HOME": str(tmp_path / f"{number}")}), Barrier(4)
+
+        def make(settings: Settings, together: Barrier) -> tuple[str, ...]:
+            together.wait()
+            return webhook_secrets_of(settings)
+
+        with ThreadPoolExecutor(4) as pool:
+            made = [pool.submit(make, settings, together) for _ in range(4)]
+
+        assert len({future.result() for future in made}) == 1
+        assert [each.name for each in (settings.home / "secrets").iterdir()] == ["webhook"]
+
+
+def test_two_homes_have_two_secrets(tmp_path: Path) -> None:
+    one, other = (from_environment({"SHOPKART_HOME": str(tmp_path / name)}) for name in "ab")
+
+    assert webhook_secrets_of(one) != webhook_secrets_of(other)
