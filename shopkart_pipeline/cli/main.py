@@ -47,12 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if others and not hasattr(options, "passed_on"):
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     options.passed_on = others
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     raise SystemExit(_run(options))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Being told to end is like Ctrl-C: what was started is stopped in order."""
+    """Being told to end is like Ctrl-C, also where a shell started this in the background with Ctrl-C ignored: what
+    was started is stopped in order."""
     raise KeyboardInterrupt
 
 
