@@ -26,7 +26,16 @@ log = logging.getLogger(__name__)
 
 def drain(instance: DagsterInstance, platform: Platform) -> tuple[str, ...]:
     """Act upon everything that is pending; returns what was done, in words."""
-    return tuple(_dispatch(instance, platform, delivery) for delivery in platform.inbox.pending())
+    return tuple(_apart(instance, platform, delivery) for delivery in platform.inbox.pending())
+
+
+def _apart(instance: DagsterInstance, platform: Platform, delivery: Delivery) -> str:
+    """One delivery that can't be dispatched must not keep the others waiting; it stays, and is tried again."""
+    try:
+        return _dispatch(instance, platform, delivery)
+    except Exception as error:
+        log.exception("delivery %s (%s) could not be dispatched", delivery.id, delivery.event)
+        return f"{delivery.event} {delivery.id} waits: {type(error).__name__}"
 
 
 def _dispatch(instance: DagsterInstance, platform: Platform, delivery: Delivery) -> str:

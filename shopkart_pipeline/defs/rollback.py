@@ -9,7 +9,7 @@ from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
 from shopkart_pipeline.domain.declaration import Service
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.roll_back import roll_back
+from shopkart_pipeline.services.roll_back import roll_back, roll_back_abandoned
 
 
 class RollbackConfig(Config):
@@ -17,6 +17,8 @@ class RollbackConfig(Config):
 
     reason: str = "pressed in the web interface"
     actor: str = "web interface"
+    abandoned_release: str = ""
+    """Turn back only the rollout of this release, and only if nobody drives it any more."""
 
 
 def build_rollback_job(service: Service) -> JobDefinition:
@@ -27,8 +29,13 @@ def build_rollback_job(service: Service) -> JobDefinition:
         description="Brings production back to the release before: no rebuild, no rescan, no new approval.",
     )
     def roll_back_op(context: OpExecutionContext, config: RollbackConfig, platform: ResourceParam[Platform]) -> None:
+        run_id = context.run.run_id
         try:
-            placed = roll_back(platform, service.name, config.actor, config.reason, context.run.run_id)
+            if config.abandoned_release:
+                turned = roll_back_abandoned(platform, service.name, config.abandoned_release, run_id)
+                context.log.info("turned back" if turned else "it has ended, or somebody drives it: nothing was done")
+                return
+            placed = roll_back(platform, service.name, config.actor, config.reason, run_id)
         except PipelineError as error:
             raise Failure(error.what, metadata={"fix": error.fix}, allow_retries=False) from None
         context.add_output_metadata({"release": placed.release_key, "image": placed.digest})

@@ -1,8 +1,10 @@
 """The demo's story, asserted on its JSON: what README's first command promises is what this file pins.
 
-One run serves all tests of the module. It needs no Docker Engine, no cluster and no cloud.
+One run serves all tests of a runtime. Replicas run as processes, which needs no Docker Engine, no cluster and no cloud;
+and once more as containers, where an engine answers or can be started.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -16,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from shopkart_pipeline_tests.docker_base import engine_for_tests, make_base_image, running_engine
+
 ROOT = Path(__file__).parents[2]
 CI = (
     "source", "dependencies", "lint", "unit_tests", "quality", "secret_scan", "dependency_scan",
@@ -26,20 +30,38 @@ CD = ("staging", "integration_tests", "acceptance_tests", "production")
 pytestmark = pytest.mark.e2e
 
 
+@pytest.fixture(scope="module", params=["process", *(["docker"] if engine_for_tests() else [])])
+def runtime(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
+def home(runtime: str) -> Iterator[Path]:
     """Not below pytest's own folder: the storefront's PostgreSQL runs as another user, and every start of pytest
     closes that folder to others."""
-    with tempfile.TemporaryDirectory(prefix="shopkart-e2e-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=f"shopkart-{runtime}-", ignore_cleanup_errors=True) as folder:
         yield Path(folder) / "home"
 
 
 @pytest.fixture(scope="module")
-def story(home: Path) -> dict[str, Any]:
+def story(runtime: str, home: Path) -> dict[str, Any]:
+    if runtime == "process":
+        return _play(home, {"SHOPKART_RUNTIME": "process"})
+    engine = engine_for_tests()
+    with contextlib.ExitStack() as stack:
+        host = engine if engine != "startable" else stack.enter_context(running_engine(home.parent / "engine"))
+        declaration = home.parent / "shopkart.yaml"
+        base_image = f"defaults:\n  workload: {{base_image: '{make_base_image(str(host))}'}}\n"
+        declaration.write_text((ROOT / "shopkart.yaml").read_text().replace("defaults:\n", base_image, 1))
+        return _play(home, {"DOCKER_HOST": str(host), "SHOPKART_DECLARATION": str(declaration)})
+
+
+def _play(home: Path, variables: dict[str, str]) -> dict[str, Any]:
+    """Run the demo as a person would, and return what it writes."""
     report = home.parent / "report.json"
     done = subprocess.run(
         [str(Path(sys.executable).parent / "shopkart"), "demo", "--json", str(report)],
-        env={**os.environ, "SHOPKART_HOME": str(home), "SHOPKART_RUNTIME": "process"},
+        env={**os.environ, "SHOPKART_HOME": str(home), **variables},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -155,3 +177,9 @@ def test_the_planted_secret_is_nowhere_but_in_the_source(story: dict[str, Any], 
 
     assert holding == []
     assert access_key not in json.dumps(story)
+
+
+def test_the_runtime_is_the_one_that_was_there(story: dict[str, Any], runtime: str) -> None:
+    tool = _stages(story["releases"][0])["image"]["tool"]
+
+    assert tool.startswith({"process": "oci_layout", "docker": "docker"}[runtime])
