@@ -104,7 +104,8 @@ def _write_base(tar: tarfile.TarFile) -> None:
     programs = [interpreter, *tools.values()]
     _folder(tar, "tmp", 0o1777)
     _file(tar, "etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:10001:10001::/app:/bin/sh\n")
-    for path in sorted({*programs, *_libraries([*programs, *library.glob("lib-dynload/*.so")])}):
+    loaded = _libraries([*programs, *library.glob("lib-dynload/*.so")])
+    for path in sorted({*programs, *loaded, *_parts_of_libc(loaded)}):
         tar.add(path.resolve(), str(path))
     names = {"bin/sh": tools["sh"], "usr/bin/env": tools["env"], f"{scripts}/python": interpreter}
     for name, program in {**names, f"{scripts}/python3": interpreter}.items():
@@ -126,6 +127,21 @@ def _libraries(programs: list[Path]) -> set[Path]:
         ["ldd", *map(str, programs)], capture_output=True, text=True, timeout=60, check=False
     ).stdout
     return {Path(path) for path in re.findall(r"(?:=> |\t)(/\S+) \(0x", listed)}
+
+
+def _parts_of_libc(loaded: set[Path]) -> set[Path]:
+    """What wheels for older systems ask for by name, and what is part of the C library by now: beside that library."""
+    folders = {path.parent for path in loaded if path.name.startswith("libc.so")}
+    names = (
+        "libpthread.so.0",
+        "libdl.so.2",
+        "librt.so.1",
+        "libutil.so.1",
+        "libm.so.6",
+        "libgcc_s.so.1",
+        "libstdc++.so.6",
+    )
+    return {folder / name for folder in folders for name in names if (folder / name).exists()}
 
 
 def _folder(tar: tarfile.TarFile, name: str, mode: int) -> None:
