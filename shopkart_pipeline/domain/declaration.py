@@ -116,7 +116,7 @@ class Approvals:
     """OpenSSH allowed-signers file, absolute."""
     expires_after_seconds: float
     four_eyes: bool = True
-    """Authors, committers and the one who triggered the release don't count."""
+    """Authors and committers of anything since the release in production do not count."""
 
 
 @dataclass(frozen=True)
