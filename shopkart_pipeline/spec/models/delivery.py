@@ -109,9 +109,7 @@ class ApprovalsSpec(Section):
         description="E-mail addresses as the allowed-signers file has them, or `team:NAME` out of `teams`.",
     )
     expires_after: PositiveDuration | None = Field(default=None, description="How long an approval counts.")
-    four_eyes: bool | None = Field(
-        default=None, description="Authors, committers and whoever triggered the release don't count."
-    )
+    four_eyes: bool | None = Field(default=None, description="Authors and committers of what is released don't count.")
 
 
 class DeploymentSpec(Section):
