@@ -14,8 +14,6 @@ import logging
 import threading
 from collections.abc import Callable
 
-from dagster import DagsterExecutionInterruptedError
-
 _logger = logging.getLogger(__name__)
 _cancelled = threading.Event()
 _callbacks: list[Callable[[], None]] = []
@@ -44,16 +42,6 @@ def is_cancelled() -> bool:
 def wait(seconds: float) -> bool:
     """Sleep for `seconds`, or until the run is cancelled. Returns whether it is cancelled."""
     return _cancelled.wait(seconds)
-
-
-def raise_if_cancelled() -> None:
-    """End the calling step when the run is being cancelled.
-
-    Raises:
-        DagsterExecutionInterruptedError: it is; Dagster records the step as interrupted.
-    """
-    if _cancelled.is_set():
-        raise DagsterExecutionInterruptedError("The run is being cancelled.")
 
 
 def cancel() -> None:

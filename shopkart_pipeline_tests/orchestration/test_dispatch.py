@@ -9,8 +9,7 @@ from dagster import AssetKey, DagsterInstance, build_sensor_context
 from shopkart_pipeline.defs import dispatch
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.rollback import build_rollback_job
-from shopkart_pipeline.domain.declaration import Phase
-from shopkart_pipeline.ports.forge import Push
+from shopkart_pipeline.domain.declaration import Phase, Source
 from shopkart_pipeline.services.requests import RunRequest
 from shopkart_pipeline_tests.fakes.world import World
 
@@ -48,13 +47,14 @@ def test_a_merge_asks_for_one_run_and_is_done(
 def test_a_delivery_that_nobody_can_act_upon_does_not_keep_the_others_waiting(
     world: World, instance: DagsterInstance, launched: list[RunRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad, good = world.push(world.commit()), world.push(world.commit())
+    broken = world.commit()
+    bad, good = world.push(broken), world.push(world.commit())
     fetch = world.scm.fetch
 
-    def fetch_unless_bad(source: object, sha: str) -> None:
-        if sha == _sha(world, bad.body):
+    def fetch_unless_bad(source: Source, sha: str) -> None:
+        if sha == broken:
             raise RuntimeError("a defect of ours")
-        fetch(source, sha)  # type: ignore[arg-type]
+        fetch(source, sha)
 
     monkeypatch.setattr(world.scm, "fetch", fetch_unless_bad)
 
@@ -115,9 +115,3 @@ def test_an_abandoned_rollout_that_has_ended_meanwhile_is_left_alone(world: Worl
     stable = world.observe().stable
     assert stable is not None
     assert stable.spec.release_key == release.key
-
-
-def _sha(world: World, body: bytes) -> str:
-    push = world.platform.forge.read(world.delivery("0" * 40).__class__("x", "push", world.clock.now(), body))
-    assert isinstance(push, Push)
-    return push.sha
