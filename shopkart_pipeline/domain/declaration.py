@@ -59,9 +59,15 @@ class Stage:
     junit: str | None = None
     """Where the command writes JUnit XML, relative to the service's path."""
     coverage: str | None = None
-    """Where the command writes Cobertura XML, relative to the service's path."""
+    """Where the command writes its coverage as Cobertura XML or LCOV, relative to the service's path."""
     sarif: str | None = None
     """Where the command writes SARIF 2.1.0, relative to the service's path."""
+    checkstyle: str | None = None
+    """Where the command writes checkstyle XML, relative to the service's path."""
+    retries: int = 0
+    """How often failed tests are run again; one that then passes is flaky, and counted as such."""
+    reuse: bool = True
+    """Whether a result for the same inputs may stand for a new attempt."""
     options: Mapping[str, str] = field(default_factory=dict[str, str])
     """Further options of the tool, such as `lock` or `advisories`; each tool documents its own."""
 

@@ -43,6 +43,8 @@ class FindingsRule:
     only_fixable: bool = False
     """Findings without a fixed version don't count."""
     limit: int = 0
+    rules: tuple[str, ...] = ()
+    """Names of the rules whose findings count, with `*` for anything; empty: those of every rule."""
 
 
 @dataclass(frozen=True)

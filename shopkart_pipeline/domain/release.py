@@ -33,6 +33,17 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class PullRequest:
+    """A proposed change. What it wants to change is tried out; it is never pushed, deployed, or shown a secret."""
+
+    number: int
+    base_sha: str
+    """The commit of the branch that it is measured against."""
+    from_fork: bool
+    """Whether it comes from a repository that is not ours."""
+
+
+@dataclass(frozen=True)
 class Release:
     """One service at one commit, and how it came here."""
 
@@ -54,6 +65,8 @@ class Release:
     delivery_id: str
     """Identifies the webhook delivery (`X-GitHub-Delivery`)."""
     received_at: datetime
+    pull_request: PullRequest | None = None
+    """Set where the commit is only proposed: then there is continuous integration and nothing after it."""
 
     @property
     def name(self) -> str:

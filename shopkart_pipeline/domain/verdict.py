@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, StageRecord
 from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
@@ -158,6 +159,7 @@ def _counts(finding: Finding, rule: FindingsRule) -> bool:
         finding.severity.effective >= rule.severity
         and (finding.is_new or not rule.only_new)
         and (finding.fixed_in is not None or not rule.only_fixable)
+        and (not rule.rules or any(fnmatchcase(finding.rule.lower(), pattern.lower()) for pattern in rule.rules))
     )
 
 

@@ -56,11 +56,12 @@ def _findings_rule(scope: Scope, stage: str, name: str, gate: GateSpec) -> Findi
         scope.fault(f"findings are counted: write a whole number instead of {limit:g}", "gates", stage, name, "at_most")
     only_new = FindingsRule.only_new if gate.only_new is None else gate.only_new
     only_fixable = FindingsRule.only_fixable if gate.only_fixable is None else gate.only_fixable
-    return FindingsRule(Severity[(gate.findings or "high").upper()], only_new, only_fixable, int(limit))
+    severity = Severity[(gate.findings or "high").upper()]
+    return FindingsRule(severity, only_new, only_fixable, int(limit), tuple(gate.rules or ()))
 
 
 def _measure_rule(scope: Scope, stage: str, name: str, gate: GateSpec) -> MeasureRule | None:
-    for key in ("only_new", "only_fixable"):
+    for key in ("only_new", "only_fixable", "rules"):
         if getattr(gate, key) is not None and not scope.faulty("gates", stage, name, "findings"):
             scope.fault("only a gate with `findings` has this key", "gates", stage, name, key)
     limits = [(key, limit) for key in ("at_most", "at_least") if (limit := getattr(gate, key)) is not None]

@@ -57,14 +57,17 @@ def _check_stage(scope: Scope, name: str, details: StageDetails, *, own: bool) -
         _check_name(scope, name)
     if own and not details.command and not details.disabled:
         scope.missing("a stage of one's own has to say its `command`", *keys, "command")
-    if not own and details.command and not (details.junit or details.sarif):
+    if not own and details.command and not (details.junit or details.sarif or details.checkstyle):
         report = "junit" if name in _TESTS else "sarif"
         scope.missing(f"say in `{report}` where the command writes its report", *keys, report)
     if name not in _TESTS and details.command and details.tool not in ("auto", DECLARED_COMMAND):
         message = f"the stage has both the tool {details.tool} and a command; take one of them away"
         scope.fault(message, *keys, "command")
-    if details.sarif and not details.command:
-        scope.fault("no `command` is there to write it; a tool's own report is found without", *keys, "sarif")
+    for report in ("sarif", "checkstyle"):
+        if getattr(details, report) and not details.command:
+            scope.fault("no `command` is there to write it; a tool's own report is found without", *keys, report)
+    if details.retries and not details.junit:
+        scope.fault("without `junit` nobody knows which tests failed; say where it is", *keys, "retries")
     for index, argument in enumerate(details.command):
         for placeholder in placeholders(argument) if "{" in argument else ():
             if placeholder != "python" and difflib.get_close_matches(placeholder, ["python"], cutoff=0.75):
@@ -122,5 +125,8 @@ def _stage(name: str, spec: StageSpec, details: StageDetails, phase: Phase, need
         junit=details.junit,
         coverage=details.coverage,
         sarif=details.sarif,
+        checkstyle=details.checkstyle,
+        retries=details.retries,
+        reuse=spec.reuse is not False,
         options=details.options,
     )

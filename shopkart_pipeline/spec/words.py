@@ -11,7 +11,8 @@ def rule_in_words(rule: MeasureRule | FindingsRule) -> str:
             return f"{rule.measure} {rule.comparison.value} {rule.limit:g}{exempt}"
         case FindingsRule():
             kind = ("new " if rule.only_new else "") + ("fixable " if rule.only_fixable else "")
-            return f"{kind}findings of {rule.severity.name.lower()} or worse <= {rule.limit}"
+            rules = f" by {', '.join(rule.rules)}" if rule.rules else ""
+            return f"{kind}findings of {rule.severity.name.lower()} or worse{rules} <= {rule.limit}"
 
 
 def seconds_in_words(seconds: float) -> str:

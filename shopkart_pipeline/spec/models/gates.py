@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shopkart_pipeline.spec.models.section import Reason, Section
-from shopkart_pipeline.spec.text_types import Identifier, Words
+from shopkart_pipeline.spec.text_types import Identifier, Text, Words
 
 Limit = Annotated[float, Field(ge=0, le=1e12)]
 
@@ -31,4 +31,8 @@ class GateSpec(Section):
     )
     only_new: bool | None = Field(default=None, description="Findings that production already has don't count.")
     only_fixable: bool | None = Field(default=None, description="Findings that no version fixes don't count.")
+    rules: list[Text] | None = Field(
+        default=None,
+        description="Only findings of these rules count, with `*` for anything, such as `licence:GPL-*`.",
+    )
     disabled: Reason | None = Field(default=None, description="Leaves the gate out, for this reason.")

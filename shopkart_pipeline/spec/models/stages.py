@@ -16,10 +16,18 @@ _Junit = Annotated[
     ReportPath | None, Field(description="Where the command writes JUnit XML, relative to the service's path.")
 ]
 _Coverage = Annotated[
-    ReportPath | None, Field(description="Where the command writes Cobertura XML, relative to the service's path.")
+    ReportPath | None,
+    Field(description="Where the command writes Cobertura XML or LCOV, relative to the service's path."),
 ]
 _Sarif = Annotated[
     ReportPath | None, Field(description="Where the command writes SARIF 2.1.0, relative to the service's path.")
+]
+_Checkstyle = Annotated[
+    ReportPath | None, Field(description="Where the command writes checkstyle XML, relative to the service's path.")
+]
+_Retries = Annotated[
+    int | None,
+    Field(ge=0, le=5, description="How often failed tests are run again; one that then passes is counted as flaky."),
 ]
 _Disabled = Annotated[Reason | None, Field(description="Leaves the stage out, with its gates; says why.")]
 
@@ -33,6 +41,8 @@ class StageDetails:
     junit: str | None = None
     coverage: str | None = None
     sarif: str | None = None
+    checkstyle: str | None = None
+    retries: int = 0
     options: dict[str, str] = field(default_factory=dict[str, str])
     disabled: str | None = None
 
@@ -46,6 +56,10 @@ class StageSpec(Section):
     )
     timeout: PositiveDuration | None = Field(default=None, description="Longest time that an attempt may take.")
     options: dict[OptionName, Text] | None = Field(default=None, description="Further options of the tool, as text.")
+    reuse: bool | None = Field(
+        default=None,
+        description="Whether a result for the same inputs may stand for a new attempt; `true` unless said.",
+    )
 
     def details(self) -> StageDetails:
         return StageDetails(options=self.options or {})
@@ -67,9 +81,11 @@ class ScanStage(ToolStage):
     """A shipped stage that looks for findings."""
 
     command: Command | None = Field(
-        default=None, description="Runs instead of the tool, in the service's folder; `sarif` says where its report is."
+        default=None,
+        description="Runs instead of the tool, in the service's folder; `sarif` or `checkstyle` says where it reports.",
     )
     sarif: _Sarif = None
+    checkstyle: _Checkstyle = None
     disabled: _Disabled = None
 
     def details(self) -> StageDetails:
@@ -78,6 +94,7 @@ class ScanStage(ToolStage):
             tool=DECLARED_COMMAND if self.command and tool == "auto" else tool,
             command=tuple(self.command or ()),
             sarif=self.sarif,
+            checkstyle=self.checkstyle,
             options=self.options or {},
             disabled=self.disabled,
         )
@@ -92,6 +109,7 @@ class SuiteStage(ToolStage):
     )
     junit: _Junit = None
     coverage: _Coverage = None
+    retries: _Retries = None
     disabled: _Disabled = None
 
     def details(self) -> StageDetails:
@@ -100,6 +118,7 @@ class SuiteStage(ToolStage):
             command=tuple(self.command or ()),
             junit=self.junit,
             coverage=self.coverage,
+            retries=self.retries or 0,
             options=self.options or {},
             disabled=self.disabled,
         )
@@ -118,6 +137,8 @@ class OwnStage(StageSpec):
     junit: _Junit = None
     coverage: _Coverage = None
     sarif: _Sarif = None
+    checkstyle: _Checkstyle = None
+    retries: _Retries = None
     disabled: _Disabled = None
 
     def details(self) -> StageDetails:
@@ -126,6 +147,8 @@ class OwnStage(StageSpec):
             junit=self.junit,
             coverage=self.coverage,
             sarif=self.sarif,
+            checkstyle=self.checkstyle,
+            retries=self.retries or 0,
             options=self.options or {},
             disabled=self.disabled,
         )
