@@ -44,6 +44,7 @@ from shopkart_pipeline.services.platform import Platform, Site
 from shopkart_pipeline.services.workspace import Workspace
 from shopkart_pipeline.settings import Settings
 from shopkart_pipeline.spec.loader import load
+from shopkart_pipeline.spec.waivers import YamlWaivers
 
 
 def build_platform(settings: Settings) -> Platform:
@@ -67,6 +68,7 @@ def build_platform(settings: Settings) -> Platform:
         incidents=DiskIncidentStore(home / "incidents"),
         ledger=SqliteLedger(home / "ledger.db"),
         verifier=SshSignatureVerifier(),
+        waivers=YamlWaivers(),
         registry=registry,
         image_files=OciImageFiles(),
         application_builder=PythonApplication(home / "cache" / "packages"),

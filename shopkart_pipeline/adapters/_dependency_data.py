@@ -1,6 +1,9 @@
 """What dependency scans rest on: the advisory snapshot and the locks that a request names."""
 
+import hashlib
 import os
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from shopkart_pipeline.adapters._advisories import Snapshot, load_snapshot, vulnerabilities
@@ -27,6 +30,19 @@ def read_snapshot(request: ScanRequest) -> Snapshot | EvidenceMissing:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
         return EvidenceMissing(f"there is no usable advisory snapshot in {name}: {reason}")
+
+
+def advisory_inputs(request: ScanRequest, now: datetime) -> Mapping[str, str]:
+    """What a comparison with the snapshot depends on: every file of it, and the day, since its age counts.
+
+    Raises:
+        OSError: the snapshot can't be read.
+    """
+    folder = request.tree / request.stage.options.get("advisories", _FOLDER)
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.json")):
+        digest.update(f"{file.relative_to(folder)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return {"advisories": digest.hexdigest(), "day": f"{now:%Y-%m-%d}"}
 
 
 def lock_path(request: ScanRequest) -> str:

@@ -3,7 +3,7 @@
 If one of them leaves no evidence, there is none. Measures of the same name are added up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
@@ -22,6 +22,11 @@ class Combined(Scanner):
 
     def unavailable(self) -> str | None:
         return next((reason for scanner in self._scanners if (reason := scanner.unavailable())), None)
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        parts = [scanner.inputs(request) for scanner in self._scanners]
+        known = [part for part in parts if part is not None]
+        return {name: value for part in known for name, value in part.items()} if len(known) == len(parts) else None
 
     def scan(self, request: ScanRequest) -> ToolRun:
         runs = [scanner.scan(request) for scanner in self._scanners]

@@ -11,11 +11,13 @@ repository are taken away first: only what this run wrote counts.
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from shopkart_pipeline.adapters._command_reports import read_reports
-from shopkart_pipeline.adapters._process import Command, Completed, run
+from shopkart_pipeline.adapters._process import Command, Completed, find_executable, run
 from shopkart_pipeline.adapters._service_paths import roots_of
+from shopkart_pipeline.adapters._tool_identity import identity_of
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 from shopkart_pipeline.ports.scm import SourceControl
@@ -38,6 +40,15 @@ class DeclaredCommand(Scanner):
 
     def unavailable(self) -> str | None:
         return None
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        """The environment that `{python}` comes from is known by its name; any other program by what it is here."""
+        arguments = _arguments(request)
+        if isinstance(arguments, EvidenceMissing):
+            return None
+        if "{python}" in request.stage.command[0]:
+            return {"command": "1"}
+        return identity_of(find_executable(arguments[0], request.service_tree))
 
     def scan(self, request: ScanRequest) -> ToolRun:
         tool = _tool(request)

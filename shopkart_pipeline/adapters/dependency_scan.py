@@ -8,7 +8,7 @@ neither gives evidence there is none, with both reasons.
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -111,6 +111,13 @@ class DependencyScan(Scanner):
     def unavailable(self) -> str | None:
         live, snapshot = self._live.unavailable(), self._snapshot.unavailable()
         return f"{live}; {snapshot}" if live and snapshot else None
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        """Whether the service answers, and the day: live advisories are asked for again on the next one."""
+        snapshot, reason = self._snapshot.inputs(request), self._live.unavailable() or self._reachability.unreachable()
+        if snapshot is None:
+            return None
+        return {**snapshot, "live": "asked" if reason is None else "away"}
 
     def scan(self, request: ScanRequest) -> ToolRun:
         reason = self._live.unavailable() or self._reachability.unreachable()

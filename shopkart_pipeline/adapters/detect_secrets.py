@@ -17,7 +17,7 @@ Measures: `secrets`, `allowed`, `commits_scanned`, `files_scanned`, `files_skipp
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,6 +33,8 @@ from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, T
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 from shopkart_pipeline.ports.scm import SourceControl
 
+_REVISION = "1"
+"""Counts what this module makes of the detectors; it changes whenever equal files would give other findings."""
 _NOT_USED = frozenset({"IPPublicDetector"})
 """Addresses are not secret."""
 _BY_CONTEXT = frozenset({"KeywordDetector", "BasicAuthDetector"})
@@ -70,6 +72,9 @@ class DetectSecrets(Scanner):
 
     def unavailable(self) -> str | None:
         return None
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        return {"detect-secrets": version("detect-secrets"), "module": _REVISION}
 
     def scan(self, request: ScanRequest) -> ToolRun:
         detectors = _detectors()

@@ -14,8 +14,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from shopkart_pipeline.adapters import _git_output as output
@@ -42,6 +43,7 @@ class GitSource(SourceControl):
             batch_bytes: how much file content is held in memory at once, but for a single bigger file.
         """
         self._mirrors = mirrors
+        self._whole_tree = lru_cache(maxsize=8)(self._read_tree)
         self._batch_bytes = batch_bytes
 
     def fetch(self, source: Source, sha: str) -> None:
@@ -87,7 +89,7 @@ class GitSource(SourceControl):
 
     def changed_paths(self, source: Source, base: str | None, sha: str) -> tuple[str, ...]:
         if base is None:
-            return tuple(entry.path for entry in self._tree(source, sha, ()))
+            return tuple(entry.path for entry in self._whole_tree(source, sha))
         done = self._read(
             source, [base, sha], ["diff-tree", "-r", "-z", "--name-only", "--no-renames", base, sha, "--"]
         )
@@ -99,9 +101,7 @@ class GitSource(SourceControl):
         return output.parse_added_lines(done.stdout)
 
     def files_of_commits(self, source: Source, base: str | None, sha: str) -> Iterator[ChangedFile]:
-        options = ["-z", "--raw", "-c", "--no-abbrev", "--no-renames", "--diff-filter=d", "--reverse", "--topo-order"]
-        command = ["log", *options, f"--format={output.RAW_FORMAT}", *_range(base, sha), "--"]
-        blobs = tuple(output.parse_changed_blobs(self._read(source, _both(base, sha), command).stdout))
+        blobs = self._changed_blobs(source, base, sha)
         for batch in _batches(blobs, self._sizes(source, sha, blobs), self._batch_bytes):
             asked = "".join(f"{blob.object_id}\n" for blob in batch).encode()
             done = self._read(source, [sha], ["cat-file", "--batch"], stdin=asked)
@@ -113,14 +113,21 @@ class GitSource(SourceControl):
             for blob, content in zip(batch, contents, strict=True):
                 yield ChangedFile(blob.commit, blob.path, content)
 
-    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...]) -> str:
-        everything = "." in paths
-        entries = self._tree(source, sha, () if everything else paths)
-        digest = hashlib.sha256()
-        for entry in sorted(entries, key=lambda entry: entry.path):
-            line = f"{entry.mode} {entry.object_id} {entry.path}\0"
-            digest.update(line.encode("utf-8", "surrogateescape"))
-        return f"sha256:{digest.hexdigest()}"
+    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...], *, root_files: bool = False) -> str:
+        roots = tuple(os.path.normpath(path) for path in paths)
+        lines = {
+            f"{entry.mode} {entry.object_id} {entry.path}\0"
+            for entry in self._whole_tree(source, sha)
+            if any(root == "." or entry.path == root or entry.path.startswith(f"{root}/") for root in roots)
+            or (root_files and "/" not in entry.path)
+        }
+        return _digest(lines)
+
+    def history_digest(self, source: Source, base: str | None, sha: str) -> str:
+        standing = {f"{entry.object_id} {entry.path}\0" for entry in self._whole_tree(source, sha)}
+        return _digest(
+            standing | {f"{blob.object_id} {blob.path}\0" for blob in self._changed_blobs(source, base, sha)}
+        )
 
     def _mirror(self, source: Source) -> Path:
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", source.repository).strip(".-") or "repository"
@@ -161,10 +168,14 @@ class GitSource(SourceControl):
         done = self._read(source, commits, ["log", "-z", f"--format={output.COMMIT_FORMAT}", *arguments, "--"])
         return output.parse_commits(done.stdout)
 
-    def _tree(self, source: Source, sha: str, paths: Sequence[str]) -> tuple[output.TreeEntry, ...]:
-        return output.parse_tree(
-            self._read(source, [sha], ["ls-tree", "-r", "-z", "--full-tree", sha, "--", *paths]).stdout
-        )
+    def _read_tree(self, source: Source, sha: str) -> tuple[output.TreeEntry, ...]:
+        """The tree of a commit; remembered as `_whole_tree`, since the stages of a release all ask for it."""
+        return output.parse_tree(self._read(source, [sha], ["ls-tree", "-r", "-z", "--full-tree", sha]).stdout)
+
+    def _changed_blobs(self, source: Source, base: str | None, sha: str) -> tuple[output.ChangedBlob, ...]:
+        options = ["-z", "--raw", "-c", "--no-abbrev", "--no-renames", "--diff-filter=d", "--reverse", "--topo-order"]
+        command = ["log", *options, f"--format={output.RAW_FORMAT}", *_range(base, sha), "--"]
+        return tuple(output.parse_changed_blobs(self._read(source, _both(base, sha), command).stdout))
 
     def _sizes(self, source: Source, sha: str, blobs: Sequence[output.ChangedBlob]) -> list[int]:
         asked = "".join(f"{blob.object_id}\n" for blob in blobs).encode()
@@ -212,6 +223,13 @@ def _check(source: Source, *commits: str) -> None:
     for sha in commits:
         if not _COMMIT_ID.fullmatch(sha):
             raise NotFound(f"{sha[:60]!r} is not a commit of {source.repository}.", "Give all forty digits of its id.")
+
+
+def _digest(lines: Set[str]) -> str:
+    digest = hashlib.sha256()
+    for line in sorted(lines):
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _both(base: str | None, sha: str) -> list[str]:

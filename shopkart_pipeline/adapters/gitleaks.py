@@ -9,6 +9,7 @@ Measures: `secrets`, `commits_scanned`, `files_scanned`, `files_skipped`.
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, Field, TypeAdapter
@@ -16,6 +17,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from shopkart_pipeline.adapters._process import Command, find_executable, run
 from shopkart_pipeline.adapters._secret_findings import Leak, findings_of, report_of
 from shopkart_pipeline.adapters._secret_scope import Place, SecretNames, SecretScope
+from shopkart_pipeline.adapters._tool_identity import identity_of
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
@@ -63,6 +65,9 @@ class Gitleaks(Scanner):
 
     def unavailable(self) -> str | None:
         return None if _executable() else _ABSENT
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        return identity_of(_executable())
 
     def scan(self, request: ScanRequest) -> ToolRun:
         executable = _executable()

@@ -9,13 +9,14 @@ Measures: `violations`, `new_violations`, `dockerfiles`.
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from shopkart_pipeline.adapters._findings import Located, findings_of, fingerprints
 from shopkart_pipeline.adapters._process import Command, Completed, find_executable, run
 from shopkart_pipeline.adapters._service_paths import files_of
+from shopkart_pipeline.adapters._tool_identity import identity_of
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Severity, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 
@@ -33,6 +34,9 @@ class Hadolint(Scanner):
 
     def unavailable(self) -> str | None:
         return None if _executable() else _ABSENT
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        return identity_of(_executable())
 
     def scan(self, request: ScanRequest) -> ToolRun:
         executable = _executable()

@@ -11,7 +11,7 @@ Measures: `vulnerabilities`, `new_vulnerabilities`, `packages`, `system_packages
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from email.parser import HeaderParser
 from pathlib import Path
 
@@ -19,7 +19,12 @@ from packaging.utils import canonicalize_name
 
 from shopkart_pipeline.adapters import _oci
 from shopkart_pipeline.adapters._advisories import vulnerabilities
-from shopkart_pipeline.adapters._dependency_data import known_vulnerabilities, read_snapshot, snapshot_tool
+from shopkart_pipeline.adapters._dependency_data import (
+    advisory_inputs,
+    known_vulnerabilities,
+    read_snapshot,
+    snapshot_tool,
+)
 from shopkart_pipeline.adapters._locked_packages import Package
 from shopkart_pipeline.adapters._oci_documents import RunDocument
 from shopkart_pipeline.adapters._vulnerability_evidence import findings_of, snapshot_measures, snapshot_notes
@@ -56,6 +61,9 @@ class ImagePackages(Scanner):
 
     def unavailable(self) -> str | None:
         return None
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        return {"version": "1", **advisory_inputs(request, self._clock.now())}
 
     def scan(self, request: ScanRequest) -> ToolRun:
         snapshot = read_snapshot(request)

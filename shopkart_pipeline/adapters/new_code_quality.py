@@ -12,7 +12,7 @@ Rules and hotspots are those of `_quality_rules`, the same for every service. Wi
 is no `new_coverage_percent`: a gate that needs it is missing its evidence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from shopkart_pipeline.adapters._duplication import duplicated_lines
 from shopkart_pipeline.adapters._findings import Located, SourceLines, findings_of, fingerprints
 from shopkart_pipeline.adapters._new_code import Lines, NewCoverage, new_coverage, new_lines
 from shopkart_pipeline.adapters._service_paths import files_of, is_python, is_test_code, roots_of
+from shopkart_pipeline.adapters._tool_identity import identity_of
 from shopkart_pipeline.domain.declaration import StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, RawReport, Severity, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
@@ -71,6 +72,10 @@ class NewCodeQuality(Scanner):
 
     def unavailable(self) -> str | None:
         return None if ruff.ruff_executable() else "ruff is not installed"
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        known = identity_of(ruff.ruff_executable())
+        return None if known is None else {**known, "rules": quality.DESCRIPTION}
 
     def scan(self, request: ScanRequest) -> ToolRun:
         executable = ruff.ruff_executable()

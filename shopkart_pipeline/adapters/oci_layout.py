@@ -10,7 +10,7 @@ Rules: OCI image-spec 1.1, `config.md`, `manifest.md`, `annotations.md`.
 """
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,11 @@ class OciLayoutBuilder(ImageBuilder):
     def unavailable(self) -> str | None:
         """None: it needs nothing."""
         return None
+
+    def inputs(self, request: ImageRequest) -> Mapping[str, str] | None:
+        name = request.service.workload.base_image or ""
+        base = request.tree / name.removeprefix(LAYOUT_PREFIX) if name.startswith(LAYOUT_PREFIX) else None
+        return {"version": _TOOL.version, "base": read_manifest(base).digest if base is not None else "none"}
 
     def build(self, request: ImageRequest) -> BuiltImage | EvidenceMissing:
         """Build the image; the log names its layers, or the reason why there is none."""

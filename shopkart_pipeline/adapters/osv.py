@@ -7,9 +7,11 @@ Measures: `vulnerabilities`, `new_vulnerabilities`, `packages`, `advisories`, `s
 """
 
 import json
+from collections.abc import Mapping
 
 from shopkart_pipeline.adapters._advisories import vulnerabilities
 from shopkart_pipeline.adapters._dependency_data import (
+    advisory_inputs,
     known_vulnerabilities,
     lock_path,
     read_lock,
@@ -36,6 +38,9 @@ class OsvSnapshot(Scanner):
 
     def unavailable(self) -> str | None:
         return None
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        return {"version": "1", **advisory_inputs(request, self._clock.now())}
 
     def scan(self, request: ScanRequest) -> ToolRun:
         snapshot = read_snapshot(request)

@@ -10,7 +10,7 @@ Measures: `vulnerabilities`, `new_vulnerabilities`, `packages`.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -63,6 +63,10 @@ class PipAudit(Scanner):
 
     def unavailable(self) -> str | None:
         return None if _executable() else _ABSENT
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        """None: what the service knows changes at any time. `DependencyScan` decides how long an answer may stand."""
+        return None
 
     def scan(self, request: ScanRequest) -> ToolRun:
         executable = _executable()

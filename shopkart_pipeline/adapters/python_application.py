@@ -23,6 +23,7 @@ from pathlib import Path
 from shopkart_pipeline.adapters import _installed_files as installed
 from shopkart_pipeline.adapters._process import Command, find_executable, run
 from shopkart_pipeline.adapters._service_paths import roots_of
+from shopkart_pipeline.adapters._tool_identity import identity_of
 from shopkart_pipeline.domain.declaration import Service, StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Tool, ToolRun
 from shopkart_pipeline.ports.builder import ApplicationBuilder
@@ -52,6 +53,10 @@ class PythonApplication(ApplicationBuilder):
         """
         self._cache = cache
         self._interpreter = interpreter or Path(sys.executable)
+
+    def inputs(self) -> Mapping[str, str] | None:
+        uv = identity_of(find_executable("uv", Path(sys.executable).parent))
+        return None if uv is None else {**uv, "python": sys.version, "interpreter": str(self._interpreter)}
 
     def install(self, service: Service, tree: Path, environment: Path, log: Path, timeout_seconds: float) -> ToolRun:
         uv = self._uv(environment.parent, log, timeout_seconds)

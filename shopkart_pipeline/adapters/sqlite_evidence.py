@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from shopkart_pipeline.adapters._files import write_atomically
 from shopkart_pipeline.adapters._sqlite import Database
 from shopkart_pipeline.domain.errors import NotFound, PipelineError
-from shopkart_pipeline.domain.evidence import RawReport, Report, StageRecord
+from shopkart_pipeline.domain.evidence import Evidence, RawReport, Report, StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.evidence_store import EvidenceStore, Note, StageStart
 
@@ -41,6 +41,13 @@ CREATE TABLE IF NOT EXISTS attempts (
     record TEXT
 );
 CREATE INDEX IF NOT EXISTS attempts_by_release ON attempts (service, key, stage, sequence);
+CREATE TABLE IF NOT EXISTS reusable (
+    service TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    input_key TEXT NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (service, stage, input_key)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     service TEXT NOT NULL,
@@ -102,17 +109,22 @@ class SqliteEvidenceStore(EvidenceStore):
             )
 
     def finish(self, record: StageRecord) -> None:
-        attempt = (record.service, record.release_key, record.stage, record.run_id)
+        attempt, document = (record.service, record.release_key, record.stage, record.run_id), _dump(record)
         with self._database.transaction() as connection:
             cursor = connection.execute(
                 "UPDATE attempts SET record = ? WHERE sequence = (SELECT max(sequence) FROM attempts WHERE service = ?"
                 " AND key = ? AND stage = ? AND run_id = ? AND record IS NULL)",
-                (_dump(record), *attempt),
+                (document, *attempt),
             )
             if cursor.rowcount == 0:
                 connection.execute(
                     "INSERT INTO attempts (service, key, stage, run_id, started_at, record) VALUES (?, ?, ?, ?, ?, ?)",
-                    (*attempt, record.started_at.isoformat(), _dump(record)),
+                    (*attempt, record.started_at.isoformat(), document),
+                )
+            if record.input_key and record.reused is None and isinstance(record.result, Evidence):
+                connection.execute(
+                    "INSERT OR REPLACE INTO reusable (service, stage, input_key, record) VALUES (?, ?, ?, ?)",
+                    (record.service, record.stage, record.input_key, document),
                 )
 
     def latest(self, service: str, key: str) -> Mapping[str, StageRecord]:
@@ -124,6 +136,14 @@ class SqliteEvidenceStore(EvidenceStore):
             ).fetchall()
         newest: dict[str, str] = {row["stage"]: row["record"] for row in rows}
         return {stage: _adapter(StageRecord).validate_json(record) for stage, record in newest.items()}
+
+    def reusable(self, service: str, stage: str, input_key: str) -> StageRecord | None:
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT record FROM reusable WHERE service = ? AND stage = ? AND input_key = ?",
+                (service, stage, input_key),
+            ).fetchone()
+        return None if row is None else _adapter(StageRecord).validate_json(row["record"])
 
     def running(self, service: str, key: str) -> tuple[StageStart, ...]:
         with self._database.reading() as connection:

@@ -15,12 +15,12 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from shopkart_pipeline.cli.validate import beside
-from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Phase, Service, Stage
+from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Phase, Pipeline, Service, Stage
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.spec.faults import nearest
 from shopkart_pipeline.spec.graph import order, waves
-from shopkart_pipeline.spec.loader import Declaration, read
+from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline.spec.words import rule_in_words, seconds_in_words
 
 
@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     settings = from_environment()
-    declaration = read(options.file or beside(settings.declaration), home=settings.home)
-    document = plan_of(declaration, services=options.service, changed=options.changed)
+    pipeline = load(options.file or beside(settings.declaration), home=settings.home)
+    document = plan_of(pipeline, services=options.service, changed=options.changed)
     if options.json:
         print(json.dumps(document, indent=2))
     else:
@@ -48,11 +48,11 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def plan_of(declaration: Declaration, *, services: Sequence[str] = (), changed: Sequence[str] = ()) -> dict[str, Any]:
+def plan_of(pipeline: Pipeline, *, services: Sequence[str] = (), changed: Sequence[str] = ()) -> dict[str, Any]:
     """What would run.
 
     Args:
-        declaration: as read.
+        pipeline: as declared.
         services: names of the services to look at; all if empty.
         changed: paths relative to the root of the services' repositories; if there are any, services that they don't
             concern are named and left out.
@@ -60,7 +60,6 @@ def plan_of(declaration: Declaration, *, services: Sequence[str] = (), changed: 
     Raises:
         NotFound: there is no service of such a name.
     """
-    pipeline = declaration.pipeline
     for name in services:
         if name not in pipeline.services:
             raise NotFound(
@@ -72,7 +71,7 @@ def plan_of(declaration: Declaration, *, services: Sequence[str] = (), changed: 
     return {
         "declaration": str(pipeline.file),
         "digest": pipeline.digest,
-        "services": [_service(service, declaration) for service in affected],
+        "services": [_service(service, pipeline) for service in affected],
         "not_affected": [service.name for service in wanted if service not in affected],
     }
 
@@ -84,16 +83,15 @@ def _concerns(service: Service, changed: Sequence[str]) -> bool:
     return is_affected(service, tuple(path.removeprefix("./") for path in changed))
 
 
-def _service(service: Service, declaration: Declaration) -> dict[str, Any]:
-    environments = declaration.pipeline.environments
-    left_out = [each for each in declaration.left_out if each.service == service.name]
+def _service(service: Service, pipeline: Pipeline) -> dict[str, Any]:
+    environments = pipeline.environments
     return {
         "service": service.name,
         "owners": list(service.owners),
         "depends_on": list(service.depends_on),
         "phases": [{"phase": phase.value, "steps": _steps(service, phase)} for phase in Phase],
         "environments": [_deployment(each, environments[name]) for name, each in service.deployments.items()],
-        "left_out": [{"stage": each.stage, "gate": each.gate, "reason": each.reason} for each in left_out],
+        "left_out": [{"stage": each.stage, "gate": each.gate, "reason": each.reason} for each in service.left_out],
     }
 
 

@@ -7,9 +7,9 @@ from shopkart_pipeline.domain.declaration import Phase, Stage
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
 from shopkart_pipeline.domain.release import Release
-from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict, evaluate_stage
+from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
 from shopkart_pipeline.services.approve_release import APPROVE
-from shopkart_pipeline.services.judge_release import gates_of, image_digest, stages_before
+from shopkart_pipeline.services.judge_release import image_digest, stage_lines, stages_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import BOOTSTRAP
 
@@ -82,13 +82,8 @@ def stage_outcome(platform: Platform, release: Release, stage: Stage, records: M
     record = records.get(stage.name)
     if record is None:
         return "not_run"
-    outcome = Verdict(_gates(platform, release, stage, record)).outcome
+    outcome = Verdict(stage_lines(platform, release, record, records)).outcome
     return {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.MISSING: "missing"}[outcome]
-
-
-def _gates(platform: Platform, release: Release, stage: Stage, record: StageRecord) -> tuple[GateResult, ...]:
-    gates = gates_of(platform.service(release.service), stage.name)
-    return evaluate_stage(stage.name, gates, record.result)
 
 
 def _stage(
@@ -110,12 +105,24 @@ def _stage(
         "finished_at": record.finished_at.isoformat(),
         "duration_seconds": round(record.duration_seconds, 3),
         "run_id": record.run_id,
+        "reused": _reused(record),
         "image": record.subject_digest,
         "tool": _tool(record),
         "summary": record.result.summary if isinstance(record.result, Evidence) else record.result.reason,
-        "gates": [_gate(gate) for gate in _gates(platform, release, stage, record)],
+        "gates": [_gate(gate) for gate in stage_lines(platform, release, record, records)],
         "findings": _findings(record),
         "notes": list(record.result.notes) if isinstance(record.result, Evidence) else [],
+    }
+
+
+def _reused(record: StageRecord) -> dict[str, str] | None:
+    if record.reused is None:
+        return None
+    return {
+        "release": record.reused.release_key,
+        "commit": record.reused.commit,
+        "run_id": record.reused.run_id,
+        "produced_at": record.reused.produced_at.isoformat(),
     }
 
 
@@ -127,11 +134,14 @@ def _tool(record: StageRecord) -> str | None:
 def _gate(gate: GateResult) -> dict[str, Any]:
     return {
         "gate": gate.gate,
+        "stage": gate.stage,
         "outcome": gate.outcome.value,
         "value": gate.value,
         "limit": gate.limit,
         "comparison": gate.comparison.value if gate.comparison else None,
         "reason": gate.reason,
+        "exempted": gate.exempted,
+        "waived": list(gate.waived),
     }
 
 
@@ -141,6 +151,7 @@ def _findings(record: StageRecord) -> list[dict[str, Any]]:
     return [
         {
             "rule": finding.rule,
+            "fingerprint": finding.fingerprint,
             "severity": finding.severity.name.lower(),
             "message": finding.message,
             "path": finding.path,

@@ -51,6 +51,9 @@ def _print_stage(console: Console, stage: dict[str, Any]) -> None:
     for gate in stage.get("gates", []):
         if gate["gate"] != "evidence" or gate["outcome"] != "pass":
             console.print(f"      [{STYLES[_status(gate)]}]{escape(_gate_line(gate))}[/]")
+    if stage.get("reused"):
+        reused = stage["reused"]
+        console.print(f"      [dim]reused from {reused['release']} (run {reused['run_id'][:8]}): the same inputs[/]")
     for note in stage.get("notes", []):
         console.print(f"      [dim]{escape(note)}[/]")
     if stage.get("tool"):
@@ -58,8 +61,9 @@ def _print_stage(console: Console, stage: dict[str, Any]) -> None:
 
 
 def _status(gate: dict[str, Any]) -> str:
-    return {"pass": "passed", "fail": "failed", "missing": "missing"}[gate["outcome"]]
+    return {"pass": "passed", "fail": "failed", "missing": "missing", "skipped": "skipped"}[gate["outcome"]]
 
 
 def _gate_line(gate: dict[str, Any]) -> str:
-    return f"{gate['gate']}: {gate['reason']}"
+    name = gate["gate"] if gate["outcome"] != "skipped" or gate["gate"] != "evidence" else gate["stage"]
+    return f"{name}: {gate['reason']}"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.errors import DeclarationError
 from shopkart_pipeline.settings import from_environment
-from shopkart_pipeline.spec.loader import Declaration, read
+from shopkart_pipeline.spec.loader import load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,26 +35,27 @@ def validate(file: Path, home: Path, console: Console) -> int:
         The exit code: 0, or 2 where there are faults.
     """
     try:
-        declaration = read(file, home=home)
+        pipeline = load(file, home=home)
     except DeclarationError as error:
         for fault in error.faults:
             console.print(str(fault), markup=False, highlight=False)
         console.print(counted(len(error.faults), "fault"), style="bold red", highlight=False)
         return error.exit_code
-    console.print(f"{file}: {summary(declaration)}", markup=False, highlight=False, style="green")
+    console.print(f"{file}: {summary(pipeline)}", markup=False, highlight=False, style="green")
     return 0
 
 
-def summary(declaration: Declaration) -> str:
+def summary(pipeline: Pipeline) -> str:
     """What is declared, in numbers."""
-    services = declaration.pipeline.services.values()
+    services = pipeline.services.values()
     counts = [
         counted(len(services), "service"),
         counted(sum(len(service.stages) for service in services), "stage"),
         counted(sum(len(service.gates) for service in services), "gate"),
-        counted(len(declaration.pipeline.environments), "environment"),
+        counted(len(pipeline.environments), "environment"),
     ]
-    left_out = f"; {len(declaration.left_out)} left out, see `shopkart plan`" if declaration.left_out else ""
+    without = sum(len(service.left_out) for service in services)
+    left_out = f"; {without} left out, see `shopkart plan`" if without else ""
     return f"valid: {', '.join(counts)}{left_out}"
 
 

@@ -11,5 +11,6 @@ STYLES = {
     "taken_over": "green",
     "running": "cyan",
     "not_run": "dim",
+    "skipped": "yellow",
 }
 MARKS = {"passed": "✔", "failed": "✘", "missing": "?", "running": "…", "not_run": "·"}

@@ -34,6 +34,13 @@ def record_metadata(release: Release, outcome: StageOutcome, log: str) -> dict[s
         "duration_seconds": MetadataValue.float(record.duration_seconds),
         "log": PathMetadataValue(log),
     }
+    if record.reused is not None:
+        shown["reused_from_run"] = MetadataValue.dagster_run(record.reused.run_id)
+        shown["reused_from"] = MetadataValue.text(
+            f"release {record.reused.release_key}, {record.reused.produced_at.isoformat()}: the same inputs"
+        )
+    if record.inputs:
+        shown["inputs"] = MetadataValue.json(dict(record.inputs))
     if record.subject_digest is not None:
         shown["image"] = MetadataValue.text(record.subject_digest)
     return shown | _result_metadata(record)
@@ -90,6 +97,11 @@ def _where(finding: Finding) -> str:
     return f"{finding.path or ''}:{finding.line}" if finding.line else finding.path or ""
 
 
+def check_name(gate: str, stage: str, shown_at: str) -> str:
+    """The name of a gate's check; a stage that is left out is shown at the checkout under its own name."""
+    return gate if stage == shown_at else f"skipped_{stage}"
+
+
 def check_result(key: AssetKey, gate: GateResult) -> AssetCheckResult:
     """One gate as an asset check, with its value and limit."""
     metadata: Mapping[str, str | float] = {
@@ -97,12 +109,14 @@ def check_result(key: AssetKey, gate: GateResult) -> AssetCheckResult:
         "reason": gate.reason,
         **({"value": float(gate.value)} if gate.value is not None else {}),
         **({"limit": float(gate.limit)} if gate.limit is not None else {}),
+        **({"waived": "\n".join(gate.waived)} if gate.waived else {}),
     }
+    skipped = gate.outcome is Outcome.SKIPPED
     return AssetCheckResult(
         passed=gate.outcome is Outcome.PASS,
         asset_key=key,
-        check_name=gate.gate,
-        severity=AssetCheckSeverity.ERROR,
+        check_name=check_name(gate.gate, gate.stage, key.path[-1]),
+        severity=AssetCheckSeverity.WARN if skipped else AssetCheckSeverity.ERROR,
         description=gate.reason,
         metadata=metadata,
     )

@@ -5,6 +5,8 @@ from dagster import AssetKey, DynamicPartitionsDefinition
 from shopkart_pipeline.domain.declaration import Phase
 
 APPROVAL = "approval"
+NO_REUSE_TAG = "shopkart/no_reuse"
+"""Set to `true` on a run, it makes every stage of it run, also where an earlier result would stand."""
 
 
 def asset_key(service: str, stage: str) -> AssetKey:

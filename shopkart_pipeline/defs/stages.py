@@ -21,13 +21,13 @@ from dagster import (
     asset,
 )
 
-from shopkart_pipeline.defs.display import check_result, record_metadata
-from shopkart_pipeline.defs.keys import APPROVAL, asset_key, op_prefix, releases_of
+from shopkart_pipeline.defs.display import check_name, check_result, record_metadata
+from shopkart_pipeline.defs.keys import APPROVAL, NO_REUSE_TAG, asset_key, op_prefix, releases_of
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.engine.doorbell import ring
-from shopkart_pipeline.services.judge_release import gates_of
+from shopkart_pipeline.services.judge_release import gates_of, skipped
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.run_stage import StageOutcome, run_stage
 from shopkart_pipeline.settings import dagster_home_of
@@ -105,7 +105,8 @@ def _stage_asset(service: Service, stage: Stage) -> AssetsDefinition:
     ) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
         release = platform.evidence.release(service.name, context.partition_key)
         try:
-            outcome = run_stage(platform, release, stage.name, context.run.run_id)
+            reuse = context.run.tags.get(NO_REUSE_TAG) != "true"
+            outcome = run_stage(platform, release, stage.name, context.run.run_id, reuse=reuse)
         except Refused as refusal:
             raise Failure(refusal.what, metadata={"fix": refusal.fix}, allow_retries=False) from None
         if outcome.phase_passed:
@@ -129,6 +130,7 @@ def _stage_asset(service: Service, stage: Stage) -> AssetsDefinition:
 def _checks(service: Service, stage: Stage) -> list[AssetCheckSpec]:
     gates = gates_of(service, stage.name)
     named = {gate.name: gate.description for gate in gates} or {"evidence": "The stage left evidence."}
+    without = {check_name(line.gate, line.stage, stage.name): line.reason for line in skipped(service, stage.name)}
     with warnings.catch_warnings():
         # Partitioned checks are a preview; without them one release's result would overwrite another's.
         warnings.simplefilter("ignore", PreviewWarning)
@@ -137,8 +139,8 @@ def _checks(service: Service, stage: Stage) -> list[AssetCheckSpec]:
                 name,
                 asset=asset_key(service.name, stage.name),
                 description=description,
-                blocking=True,
+                blocking=name in named,
                 partitions_def=releases_of(service.name),
             )
-            for name, description in named.items()
+            for name, description in (named | without).items()
         ]

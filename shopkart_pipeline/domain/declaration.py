@@ -160,6 +160,17 @@ class Deployment:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A stage or gate that the declaration leaves out on purpose."""
+
+    service: str
+    stage: str
+    gate: str | None
+    """None where the whole stage is left out."""
+    reason: str
+
+
+@dataclass(frozen=True)
 class Service:
     """One deployable service, complete."""
 
@@ -174,6 +185,8 @@ class Service:
     """By name of the environment."""
     depends_on: tuple[str, ...] = ()
     """Services that must be in the environment before this one."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Stages and gates that would be there, and are left out for a reason."""
 
     def stage(self, name: str) -> Stage:
         """The stage of that name; raises `KeyError` where there is none."""

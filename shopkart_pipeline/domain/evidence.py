@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
+from shopkart_pipeline.domain.canonical import digest_of
+from shopkart_pipeline.domain.waiver import Waiver
+
 
 class Severity(IntEnum):
     """Ordered severities. `UNKNOWN` is what a tool did not say; gates treat it as `HIGH`."""
@@ -88,6 +91,8 @@ class Evidence:
     notes: tuple[str, ...] = ()
     """What was exempted, limited or can't be seen, in whole sentences."""
     reports: tuple[Report, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    """What the repository waives at this commit; in the evidence of the checkout alone."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,17 @@ class ToolRun:
 
 
 @dataclass(frozen=True)
+class Reuse:
+    """Which earlier attempt a result was taken from, because its inputs were the same."""
+
+    release_key: str
+    commit: str
+    run_id: str
+    produced_at: datetime
+    """When the tool ended; the result is as old as that."""
+
+
+@dataclass(frozen=True)
 class StageRecord:
     """One finished attempt of a stage of a release, as the evidence store keeps it."""
 
@@ -122,6 +138,20 @@ class StageRecord:
     subject_digest: str | None
     """Digest of the image that was looked at; None for stages before there is one."""
     result: Evidence | EvidenceMissing
+    inputs: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the result depends on, by name; empty where that can't be told, and then it stands for itself alone."""
+    reused: Reuse | None = None
+    """Set where no tool ran, because an earlier attempt had the same inputs."""
+
+    @property
+    def produced_at(self) -> datetime:
+        """When the tool ended that the result is from."""
+        return self.reused.produced_at if self.reused is not None else self.finished_at
+
+    @property
+    def input_key(self) -> str | None:
+        """One name for all inputs; None where they are not known."""
+        return digest_of(self.inputs) if self.inputs else None
 
     @property
     def duration_seconds(self) -> float:

@@ -2,18 +2,24 @@
 
 Every gate gives one line with value and limit. Missing evidence, an absent measure, evidence about another commit
 or another image, and evidence that is too old or of the future are `MISSING`, and `MISSING` blocks like `FAIL`. A
-stage without gates still needs its evidence. The verdict is `PASS` only if every line is.
+stage without gates still needs its evidence. The verdict is `PASS` only if every line is, but for the lines that say
+what the declaration leaves out.
+
+Findings that don't count are told all the same: known to production, without a fix, or waived, with who waived them
+until when. A waiver that has expired counts for nothing, and the line says so.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from shopkart_pipeline.domain.declaration import LeftOut
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, StageRecord
 from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
+from shopkart_pipeline.domain.waiver import Waiver
 
 _CLOCK_TOLERANCE_SECONDS = 300.0
 """Clocks of two machines may differ by as much."""
@@ -25,6 +31,8 @@ class Outcome(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     MISSING = "missing"
+    SKIPPED = "skipped"
+    """The declaration leaves it out, and says why. Nothing else can be skipped."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class GateResult:
     limit: float | None = None
     comparison: Comparison | None = None
     exempted: bool = False
+    waived: tuple[str, ...] = ()
+    """What waivers have to do with it, a line each."""
 
     @property
     def line(self) -> str:
@@ -54,14 +64,29 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        outcomes = {result.outcome for result in self.results}
-        if not self.results or Outcome.MISSING in outcomes:
+        outcomes = {result.outcome for result in self.results} - {Outcome.SKIPPED}
+        if not outcomes or Outcome.MISSING in outcomes:
             return Outcome.FAIL if Outcome.FAIL in outcomes else Outcome.MISSING
         return Outcome.FAIL if Outcome.FAIL in outcomes else Outcome.PASS
 
     @property
     def blocking(self) -> tuple[GateResult, ...]:
-        return tuple(result for result in self.results if result.outcome is not Outcome.PASS)
+        return tuple(result for result in self.results if result.outcome not in (Outcome.PASS, Outcome.SKIPPED))
+
+
+@dataclass(frozen=True)
+class Waived:
+    """The waivers that may count, and the moment that decides whether they have expired."""
+
+    waivers: tuple[Waiver, ...]
+    now: datetime
+
+    def of(self, stage: str, finding: Finding) -> tuple[Waiver, ...]:
+        """The waivers about a finding of a stage, expired ones included."""
+        return tuple(waiver for waiver in self.waivers if waiver.stage == stage and waiver.covers(finding))
+
+
+NOTHING_WAIVED = Waived((), datetime.min.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True)
@@ -75,16 +100,29 @@ class Subject:
     maximum_age_seconds: float
     image_stages: frozenset[str] = frozenset()
     """Stages whose evidence must say which image it is about."""
+    waived: Waived = NOTHING_WAIVED
 
 
-def evaluate_stage(stage: str, gates: Sequence[Gate], result: Evidence | EvidenceMissing) -> tuple[GateResult, ...]:
+def evaluate_stage(
+    stage: str, gates: Sequence[Gate], result: Evidence | EvidenceMissing, waived: Waived = NOTHING_WAIVED
+) -> tuple[GateResult, ...]:
     """The lines of one stage: one per gate, or one that says that the evidence is there."""
     if isinstance(result, EvidenceMissing):
-        names = [gate.name for gate in gates] or ["evidence"]
-        return tuple(GateResult(name, stage, Outcome.MISSING, result.reason) for name in names)
+        if not gates:
+            return (GateResult("evidence", stage, Outcome.MISSING, result.reason),)
+        return tuple(_without_value(gate, result.reason) for gate in gates)
     if not gates:
         return (GateResult("evidence", stage, Outcome.PASS, result.summary),)
-    return tuple(_evaluate(gate, result) for gate in gates)
+    return tuple(_evaluate(gate, result, waived) for gate in gates)
+
+
+def skipped_lines(left_out: Sequence[LeftOut], stage: str | None) -> tuple[GateResult, ...]:
+    """The lines about what a declaration leaves out: gates of a stage, or where `stage` is None whole stages."""
+    return tuple(
+        GateResult(each.gate or "evidence", each.stage, Outcome.SKIPPED, f"left out by the declaration: {each.reason}")
+        for each in left_out
+        if (each.gate is None if stage is None else each.gate is not None and each.stage == stage)
+    )
 
 
 def judge_stages(
@@ -102,7 +140,7 @@ def judge_stages(
         record = records.get(stage)
         unfit = _unfit(stage, record, subject)
         result = EvidenceMissing(unfit) if record is None or unfit else record.result
-        results.extend(evaluate_stage(stage, gates, result))
+        results.extend(evaluate_stage(stage, gates, result, subject.waived))
     return Verdict(tuple(results))
 
 
@@ -116,51 +154,80 @@ def _unfit(stage: str, record: StageRecord | None, subject: Subject) -> str:
         return "the evidence does not say which image it is about"
     if record.subject_digest is not None and record.subject_digest != subject.digest:
         return f"the evidence is about {record.subject_digest}, not {subject.digest}"
-    age = (subject.now - record.finished_at).total_seconds()
+    age = (subject.now - record.produced_at).total_seconds()
     if age < -_CLOCK_TOLERANCE_SECONDS:
-        return f"the evidence is of the future ({record.finished_at.isoformat()}): a clock is wrong"
+        return f"the evidence is of the future ({record.produced_at.isoformat()}): a clock is wrong"
     if age > subject.maximum_age_seconds:
         return f"the evidence is {age:.0f} s old (at most {subject.maximum_age_seconds:.0f} s)"
     return ""
 
 
-def _evaluate(gate: Gate, evidence: Evidence) -> GateResult:
+def _without_value(gate: Gate, reason: str) -> GateResult:
+    comparison = gate.rule.comparison if isinstance(gate.rule, MeasureRule) else Comparison.AT_MOST
+    return GateResult(gate.name, gate.stage, Outcome.MISSING, reason, None, gate.rule.limit, comparison)
+
+
+def _evaluate(gate: Gate, evidence: Evidence, waived: Waived) -> GateResult:
     match gate.rule:
         case MeasureRule() as rule:
             return _evaluate_measure(gate, rule, evidence)
         case FindingsRule() as rule:
-            return _evaluate_findings(gate, rule, evidence)
+            return _evaluate_findings(gate, rule, evidence, waived)
 
 
 def _evaluate_measure(gate: Gate, rule: MeasureRule, evidence: Evidence) -> GateResult:
     if rule.exempt_measure is not None:
         size = evidence.measures.get(rule.exempt_measure)
         if size is not None and math.isfinite(size) and size < rule.exempt_below:
-            reason = f"exempt: {rule.exempt_measure} {size:g} < {rule.exempt_below:g}"
-            return GateResult(gate.name, gate.stage, Outcome.PASS, reason, limit=rule.limit, exempted=True)
+            value = evidence.measures.get(rule.measure)
+            shown = f"{rule.measure} {value:g}" if value is not None else f"no {rule.measure}"
+            reason = f"exempt: {rule.exempt_measure} {size:g} < {rule.exempt_below:g} ({shown}, limit {rule.limit:g})"
+            return GateResult(
+                gate.name, gate.stage, Outcome.PASS, reason, value, rule.limit, rule.comparison, exempted=True
+            )
     value = evidence.measures.get(rule.measure)
     if value is None or not math.isfinite(value):
-        reason = f"the evidence of {evidence.tool.name} holds no {rule.measure}"
-        return GateResult(gate.name, gate.stage, Outcome.MISSING, reason, limit=rule.limit)
-    return _compared(gate, value, rule.limit, rule.comparison, f"{rule.measure} {value:g}", "")
+        return _without_value(gate, f"the evidence of {evidence.tool.name} holds no {rule.measure}")
+    return _compared(gate, value, rule.limit, rule.comparison, f"{rule.measure} {value:g}")
 
 
-def _evaluate_findings(gate: Gate, rule: FindingsRule, evidence: Evidence) -> GateResult:
-    counted = [finding for finding in evidence.findings if _counts(finding, rule)]
-    kind = "new " if rule.only_new else ""
-    kind += "fixable " if rule.only_fixable else ""
+def _evaluate_findings(gate: Gate, rule: FindingsRule, evidence: Evidence, waived: Waived) -> GateResult:
+    counted = list[Finding]()
+    apart: dict[str, int] = {}
+    touched = list[str]()
+    for finding in (finding for finding in evidence.findings if _is_meant(finding, rule)):
+        waivers = waived.of(gate.stage, finding)
+        touched += [_touch(finding, waiver, waived.now) for waiver in waivers]
+        if why := _not_counted(finding, rule, any(waiver.holds(waived.now) for waiver in waivers)):
+            apart[why] = apart.get(why, 0) + 1
+        else:
+            counted.append(finding)
+    kind = ("new " if rule.only_new else "") + ("fixable " if rule.only_fixable else "")
     subject = f"{len(counted)} {kind}findings of {rule.severity.name.lower()} or worse"
     examples = "; ".join(_describe(finding) for finding in counted[:3])
-    return _compared(gate, len(counted), rule.limit, Comparison.AT_MOST, subject, examples)
+    more = "; ".join([*(f"{number} {why}" for why, number in apart.items()), *touched])
+    result = _compared(gate, len(counted), rule.limit, Comparison.AT_MOST, subject, examples, more)
+    return replace(result, waived=tuple(touched))
 
 
-def _counts(finding: Finding, rule: FindingsRule) -> bool:
-    return (
-        finding.severity.effective >= rule.severity
-        and (finding.is_new or not rule.only_new)
-        and (finding.fixed_in is not None or not rule.only_fixable)
-        and (not rule.rules or any(fnmatchcase(finding.rule.lower(), pattern.lower()) for pattern in rule.rules))
-    )
+def _is_meant(finding: Finding, rule: FindingsRule) -> bool:
+    """Whether the rule is about findings like this one at all."""
+    meant = not rule.rules or any(fnmatchcase(finding.rule.lower(), pattern.lower()) for pattern in rule.rules)
+    return meant and finding.severity.effective >= rule.severity
+
+
+def _not_counted(finding: Finding, rule: FindingsRule, is_waived: bool) -> str:
+    """Why a finding that is meant does not count; empty where it does."""
+    if rule.only_new and not finding.is_new:
+        return "not counted: production has them already"
+    if rule.only_fixable and finding.fixed_in is None:
+        return "not counted: no version fixes them"
+    return "not counted: waived" if is_waived else ""
+
+
+def _touch(finding: Finding, waiver: Waiver, now: datetime) -> str:
+    state = "waived" if waiver.holds(now) else "its waiver has expired:"
+    return f"{_describe(finding)} {state} {waiver.words} ({waiver.place})"
 
 
 def _describe(finding: Finding) -> str:
@@ -174,10 +241,11 @@ def _describe(finding: Finding) -> str:
 
 
 def _compared(
-    gate: Gate, value: float, limit: float, comparison: Comparison, subject: str, examples: str
+    gate: Gate, value: float, limit: float, comparison: Comparison, subject: str, examples: str = "", more: str = ""
 ) -> GateResult:
     holds = comparison.holds(value, limit)
     sign = comparison.value if holds else {"<=": ">", ">=": "<"}[comparison.value]
     reason = f"{subject} {sign} {limit:g}" + (f" ({examples})" if examples and not holds else "")
+    reason += f" [{more}]" if more else ""
     outcome = Outcome.PASS if holds else Outcome.FAIL
     return GateResult(gate.name, gate.stage, outcome, reason, value, limit, comparison)

@@ -15,6 +15,11 @@ class ApplicationBuilder(ABC):
 
     name: str
 
+    def inputs(self) -> Mapping[str, str] | None:
+        """What installing and building depend on beside the service's files, such as the version of the tool; None
+        where that can't be told without running it: then every attempt runs."""
+        return None
+
     @abstractmethod
     def install(self, service: Service, tree: Path, environment: Path, log: Path, timeout_seconds: float) -> ToolRun:
         """Make the environment for checks and tests at `environment`, complete or not at all. An environment that
@@ -70,6 +75,12 @@ class ImageBuilder(ABC):
     @abstractmethod
     def unavailable(self) -> str | None:
         """Why the builder can't work here, or None."""
+
+    def inputs(self, request: ImageRequest) -> Mapping[str, str] | None:
+        """What the image depends on beside the application, the repository's files and the declared workload, such as
+        the base image's digest; None where that can't be told without building: then every attempt builds. Labels and
+        times don't count: an image that is taken over names the commit that it was built for."""
+        return None
 
     @abstractmethod
     def build(self, request: ImageRequest) -> BuiltImage | EvidenceMissing:

@@ -63,6 +63,10 @@ class EvidenceStore(ABC):
         """The newest finished record of each stage of a release."""
 
     @abstractmethod
+    def reusable(self, service: str, stage: str, input_key: str) -> StageRecord | None:
+        """The newest record with evidence that a tool made of these inputs; never one that was itself reused."""
+
+    @abstractmethod
     def running(self, service: str, key: str) -> tuple[StageStart, ...]:
         """Attempts that have begun and not finished, and that no later attempt has replaced."""
 

@@ -53,6 +53,13 @@ class Scanner(ABC):
     def unavailable(self) -> str | None:
         """Why the tool can't run here, or None if it can; cheap, so that `auto` may ask."""
 
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        """What a result depends on beside the service's files, the base and the stage's declaration: the tool's version
+        and rules, the date of its data. None where that can't be told without running it: then every attempt runs.
+
+        Runs no tool. May raise `PipelineError` or `OSError`, which counts as None."""
+        return None
+
     @abstractmethod
     def scan(self, request: ScanRequest) -> ToolRun:
         """Run the tool. A tool that did not run, ran out of time, crashed or wrote something unreadable gives

@@ -55,5 +55,11 @@ class SourceControl(ABC):
         """Every file that a commit in `base..sha` added or changed, also where a later one took it away again."""
 
     @abstractmethod
-    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...]) -> str:
-        """`sha256:` over the content of these paths at `sha`; equal content gives an equal digest."""
+    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...], *, root_files: bool = False) -> str:
+        """`sha256:` over the content of these paths at `sha`, and of the files in the root where `root_files`; equal
+        content gives an equal digest."""
+
+    @abstractmethod
+    def history_digest(self, source: Source, base: str | None, sha: str) -> str:
+        """`sha256:` over every content of every file that the tree of `sha` holds or a commit in `base..sha` made;
+        equal contents give an equal digest, whatever commits they came by."""

@@ -5,8 +5,10 @@ dependencies share one. The image's time is the commit's: the same commit gives 
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
+from shopkart_pipeline.domain.canonical import digest_of
 from shopkart_pipeline.domain.declaration import Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import Conflict
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, ToolRun
@@ -66,18 +68,7 @@ def build_image(platform: Platform, release: Release, stage: Stage) -> ToolRun:
     builder = _choose(platform, stage)
     if isinstance(builder, EvidenceMissing):
         return ToolRun(builder)
-    built = builder.build(
-        ImageRequest(
-            service=service,
-            tree=tree(platform, release),
-            application=platform.workspace.application(release),
-            labels=_labels(service, release),
-            created_at=platform.scm.commit(service.source, release.sha).committed_at,
-            layout=platform.workspace.layout(release),
-            log=platform.workspace.log(release, stage.name),
-            timeout_seconds=stage.timeout_seconds,
-        )
-    )
+    built = builder.build(_image_request(platform, release, stage))
     if isinstance(built, EvidenceMissing):
         return ToolRun(built)
     notes = () if built.reproducible else ("Building this commit again may give another digest.",)
@@ -107,6 +98,40 @@ def publish_image(platform: Platform, release: Release, digest: str) -> ToolRun:
         facts={"digest": digest, "repository": service.name, "tag": release.key},
     )
     return ToolRun(evidence)
+
+
+def application_inputs(platform: Platform, release: Release) -> Mapping[str, str] | None:
+    """What installing and building depend on beside the service's files; None where the builder can't tell."""
+    inputs = platform.application_builder.inputs()
+    if inputs is None:
+        return None
+    return {"builder": platform.application_builder.name, "environment": environment(platform, release).name, **inputs}
+
+
+def image_inputs(platform: Platform, release: Release, stage: Stage) -> Mapping[str, str] | None:
+    """What the image depends on beside the application; None where the chosen builder can't tell."""
+    builder, workload = _choose(platform, stage), platform.service(release.service).workload
+    if isinstance(builder, EvidenceMissing):
+        return None
+    inputs = builder.inputs(_image_request(platform, release, stage))
+    if inputs is None:
+        return None
+    started = digest_of((workload.command, workload.port, workload.base_image))
+    return {"builder": builder.name, "workload": started, **inputs}
+
+
+def _image_request(platform: Platform, release: Release, stage: Stage) -> ImageRequest:
+    service = platform.service(release.service)
+    return ImageRequest(
+        service=service,
+        tree=tree(platform, release),
+        application=platform.workspace.application(release),
+        labels=_labels(service, release),
+        created_at=platform.scm.commit(service.source, release.sha).committed_at,
+        layout=platform.workspace.layout(release),
+        log=platform.workspace.log(release, stage.name),
+        timeout_seconds=stage.timeout_seconds,
+    )
 
 
 def _choose(platform: Platform, stage: Stage) -> ImageBuilder | EvidenceMissing:

@@ -7,6 +7,7 @@ from shopkart_pipeline.domain.evidence import Evidence, Tool, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current
+from shopkart_pipeline.services.waivers import ended_notes
 
 
 def checkout_source(platform: Platform, release: Release) -> ToolRun:
@@ -17,6 +18,9 @@ def checkout_source(platform: Platform, release: Release) -> ToolRun:
     commits = platform.scm.commits(source, release.previous_sha, release.sha) if release.previous_sha else ()
     changed = platform.scm.changed_paths(source, base_commit(platform, release), release.sha)
     commit = platform.scm.commit(source, release.sha)
+    service = platform.service(release.service)
+    waivers = platform.waivers.read(tree(platform, release), service, release.received_at)
+    left_out = [f"{each.stage}{f'.{each.gate}' if each.gate else ''}" for each in service.left_out]
     evidence = Evidence(
         tool=Tool("git", "mirror"),
         summary=f"{release.sha[:12]} {commit.title} ({commit.author.name})",
@@ -26,7 +30,11 @@ def checkout_source(platform: Platform, release: Release) -> ToolRun:
             "author": f"{commit.author.name} <{commit.author.email}>",
             "base": base_commit(platform, release) or "none",
             "tree": platform.scm.tree_digest(source, release.sha, (source.path, *source.shared_paths)),
+            "declaration": platform.pipeline.digest,
+            **({"left_out": ", ".join(left_out)} if left_out else {}),
         },
+        notes=ended_notes(platform, release, waivers),
+        waivers=waivers,
     )
     return ToolRun(evidence)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, ToolRun
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.workload import ServiceStatus
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 from shopkart_pipeline.services.build_artifacts import environment
 from shopkart_pipeline.services.checkout_source import base_commit, base_tree, tree
@@ -42,6 +43,20 @@ def collect_evidence(platform: Platform, release: Release, stage: Stage, image: 
     return ToolRun(EvidenceMissing(stranger), run.raw) if stranger else run
 
 
+def scan_inputs(platform: Platform, release: Release, stage: Stage, image: str | None) -> Mapping[str, str] | None:
+    """What the chosen tool's result depends on beside the service's files; None where it can't tell.
+
+    Raises:
+        PipelineError, OSError: what the tool looks at can't be read.
+    """
+    scanner = _choose(platform, stage)
+    if isinstance(scanner, EvidenceMissing):
+        return None
+    with platform.workspace.scratch() as scratch:
+        inputs = scanner.inputs(_request(platform, release, stage, image, scratch))
+    return None if inputs is None else {"tool": scanner.name, **inputs}
+
+
 def _scan(platform: Platform, release: Release, stage: Stage, image: str | None, scanner: Scanner) -> ToolRun:
     with platform.workspace.scratch() as scratch:
         return scanner.scan(_request(platform, release, stage, image, scratch))
@@ -49,8 +64,7 @@ def _scan(platform: Platform, release: Release, stage: Stage, image: str | None,
 
 def _stranger_in_staging(platform: Platform, release: Release, image: str | None) -> str | None:
     """Why what answers in staging is not this image; None if it is."""
-    name = platform.environment_of(Phase.STAGING).name
-    stable = platform.sites[name].cluster.observe(name, release.service).stable
+    name, stable = platform.environment_of(Phase.STAGING).name, _in_staging(platform, release).stable
     if stable is None:
         return f"nothing runs in {name}: the tests would prove nothing"
     if stable.spec.digest != image:
@@ -76,6 +90,7 @@ def _choose(platform: Platform, stage: Stage) -> Scanner | EvidenceMissing:
 def _request(platform: Platform, release: Release, stage: Stage, image: str | None, scratch: Path) -> ScanRequest:
     service = platform.service(release.service)
     before = _kinds_before(service, stage)
+    deployed = _in_staging(platform, release) if stage.phase is Phase.STAGING else None
     folder = scratch / "stage"
     folder.mkdir()
     return ScanRequest(
@@ -90,23 +105,28 @@ def _request(platform: Platform, release: Release, stage: Stage, image: str | No
         environment=environment(platform, release) if StageKind.DEPENDENCIES in before else None,
         image=platform.workspace.layout(release) if StageKind.IMAGE in before else None,
         image_digest=image,
-        url=_staging_url(platform, release) if stage.phase is Phase.STAGING else None,
-        variables=_variables(platform, release, stage),
+        url=deployed.url if deployed is not None else None,
+        variables=_variables(platform, release, stage, deployed),
         reports=_reports(platform, release, stage, scratch),
     )
 
 
-def _staging_url(platform: Platform, release: Release) -> str:
+def _in_staging(platform: Platform, release: Release) -> ServiceStatus:
     name = platform.environment_of(Phase.STAGING).name
-    return platform.sites[name].cluster.observe(name, release.service).url
+    return platform.sites[name].cluster.observe(name, release.service)
 
 
-def _variables(platform: Platform, release: Release, stage: Stage) -> Mapping[str, str]:
-    """What tests against a deployment are told: which version has to answer, and the code of both versions."""
+def _variables(platform: Platform, release: Release, stage: Stage, deployed: ServiceStatus | None) -> Mapping[str, str]:
+    """What tests against a deployment are told: which version has to answer, and the code of both versions.
+
+    An image that was taken over from an earlier release goes on under the version that it was first deployed as; that
+    it is this image is compared by digest.
+    """
     if stage.kind not in _DEPLOYED_TESTS:
         return {}
+    stable = deployed.stable if deployed is not None else None
     variables = {
-        "SHOPKART_EXPECTED_VERSION": release.key,
+        "SHOPKART_EXPECTED_VERSION": stable.spec.release_key if stable is not None else release.key,
         "SHOPKART_NEW_APPLICATION": str(platform.workspace.application(release)),
     }
     running = _running_application(platform, release)

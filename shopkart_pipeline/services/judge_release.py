@@ -11,8 +11,9 @@ from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKin
 from shopkart_pipeline.domain.evidence import Evidence, StageRecord
 from shopkart_pipeline.domain.policy import Gate
 from shopkart_pipeline.domain.release import Release
-from shopkart_pipeline.domain.verdict import Subject, Verdict, judge_stages
+from shopkart_pipeline.domain.verdict import GateResult, Subject, Verdict, evaluate_stage, judge_stages, skipped_lines
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.waivers import waived
 
 MAXIMUM_EVIDENCE_AGE_SECONDS = 14 * 24 * 3600.0
 """Older evidence does not count: advisories and staging have moved on. Running the stage again renews it."""
@@ -34,8 +35,34 @@ def judge_records(
         now=platform.clock.now(),
         maximum_age_seconds=MAXIMUM_EVIDENCE_AGE_SECONDS,
         image_stages=frozenset(stage.name for stage in service.stages if is_about_image(service, stage)),
+        waived=waived(platform, release, records),
     )
-    return judge_stages({name: gates_of(service, name) for name in stages}, records, subject)
+    verdict = judge_stages({name: gates_of(service, name) for name in stages}, records, subject)
+    return Verdict((*verdict.results, *(line for name in stages for line in skipped(service, name))))
+
+
+def stage_lines(
+    platform: Platform, release: Release, record: StageRecord, records: Mapping[str, StageRecord]
+) -> tuple[GateResult, ...]:
+    """The lines of one stage as its record stands, with what the declaration leaves out.
+
+    Args:
+        platform: the ports.
+        release: whose stage.
+        record: what the stage left.
+        records: those of the other stages; the waivers are among them.
+    """
+    service = platform.service(release.service)
+    at_hand = waived(platform, release, {**records, record.stage: record})
+    lines = evaluate_stage(record.stage, gates_of(service, record.stage), record.result, at_hand)
+    return (*lines, *skipped(service, record.stage))
+
+
+def skipped(service: Service, stage: str) -> tuple[GateResult, ...]:
+    """The lines about gates of a stage that are left out. Stages that are left out are told with the checkout."""
+    lines = skipped_lines(service.left_out, stage)
+    is_source = service.stage(stage).kind is StageKind.SOURCE
+    return (*skipped_lines(service.left_out, None), *lines) if is_source else lines
 
 
 def is_about_image(service: Service, stage: Stage) -> bool:

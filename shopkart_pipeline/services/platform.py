@@ -19,6 +19,7 @@ from shopkart_pipeline.ports.scanner import Scanner
 from shopkart_pipeline.ports.scm import SourceControl
 from shopkart_pipeline.ports.signer import SignatureVerifier
 from shopkart_pipeline.ports.telemetry import Logs, Metrics
+from shopkart_pipeline.ports.waivers import WaiverReader
 from shopkart_pipeline.services.workspace import Workspace
 
 
@@ -45,6 +46,7 @@ class Platform:
     incidents: IncidentStore
     ledger: Ledger
     verifier: SignatureVerifier
+    waivers: WaiverReader
     registry: ImageRegistry
     image_files: ImageFiles
     application_builder: ApplicationBuilder

@@ -3,10 +3,12 @@
 The order matters: a stage whose predecessors are not all passed (for this commit, this image, under today's policy)
 is refused before anything is begun, whoever asked for it. What a stage finds is stored before anybody is told. A
 failure of a tool is missing evidence, not an exception; killing the process leaves an attempt that never finished,
-which counts for nothing and is replaced by the next.
+which counts for nothing and is replaced by the next. Where an earlier attempt had the same inputs its result is taken
+over, and the record says so (`reuse_result`); asked not to, the tool runs and both results are compared.
 """
 
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,7 +16,7 @@ from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.errors import PipelineError, Refused, ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord, ToolRun
 from shopkart_pipeline.domain.release import Release
-from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict, evaluate_stage
+from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
 from shopkart_pipeline.ports.evidence_store import Note, StageStart
 from shopkart_pipeline.services.accept_release import PHASE_PASSED, progress
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
@@ -27,15 +29,17 @@ from shopkart_pipeline.services.build_artifacts import (
 from shopkart_pipeline.services.checkout_source import checkout_source
 from shopkart_pipeline.services.collect_evidence import collect_evidence
 from shopkart_pipeline.services.judge_release import (
-    gates_of,
     image_digest,
     is_about_image,
     judge_records,
     judge_release,
+    stage_lines,
     stages_before,
 )
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.reuse_result import comparison, discard, earlier, inputs_of, take_over
 from shopkart_pipeline.services.roll_out import roll_out, to_be_ended
+from shopkart_pipeline.services.waivers import end_waivers
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ class StageOutcome:
         return Verdict(self.gates).outcome is Outcome.PASS
 
 
-def run_stage(platform: Platform, release: Release, stage_name: str, run_id: str) -> StageOutcome:
+def run_stage(
+    platform: Platform, release: Release, stage_name: str, run_id: str, *, reuse: bool = True
+) -> StageOutcome:
     """Run one stage of a release.
 
     Args:
@@ -60,6 +66,7 @@ def run_stage(platform: Platform, release: Release, stage_name: str, run_id: str
         release: which release.
         stage_name: a stage that its service declares.
         run_id: identifies the attempt; equal for all stages of one run.
+        reuse: whether an earlier result may stand where the inputs are the same.
 
     Raises:
         Refused: a stage before this one is not passed; for production also what `authorise_deploy` refuses.
@@ -67,25 +74,69 @@ def run_stage(platform: Platform, release: Release, stage_name: str, run_id: str
     service = platform.service(release.service)
     stage = service.stage(stage_name)
     image = _admit(platform, release, stage)
-    started_at = platform.clock.now()
-    platform.evidence.begin(StageStart(service.name, release.key, stage.name, run_id, started_at))
-    run = _do(platform, release, stage, image, run_id)
+    start = StageStart(service.name, release.key, stage.name, run_id, platform.clock.now())
+    platform.evidence.begin(start)
+    records = platform.evidence.latest(release.service, release.key)
+    inputs = inputs_of(platform, release, stage, image, records)
+    former = earlier(platform, release, stage, inputs)
+    record = _taken_over(platform, release, stage, start, former) if reuse and former is not None else None
+    if record is None:
+        if not reuse:
+            discard(platform, release, stage)
+        record = _made(platform, release, stage, start, image, inputs)
+    if not reuse and former is not None:
+        record = _with_note(record, comparison(record, former))
+    platform.evidence.finish(record)
+    end_waivers(platform, release, record, records)
+    outcome = StageOutcome(record, stage_lines(platform, release, record, records))
+    announced = outcome.passed and _announce(platform, release, stage, run_id)
+    return replace(outcome, phase_passed=announced)
+
+
+def _taken_over(
+    platform: Platform, release: Release, stage: Stage, start: StageStart, former: StageRecord
+) -> StageRecord | None:
+    """The record that says which earlier attempt stands for this one, or None where it can't."""
+    taken = take_over(platform, release, stage, former)
+    if taken is None:
+        return None
+    return replace(
+        former,
+        release_key=release.key,
+        run_id=start.run_id,
+        started_at=start.started_at,
+        finished_at=platform.clock.now(),
+        commit=release.sha,
+        reused=taken,
+    )
+
+
+def _made(
+    platform: Platform, release: Release, stage: Stage, start: StageStart, image: str | None, inputs: Mapping[str, str]
+) -> StageRecord:
+    """The record of an attempt that runs."""
+    run = _do(platform, release, stage, image, start.run_id)
     reports = tuple(platform.evidence.put_report(raw) for raw in run.raw)
-    record = StageRecord(
-        service=service.name,
+    return StageRecord(
+        service=start.service,
         release_key=release.key,
         stage=stage.name,
-        run_id=run_id,
-        started_at=started_at,
+        run_id=start.run_id,
+        started_at=start.started_at,
         finished_at=platform.clock.now(),
         commit=release.sha,
         subject_digest=_built(run) if stage.kind is StageKind.IMAGE else image,
         result=replace(_with_numbers(run.result), reports=reports),
+        inputs=inputs,
     )
-    platform.evidence.finish(record)
-    outcome = StageOutcome(record, evaluate_stage(stage.name, gates_of(service, stage.name), record.result))
-    announced = outcome.passed and _announce(platform, release, stage, run_id)
-    return replace(outcome, phase_passed=announced)
+
+
+def _with_note(record: StageRecord, note: str) -> StageRecord:
+    match record.result:
+        case Evidence() as evidence:
+            return replace(record, result=replace(evidence, notes=(*evidence.notes, note)))
+        case EvidenceMissing() as missing:
+            return replace(record, result=replace(missing, reason=f"{missing.reason}. {note}"))
 
 
 def _admit(platform: Platform, release: Release, stage: Stage) -> str | None:

@@ -6,11 +6,12 @@ one direction; whoever wants the other direction gives a gate of another name. P
 
 from collections.abc import Collection
 
+from shopkart_pipeline.domain.declaration import LeftOut
 from shopkart_pipeline.domain.evidence import Severity
 from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
 from shopkart_pipeline.spec.faults import nearest
 from shopkart_pipeline.spec.models.gates import GateSpec
-from shopkart_pipeline.spec.scope import LeftOut, Scope
+from shopkart_pipeline.spec.scope import Scope
 from shopkart_pipeline.spec.words import rule_in_words
 
 

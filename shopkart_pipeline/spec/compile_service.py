@@ -1,7 +1,6 @@
 """One service to domain: its source and workload here, its stages, gates and deployments next door."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from shopkart_pipeline.domain.declaration import Service, Source, Workload
 from shopkart_pipeline.spec.compile_deployments import Surroundings, compile_deployments
@@ -12,21 +11,13 @@ from shopkart_pipeline.spec.graph import cycles
 from shopkart_pipeline.spec.models.declaration import SourceSpec
 from shopkart_pipeline.spec.models.delivery import HealthSpec, WorkloadSpec
 from shopkart_pipeline.spec.placeholders import fill, placeholders, unknown_placeholder
-from shopkart_pipeline.spec.scope import LeftOut, Scope, Where
+from shopkart_pipeline.spec.scope import Scope, Where
 
 _ENVIRONMENT_GIVES = ("redis_url", "database_url")
 _DEFAULT_PORT = 8080
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """A service, and what it leaves out on purpose."""
-
-    service: Service
-    left_out: tuple[LeftOut, ...]
-
-
-def compile_service(scope: Scope, home: str, around: Surroundings) -> Compiled:
+def compile_service(scope: Scope, home: str, around: Surroundings) -> Service:
     """Compile one service; faults go to the scope, and then the result is of no use.
 
     Args:
@@ -39,7 +30,7 @@ def compile_service(scope: Scope, home: str, around: Surroundings) -> Compiled:
     owners = tuple(scope.spec.owners or ())
     if not owners:
         scope.missing("say who answers for the service, such as [team:shop], here or in `defaults`", "owners")
-    service = Service(
+    return Service(
         name=scope.service,
         owners=owners,
         source=_source(scope, home),
@@ -48,8 +39,8 @@ def compile_service(scope: Scope, home: str, around: Surroundings) -> Compiled:
         workload=_workload(scope),
         deployments=compile_deployments(scope, around),
         depends_on=tuple(scope.spec.depends_on or ()),
+        left_out=(*without_stages, *without_gates),
     )
-    return Compiled(service, (*without_stages, *without_gates))
 
 
 def _source(scope: Scope, home: str) -> Source:

@@ -6,11 +6,11 @@
 import difflib
 from collections.abc import Mapping
 
-from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
+from shopkart_pipeline.domain.declaration import LeftOut, Phase, Stage, StageKind
 from shopkart_pipeline.spec.faults import nearest, show
 from shopkart_pipeline.spec.models.stages import DECLARED_COMMAND, SHIPPED_STAGES, OwnStage, StageDetails, StageSpec
 from shopkart_pipeline.spec.placeholders import placeholders
-from shopkart_pipeline.spec.scope import LeftOut, Scope
+from shopkart_pipeline.spec.scope import Scope
 from shopkart_pipeline.spec.stage_graph import Arrangement, StageNode, arrange
 from shopkart_pipeline.spec.text_types import IDENTIFIER
 

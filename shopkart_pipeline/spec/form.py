@@ -22,19 +22,20 @@ _ROUNDS = 8
 _LONGEST_ADVICE = 200
 
 
-def check_form(document: dict[str, Value], faults: Faults) -> None:
-    """Make sure that a document is a declaration in form.
+def check_form(document: dict[str, Value], faults: Faults, model: type[BaseModel] = DeclarationSpec) -> None:
+    """Make sure that a document is a declaration in form, or what another model says.
 
     Args:
         document: what the YAML says; loses what is at fault, so that the rest is in form afterwards.
         faults: gets every fault.
+        model: what the document has to be; it has a key `version`.
 
     Raises:
         DeclarationError: so much is wrong that nothing is left to look at.
     """
     for attempt in range(_ROUNDS):
         try:
-            DeclarationSpec.model_validate({"version": 1, **document} if attempt else document)
+            model.model_validate({"version": 1, **document} if attempt else document)
         except ValidationError as error:
             details = sorted(error.errors(include_url=False), key=lambda detail: detail["type"] == "missing")
         else:
@@ -42,7 +43,7 @@ def check_form(document: dict[str, Value], faults: Faults) -> None:
         for detail in details:
             path = tuple(segment for segment in detail["loc"] if segment != "[key]")
             if attempt == 0 and not faults.full:
-                _tell(path, detail, faults)
+                _tell(path, detail, faults, model)
             unknown = detail["type"] == "extra_forbidden" or "[key]" in detail["loc"]
             _cut(document, path[:-1] if detail["type"] == "missing" else path, whole=unknown)
     raise faults.error()
@@ -61,10 +62,10 @@ def _cut(document: dict[str, Value], path: KeyPath, *, whole: bool) -> None:
             holder[keys[-1]] = None
 
 
-def _tell(path: KeyPath, detail: Mapping[str, Any], faults: Faults) -> None:
+def _tell(path: KeyPath, detail: Mapping[str, Any], faults: Faults, model: type[BaseModel]) -> None:
     kind, value = str(detail["type"]), detail.get("input")
     if kind == "extra_forbidden":
-        name, keys = str(path[-1]), known_keys(path[:-1])
+        name, keys = str(path[-1]), known_keys(path[:-1], model)
         meant = nearest_name(name, keys)
         faults.add_form(path, f"unknown key; {nearest(name, keys)}", meant=(*path[:-1], meant) if meant else None)
     elif kind == "missing":
@@ -76,9 +77,8 @@ def _tell(path: KeyPath, detail: Mapping[str, Any], faults: Faults) -> None:
         faults.add_form(path, words(value, detail.get("ctx", {})) if words else str(detail["msg"]))
 
 
-def known_keys(path: KeyPath) -> list[str]:
+def known_keys(path: KeyPath, model: Any = DeclarationSpec) -> list[str]:
     """The keys that may stand under `path`; empty where they are free or there are none."""
-    model: Any = DeclarationSpec
     for segment in path:
         if isinstance(model, type) and issubclass(model, BaseModel):
             field = model.model_fields.get(str(segment))

@@ -4,29 +4,19 @@ Order: bytes, YAML, form, meaning. A file that is no YAML has that fault alone; 
 together. Nothing but the file itself is read: the allowed-signers file, remotes and tools may come to be later.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from shopkart_pipeline.domain.declaration import Pipeline
+from shopkart_pipeline.domain.declaration import Pipeline, Service
 from shopkart_pipeline.spec.compile_deployments import Surroundings
-from shopkart_pipeline.spec.compile_service import Compiled, check_between_services, compile_service
+from shopkart_pipeline.spec.compile_service import check_between_services, compile_service
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.form import check_form
 from shopkart_pipeline.spec.layers import common_settings, environments, merged_services, teams
 from shopkart_pipeline.spec.models.declaration import DeclarationSpec
 from shopkart_pipeline.spec.placeholders import fill, unknown_placeholder
-from shopkart_pipeline.spec.scope import LeftOut
 from shopkart_pipeline.spec.shipped import Layer
 from shopkart_pipeline.spec.source_file import read_source
 from shopkart_pipeline.spec.yaml_document import parse_document
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """A pipeline, and what it leaves out on purpose."""
-
-    pipeline: Pipeline
-    left_out: tuple[LeftOut, ...]
 
 
 def load(file: Path, *, home: Path) -> Pipeline:
@@ -39,11 +29,6 @@ def load(file: Path, *, home: Path) -> Pipeline:
     Raises:
         DeclarationError: the declaration can't be used; with all its faults.
     """
-    return read(file, home=home).pipeline
-
-
-def read(file: Path, *, home: Path) -> Declaration:
-    """Like `load`, with the stages and gates that are left out, and why."""
     faults = Faults(str(file))
     source = read_source(file, faults)
     document = parse_document(source.text, faults)
@@ -55,23 +40,22 @@ def read(file: Path, *, home: Path) -> Declaration:
         teams=teams(settings, faults),
         allowed_signers=_allowed_signers(settings, file, home, faults),
     )
-    compiled = _services(document.value, around, home, faults)
+    services = _services(document.value, around, home, faults)
     if faults:
         raise faults.error()
     schedules = settings.schedules.model_dump(exclude_none=True) if settings.schedules else {}
     live_releases = settings.retention.live_releases if settings.retention else None
-    pipeline = Pipeline(
+    return Pipeline(
         file=file,
         digest=source.digest,
-        services={name: one.service for name, one in compiled.items()},
+        services=services,
         environments=around.environments,
         schedules=schedules,
         live_releases=live_releases or Pipeline.live_releases,
     )
-    return Declaration(pipeline, tuple(left_out for one in compiled.values() for left_out in one.left_out))
 
 
-def _services(document: Layer, around: Surroundings, home: Path, faults: Faults) -> dict[str, Compiled]:
+def _services(document: Layer, around: Surroundings, home: Path, faults: Faults) -> dict[str, Service]:
     compiled = {
         scope.service: compile_service(scope, str(home.absolute()), around)
         for scope in merged_services(document, around.environments, faults)
@@ -79,7 +63,7 @@ def _services(document: Layer, around: Surroundings, home: Path, faults: Faults)
     if not compiled:
         message = "no service is declared; write its name under `services`, with its `workload: {command: [...]}`"
         faults.add_missing(("services",), message)
-    check_between_services({name: one.service for name, one in compiled.items()}, faults)
+    check_between_services(compiled, faults)
     return compiled
 
 

@@ -46,14 +46,3 @@ class Scope(Where):
 
     spec: ServiceSpec
     """What it says, merged with `defaults` and with what is shipped."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A stage or gate that is left out on purpose."""
-
-    service: str
-    stage: str
-    gate: str | None
-    """None where the whole stage is left out."""
-    reason: str

@@ -38,12 +38,13 @@ class Document:
     place: Place
 
 
-def parse_document(text: str, faults: Faults) -> Document:
+def parse_document(text: str, faults: Faults, holds: str = "services") -> Document:
     """Parse a YAML document whose top level is keys with values.
 
     Args:
         text: the document.
         faults: gets what is wrong with keys, aliases and tags; parsing goes on after those.
+        holds: the key that it is all about, for the advice on an empty document.
 
     Raises:
         DeclarationError: the text is no YAML, nested too deep, or there is nothing in it to look at.
@@ -55,7 +56,7 @@ def parse_document(text: str, faults: Faults) -> Document:
         line, message = syntax_fault(error, text)
         raise faults.alone(line, message) from None
     if value is None:
-        raise faults.alone(1, "the declaration is empty; begin with `version: 1` and `services:`")
+        raise faults.alone(1, f"the file is empty; begin with `version: 1` and `{holds}:`")
     if not isinstance(value, dict):
         message = f"expected keys with values at the top, got {show(value)}; begin with `version: 1`"
         raise faults.alone(place.line, message)

@@ -106,13 +106,19 @@ class FakeSourceControl(SourceControl):
                     seen.add((path, content))
                     yield ChangedFile(one, path, content)
 
-    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...]) -> str:
+    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...], *, root_files: bool = False) -> str:
         chosen = [
             (path, content)
             for path, content in sorted(self._tree(sha).items())
             if any(root == "." or path == root or path.startswith(f"{root}/") for root in paths)
+            or (root_files and "/" not in path)
         ]
         return f"sha256:{hashlib.sha256(repr(chosen).encode()).hexdigest()}"
+
+    def history_digest(self, source: Source, base: str | None, sha: str) -> str:
+        made = {(file.path, file.content) for file in self.files_of_commits(source, base, sha)}
+        everything = sorted(made | set(self._tree(sha).items()))
+        return f"sha256:{hashlib.sha256(repr(everything).encode()).hexdigest()}"
 
     def _answer(self) -> None:
         if self.unreachable is not None:

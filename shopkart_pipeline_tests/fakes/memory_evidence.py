@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 
 from shopkart_pipeline.domain.errors import NotFound
-from shopkart_pipeline.domain.evidence import RawReport, Report, StageRecord
+from shopkart_pipeline.domain.evidence import Evidence, RawReport, Report, StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.evidence_store import EvidenceStore, Note, StageStart
 
@@ -51,6 +51,14 @@ class MemoryEvidenceStore(EvidenceStore):
             for start, record in self.attempts
             if record is not None and (start.service, start.release_key) == (service, key)
         }
+
+    def reusable(self, service: str, stage: str, input_key: str) -> StageRecord | None:
+        for _, record in reversed(self.attempts):
+            if record is None or record.reused is not None or not isinstance(record.result, Evidence):
+                continue
+            if (record.service, record.stage, record.input_key) == (service, stage, input_key):
+                return record
+        return None
 
     def running(self, service: str, key: str) -> tuple[StageStart, ...]:
         newest = {

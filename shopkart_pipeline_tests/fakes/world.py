@@ -42,6 +42,7 @@ from shopkart_pipeline.services.requests import RunRequest
 from shopkart_pipeline.services.rollout_document import RolloutDocument, load
 from shopkart_pipeline.services.run_stage import StageOutcome, run_stage
 from shopkart_pipeline.services.workspace import Workspace
+from shopkart_pipeline.spec.waivers import YamlWaivers
 from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
 from shopkart_pipeline_tests.fakes.fake_clock import FakeClock
 from shopkart_pipeline_tests.fakes.fake_cluster import FakeCluster, FakeLogs, FakeMetrics
@@ -222,6 +223,7 @@ class World:
             incidents=self.incidents,
             ledger=self.ledger,
             verifier=FakeVerifier(),
+            waivers=YamlWaivers(),
             registry=self.registry,
             image_files=FakeImageFiles(),
             application_builder=FakeApplicationBuilder(),

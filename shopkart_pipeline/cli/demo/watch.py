@@ -14,8 +14,8 @@ from shopkart_pipeline.cli.report import stage_outcome
 from shopkart_pipeline.cli.words import MARKS, STYLES
 from shopkart_pipeline.domain.evidence import Evidence
 from shopkart_pipeline.domain.release import Release
-from shopkart_pipeline.domain.verdict import Outcome, evaluate_stage
-from shopkart_pipeline.services.judge_release import gates_of
+from shopkart_pipeline.domain.verdict import Outcome
+from shopkart_pipeline.services.judge_release import stage_lines
 from shopkart_pipeline.services.platform import Platform
 
 
@@ -53,8 +53,8 @@ class Watcher:
             mark = f"[{STYLES[outcome]}]{MARKS[outcome]}[/]"
             took = f"{record.duration_seconds:5.1f}s"
             self._console.print(f"  {at:5.1f}s {mark} {record.stage:<18} {took}  [dim]{escape(summary[:90])}[/]")
-            for gate in evaluate_stage(stage.name, gates_of(service, stage.name), record.result):
-                if gate.outcome is not Outcome.PASS:
+            for gate in stage_lines(self._platform, self._release, record, records):
+                if gate.outcome not in (Outcome.PASS, Outcome.SKIPPED):
                     self._console.print(f"           [bold red]gate {escape(gate.line)}[/]")
 
     def _tell_notes(self) -> None:

@@ -181,7 +181,7 @@ def test_an_exempted_line_says_so() -> None:
     [line] = evaluate_stage("unit_tests", (COVERAGE,), evidence(new_coverage_percent=0, new_lines=19))
 
     assert (line.outcome, line.exempted) == (Outcome.PASS, True)
-    assert line.reason == "exempt: new_lines 19 < 20"
+    assert line.reason == "exempt: new_lines 19 < 20 (new_coverage_percent 0, limit 80)"
 
 
 @pytest.mark.parametrize("size", [20.0, math.nan, math.inf, -math.inf, None])

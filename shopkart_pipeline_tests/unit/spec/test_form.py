@@ -8,7 +8,11 @@ from shopkart_pipeline_tests.unit.spec.declarations import SMALLEST, faults_of, 
 
 FORMS = [
     ("    stages: {lint: {tiemout: 5m}}\n", "stages.lint.tiemout", "unknown key; did you mean timeout?"),
-    ("    stages: {lint: {junit: x}}\n", "stages.lint.junit", "unknown key; known: checkstyle, command, disabled, needs"),
+    (
+        "    stages: {lint: {junit: x}}\n",
+        "stages.lint.junit",
+        "unknown key; known: checkstyle, command, disabled, needs",
+    ),
     ("    stages: {image: {command: [x]}}\n", "stages.image.command", "unknown key"),
     ("    stages: {load: {command: [x], tool: ruff}}\n", "stages.load.tool", "unknown key"),
     ("    stages: {lint: {timeout: 0}}\n", "stages.lint.timeout", "has to be longer than zero"),

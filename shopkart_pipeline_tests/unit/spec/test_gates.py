@@ -7,7 +7,7 @@ import pytest
 from shopkart_pipeline.domain.declaration import Service
 from shopkart_pipeline.domain.evidence import Severity
 from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
-from shopkart_pipeline.spec.loader import read
+from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline.spec.words import rule_in_words
 from shopkart_pipeline_tests.unit.spec.declarations import HOME, SMALLEST, service_fault_of, service_of
 
@@ -71,9 +71,9 @@ def test_gates_of_stages_of_ones_own_are_accepted(tmp_path: Path) -> None:
 def test_a_gate_is_left_out_only_with_a_reason_and_that_is_kept(tmp_path: Path) -> None:
     file = tmp_path / "shopkart.yaml"
     file.write_text(SMALLEST + "    gates: {lint: {new_violations: {disabled: see SHOP-1}}}\n")
-    declaration = read(file, home=HOME)
-    assert not [gate for gate in declaration.pipeline.services["catalog"].gates if gate.stage == "lint"]
-    [left_out] = declaration.left_out
+    service = load(file, home=HOME).services["catalog"]
+    assert not [gate for gate in service.gates if gate.stage == "lint"]
+    [left_out] = service.left_out
     assert (left_out.service, left_out.stage, left_out.gate, left_out.reason) == (
         "catalog",
         "lint",

@@ -8,16 +8,17 @@ import pytest
 from rich.console import Console
 
 from shopkart_pipeline.cli.plan import plan_of, print_plan
+from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.errors import NotFound
-from shopkart_pipeline.spec.loader import Declaration, read
+from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline_tests.unit.spec.declarations import HOME
 
 STOREFRONT = Path(__file__).resolve().parents[3] / "shopkart.yaml"
 
 
 @pytest.fixture(scope="module")
-def storefront() -> Declaration:
-    return read(STOREFRONT, home=HOME)
+def storefront() -> Pipeline:
+    return load(STOREFRONT, home=HOME)
 
 
 def _names(document: dict[str, Any]) -> list[str]:
@@ -30,7 +31,7 @@ def test_services_come_in_the_order_in_which_they_depend_on_each_other(tmp_path:
     )
     file = tmp_path / "shopkart.yaml"
     file.write_text(text)
-    assert _names(plan_of(read(file, home=HOME))) == ["backend", "frontend", "admin"]
+    assert _names(plan_of(load(file, home=HOME))) == ["backend", "frontend", "admin"]
 
 
 @pytest.mark.parametrize(
@@ -45,23 +46,23 @@ def test_services_come_in_the_order_in_which_they_depend_on_each_other(tmp_path:
     ],
 )
 def test_a_change_concerns_the_services_whose_paths_it_touches(
-    storefront: Declaration, changed: list[str], affected: list[str], not_affected: list[str]
+    storefront: Pipeline, changed: list[str], affected: list[str], not_affected: list[str]
 ) -> None:
     document = plan_of(storefront, changed=changed)
     assert (_names(document), document["not_affected"]) == (affected, not_affected)
 
 
-def test_only_the_services_that_are_asked_for_are_shown(storefront: Declaration) -> None:
+def test_only_the_services_that_are_asked_for_are_shown(storefront: Pipeline) -> None:
     document = plan_of(storefront, services=["frontend"])
     assert (_names(document), document["not_affected"]) == (["frontend"], [])
 
 
-def test_an_unknown_service_is_refused_with_the_nearest_name(storefront: Declaration) -> None:
+def test_an_unknown_service_is_refused_with_the_nearest_name(storefront: Pipeline) -> None:
     with pytest.raises(NotFound, match="did you mean backend"):
         plan_of(storefront, services=["bakend"])
 
 
-def test_stages_of_a_step_run_at_the_same_time(storefront: Declaration) -> None:
+def test_stages_of_a_step_run_at_the_same_time(storefront: Pipeline) -> None:
     [backend] = plan_of(storefront, services=["backend"])["services"]
     ci, staging, production = ([[s["stage"] for s in step] for step in phase["steps"]] for phase in backend["phases"])
     assert ci == [
@@ -77,7 +78,7 @@ def test_stages_of_a_step_run_at_the_same_time(storefront: Declaration) -> None:
     assert production == [["production"]]
 
 
-def test_the_plan_says_how_production_is_reached(storefront: Declaration) -> None:
+def test_the_plan_says_how_production_is_reached(storefront: Pipeline) -> None:
     [backend] = plan_of(storefront, services=["backend"])["services"]
     [production] = [each for each in backend["environments"] if each["environment"] == "production"]
     assert production["canary"] == [
@@ -96,7 +97,7 @@ def test_people_read_gates_limits_steps_and_what_is_left_out(tmp_path: Path) -> 
         )
     )
     output = io.StringIO()
-    print_plan(Console(file=output, width=400), plan_of(read(file, home=HOME), changed=["backend/x"]))
+    print_plan(Console(file=output, width=400), plan_of(load(file, home=HOME), changed=["backend/x"]))
     text = output.getvalue()
     for words in (
         "3 unit_tests {python} -m pytest tests/unit",

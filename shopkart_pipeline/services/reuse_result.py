@@ -1,0 +1,186 @@
+"""Nothing is checked or built twice: an earlier result stands where all that it depends on is the same.
+
+What a stage depends on is told by name: the content of the service's files (and of the base's, where new code is
+judged), the declaration of the stage, the tool with its version, rules and data, the installed dependencies, the image
+that is looked at. Equal inputs give one key. A stage whose inputs can't be told runs every time.
+
+A result is taken over only if it is evidence, passes today's gates, is not too old, and comes from an attempt that ran;
+what it made has to be there still. Results of forks stand for forks alone, and what a pull request built for pull
+requests alone: what ships was made by a merge. A checkout and a push are done every time, since they are what makes the
+commit's own tree and tag.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import mkdtemp
+
+from shopkart_pipeline.domain.canonical import digest_of
+from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.evidence import Evidence, Reuse, StageRecord
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.verdict import Outcome, Verdict
+from shopkart_pipeline.services.build_artifacts import application_inputs, environment, image_inputs
+from shopkart_pipeline.services.checkout_source import base_commit
+from shopkart_pipeline.services.collect_evidence import scan_inputs
+from shopkart_pipeline.services.judge_release import MAXIMUM_EVIDENCE_AGE_SECONDS, stage_lines
+from shopkart_pipeline.services.platform import Platform
+
+_NEVER = frozenset({StageKind.SOURCE, StageKind.PUBLISHED_IMAGE})
+_BUILDS = frozenset({StageKind.DEPENDENCIES, StageKind.APPLICATION, StageKind.IMAGE})
+_TIMES = frozenset({"duration_seconds"})
+"""Measures that differ from run to run although nothing has changed."""
+
+Inputs = Mapping[str, str]
+
+
+def inputs_of(
+    platform: Platform, release: Release, stage: Stage, image: str | None, records: Mapping[str, StageRecord]
+) -> Inputs:
+    """What the result of a stage depends on, by name; empty where that can't be told.
+
+    Args:
+        platform: the ports.
+        release: which release.
+        stage: which stage.
+        image: digest of the image that the stage looks at, if it does.
+        records: what the stages before left.
+    """
+    if stage.phase is not Phase.CI or stage.kind in _NEVER or not stage.reuse:
+        return {}
+    try:
+        special = _special(platform, release, stage, image, records)
+    except (PipelineError, OSError):
+        return {}
+    if special is None:
+        return {}
+    service = platform.service(release.service)
+    source = service.source
+    return {
+        "service": service.name,
+        "stage": digest_of(replace(stage, needs=(), timeout_seconds=0.0)),
+        "files": platform.scm.tree_digest(source, release.sha, (source.path, *source.shared_paths), root_files=True),
+        "origin": _origin(release, stage),
+        **special,
+    }
+
+
+def _special(
+    platform: Platform, release: Release, stage: Stage, image: str | None, records: Mapping[str, StageRecord]
+) -> Inputs | None:
+    match stage.kind:
+        case StageKind.DEPENDENCIES | StageKind.APPLICATION:
+            return application_inputs(platform, release)
+        case StageKind.IMAGE:
+            application = records.get(StageKind.APPLICATION.value)
+            key = application.input_key if application is not None else None
+            made = image_inputs(platform, release, stage)
+            return None if key is None or made is None else {**made, "application": key}
+        case _:
+            tool = scan_inputs(platform, release, stage, image)
+            return None if tool is None else {**tool, **_surroundings(platform, release, stage, image, records)}
+
+
+def _surroundings(
+    platform: Platform, release: Release, stage: Stage, image: str | None, records: Mapping[str, StageRecord]
+) -> Inputs:
+    """What a check may look at beside the files of the service."""
+    service, base = platform.service(release.service), base_commit(platform, release)
+    source = service.source
+    found = {"base": "none", "image": image or "none", "environment": environment(platform, release).name}
+    if base is not None:
+        found["base"] = platform.scm.tree_digest(source, base, (source.path, *source.shared_paths), root_files=True)
+    if stage.kind is StageKind.SECRET_SCAN:
+        found["history"] = platform.scm.history_digest(source, release.previous_sha, release.sha)
+    for name in stage.needs if stage.kind is StageKind.QUALITY else ():
+        record = records.get(name)
+        if record is not None and isinstance(record.result, Evidence):
+            found |= {f"{name}/{report.name}": report.digest for report in record.result.reports}
+    return found
+
+
+def _origin(release: Release, stage: Stage) -> str:
+    if release.pull_request is None:
+        return "merge" if stage.kind in _BUILDS else "ours"
+    if release.pull_request.from_fork:
+        return "fork"
+    return "pull request" if stage.kind in _BUILDS else "ours"
+
+
+def earlier(platform: Platform, release: Release, stage: Stage, inputs: Inputs) -> StageRecord | None:
+    """The earlier record that a tool made of these inputs, if it may stand for a new attempt."""
+    if not inputs:
+        return None
+    record = platform.evidence.reusable(release.service, stage.name, digest_of(inputs))
+    if record is None or dict(record.inputs) != dict(inputs):
+        return None
+    age_seconds = (platform.clock.now() - record.finished_at).total_seconds()
+    lines = stage_lines(platform, release, record, platform.evidence.latest(release.service, release.key))
+    if not 0 <= age_seconds <= MAXIMUM_EVIDENCE_AGE_SECONDS or Verdict(lines).outcome is not Outcome.PASS:
+        return None
+    return record
+
+
+def take_over(platform: Platform, release: Release, stage: Stage, record: StageRecord) -> Reuse | None:
+    """Take over what an earlier attempt left; None where what it made is not there any more."""
+    try:
+        there = platform.evidence.release(record.service, record.release_key)
+        match stage.kind:
+            case StageKind.DEPENDENCIES:
+                taken = environment(platform, release).is_dir()
+            case StageKind.APPLICATION:
+                taken = _link(platform.workspace.application(there), platform.workspace.application(release))
+            case StageKind.IMAGE:
+                taken = _link(platform.workspace.layout(there), platform.workspace.layout(release))
+            case _:
+                taken = True
+    except (PipelineError, OSError):
+        return None
+    return Reuse(record.release_key, record.commit, record.run_id, record.finished_at) if taken else None
+
+
+def discard(platform: Platform, release: Release, stage: Stage) -> None:
+    """Take away what an earlier attempt of this release built, so that building again really builds."""
+    if stage.kind is StageKind.APPLICATION:
+        shutil.rmtree(platform.workspace.application(release), ignore_errors=True)
+
+
+def _link(made: Path, wanted: Path) -> bool:
+    """Give what was made a second place, by links to the same files, complete or not at all."""
+    if not made.is_dir():
+        return False
+    if wanted.is_dir():
+        return True
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(mkdtemp(prefix=f".{wanted.name}-", dir=wanted.parent))
+    try:
+        shutil.copytree(made, fresh / "copy", symlinks=True, copy_function=os.link)
+        with suppress(OSError):
+            (fresh / "copy").rename(wanted)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return wanted.is_dir()
+
+
+def comparison(fresh: StageRecord, former: StageRecord) -> str:
+    """What running again showed, in one sentence: whether the earlier result would have been right to stand."""
+    if not isinstance(fresh.result, Evidence) or not isinstance(former.result, Evidence):
+        return f"Run again on purpose: now there is no evidence, but run {former.run_id} had some."
+    new, old = fresh.result, former.result
+    differing = [
+        name
+        for name in sorted({*new.measures, *old.measures} - _TIMES)
+        if new.measures.get(name) != old.measures.get(name)
+    ]
+    if {finding.fingerprint for finding in new.findings} != {finding.fingerprint for finding in old.findings}:
+        differing.append("findings")
+    differing += [
+        f"fact {name}" for name in sorted({*new.facts, *old.facts}) if new.facts.get(name) != old.facts.get(name)
+    ]
+    if differing:
+        return f"Run again on purpose: it differs from run {former.run_id} in {', '.join(differing)}."
+    return f"Run again on purpose: the same as run {former.run_id} found with the same inputs."

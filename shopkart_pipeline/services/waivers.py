@@ -1,0 +1,74 @@
+"""Which waivers count for a release, and when one has ended for good.
+
+Waivers are read when the commit is checked out, and kept in the evidence of that; a verdict takes them from there and
+asks the ledger which of them have ended. A waiver ends when a merged commit was looked at and its finding was not there
+any more: should the finding come back, nobody has answered for it. Expiry is told by the clock, at every verdict.
+"""
+
+from collections.abc import Mapping
+
+from shopkart_pipeline.domain.declaration import Service, StageKind
+from shopkart_pipeline.domain.evidence import Evidence, StageRecord
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.verdict import NOTHING_WAIVED, Waived
+from shopkart_pipeline.domain.waiver import Waiver
+from shopkart_pipeline.ports.ledger import Act
+from shopkart_pipeline.services.platform import Platform
+
+END_WAIVER = "end_waiver"
+
+
+def waived(platform: Platform, release: Release, records: Mapping[str, StageRecord]) -> Waived:
+    """The waivers of a release that have not ended, those of its own commit alone."""
+    waivers = _declared(platform.service(release.service), release, records)
+    if not waivers:
+        return NOTHING_WAIVED
+    ended = _ended(platform, release.service)
+    return Waived(tuple(waiver for waiver in waivers if waiver.id not in ended), platform.clock.now())
+
+
+def end_waivers(platform: Platform, release: Release, record: StageRecord, records: Mapping[str, StageRecord]) -> None:
+    """Write into the ledger which waivers of the record's stage have no finding any more; twice is once."""
+    if release.pull_request is not None or not isinstance(record.result, Evidence):
+        return
+    found = record.result.findings
+    gone = [
+        waiver
+        for waiver in _declared(platform.service(release.service), release, records)
+        if waiver.stage == record.stage and not any(waiver.covers(finding) for finding in found)
+    ]
+    if not gone:
+        return
+    ended = _ended(platform, release.service)
+    for waiver in gone:
+        if waiver.id not in ended:
+            body = {"waiver": waiver.id, "place": waiver.place, "reason": "its finding is gone"}
+            act = Act(platform.clock.now(), "pipeline", END_WAIVER, release.service, release.key, "", body)
+            platform.ledger.append(act)
+
+
+def ended_notes(platform: Platform, release: Release, waivers: tuple[Waiver, ...]) -> tuple[str, ...]:
+    """What people should know about the waivers in their file, in whole sentences."""
+    if not waivers:
+        return ()
+    now, ended = platform.clock.now(), _ended(platform, release.service)
+    notes = [f"The waiver at {one.place} has ended: its finding was gone." for one in waivers if one.id in ended]
+    notes += [
+        f"The waiver at {one.place} has expired: {one.words}."
+        for one in waivers
+        if one.id not in ended and not one.holds(now)
+    ]
+    return tuple(notes)
+
+
+def _declared(service: Service, release: Release, records: Mapping[str, StageRecord]) -> tuple[Waiver, ...]:
+    name = next((stage.name for stage in service.stages if stage.kind is StageKind.SOURCE), "")
+    record = records.get(name)
+    if record is None or record.commit != release.sha or not isinstance(record.result, Evidence):
+        return ()
+    return record.result.waivers
+
+
+def _ended(platform: Platform, service: str) -> frozenset[str]:
+    entries = platform.ledger.entries(service)
+    return frozenset(entry.act.body["waiver"] for entry in entries if entry.act.verb == END_WAIVER)
