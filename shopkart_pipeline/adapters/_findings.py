@@ -7,12 +7,16 @@ new.
 
 from collections import Counter
 from collections.abc import Iterable, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from shopkart_pipeline.domain.evidence import Finding, Severity, fingerprint_of
 
 _MESSAGE_CHARACTERS = 500
+_FILE_BYTES = 16 * 1024 * 1024
+_LAST_LINE = 10_000_000
+"""No file that is read has more; what claims to be further down is nowhere."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def findings_of(said: Iterable[Located], tree: Path, known: Set[str] = frozenset
                 message=one.message[:_MESSAGE_CHARACTERS],
                 fingerprint=fingerprint,
                 path=one.path,
-                line=one.line,
+                line=one.line if one.line is not None and 0 < one.line <= _LAST_LINE else None,
                 is_new=fingerprint not in known,
                 link=one.link,
             )
@@ -68,10 +72,11 @@ def fingerprints(findings: Iterable[Finding]) -> frozenset[str]:
 
 
 class SourceLines:
-    """Lines of files below one folder, each file read once. What can't be read has no lines."""
+    """Lines of files below one folder, each file read once. What can't be read, is very large or lies outside of the
+    folder has no lines."""
 
     def __init__(self, tree: Path) -> None:
-        self._tree = tree
+        self._tree = tree.resolve()
         self._files: dict[str, list[str]] = {}
 
     def text(self, path: str, line: int | None) -> str:
@@ -82,9 +87,13 @@ class SourceLines:
     def of(self, path: str) -> list[str]:
         """All lines of a file."""
         if path not in self._files:
-            try:
-                content = (self._tree / path).read_text(encoding="utf-8", errors="replace")
-            except OSError:
-                content = ""
-            self._files[path] = content.split("\n")
+            self._files[path] = self._content(path).split("\n")
         return self._files[path]
+
+    def _content(self, path: str) -> str:
+        # A report may name anything: a device, a pipe, a file of somebody else.
+        with suppress(OSError, ValueError, RuntimeError):
+            file = (self._tree / path).resolve()
+            if file.is_relative_to(self._tree) and file.is_file() and file.stat().st_size <= _FILE_BYTES:
+                return file.read_text(encoding="utf-8", errors="replace")
+        return ""

@@ -2,7 +2,8 @@
 
 Every command has a timeout, a process group of its own that ends with it, an environment made from nothing but what
 a command needs (no pipeline secret reaches a build or a test), and its output captured in a log. Cancelling kills
-all running groups: `stop_all` is what the engine calls when a run is terminated.
+all running groups: `stop_all` is what the engine calls when a run is terminated. A command that writes more to a
+captured standard output than a report may hold is killed.
 """
 
 import contextlib
@@ -11,10 +12,13 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+
+from shopkart_pipeline.adapters._report_limits import MAXIMUM_REPORT_BYTES, TOO_BIG
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
 _NETWORK = (
@@ -31,6 +35,7 @@ _NETWORK = (
 )
 _TAIL_BYTES = 4000
 _GRACE_SECONDS = 2.0
+_PIECE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class Completed:
     """The end of what it logged, for messages; of standard error where it has no log."""
     timed_out: bool = False
     cancelled: bool = False
+    overflowed: bool = False
+    """It wrote more than can be captured; nothing of that is kept."""
 
     def failure(self, name: str, accepted: Sequence[int] = (0,)) -> str | None:
         """Why the command can't be relied on, in words; None if it ended with an accepted code."""
@@ -69,6 +76,8 @@ class Completed:
             return f"{name} ran out of time"
         if self.cancelled:
             return f"{name} was cancelled"
+        if self.overflowed:
+            return f"{name} {TOO_BIG}"
         if self.exit_code in accepted:
             return None
         last = self.tail.strip().splitlines()[-1:] or ["no output"]
@@ -131,30 +140,72 @@ def run(command: Command) -> Completed:
 
 
 def _finish(process: subprocess.Popen[bytes], command: Command, logged_before_bytes: int) -> Completed:
-    timed_out = False
+    deadline = time.monotonic() + command.timeout_seconds
+    captured = _Captured(process.stdout, process.pid) if process.stdout is not None else None
+    # Its own reader has it: from here on `communicate` leaves it alone.
+    process.stdout = None
+    timed_out, stderr = False, b""
     try:
-        stdout, stderr = process.communicate(command.stdin, timeout=command.timeout_seconds)
+        _, stderr = process.communicate(command.stdin, timeout=command.timeout_seconds)
     except subprocess.TimeoutExpired:
         timed_out = True
+    if captured is not None:
+        timed_out = not captured.ends_by(deadline) or timed_out
+    if timed_out:
         kill_group(process.pid)
-        stdout, stderr = _left_behind(process)
+        stderr = _left_behind(process)
+        if captured is not None:
+            captured.ends_by(time.monotonic() + _GRACE_SECONDS)
     with _lock:
         cancelled = process.pid in _cancelled
+    stdout = captured.content if captured is not None else b""
     logged = _tail(command.log, logged_before_bytes) if command.log is not None else stderr
-    tail = (logged or stdout or b"")[-_TAIL_BYTES:].decode(errors="replace")
-    return Completed(process.returncode, stdout or b"", tail, timed_out, cancelled)
+    tail = (logged or stdout)[-_TAIL_BYTES:].decode(errors="replace")
+    overflowed = captured is not None and captured.overflowed
+    return Completed(process.returncode, stdout, tail, timed_out, cancelled, overflowed)
 
 
-def _left_behind(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    """What a killed command wrote. Something that it started in a session of its own may still hold the pipes:
-    it is not waited for."""
+class _Captured:
+    """What a process writes to its standard output, read as it comes, up to what a report may hold."""
+
+    def __init__(self, pipe: IO[bytes], group: int) -> None:
+        self._pipe, self._group = pipe, group
+        self._pieces: list[bytes] = []
+        self.overflowed = False
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    @property
+    def content(self) -> bytes:
+        return b"" if self.overflowed else b"".join(self._pieces)
+
+    def ends_by(self, deadline: float) -> bool:
+        """Wait for its end. Something in a session of its own may hold the pipe for longer: that is not waited for."""
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive()
+
+    def _read(self) -> None:
+        size_bytes = 0
+        with self._pipe as pipe:
+            while piece := os.read(pipe.fileno(), _PIECE_BYTES):
+                size_bytes += len(piece)
+                if size_bytes > MAXIMUM_REPORT_BYTES:
+                    self.overflowed = True
+                    self._pieces.clear()
+                    kill_group(self._group)
+                    return
+                self._pieces.append(piece)
+
+
+def _left_behind(process: subprocess.Popen[bytes]) -> bytes:
+    """What a killed command wrote to its standard error. Something that it started in a session of its own may still
+    hold the pipe: it is not waited for."""
     try:
-        return process.communicate(timeout=_GRACE_SECONDS)
+        return process.communicate(timeout=_GRACE_SECONDS)[1]
     except subprocess.TimeoutExpired as error:
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
-        return error.output or b"", error.stderr or b""
+        if process.stderr is not None:
+            process.stderr.close()
+        return error.stderr or b""
 
 
 def stop_all() -> None:

@@ -4,19 +4,36 @@ Ruff looks at every file below the folders that it is given, never at a cache, n
 ignore files or configuration that lie outside of the repository.
 """
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+
+from pydantic import BaseModel, TypeAdapter
 
 from shopkart_pipeline.adapters._findings import Located
 from shopkart_pipeline.adapters._process import Command, Completed, find_executable, run
+from shopkart_pipeline.adapters._report_limits import Many, why
 from shopkart_pipeline.domain.evidence import EvidenceMissing, Severity, Tool
 from shopkart_pipeline.ports.scanner import ScanRequest
 
 _ALWAYS = ("--no-cache", "--no-fix", "--no-respect-gitignore", "--quiet")
+
+
+class _Place(BaseModel):
+    row: int
+
+
+class _Record(BaseModel):
+    code: str | None
+    message: str
+    filename: str
+    location: _Place
+    url: str | None = None
+    noqa_row: int | None = None
+
+
+_REPORT = TypeAdapter(Many[_Record])
 
 
 @dataclass(frozen=True)
@@ -57,8 +74,8 @@ def check(
         return EvidenceMissing(reason)
     try:
         said = parse(done.stdout, tree)
-    except (ValueError, KeyError, TypeError) as error:
-        return EvidenceMissing(f"ruff wrote an unreadable report: {error}")
+    except ValueError as error:
+        return EvidenceMissing(f"ruff wrote an unreadable report: {why(error)}")
     if bool(said) != (done.exit_code == 1):
         return EvidenceMissing(f"ruff ended with exit code {done.exit_code}, but reported {len(said)} violations")
     return RuffReport(said, done.stdout.replace(f"{tree}/".encode(), b""))
@@ -80,25 +97,22 @@ def parse(report: bytes, tree: Path) -> tuple[Located, ...]:
     """Read `ruff check --output-format=json`.
 
     Raises:
-        ValueError, KeyError, TypeError: the report is not what ruff writes.
+        ValueError: the report is not what ruff writes.
     """
-    records: object = json.loads(report)
-    if not isinstance(records, list):
-        raise TypeError("not a list")
-    return tuple(_located(cast("dict[str, Any]", record), tree) for record in cast("list[object]", records))
+    return tuple(_located(record, tree) for record in _REPORT.validate_json(report))
 
 
-def _located(record: dict[str, Any], tree: Path) -> Located:
-    rule = str(record["code"] or "invalid-syntax")
-    path = Path(record["filename"])
+def _located(record: _Record, tree: Path) -> Located:
+    rule = record.code or "invalid-syntax"
+    path = Path(record.filename)
     return Located(
         rule=rule,
         severity=_severity(rule),
-        message=str(record["message"]),
+        message=record.message,
         path=(path.relative_to(tree) if path.is_absolute() else path).as_posix(),
-        line=int(record["location"]["row"]),
-        link=record.get("url"),
-        remark_line=record.get("noqa_row"),
+        line=record.location.row,
+        link=record.url,
+        remark_line=record.noqa_row,
     )
 
 

@@ -45,7 +45,7 @@ def parse(report: bytes, tree: Path, folder: str) -> Coverage:
     """
     try:
         root: Element = ElementTree.fromstring(report)
-    except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
+    except (ElementTree.ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise ValueError(f"not readable as XML: {error!r}") from error
     if root.tag != "coverage" or root.find("packages") is None:
         raise ValueError(f"not Cobertura XML, but <{root.tag[:60]}>")

@@ -6,15 +6,17 @@ service without a Dockerfile has nothing to lint: the evidence says so.
 Measures: `violations`, `new_violations`, `dockerfiles`.
 """
 
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, cast
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from pydantic import BaseModel, TypeAdapter
 
 from shopkart_pipeline.adapters._findings import Located, findings_of, fingerprints
 from shopkart_pipeline.adapters._process import Command, Completed, find_executable, run
+from shopkart_pipeline.adapters._report_limits import Many, why
 from shopkart_pipeline.adapters._service_paths import files_of
 from shopkart_pipeline.adapters._tool_identity import identity_of
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Severity, Tool, ToolRun
@@ -25,6 +27,17 @@ _SEVERITIES = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "info": Sever
 _CONFIGURATIONS = (".hadolint.yaml", ".hadolint.yml")
 _IGNORED_CONFIGURATION = "Error parsing your config file"
 _ABSENT = "hadolint is not installed"
+
+
+class _Record(BaseModel):
+    code: str
+    level: Literal["error", "warning", "info", "style"]
+    message: str
+    file: str
+    line: int
+
+
+_REPORT = TypeAdapter(Many[_Record])
 
 
 class Hadolint(Scanner):
@@ -64,23 +77,19 @@ def parse(report: bytes) -> tuple[Located, ...]:
     """Read `hadolint --format json`.
 
     Raises:
-        ValueError, KeyError, TypeError: the report is not what hadolint writes.
+        ValueError: the report is not what hadolint writes.
     """
-    records: object = json.loads(report)
-    if not isinstance(records, list):
-        raise TypeError("not a list")
-    return tuple(_located(cast("dict[str, Any]", record)) for record in cast("list[object]", records))
+    return tuple(_located(record) for record in _REPORT.validate_json(report))
 
 
-def _located(record: dict[str, Any]) -> Located:
-    rule = str(record["code"])
+def _located(record: _Record) -> Located:
     return Located(
-        rule=rule,
-        severity=_SEVERITIES[record["level"]],
-        message=str(record["message"]),
-        path=Path(record["file"]).as_posix(),
-        line=int(record["line"]),
-        link=f"https://github.com/hadolint/hadolint/wiki/{rule}" if rule.startswith("DL") else None,
+        rule=record.code,
+        severity=_SEVERITIES[record.level],
+        message=record.message,
+        path=PurePosixPath(record.file).as_posix(),
+        line=record.line,
+        link=f"https://github.com/hadolint/hadolint/wiki/{record.code}" if record.code.startswith("DL") else None,
     )
 
 
@@ -120,8 +129,8 @@ def _look(
         return EvidenceMissing("hadolint can't read its configuration, and would go on without it")
     try:
         said = parse(done.stdout)
-    except (ValueError, KeyError, TypeError) as error:
-        return EvidenceMissing(f"hadolint wrote an unreadable report ({error}): {done.tail.strip()[:200]}")
+    except ValueError as error:
+        return EvidenceMissing(f"hadolint wrote an unreadable report ({why(error)}): {done.tail.strip()[:200]}")
     if done.exit_code == 1 and not said:
         return EvidenceMissing("hadolint ended with exit code 1, but reported nothing")
     return said, done.stdout

@@ -48,7 +48,7 @@ def parse(report: bytes) -> tuple[TestCase, ...]:
     """
     try:
         root: Element = ElementTree.fromstring(report)
-    except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
+    except (ElementTree.ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise ValueError(f"not readable as XML: {error!r}") from error
     if root.tag not in ("testsuites", "testsuite"):
         raise ValueError(f"not JUnit XML, but <{root.tag[:60]}>")

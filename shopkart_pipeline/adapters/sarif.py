@@ -7,14 +7,15 @@ that code hosts read) wins over them.
 Source: OASIS SARIF 2.1.0, sections 3.14 (run), 3.20 (invocation), 3.27 (result), 3.35 (suppression).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, FiniteFloat
 
 from shopkart_pipeline.adapters._findings import Located
+from shopkart_pipeline.adapters._report_limits import Many
 from shopkart_pipeline.domain.evidence import Severity, Tool
 
 _LEVELS = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "note": Severity.LOW, "none": Severity.INFO}
@@ -23,7 +24,7 @@ _Level = Literal["error", "warning", "note", "none"]
 
 
 class _Properties(BaseModel):
-    score: float | None = Field(None, alias="security-severity")
+    score: FiniteFloat | None = Field(None, alias="security-severity")
 
 
 class _Configuration(BaseModel):
@@ -41,7 +42,7 @@ class _Driver(BaseModel):
     name: str
     version: str | None = None
     semantic_version: str | None = Field(None, alias="semanticVersion")
-    rules: list[_Rule] = []
+    rules: Many[_Rule] = []
 
 
 class _DrivenTool(BaseModel):
@@ -93,7 +94,7 @@ class _Result(BaseModel):
 class _Run(BaseModel):
     tool: _DrivenTool
     invocations: list[_Invocation] = []
-    results: list[_Result] | None = None
+    results: Many[_Result] | None = None
 
 
 class _Log(BaseModel):
@@ -120,11 +121,13 @@ def parse(content: bytes) -> SarifLog:
     said: list[Located] = []
     suppressed = 0
     for run in log.runs:
+        rules = run.tool.driver.rules
+        by_id = {rule.id: rule for rule in reversed(rules)}
         for result in _results(run):
             if any(suppression.status == "accepted" for suppression in result.suppressions or []):
                 suppressed += 1
             else:
-                said.append(_located(result, run.tool.driver.rules))
+                said.append(_located(result, rules, by_id))
     drivers = [run.tool.driver for run in log.runs]
     versions = [driver.semantic_version or driver.version or "unknown" for driver in drivers]
     return SarifLog(Tool(", ".join(driver.name for driver in drivers), ", ".join(versions)), tuple(said), suppressed)
@@ -138,8 +141,8 @@ def _results(run: _Run) -> list[_Result]:
     return run.results
 
 
-def _located(result: _Result, rules: Sequence[_Rule]) -> Located:
-    rule = _rule(result, rules)
+def _located(result: _Result, rules: Sequence[_Rule], by_id: Mapping[str, _Rule]) -> Located:
+    rule = _rule(result, rules, by_id)
     place = result.locations[0].physical if result.locations else _PhysicalLocation.model_validate({})
     rule_id = result.rule_id or rule.id or "unnamed"
     return Located(
@@ -152,10 +155,10 @@ def _located(result: _Result, rules: Sequence[_Rule]) -> Located:
     )
 
 
-def _rule(result: _Result, rules: Sequence[_Rule]) -> _Rule:
+def _rule(result: _Result, rules: Sequence[_Rule], by_id: Mapping[str, _Rule]) -> _Rule:
     if 0 <= result.rule_index < len(rules):
         return rules[result.rule_index]
-    return next((rule for rule in rules if rule.id == result.rule_id), None) or _Rule.model_validate({})
+    return by_id.get(result.rule_id or "") or _Rule.model_validate({})
 
 
 def _severity(result: _Result, rule: _Rule) -> Severity:

@@ -2,7 +2,7 @@
 
 `Evidence` holds measures (numbers by name, with their unit in the name), findings and references to raw reports.
 `EvidenceMissing` is a result of its own: a tool that is absent, crashed, ran out of time or wrote something
-unreadable. Nothing else may stand for "nothing found".
+unreadable. Nothing else may stand for "nothing found". The words in them can be shown as they are (`plain_text`).
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from shopkart_pipeline.domain.canonical import digest_of
+from shopkart_pipeline.domain.plain_text import plain
 from shopkart_pipeline.domain.waiver import Waiver
 
 
@@ -38,6 +39,9 @@ class Tool:
     version: str
     rules: str = ""
 
+    def __post_init__(self) -> None:
+        _make_plain(self, "name", "version", "rules")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -56,6 +60,12 @@ class Finding:
     is_new: bool = True
     """False where the base of the release (what runs in production) already had it."""
     link: str | None = None
+    """An address on the web; None for anything else that a tool gives."""
+
+    def __post_init__(self) -> None:
+        _make_plain(self, "rule", "message", "path", "package", "installed_version", "fixed_in", "link")
+        if self.link is not None and not self.link.startswith(("https://", "http://")):
+            object.__setattr__(self, "link", None)
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,10 @@ class Evidence:
     waivers: tuple[Waiver, ...] = ()
     """What the repository waives at this commit; in the evidence of the checkout alone."""
 
+    def __post_init__(self) -> None:
+        _make_plain(self, "summary")
+        object.__setattr__(self, "notes", tuple(plain(note) for note in self.notes))
+
 
 @dataclass(frozen=True)
 class EvidenceMissing:
@@ -102,6 +116,9 @@ class EvidenceMissing:
     reason: str
     tool: Tool | None = None
     reports: tuple[Report, ...] = ()
+
+    def __post_init__(self) -> None:
+        _make_plain(self, "reason")
 
 
 @dataclass(frozen=True)
@@ -168,4 +185,12 @@ def fingerprint_of(rule: str, path: str | None, text: str, occurrence: int = 0) 
         occurrence: counts equal texts in one file, from 0.
     """
     folded = " ".join(text.split())
-    return hashlib.sha256(f"{rule}\0{path or ''}\0{folded}\0{occurrence}".encode()).hexdigest()[:24]
+    named = f"{rule}\0{path or ''}\0{folded}\0{occurrence}"
+    return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def _make_plain(told: Tool | Finding | Evidence | EvidenceMissing, *names: str) -> None:
+    for name in names:
+        words: str | None = getattr(told, name)
+        if words is not None:
+            object.__setattr__(told, name, plain(words))

@@ -328,7 +328,7 @@ def test_a_file_name_that_is_not_text_does_not_make_a_record_unreadable(tmp_path
 
     result = store.latest("backend", "key")["lint"].result
     assert isinstance(result, Evidence)
-    assert result.findings[0].path == "caf?.py"
+    assert result.findings[0].path == "caf\ufffd.py"
 
 
 def test_writers_in_threads_lose_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """Findings are known again when their lines have moved."""
 
+import os
 from pathlib import Path
+
+import pytest
 
 from shopkart_pipeline.adapters._findings import Located, findings_of, fingerprints
 from shopkart_pipeline.domain.evidence import Severity
@@ -42,3 +45,26 @@ def test_a_finding_without_a_readable_line_is_kept(tmp_path: Path) -> None:
 
     assert len(findings) == 3
     assert len(fingerprints(findings)) == 3
+
+
+@pytest.mark.parametrize("path", ["../outside.py", "link.py", "{outside}", "pipe", "a\0b", "loop", "/dev/zero"])
+def test_no_file_outside_of_the_tree_and_nothing_but_a_file_is_looked_into(tmp_path: Path, path: str) -> None:
+    tree, outside = write_files(tmp_path / "tree", {}), tmp_path / "outside.py"
+    (tree / "link.py").symlink_to(outside)
+    (tree / "loop").symlink_to("loop")
+    os.mkfifo(tree / "pipe")
+    named = path.format(outside=outside)
+
+    outside.write_text("one\n")
+    one = findings_of([said(1, named)], tree)
+    outside.write_text("two\n")
+    two = findings_of([said(1, named)], tree)
+
+    assert fingerprints(one) == fingerprints(two)
+
+
+@pytest.mark.parametrize("line", [0, -1, 10**30])
+def test_a_line_that_no_file_has_is_left_out(tmp_path: Path, line: int) -> None:
+    [finding] = findings_of([said(line)], tmp_path)
+
+    assert finding.line is None

@@ -92,6 +92,17 @@ def test_a_daemon_that_keeps_the_pipe_open_does_not_outlast_the_timeout(tmp_path
     assert time.monotonic() - started < 15
 
 
+def test_a_command_that_never_stops_writing_is_ended_and_nothing_of_it_kept(tmp_path: Path) -> None:
+    started = time.monotonic()
+
+    done = run(Command(["sh", "-c", "cat /dev/zero; echo later > later"], tmp_path, timeout_seconds=60.0, capture=True))
+
+    assert done.failure("tool", accepted=(0, done.exit_code)) == "tool wrote more than 64 MiB"
+    assert done.stdout == b""
+    assert not (tmp_path / "later").exists()
+    assert time.monotonic() - started < 50
+
+
 def test_the_log_keeps_what_was_there_and_the_tail_is_this_commands_own(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "stage.log"
     python("print('first')", tmp_path, log=log)

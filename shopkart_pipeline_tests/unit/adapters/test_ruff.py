@@ -126,5 +126,5 @@ def test_nonsense_is_not_read_as_clean(report: bytes) -> None:
 
 
 def test_a_truncated_report_is_not_read() -> None:
-    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+    with pytest.raises(ValueError, match="EOF"):
         parse((SAMPLES / "ruff/truncated.json").read_bytes(), Path("/tree"))

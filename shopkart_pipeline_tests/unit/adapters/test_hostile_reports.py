@@ -1,0 +1,57 @@
+"""Whatever a report holds, reading it gives a value or `ValueError`, and scanning gives evidence or says why not."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shopkart_pipeline.adapters import _ruff_check, cobertura, gitleaks, hadolint, junit, sarif
+from shopkart_pipeline_tests.hostile_reports import DOCUMENTS, mutated_json, mutated_text
+from shopkart_pipeline_tests.scan_requests import SAMPLES
+
+NOWHERE = Path("/nonexistent")
+Parser = Callable[[bytes], object]
+JSON: dict[str, tuple[Parser, str]] = {
+    "ruff": (lambda report: _ruff_check.parse(report, NOWHERE), "ruff/violations.json"),
+    "hadolint": (hadolint.parse, "hadolint/violations.json"),
+    "sarif": (sarif.parse, "sarif/ruff.sarif"),
+    "gitleaks": (gitleaks.parse, "gitleaks/leaks.json"),
+}
+XML: dict[str, tuple[Parser, str]] = {
+    "junit": (junit.parse, "pytest/failures.xml"),
+    "cobertura": (lambda report: cobertura.parse(report, NOWHERE, "backend"), "coverage/cobertura.xml"),
+}
+PARSERS = JSON | XML
+
+
+def read_or_refuse(parse: Parser, report: bytes) -> None:
+    """Anything but a value or `ValueError` fails the test."""
+    with suppress(ValueError):
+        parse(report)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("name", PARSERS)
+def test_a_strange_document_is_read_or_refused(name: str, document: str) -> None:
+    read_or_refuse(PARSERS[name][0], DOCUMENTS[document])
+
+
+@pytest.mark.parametrize("name", JSON)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_a_real_report_with_other_values_is_read_or_refused(name: str, data: st.DataObject) -> None:
+    parse, sample = JSON[name]
+
+    read_or_refuse(parse, mutated_json((SAMPLES / sample).read_bytes(), data.draw))
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_damaged_report_is_read_or_refused(name: str, data: st.DataObject) -> None:
+    parse, sample = PARSERS[name]
+
+    read_or_refuse(parse, mutated_text((SAMPLES / sample).read_bytes(), data.draw))
