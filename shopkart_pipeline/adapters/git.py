@@ -114,20 +114,23 @@ class GitSource(SourceControl):
                 yield ChangedFile(blob.commit, blob.path, content)
 
     def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...], *, root_files: bool = False) -> str:
-        roots = tuple(os.path.normpath(path) for path in paths)
-        lines = {
-            f"{entry.mode} {entry.object_id} {entry.path}\0"
-            for entry in self._whole_tree(source, sha)
-            if any(root == "." or entry.path == root or entry.path.startswith(f"{root}/") for root in roots)
-            or (root_files and "/" not in entry.path)
-        }
-        return _digest(lines)
+        entries = self._entries(source, sha, paths, root_files=root_files)
+        return _digest({f"{entry.mode} {entry.object_id} {entry.path}\0" for entry in entries})
 
     def history_digest(self, source: Source, base: str | None, sha: str) -> str:
-        standing = {f"{entry.object_id} {entry.path}\0" for entry in self._whole_tree(source, sha)}
-        return _digest(
-            standing | {f"{blob.object_id} {blob.path}\0" for blob in self._changed_blobs(source, base, sha)}
-        )
+        own = self._entries(source, sha, (source.path, *source.shared_paths), root_files=True)
+        standing = {f"{entry.object_id} {entry.path}\0" for entry in own}
+        made = {f"{blob.object_id} {blob.path}\0" for blob in self._changed_blobs(source, base, sha)}
+        return _digest(made - standing)
+
+    def _entries(
+        self, source: Source, sha: str, paths: Sequence[str], *, root_files: bool
+    ) -> Iterator[output.TreeEntry]:
+        roots = [os.path.normpath(path) for path in paths]
+        for entry in self._whole_tree(source, sha):
+            inside = any(root == "." or entry.path == root or entry.path.startswith(f"{root}/") for root in roots)
+            if inside or (root_files and "/" not in entry.path):
+                yield entry
 
     def _mirror(self, source: Source) -> Path:
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", source.repository).strip(".-") or "repository"

@@ -45,7 +45,8 @@ CREATE TABLE IF NOT EXISTS reusable (
     service TEXT NOT NULL,
     stage TEXT NOT NULL,
     input_key TEXT NOT NULL,
-    record TEXT NOT NULL,
+    key TEXT NOT NULL,
+    run_id TEXT NOT NULL,
     PRIMARY KEY (service, stage, input_key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (
@@ -121,10 +122,13 @@ class SqliteEvidenceStore(EvidenceStore):
                     "INSERT INTO attempts (service, key, stage, run_id, started_at, record) VALUES (?, ?, ?, ?, ?, ?)",
                     (*attempt, record.started_at.isoformat(), document),
                 )
-            if record.input_key and record.reused is None and isinstance(record.result, Evidence):
-                connection.execute(
-                    "INSERT OR REPLACE INTO reusable (service, stage, input_key, record) VALUES (?, ?, ?, ?)",
-                    (record.service, record.stage, record.input_key, document),
+            if record.reused is None and isinstance(record.result, Evidence):
+                connection.executemany(
+                    "INSERT OR REPLACE INTO reusable (service, stage, input_key, run_id, key) VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (record.service, record.stage, key, record.run_id, record.release_key)
+                        for key in record.input_keys
+                    ],
                 )
 
     def latest(self, service: str, key: str) -> Mapping[str, StageRecord]:
@@ -140,7 +144,9 @@ class SqliteEvidenceStore(EvidenceStore):
     def reusable(self, service: str, stage: str, input_key: str) -> StageRecord | None:
         with self._database.reading() as connection:
             row = connection.execute(
-                "SELECT record FROM reusable WHERE service = ? AND stage = ? AND input_key = ?",
+                "SELECT attempts.record FROM reusable JOIN attempts USING (service, key, stage, run_id)"
+                " WHERE reusable.service = ? AND reusable.stage = ? AND reusable.input_key = ?"
+                " AND attempts.record IS NOT NULL ORDER BY attempts.sequence DESC LIMIT 1",
                 (service, stage, input_key),
             ).fetchone()
         return None if row is None else _adapter(StageRecord).validate_json(row["record"])

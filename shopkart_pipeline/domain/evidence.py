@@ -166,13 +166,24 @@ class StageRecord:
         return self.reused.produced_at if self.reused is not None else self.finished_at
 
     @property
-    def input_key(self) -> str | None:
-        """One name for all inputs; None where they are not known."""
-        return digest_of(self.inputs) if self.inputs else None
+    def input_keys(self) -> tuple[str, ...]:
+        """The names by which the inputs are found again; none where they are not known."""
+        return keys_of(self.inputs)
 
     @property
     def duration_seconds(self) -> float:
         return (self.finished_at - self.started_at).total_seconds()
+
+
+BASE = "base"
+"""Name of the input that says what new code was measured against."""
+
+
+def keys_of(inputs: Mapping[str, str]) -> tuple[str, ...]:
+    """One name for all inputs, and one for all but the base; none where no inputs are known."""
+    if not inputs:
+        return ()
+    return digest_of(inputs), digest_of({name: value for name, value in inputs.items() if name != BASE})
 
 
 def fingerprint_of(rule: str, path: str | None, text: str, occurrence: int = 0) -> str:

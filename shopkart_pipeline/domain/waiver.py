@@ -6,7 +6,7 @@ it was. A waiver whose finding is gone has ended for good; should the finding co
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shopkart_pipeline.domain.canonical import digest_of
@@ -60,5 +60,5 @@ class Waiver:
 
     @property
     def words(self) -> str:
-        """Who, until when and why, in one line."""
-        return f"by {self.owner} until {self.expires_at:%Y-%m-%d}: {self.reason}"
+        """Who, until which last day and why, in one line."""
+        return f"by {self.owner} until {self.expires_at - timedelta(microseconds=1):%Y-%m-%d}: {self.reason}"

@@ -64,7 +64,8 @@ class EvidenceStore(ABC):
 
     @abstractmethod
     def reusable(self, service: str, stage: str, input_key: str) -> StageRecord | None:
-        """The newest record with evidence that a tool made of these inputs; never one that was itself reused."""
+        """The newest record with evidence that a tool made of inputs with this key, which is any of the record's
+        `input_keys`; never one that was itself reused."""
 
     @abstractmethod
     def running(self, service: str, key: str) -> tuple[StageStart, ...]:

@@ -61,5 +61,5 @@ class SourceControl(ABC):
 
     @abstractmethod
     def history_digest(self, source: Source, base: str | None, sha: str) -> str:
-        """`sha256:` over every content of every file that the tree of `sha` holds or a commit in `base..sha` made;
-        equal contents give an equal digest, whatever commits they came by."""
+        """`sha256:` over what commits in `base..sha` made of files, but for what stands so in the service's folders and
+        in the root at `sha`; equal contents give an equal digest, whatever commits they came by."""

@@ -4,6 +4,9 @@ What a stage depends on is told by name: the content of the service's files (and
 judged), the declaration of the stage, the tool with its version, rules and data, the installed dependencies, the image
 that is looked at. Equal inputs give one key. A stage whose inputs can't be told runs every time.
 
+New code is measured against a base. Where the commit is the same as its base there is no new code, and a result that
+was measured against any other base is at least as strict; it may stand, too.
+
 A result is taken over only if it is evidence, passes today's gates, is not too old, and comes from an attempt that ran;
 what it made has to be there still. Results of forks stand for forks alone, and what a pull request built for pull
 requests alone: what ships was made by a merge. A checkout and a push are done every time, since they are what makes the
@@ -21,7 +24,7 @@ from tempfile import mkdtemp
 from shopkart_pipeline.domain.canonical import digest_of
 from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.domain.evidence import Evidence, Reuse, StageRecord
+from shopkart_pipeline.domain.evidence import BASE, Evidence, Reuse, StageRecord, keys_of
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome, Verdict
 from shopkart_pipeline.services.build_artifacts import application_inputs, environment, image_inputs
@@ -77,9 +80,9 @@ def _special(
             return application_inputs(platform, release)
         case StageKind.IMAGE:
             application = records.get(StageKind.APPLICATION.value)
-            key = application.input_key if application is not None else None
+            keys = application.input_keys if application is not None else ()
             made = image_inputs(platform, release, stage)
-            return None if key is None or made is None else {**made, "application": key}
+            return {**made, "application": keys[0]} if keys and made is not None else None
         case _:
             tool = scan_inputs(platform, release, stage, image)
             return None if tool is None else {**tool, **_surroundings(platform, release, stage, image, records)}
@@ -91,9 +94,9 @@ def _surroundings(
     """What a check may look at beside the files of the service."""
     service, base = platform.service(release.service), base_commit(platform, release)
     source = service.source
-    found = {"base": "none", "image": image or "none", "environment": environment(platform, release).name}
+    found = {BASE: "none", "image": image or "none", "environment": environment(platform, release).name}
     if base is not None:
-        found["base"] = platform.scm.tree_digest(source, base, (source.path, *source.shared_paths), root_files=True)
+        found[BASE] = platform.scm.tree_digest(source, base, (source.path, *source.shared_paths), root_files=True)
     if stage.kind is StageKind.SECRET_SCAN:
         found["history"] = platform.scm.history_digest(source, release.previous_sha, release.sha)
     for name in stage.needs if stage.kind is StageKind.QUALITY else ():
@@ -115,8 +118,11 @@ def earlier(platform: Platform, release: Release, stage: Stage, inputs: Inputs) 
     """The earlier record that a tool made of these inputs, if it may stand for a new attempt."""
     if not inputs:
         return None
-    record = platform.evidence.reusable(release.service, stage.name, digest_of(inputs))
-    if record is None or dict(record.inputs) != dict(inputs):
+    exactly, but_for_base = keys_of(inputs)
+    record = platform.evidence.reusable(release.service, stage.name, exactly)
+    if record is None and inputs.get(BASE) == inputs["files"]:
+        record = platform.evidence.reusable(release.service, stage.name, but_for_base)
+    if record is None:
         return None
     age_seconds = (platform.clock.now() - record.finished_at).total_seconds()
     lines = stage_lines(platform, release, record, platform.evidence.latest(release.service, release.key))

@@ -21,9 +21,11 @@ from shopkart_pipeline.domain.evidence import (
     Finding,
     RawReport,
     Report,
+    Reuse,
     Severity,
     StageRecord,
     Tool,
+    keys_of,
 )
 from shopkart_pipeline.domain.release import Person, Release
 from shopkart_pipeline.ports.evidence_store import EvidenceStore, Note, StageStart
@@ -354,3 +356,68 @@ def test_what_was_acknowledged_survives_a_kill_in_the_middle_of_writing(tmp_path
     kept = [note.message for note in SqliteEvidenceStore(tmp_path).notes("backend", "key")]
     assert kept[: len(told)] == told
     assert len(kept) - len(told) <= 1
+
+
+# Results that may stand for a new attempt.
+
+INPUTS = {"files": "sha256:f", "base": "sha256:b", "ruff": "1"}
+
+
+def made(run_id: str = "run-1", **details: Any) -> StageRecord:
+    return replace(record(run_id=run_id), **{"inputs": INPUTS, **details})
+
+
+def test_a_record_is_found_again_by_its_inputs_with_and_without_the_base(store: EvidenceStore) -> None:
+    exactly, but_for_base = keys_of(INPUTS)
+    store.finish(made())
+
+    assert store.reusable("backend", "lint", exactly) == made()
+    assert store.reusable("backend", "lint", but_for_base) == made()
+
+
+@pytest.mark.parametrize(
+    ("service", "stage", "key"),
+    [
+        ("frontend", "lint", keys_of(INPUTS)[0]),
+        ("backend", "unit_tests", keys_of(INPUTS)[0]),
+        ("backend", "lint", keys_of({**INPUTS, "ruff": "2"})[0]),
+    ],
+)
+def test_a_record_is_found_for_its_own_stage_and_inputs_alone(
+    store: EvidenceStore, service: str, stage: str, key: str
+) -> None:
+    store.finish(made())
+
+    assert store.reusable(service, stage, key) is None
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"inputs": {}},
+        {"result": EvidenceMissing("crashed")},
+        {"reused": Reuse("earlier", "c" * 40, "run-0", NOON)},
+    ],
+)
+def test_what_no_tool_made_is_not_found(store: EvidenceStore, unfit: dict[str, Any]) -> None:
+    store.finish(made(**unfit))
+
+    assert store.reusable("backend", "lint", keys_of(INPUTS)[0]) is None
+
+
+def test_the_newest_of_several_is_found(store: EvidenceStore) -> None:
+    store.finish(made("run-1"))
+    store.finish(made("run-2", release_key="later"))
+    store.finish(made("run-3", result=EvidenceMissing("crashed")))
+
+    found = store.reusable("backend", "lint", keys_of(INPUTS)[0])
+
+    assert found is not None
+    assert found.run_id == "run-2"
+
+
+def test_inputs_and_reuse_come_back_as_they_were_kept(store: EvidenceStore) -> None:
+    kept = made(reused=Reuse("earlier", "c" * 40, "run-0", NOON))
+    store.finish(kept)
+
+    assert store.latest("backend", "key")["lint"] == kept

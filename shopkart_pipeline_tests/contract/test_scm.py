@@ -280,3 +280,33 @@ def test_equal_content_at_other_commits_has_an_equal_digest(world: World) -> Non
     assert digests[0] == digests[1] != digests[2]
     assert digests[0].startswith("sha256:")
     assert world.scm.tree_digest(world.source, first, (".",)) != world.scm.tree_digest(world.source, second, (".",))
+
+
+def test_files_in_the_root_count_where_they_are_asked_for(world: World) -> None:
+    first = world.add({"backend/app.py": b"1", "ruff.toml": b"a"})
+    second = world.add({"ruff.toml": b"b"})
+    world.scm.fetch(world.source, second)
+    asked = [world.scm.tree_digest(world.source, sha, ("backend",), root_files=True) for sha in (first, second)]
+    not_asked = [world.scm.tree_digest(world.source, sha, ("backend",)) for sha in (first, second)]
+
+    assert asked[0] != asked[1]
+    assert not_asked[0] == not_asked[1]
+
+
+def test_a_history_without_anything_that_came_and_went_is_as_good_as_none(world: World) -> None:
+    first = world.add({f"{world.source.path}/app.py": b"1"})
+    second = world.add({f"{world.source.path}/app.py": b"2"})
+    same = world.add({f"{world.source.path}/app.py": b"2"}, message="nothing new")
+    world.scm.fetch(world.source, same)
+
+    assert world.scm.history_digest(world.source, first, second) == world.scm.history_digest(world.source, second, same)
+
+
+def test_what_a_commit_took_away_again_is_part_of_the_history(world: World) -> None:
+    first = world.add({f"{world.source.path}/app.py": b"1"})
+    world.add({f"{world.source.path}/key.pem": b"secret"})
+    last = world.add({f"{world.source.path}/key.pem": None})
+    world.scm.fetch(world.source, last)
+    clean = world.scm.history_digest(world.source, last, last)
+
+    assert world.scm.history_digest(world.source, first, last) != clean

@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 import tarfile
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,13 @@ class FakeBuilder(ImageBuilder):
     def __init__(self, missing: str | None = None) -> None:
         self.missing = missing
         self.requests: list[ImageRequest] = []
+        self.known: Mapping[str, str] | None = None
 
     def unavailable(self) -> str | None:
         return None
+
+    def inputs(self, request: ImageRequest) -> Mapping[str, str] | None:
+        return self.known
 
     def build(self, request: ImageRequest) -> BuiltImage | EvidenceMissing:
         self.requests.append(request)

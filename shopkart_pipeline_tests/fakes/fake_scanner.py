@@ -1,5 +1,6 @@
 """A scanner that says what it was told to say."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Tool, ToolRun
@@ -17,9 +18,14 @@ class FakeScanner(Scanner):
     reason_unavailable: str | None = None
     raw: tuple[RawReport, ...] = ()
     requests: list[ScanRequest] = field(default_factory=list[ScanRequest])
+    known: Mapping[str, str] | None = None
+    """What it says that its results depend on."""
 
     def unavailable(self) -> str | None:
         return self.reason_unavailable
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        return self.known
 
     def scan(self, request: ScanRequest) -> ToolRun:
         self.requests.append(request)

@@ -116,9 +116,14 @@ class FakeSourceControl(SourceControl):
         return f"sha256:{hashlib.sha256(repr(chosen).encode()).hexdigest()}"
 
     def history_digest(self, source: Source, base: str | None, sha: str) -> str:
+        roots = (source.path, *source.shared_paths)
+        standing = {
+            (path, content)
+            for path, content in self._tree(sha).items()
+            if "/" not in path or any(root == "." or path.startswith(f"{root}/") for root in roots)
+        }
         made = {(file.path, file.content) for file in self.files_of_commits(source, base, sha)}
-        everything = sorted(made | set(self._tree(sha).items()))
-        return f"sha256:{hashlib.sha256(repr(everything).encode()).hexdigest()}"
+        return f"sha256:{hashlib.sha256(repr(sorted(made - standing)).encode()).hexdigest()}"
 
     def _answer(self) -> None:
         if self.unreachable is not None:

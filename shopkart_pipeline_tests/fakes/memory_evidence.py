@@ -56,7 +56,7 @@ class MemoryEvidenceStore(EvidenceStore):
         for _, record in reversed(self.attempts):
             if record is None or record.reused is not None or not isinstance(record.result, Evidence):
                 continue
-            if (record.service, record.stage, record.input_key) == (service, stage, input_key):
+            if (record.service, record.stage) == (service, stage) and input_key in record.input_keys:
                 return record
         return None
 

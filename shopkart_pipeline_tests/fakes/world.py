@@ -143,7 +143,15 @@ class FakeApplicationBuilder(ApplicationBuilder):
 
     name = "fake"
 
+    def __init__(self) -> None:
+        self.known: Mapping[str, str] | None = None
+        self.calls: list[str] = []
+
+    def inputs(self) -> Mapping[str, str] | None:
+        return self.known
+
     def install(self, service: Service, tree: Path, environment: Path, log: Path, timeout_seconds: float) -> ToolRun:
+        self.calls.append("install")
         environment.mkdir(parents=True, exist_ok=True)
         return ToolRun(Evidence(_TOOL, "installed", {"packages": 3}))
 
@@ -156,6 +164,7 @@ class FakeApplicationBuilder(ApplicationBuilder):
         log: Path,
         timeout_seconds: float,
     ) -> ToolRun:
+        self.calls.append("build")
         application.mkdir(parents=True, exist_ok=True)
         folder = tree / service.source.path
         content = {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*.py"))}
@@ -183,6 +192,7 @@ class World:
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     registry: FakeRegistry = field(default_factory=FakeRegistry)
     builder: FakeBuilder = field(default_factory=FakeBuilder)
+    application_builder: FakeApplicationBuilder = field(default_factory=FakeApplicationBuilder)
     cluster: FakeCluster = field(default_factory=FakeCluster)
     logs: FakeLogs = field(default_factory=FakeLogs)
 
@@ -226,7 +236,7 @@ class World:
             waivers=YamlWaivers(),
             registry=self.registry,
             image_files=FakeImageFiles(),
-            application_builder=FakeApplicationBuilder(),
+            application_builder=self.application_builder,
             image_builders=(self.builder,),
             scanners={kind: (scanner,) for kind, scanner in self.scanners.items()},
             sites={STAGING: site, PRODUCTION: site},
@@ -280,13 +290,23 @@ class World:
         changed = change(self.pipeline.services[service])
         self.pipeline = replace(self.pipeline, services={**self.pipeline.services, service: changed})
 
+    def let_inputs_be_known(self, version: str = "1") -> None:
+        """From now on every tool can tell what its results depend on, so that they may be reused."""
+        for tool in (*self.scanners.values(), self.builder, self.application_builder):
+            tool.known = {"version": version}
+
+    def worked(self) -> int:
+        """How often a tool ran so far."""
+        scans = sum(len(scanner.requests) for scanner in self.scanners.values())
+        return scans + len(self.builder.requests) + len(self.application_builder.calls)
+
     # What the engine does.
 
-    def stage(self, release: Release, stage: str, run_id: str | None = None) -> StageOutcome:
+    def stage(self, release: Release, stage: str, run_id: str | None = None, *, reuse: bool = True) -> StageOutcome:
         """One stage runs, in a run of its own unless one is named."""
         self._runs += 1
         self.clock.advance(0.1)
-        return run_stage(self.platform, release, stage, run_id or f"run-{self._runs}")
+        return run_stage(self.platform, release, stage, run_id or f"run-{self._runs}", reuse=reuse)
 
     def run(self, release: Release, phase: Phase) -> list[StageOutcome]:
         """One run of a phase: stage by stage, until one is refused or does not pass."""

@@ -10,9 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, Severity, StageRecord, Tool
+from shopkart_pipeline.domain.declaration import LeftOut
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, Reuse, Severity, StageRecord, Tool
 from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
-from shopkart_pipeline.domain.verdict import Outcome, Subject, Verdict, evaluate_stage, judge_stages
+from shopkart_pipeline.domain.verdict import (
+    GateResult,
+    Outcome,
+    Subject,
+    Verdict,
+    Waived,
+    evaluate_stage,
+    judge_stages,
+    skipped_lines,
+)
+from shopkart_pipeline.domain.waiver import Waiver
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
 COMMIT = "a" * 40
@@ -291,6 +302,7 @@ def _spoiled(good: StageRecord) -> list[StageRecord | None]:
         None,
         replace(good, commit="b" * 40),
         replace(good, finished_at=NOON - timedelta(days=15)),
+        replace(good, reused=Reuse("earlier", "c" * 40, "run-0", NOON - timedelta(days=15))),
         replace(good, subject_digest="sha256:other"),
         replace(good, result=EvidenceMissing("crashed")),
         *([replace(good, result=failed)] if REQUIRED[good.stage] else []),
@@ -305,3 +317,132 @@ def test_no_set_of_missing_or_failed_evidence_ever_passes(found: Mapping[str, St
     records = {stage: each for stage, each in found.items() if each is not None}
 
     assert (judge_stages(REQUIRED, records, SUBJECT).outcome is Outcome.PASS) == (records == all_passed())
+
+
+# Waivers: somebody answers for a finding, for a while.
+
+MIDNIGHT = datetime(2025, 3, 6, tzinfo=UTC)
+
+
+def a_waiver(**details: Any) -> Waiver:
+    waiver = Waiver("image_scan", "not reachable", "maya@shopkart.example", MIDNIGHT, "backend/waivers.yaml:3", "f1")
+    return replace(waiver, **details)
+
+
+def gated(*findings: Finding, waivers: tuple[Waiver, ...] = (), now: datetime = NOON) -> GateResult:
+    [line] = evaluate_stage(
+        "image_scan", (VULNERABLE,), Evidence(TOOL, "looked", {}, findings), waived=Waived(waivers, now)
+    )
+    return line
+
+
+def test_a_waived_finding_does_not_count_and_is_told() -> None:
+    line = gated(finding(package="jinja2", installed_version="3.1.0"), waivers=(a_waiver(),))
+
+    assert (line.outcome, line.value) == (Outcome.PASS, 0)
+    assert line.reason == (
+        "0 findings of high or worse <= 0 [1 not counted: waived; CVE-1 jinja2 3.1.0 waived by maya@shopkart.example "
+        "until 2025-03-05: not reachable (backend/waivers.yaml:3)]"
+    )
+    assert len(line.waived) == 1
+
+
+def test_an_expired_waiver_opens_the_gate_again_and_is_told() -> None:
+    line = gated(finding(), waivers=(a_waiver(),), now=MIDNIGHT)
+
+    assert (line.outcome, line.value) == (Outcome.FAIL, 1)
+    assert "its waiver has expired: by maya@shopkart.example until 2025-03-05" in line.reason
+
+
+@pytest.mark.parametrize(
+    "waiver",
+    [
+        a_waiver(finding="f2"),
+        a_waiver(stage="dependency_scan"),
+        a_waiver(finding=None, rule="CVE-1"),
+        a_waiver(finding=None, rule="CVE-2", package="jinja2"),
+        a_waiver(finding=None, rule="CVE-1", package="flask"),
+        a_waiver(finding=None, rule="CVE-1", package="jinja2", path="elsewhere.lock"),
+    ],
+)
+def test_a_waiver_of_something_else_changes_nothing(waiver: Waiver) -> None:
+    line = gated(finding(package="jinja2", path="requirements.lock"), waivers=(waiver,))
+
+    assert (line.outcome, line.waived) == (Outcome.FAIL, ())
+
+
+@pytest.mark.parametrize(
+    "waiver",
+    [
+        a_waiver(finding=None, rule="CVE-1", package="jinja2"),
+        a_waiver(finding=None, rule="CVE-1", path="requirements.lock"),
+        a_waiver(finding=None, rule="CVE-1", package="jinja2", path="requirements.lock"),
+    ],
+)
+def test_a_waiver_may_name_its_finding_by_rule_and_place(waiver: Waiver) -> None:
+    assert gated(finding(package="jinja2", path="requirements.lock"), waivers=(waiver,)).outcome is Outcome.PASS
+
+
+def test_a_waiver_is_no_evidence() -> None:
+    [line] = evaluate_stage("image_scan", (VULNERABLE,), EvidenceMissing("crashed"), Waived((a_waiver(),), NOON))
+
+    assert (line.outcome, line.limit) == (Outcome.MISSING, 0)
+
+
+@given(
+    st.lists(st.sampled_from([finding(Severity.HIGH, fingerprint=name) for name in "abc"]), max_size=5),
+    st.lists(st.sampled_from([a_waiver(finding=name) for name in "abc"]), max_size=3),
+    st.booleans(),
+)
+def test_taking_a_waiver_away_never_improves_a_gate(
+    findings: list[Finding], waivers: list[Waiver], expired: bool
+) -> None:
+    now = MIDNIGHT if expired else NOON
+    value = gated(*findings, waivers=tuple(waivers), now=now).value or 0
+    fewer = gated(*findings, waivers=tuple(waivers[1:]), now=now).value or 0
+
+    assert fewer >= value
+    assert not expired or value == len(findings)
+
+
+def test_findings_that_do_not_count_are_counted_apart() -> None:
+    gate = replace(VULNERABLE, rule=FindingsRule(Severity.HIGH, only_new=True, only_fixable=True))
+    findings = (finding(is_new=False), finding(fingerprint="f2"), finding(fingerprint="f3", fixed_in="2"))
+
+    [line] = evaluate_stage("image_scan", (gate,), Evidence(TOOL, "looked", {}, findings))
+
+    assert line.value == 1
+    assert "[1 not counted: production has them already; 1 not counted: no version fixes them]" in line.reason
+
+
+def test_a_rule_may_be_about_findings_of_some_names_alone() -> None:
+    gate = replace(
+        VULNERABLE, rule=FindingsRule(Severity.INFO, only_new=False, rules=("licence:GPL-*", "licence:AGPL-*"))
+    )
+    licences = [
+        finding(Severity.INFO, rule=name) for name in ("licence:MIT", "licence:gpl-3.0-only", "licence:LGPL-2.1")
+    ]
+
+    [line] = evaluate_stage("image_scan", (gate,), Evidence(TOOL, "looked", {}, tuple(licences)))
+
+    assert (line.outcome, line.value) == (Outcome.FAIL, 1)
+
+
+# What the declaration leaves out.
+
+
+def test_what_is_left_out_is_a_line_with_its_reason_and_blocks_nothing() -> None:
+    left_out = (LeftOut("backend", "lint", None, "no code yet"), LeftOut("backend", "unit_tests", "flaky", "legacy"))
+    lines = (*skipped_lines(left_out, None), *skipped_lines(left_out, "unit_tests"))
+
+    assert [line.line for line in lines] == [
+        "lint.evidence: skipped: left out by the declaration: no code yet",
+        "unit_tests.flaky: skipped: left out by the declaration: legacy",
+    ]
+    passed = judge_stages(REQUIRED, all_passed(), SUBJECT).results
+    assert Verdict((*passed, *lines)).outcome is Outcome.PASS
+    assert Verdict((*passed, *lines)).blocking == ()
+
+
+def test_a_verdict_of_nothing_but_skips_is_no_pass() -> None:
+    assert Verdict(skipped_lines((LeftOut("backend", "lint", None, "why"),), None)).outcome is Outcome.MISSING
