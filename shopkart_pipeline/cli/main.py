@@ -25,6 +25,7 @@ _COMMANDS = {
     "plan": "show what would run, for which services, with which gates",
     "releases": "list releases and where they stand",
     "show": "show one release: stages, gates, approvals, rollout",
+    "findings": "show what the tools found, or write it as SARIF",
     "approve": "sign an approval for production",
     "rollback": "bring production back to the release before",
     "incidents": "list incidents, or show one with its postmortem",

@@ -24,9 +24,10 @@ from tempfile import mkdtemp
 from shopkart_pipeline.domain.canonical import digest_of
 from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.domain.evidence import BASE, Evidence, Reuse, StageRecord, keys_of
+from shopkart_pipeline.domain.evidence import BASE, Evidence, EvidenceMissing, Reuse, StageRecord, keys_of
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome, Verdict
+from shopkart_pipeline.ports.evidence_store import StageStart
 from shopkart_pipeline.services.build_artifacts import application_inputs, environment, image_inputs
 from shopkart_pipeline.services.checkout_source import base_commit
 from shopkart_pipeline.services.collect_evidence import scan_inputs
@@ -131,8 +132,38 @@ def earlier(platform: Platform, release: Release, stage: Stage, inputs: Inputs) 
     return record
 
 
-def take_over(platform: Platform, release: Release, stage: Stage, record: StageRecord) -> Reuse | None:
-    """Take over what an earlier attempt left; None where what it made is not there any more."""
+def stand_in(
+    platform: Platform, release: Release, stage: Stage, start: StageStart, former: StageRecord, inputs: Inputs
+) -> StageRecord | None:
+    """The record by which an earlier attempt stands for one that has begun; None where what it made is gone."""
+    taken = _take_over(platform, release, stage, former)
+    if taken is None:
+        return None
+    if inputs.get(BASE) != former.inputs.get(BASE):
+        former = with_note(former, "The commit is the same as its base: what is called new was new to an earlier base.")
+    return replace(
+        former,
+        release_key=release.key,
+        run_id=start.run_id,
+        started_at=start.started_at,
+        finished_at=platform.clock.now(),
+        commit=release.sha,
+        inputs=inputs,
+        reused=taken,
+    )
+
+
+def with_note(record: StageRecord, note: str) -> StageRecord:
+    """The record with one more sentence about it."""
+    match record.result:
+        case Evidence() as evidence:
+            return replace(record, result=replace(evidence, notes=(*evidence.notes, note)))
+        case EvidenceMissing() as missing:
+            return replace(record, result=replace(missing, reason=f"{missing.reason}. {note}"))
+
+
+def _take_over(platform: Platform, release: Release, stage: Stage, record: StageRecord) -> Reuse | None:
+    """Take over what an earlier attempt made, if anything."""
     try:
         there = platform.evidence.release(record.service, record.release_key)
         match stage.kind:

@@ -37,7 +37,7 @@ from shopkart_pipeline.services.judge_release import (
     stages_before,
 )
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.reuse_result import comparison, discard, earlier, inputs_of, take_over
+from shopkart_pipeline.services.reuse_result import comparison, discard, earlier, inputs_of, stand_in, with_note
 from shopkart_pipeline.services.roll_out import roll_out, to_be_ended
 from shopkart_pipeline.services.waivers import end_waivers
 
@@ -79,36 +79,18 @@ def run_stage(
     records = platform.evidence.latest(release.service, release.key)
     inputs = inputs_of(platform, release, stage, image, records)
     former = earlier(platform, release, stage, inputs)
-    record = _taken_over(platform, release, stage, start, former) if reuse and former is not None else None
+    record = stand_in(platform, release, stage, start, former, inputs) if reuse and former is not None else None
     if record is None:
         if not reuse:
             discard(platform, release, stage)
         record = _made(platform, release, stage, start, image, inputs)
     if not reuse and former is not None:
-        record = _with_note(record, comparison(record, former))
+        record = with_note(record, comparison(record, former))
     platform.evidence.finish(record)
     end_waivers(platform, release, record, records)
     outcome = StageOutcome(record, stage_lines(platform, release, record, records))
     announced = outcome.passed and _announce(platform, release, stage, run_id)
     return replace(outcome, phase_passed=announced)
-
-
-def _taken_over(
-    platform: Platform, release: Release, stage: Stage, start: StageStart, former: StageRecord
-) -> StageRecord | None:
-    """The record that says which earlier attempt stands for this one, or None where it can't."""
-    taken = take_over(platform, release, stage, former)
-    if taken is None:
-        return None
-    return replace(
-        former,
-        release_key=release.key,
-        run_id=start.run_id,
-        started_at=start.started_at,
-        finished_at=platform.clock.now(),
-        commit=release.sha,
-        reused=taken,
-    )
 
 
 def _made(
@@ -129,14 +111,6 @@ def _made(
         result=replace(_with_numbers(run.result), reports=reports),
         inputs=inputs,
     )
-
-
-def _with_note(record: StageRecord, note: str) -> StageRecord:
-    match record.result:
-        case Evidence() as evidence:
-            return replace(record, result=replace(evidence, notes=(*evidence.notes, note)))
-        case EvidenceMissing() as missing:
-            return replace(record, result=replace(missing, reason=f"{missing.reason}. {note}"))
 
 
 def _admit(platform: Platform, release: Release, stage: Stage) -> str | None:
