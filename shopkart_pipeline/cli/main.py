@@ -30,6 +30,7 @@ _COMMANDS = {
     "rollback": "bring production back to the release before",
     "incidents": "list incidents, or show one with its postmortem",
     "ledger": "show or verify the ledger",
+    "bench": "measure how fast the pipeline is on this machine, beside peers",
     "test": "run the project's tests",
     "lint": "run the project's linter, type checker and import contracts",
 }

@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from shopkart_pipeline.adapters._files import write_atomically
 from shopkart_pipeline.adapters._process import Background
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.engine.instance_home import prepare_home
-from shopkart_pipeline.engine.warm_client import WarmClient
+from shopkart_pipeline.engine.warm_client import ServerOptions, WarmClient
 from shopkart_pipeline.settings import Settings, variables_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,20 +95,28 @@ def start_platform(stack: Stack) -> None:
     stack.start("cluster", [str(_BIN / "shopkart"), "cluster"])
 
 
-def start_engine(stack: Stack) -> None:
+def start_engine(stack: Stack, options: ServerOptions | None = None) -> None:
     """The warm worker; nothing else opens Dagster's storage before it has."""
     prepare_home(stack.settings.dagster_home)
-    arguments = [
-        *(sys.executable, "-m", "shopkart_pipeline.engine.warm_server_main", str(stack.settings.dagster_home)),
-        f"--watch={stack.settings.declaration}",
-        "--idle-timeout-seconds=0",
-    ]
-    stack.start("engine", arguments)
+    options = replace(options or ServerOptions(), watch=(str(stack.settings.declaration),), idle_timeout_seconds=0)
+    program = [sys.executable, "-m", "shopkart_pipeline.engine.warm_server_main", str(stack.settings.dagster_home)]
+    stack.start("engine", [*program, *options.arguments()])
 
 
-def start_daemon(stack: Stack) -> None:
+def wait_for_engine(stack: Stack, timeout_seconds: float) -> None:
+    """Wait until the warm worker has loaded everything; a client that started one by itself would be a second one."""
+    client, deadline = WarmClient(stack.settings.dagster_home), time.monotonic() + timeout_seconds
+    while not client.is_served():
+        stack.check()
+        if time.monotonic() > deadline:
+            raise ToolUnavailable(f"The engine does not serve after {timeout_seconds:.0f} s.", "See its log.")
+        time.sleep(0.05)
+    client.status()
+
+
+def start_daemon(stack: Stack, workspace: Path = ROOT / "workspace.yaml") -> None:
     """Sensors, schedules and run monitoring."""
-    stack.start("daemon", [str(_BIN / "dagster-daemon"), "run", "-w", str(ROOT / "workspace.yaml")])
+    stack.start("daemon", [str(_BIN / "dagster-daemon"), "run", "-w", str(workspace)])
 
 
 def start_web(stack: Stack, *, with_daemon: bool) -> None:

@@ -15,10 +15,10 @@ from shopkart_pipeline.cli.stack import (
     start_platform,
     start_receiver,
     start_web,
+    wait_for_engine,
     wait_for_port,
 )
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.engine.warm_client import ServerOptions, WarmClient
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.settings import Settings, from_environment, webhook_secrets_of
 
@@ -53,7 +53,7 @@ def _start(stack: Stack, console: Console) -> None:
     start_platform(stack)
     start_engine(stack)
     wait_ready(settings.home, 60, SystemClock())
-    WarmClient(settings.dagster_home).ensure_server(ServerOptions(), 60)
+    wait_for_engine(stack, 60)
     start_receiver(stack)
     start_web(stack, with_daemon=True)
     wait_for_port(stack, settings.receiver_port, 30)

@@ -6,8 +6,8 @@ from pathlib import Path
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.engine.warm_client import WarmClient
 
-DRAIN = "shopkart_pipeline.definitions:drain_inbox"
-"""What the worker is to call; a name, because the engine lies below the definitions."""
+DRAIN = ":drain_inbox"
+"""What the worker is to call, in the module of the definitions that it serves; the engine lies below them."""
 
 
 def ring(dagster_home: Path) -> None:

@@ -22,7 +22,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class Call:
-    """Call a function with the instance, soon: `module:function`."""
+    """Call a function with the instance, soon: `module:function`, or `:function` of the definitions' own module."""
 
     target: str
 

@@ -195,6 +195,8 @@ class WarmServer:
                 return Answer({})
 
     def _call(self, target: str) -> Reply:
+        if target.startswith(":"):
+            target = f"{self._options.definitions_module}{target}"
         if not preload.call_is_allowed(self._options, target):
             return Refusal(f"{target} may not be called.", "Name module:function of the pipeline's own package.")
         if self._watch.has_changed():

@@ -41,6 +41,7 @@ from shopkart_pipeline.cli.stack import (
     start_engine,
     start_platform,
     start_receiver,
+    wait_for_engine,
     wait_for_port,
 )
 from shopkart_pipeline.domain.declaration import Phase
@@ -48,7 +49,6 @@ from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.release import Release, release_key
 from shopkart_pipeline.domain.verdict import Outcome
 from shopkart_pipeline.engine.doorbell import ring
-from shopkart_pipeline.engine.warm_client import ServerOptions, WarmClient
 from shopkart_pipeline.services.approve_release import valid_approvals
 from shopkart_pipeline.services.bootstrap_environment import build_present_version, take_over
 from shopkart_pipeline.services.judge_release import judge_release, phases_before
@@ -152,7 +152,7 @@ class Demo:
                 for name in platform.pipeline.services
             ]
             wait_ready(self._settings.home, 60, platform.clock)
-            WarmClient(self._settings.dagster_home).ensure_server(ServerOptions(), 60)
+            wait_for_engine(self._stack, 60)
             start_receiver(self._stack)
             start_daemon(self._stack)
             for future in built:
