@@ -1,11 +1,13 @@
 """A platform whose tools do nothing and say that all is well.
 
 Each stage starts one process, `true`, in the way in which every tool is started, and tells when it began and ended:
-what lies between two of them is the pipeline's own work. Checkout is the real one; there is no cluster, so nothing
-comes after continuous integration.
+what lies between two of them is the pipeline's own work. The tools tell what their results depend on, so the search for
+a result that could be reused is part of it. Checkout is the real one; there is no cluster, so nothing comes after
+continuous integration.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from shopkart_pipeline.services.accept_release import PHASE_PASSED
 from shopkart_pipeline.services.platform import Platform
 
 _TOOL = Tool("no-op", "1")
+_INPUTS = {"tool": "no-op 1"}
 _MEASURES = {
     "failed": 0.0,
     "tests": 1.0,
@@ -82,6 +85,9 @@ class _NoOpScanner(Scanner):
     def unavailable(self) -> str | None:
         return None
 
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        return _INPUTS
+
     def scan(self, request: ScanRequest) -> ToolRun:
         facts = self._tool.run(request.scratch, request.log)
         return ToolRun(Evidence(_TOOL, "nothing was looked at", _MEASURES, facts=facts))
@@ -92,6 +98,9 @@ class _NoOpApplication(ApplicationBuilder):
 
     def __init__(self, tool: _NoOpTool) -> None:
         self._tool = tool
+
+    def inputs(self) -> Mapping[str, str] | None:
+        return _INPUTS
 
     def install(self, service: Service, tree: Path, environment: Path, log: Path, timeout_seconds: float) -> ToolRun:
         return self._make(environment, log)
@@ -114,6 +123,9 @@ class _NoOpImage(ImageBuilder):
 
     def unavailable(self) -> str | None:
         return None
+
+    def inputs(self, request: ImageRequest) -> Mapping[str, str] | None:
+        return _INPUTS
 
     def build(self, request: ImageRequest) -> BuiltImage:
         request.layout.mkdir(parents=True, exist_ok=True)

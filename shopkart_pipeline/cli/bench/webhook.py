@@ -2,9 +2,9 @@
 
 Included on our side: the receiver (HTTP, HMAC, one fsync), the wake-up, `git fetch` of the pushed commit and its
 export, the decision what is affected, the release and eleven evidence records in the evidence store (two fsyncs each),
-the verdict over everything before each stage, a fork for the run, eleven processes `true`, and all of Dagster's events
-and checks, until the run is a success. Not included: the push itself, and anything that a tool would do. The daemon
-runs beside it with its sensors.
+the search for a result that could be reused and the verdict over everything before each stage, a fork for the run,
+eleven processes `true`, and all of Dagster's events and checks, until the run is a success. Not included: the push
+itself, and anything that a tool would do. The daemon runs beside it with its sensors.
 """
 
 from contextlib import AbstractContextManager, ExitStack
