@@ -4,7 +4,8 @@ The runs are Dagster's own, over a world in memory; the event log is also writte
 endpoints could, because none of that may count.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ from dagster import (
 )
 
 from shopkart_pipeline.defs.build import build_definitions
-from shopkart_pipeline.defs.keys import partitions_name
-from shopkart_pipeline.domain.declaration import StageKind
+from shopkart_pipeline.defs.keys import NO_REUSE_TAG, partitions_name
+from shopkart_pipeline.domain.declaration import LeftOut, StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline_tests.fakes.world import World
@@ -41,7 +42,9 @@ def instance() -> Iterator[DagsterInstance]:
         yield instance
 
 
-def press(world: World, instance: DagsterInstance, release: Release, *stages: str) -> ExecuteInProcessResult:
+def press(
+    world: World, instance: DagsterInstance, release: Release, *stages: str, tags: Mapping[str, str] | None = None
+) -> ExecuteInProcessResult:
     """Materialize these assets of a release, and nothing else."""
     definitions: Definitions = build_definitions(world.platform)
     instance.add_dynamic_partitions(partitions_name("backend"), [release.key])
@@ -51,6 +54,7 @@ def press(world: World, instance: DagsterInstance, release: Release, *stages: st
         partition_key=release.key,
         asset_selection=[AssetKey(["backend", stage]) for stage in stages],
         raise_on_error=False,
+        tags=tags,
     )
 
 
@@ -201,3 +205,52 @@ def test_metadata_says_who_what_and_which_digest(world: World, instance: Dagster
     assert shown["commit"] == release.sha
     assert shown["image"] == world.digest(release)
     assert release.author.name in str(shown["change"])
+
+
+def evaluations(result: ExecuteInProcessResult) -> dict[str, AssetCheckEvaluation]:
+    return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
+
+
+def test_what_the_declaration_leaves_out_is_a_yellow_check_and_stops_nothing(
+    world: World, instance: DagsterInstance
+) -> None:
+    left_out = (
+        LeftOut("backend", "quality", None, "no server yet"),
+        LeftOut("backend", "source", "signed", "keys are handed out this week"),
+    )
+    world.declare("backend", lambda service: replace(service, left_out=left_out))
+
+    result = press(world, instance, world.merge(), "source")
+
+    assert result.success
+    shown = evaluations(result)
+    assert set(shown) == {"evidence", "skipped_quality", "signed"}
+    for name, reason in (("skipped_quality", "no server yet"), ("signed", "keys are handed out this week")):
+        assert (shown[name].passed, shown[name].severity) == (False, AssetCheckSeverity.WARN)
+        assert reason in (shown[name].description or "")
+
+
+def test_a_reused_result_links_to_the_run_that_did_the_work(world: World, instance: DagsterInstance) -> None:
+    world.let_inputs_be_known()
+    release = world.merge()
+    world.stage(release, "source", "run-one")
+    first = world.stage(release, "lint", "run-two")
+    assert first.passed
+
+    result = press(world, instance, release, "lint")
+
+    [event] = result.asset_materializations_for_node("backend__lint")
+    assert event.metadata["reused_from_run"].value == "run-two"
+
+
+def test_a_tag_on_the_run_makes_every_stage_run(world: World, instance: DagsterInstance) -> None:
+    world.let_inputs_be_known()
+    release = world.merge()
+    for stage in ("source", "lint"):
+        world.stage(release, stage)
+
+    result = press(world, instance, release, "lint", tags={NO_REUSE_TAG: "true"})
+
+    [event] = result.asset_materializations_for_node("backend__lint")
+    assert "reused_from_run" not in event.metadata
+    assert "the same as run" in str(event.metadata["notes"].value)
