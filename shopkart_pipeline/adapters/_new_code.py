@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from shopkart_pipeline.adapters._coverage import Coverage
 from shopkart_pipeline.adapters._service_paths import is_below, is_python, is_test_code, roots_of
-from shopkart_pipeline.adapters.cobertura import Coverage
 from shopkart_pipeline.domain.declaration import Source
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import EvidenceMissing

@@ -1,7 +1,7 @@
 """Which files of a repository belong to a service: its own folder and the shared ones."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from shopkart_pipeline.domain.declaration import Source
@@ -34,6 +34,24 @@ def files_of(source: Source, tree: Path, wanted: Callable[[str], bool]) -> Itera
                 file = Path(folder, name)
                 if wanted(name) and file.is_file() and not file.is_symlink():
                     yield file.relative_to(tree).as_posix()
+
+
+def find_place(name: str, folders: Iterable[str], tree: Path) -> str | None:
+    """A file as a tool names it, as path of the repository; None where it leads to no file in there, whatever it is.
+
+    Args:
+        name: absolute, or relative to one of the folders.
+        folders: relative to `tree`, or absolute; tried one after the other.
+        tree: root of the repository.
+    """
+    root = os.path.realpath(tree)
+    if "\0" in name:
+        return None
+    for folder in folders:
+        place = os.path.realpath(os.path.join(root, folder, name))
+        if place.startswith(root + os.sep) and os.path.isfile(place):
+            return Path(place).relative_to(root).as_posix()
+    return None
 
 
 def is_python(name: str) -> bool:

@@ -5,31 +5,14 @@ by trying its `<source>` folders, the folder that the tests ran in and the root;
 apart.
 """
 
-import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from defusedxml import DefusedXmlException, ElementTree
 
-
-@dataclass(frozen=True)
-class Coverage:
-    """Which lines could be run, and which were."""
-
-    lines: Mapping[str, Mapping[int, bool]]
-    """By path, relative to the root of the repository: line number to whether a test ran it."""
-    strange: tuple[str, ...] = ()
-    """Files in the report that are not in the repository."""
-
-    @property
-    def coverable(self) -> int:
-        return sum(len(lines) for lines in self.lines.values())
-
-    @property
-    def covered(self) -> int:
-        return sum(sum(lines.values()) for lines in self.lines.values())
+from shopkart_pipeline.adapters._coverage import Coverage
+from shopkart_pipeline.adapters._service_paths import find_place
 
 
 def parse(report: bytes, tree: Path, folder: str) -> Coverage:
@@ -54,7 +37,7 @@ def parse(report: bytes, tree: Path, folder: str) -> Coverage:
     strange: list[str] = []
     for element in root.iter("class"):
         name = element.get("filename", "")
-        path = _path(name, folders, tree)
+        path = find_place(name, folders, tree)
         if path is None:
             strange.append(name)
             continue
@@ -68,12 +51,3 @@ def _lines(element: Element) -> Iterator[tuple[int, bool]]:
     # Lines of methods are listed twice, below the method and below the class.
     for line in element.iterfind("lines/line"):
         yield int(line.get("number", "")), int(line.get("hits", "")) > 0
-
-
-def _path(name: str, folders: list[str], tree: Path) -> str | None:
-    root = os.path.realpath(tree)
-    for folder in folders:
-        place = os.path.realpath(os.path.join(root, folder, name))
-        if place.startswith(root + os.sep) and os.path.isfile(place):
-            return Path(place).relative_to(root).as_posix()
-    return None

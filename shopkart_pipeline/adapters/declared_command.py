@@ -6,24 +6,23 @@ a second run starts clean, and an environment with nothing of the pipeline in it
 request's variables. `{python}` in it is the interpreter of the service's environment.
 
 What it leaves behind is read from the reports that the stage declares (`_command_reports`). Reports that lie in the
-repository are taken away first: only what this run wrote counts.
+repository are taken away first: only what this run wrote counts. Where tests failed and the stage declares `retries`,
+the whole command is run again in a fresh copy; all runs share the time that the stage has.
 """
 
-import shutil
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from shopkart_pipeline.adapters._command_reports import read_reports
-from shopkart_pipeline.adapters._process import Command, Completed, find_executable, run
-from shopkart_pipeline.adapters._service_paths import roots_of
+from shopkart_pipeline.adapters._attempt import Attempt, look
+from shopkart_pipeline.adapters._command_reports import merged_tests, raw_reports, read_reports
+from shopkart_pipeline.adapters._process import Command, find_executable, run
+from shopkart_pipeline.adapters._service_copy import copy_service
 from shopkart_pipeline.adapters._tool_identity import identity_of
-from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Tool, ToolRun
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 from shopkart_pipeline.ports.scm import SourceControl
-
-_REPORT_BYTES = 64 * 1024 * 1024
-_SECRET_NAMES = ("PASSWORD", "TOKEN", "SECRET", "KEY")
 
 
 class DeclaredCommand(Scanner):
@@ -55,18 +54,59 @@ class DeclaredCommand(Scanner):
         arguments = _arguments(request)
         if isinstance(arguments, EvidenceMissing):
             return ToolRun(EvidenceMissing(arguments.reason, tool))
-        work = _copy(request)
-        with tempfile.TemporaryDirectory(prefix="shopkart-", ignore_cleanup_errors=True) as temporary:
-            done = _execute(arguments, work, Path(temporary), request)
-        if isinstance(done, EvidenceMissing):
-            return ToolRun(EvidenceMissing(done.reason, tool))
-        raw = _reports(request, work)
-        said = read_reports(raw, done, request, self._scm)
+        runner = _Runner(arguments, request)
+        try:
+            attempts = runner.attempts()
+            said = read_reports(attempts, request, self._scm, runner.on_base)
+        except OSError as error:
+            reason = f"the command can't be started: {error.strerror}: {error.filename}"
+            return ToolRun(EvidenceMissing(reason, tool))
+        raw = raw_reports(attempts)
         if isinstance(said, EvidenceMissing):
-            return ToolRun(EvidenceMissing(said.reason, tool), tuple(raw.values()))
+            return ToolRun(EvidenceMissing(said.reason, tool), raw)
         summary = "; ".join(said.summary) or "the command succeeded"
         evidence = Evidence(tool, summary, said.measures, tuple(said.findings), notes=tuple(said.notes))
-        return ToolRun(evidence, tuple(raw.values()))
+        return ToolRun(evidence, (*raw, *said.raw))
+
+
+class _Runner:
+    """Runs the command, each time in a copy of its own, within the time that the stage has."""
+
+    def __init__(self, arguments: Sequence[str], request: ScanRequest) -> None:
+        self._arguments, self._request = arguments, request
+        self._ends_at = time.monotonic() + request.stage.timeout_seconds
+
+    def attempts(self) -> list[Attempt]:
+        """The command, and once more as long as tests have only failed and attempts are left."""
+        request, attempts = self._request, list[Attempt]()
+        while not attempts or self._goes_on(attempts):
+            number = len(attempts) + 1
+            attempts.append(self._run(number, request.tree, f"work-{number}"))
+        return attempts
+
+    def _goes_on(self, attempts: Sequence[Attempt]) -> bool:
+        """Whether another attempt may still show that a failed test is flaky."""
+        is_over = len(attempts) > self._request.stage.retries or time.monotonic() >= self._ends_at
+        if is_over or attempts[0].problem or attempts[-1].done.cancelled:
+            return False
+        return any(case.outcome.is_failure for case in merged_tests(attempts, self._request))
+
+    def on_base(self) -> Attempt:
+        """The command on the base of the release, which has to be there."""
+        if self._request.base_tree is None:
+            raise ValueError("there is no base")
+        return self._run(1, self._request.base_tree, "base")
+
+    def _run(self, number: int, tree: Path, name: str) -> Attempt:
+        request, stage = self._request, self._request.stage
+        old = [path for path in (stage.junit, stage.coverage, stage.sarif, stage.checkstyle) if path]
+        work = copy_service(request.service.source, tree, request.scratch.resolve() / name, without=old)
+        left_seconds = max(0.01, self._ends_at - time.monotonic())
+        with tempfile.TemporaryDirectory(prefix="shopkart-", ignore_cleanup_errors=True) as temporary:
+            variables = _variables(request, Path(temporary))
+            folder = work / request.service.source.path
+            done = run(Command(self._arguments, folder, left_seconds, variables=variables, log=request.log))
+        return look(number, done, request, work)
 
 
 def _tool(request: ScanRequest) -> Tool:
@@ -92,25 +132,9 @@ def _arguments(request: ScanRequest) -> list[str] | EvidenceMissing:
     return [word.replace("{python}", python) for word in request.stage.command]
 
 
-def _copy(request: ScanRequest) -> Path:
-    """A copy of the service's folders and of the files in the repository's root, without old reports."""
-    work = request.scratch.resolve() / "work"
-    work.mkdir(parents=True)
-    source = request.service.source
-    for root in roots_of(source, request.tree):
-        shutil.copytree(request.tree / root, work / root, symlinks=True, dirs_exist_ok=True)
-    for file in request.tree.iterdir():
-        if file.is_file() and not (work / file.name).exists():
-            shutil.copy2(file, work / file.name, follow_symlinks=False)
-    for report in (request.stage.junit, request.stage.coverage, request.stage.sarif):
-        if report:
-            (work / source.path / report).unlink(missing_ok=True)
-    return work
-
-
-def _execute(arguments: list[str], work: Path, temporary: Path, request: ScanRequest) -> Completed | EvidenceMissing:
+def _variables(request: ScanRequest, temporary: Path) -> dict[str, str]:
     release = request.release
-    variables = {
+    return {
         "CI": "true",
         "HOME": str(temporary),
         "TMPDIR": str(temporary),
@@ -123,35 +147,3 @@ def _execute(arguments: list[str], work: Path, temporary: Path, request: ScanReq
         "SHOPKART_URL": request.url or "",
         **request.variables,
     }
-    folder = work / request.service.source.path
-    try:
-        return run(Command(arguments, folder, request.stage.timeout_seconds, variables=variables, log=request.log))
-    except OSError as error:
-        return EvidenceMissing(f"the command can't be started: {error.strerror}: {error.filename}")
-
-
-def _reports(request: ScanRequest, work: Path) -> dict[str, RawReport]:
-    """The reports that this run wrote, without the place of the copy and without secrets, by name."""
-    stage = request.stage
-    kinds = (
-        ("junit.xml", "application/xml", stage.junit),
-        ("coverage.xml", "application/xml", stage.coverage),
-        ("results.sarif", "application/sarif+json", stage.sarif),
-    )
-    reports: dict[str, RawReport] = {}
-    for name, media_type, path in kinds:
-        file = work / request.service.source.path / path if path else None
-        if file is not None and file.is_file() and not file.is_symlink() and file.stat().st_size <= _REPORT_BYTES:
-            reports[name] = RawReport(name, media_type, _cleaned(file.read_bytes(), request, work))
-    return reports
-
-
-def _cleaned(content: bytes, request: ScanRequest, work: Path) -> bytes:
-    place = f"{work}/"
-    for text in (f"file://{place}", place, place.replace("/", ".")):
-        content = content.replace(text.encode(), b"")
-    content = content.replace(str(work).encode(), b".")
-    for name, value in request.variables.items():
-        if len(value) >= 4 and any(word in name.upper() for word in _SECRET_NAMES):
-            content = content.replace(value.encode(), b"***")
-    return content

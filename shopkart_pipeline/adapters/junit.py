@@ -1,26 +1,40 @@
-"""JUnit XML as pytest and most other test runners write it.
+"""JUnit XML as pytest, surefire, jest-junit, mocha, gotestsum, CTest, GoogleTest and Node's own runner write it.
 
-A test that is named twice counts twice (pytest names one again whose teardown failed). A suite that says it ran more
-tests than the report holds was cut off, and is not read.
+There is no standard, so what differs is read with care. A test that is named twice counts twice (pytest names one again
+whose teardown failed). A suite that says it ran more tests than the report holds was cut off, and is not read; skipped
+ones may be announced and left out (mocha). A test that was not run for want of its program is an error and not a skip
+(CTest), one that is switched off is a skip though nothing below it says so (CTest, GoogleTest), and one that its runner
+repeated by itself until it passed is flaky (surefire's `flakyFailure` and `flakyError`).
 """
 
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from xml.etree.ElementTree import Element
 
 from defusedxml import DefusedXmlException, ElementTree
 
 _PLACE = re.compile(r"^([^\s:]+\.\w+):(\d+): ", re.MULTILINE)
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
+NODE_CLASS = "test"
+"""What Node's own runner calls the class of every test."""
+_SWITCHED_OFF = frozenset({"disabled", "notrun"})
 
 
 class Outcome(StrEnum):
-    """How a test ended. `ERROR` is a test that could not be run or cleaned up after."""
+    """How a test ended. `ERROR` is a test that could not be run or cleaned up after; `FLAKY` failed and passed."""
 
     PASSED = "passed"
+    FLAKY = "flaky"
     FAILED = "failed"
     ERROR = "error"
     SKIPPED = "skipped"
+
+    @property
+    def is_failure(self) -> bool:
+        return self in (Outcome.FAILED, Outcome.ERROR)
 
 
 @dataclass(frozen=True)
@@ -30,14 +44,32 @@ class TestCase:
     __test__ = False
 
     name: str
-    """`class::name`."""
+    """`class::name`; for Node's own runner, which gives every test the same class, `suite::suite::name`."""
     outcome: Outcome
     duration_seconds: float
     message: str = ""
-    """First line of what went wrong."""
+    """First line of what went wrong; how it went where it is flaky."""
     file: str | None = None
-    """As the runner names it, mostly relative to the folder that it ran in."""
+    """Where it went wrong, else where the runner says that it stands; mostly relative to the folder that it ran in."""
     line: int | None = None
+    class_name: str = ""
+    own_file: str | None = None
+    """Where the runner says that it stands, however it went."""
+
+
+@dataclass(frozen=True)
+class _Suite:
+    """What the suites around a test say."""
+
+    names: tuple[str, ...] = ()
+    file: str | None = None
+
+    def inside(self, element: Element) -> "_Suite":
+        name = element.get("name")
+        is_suite = element.tag == "testsuite" and name
+        return replace(
+            self, names=(*self.names, name) if is_suite and name else self.names, file=element.get("file") or self.file
+        )
 
 
 def parse(report: bytes) -> tuple[TestCase, ...]:
@@ -52,33 +84,90 @@ def parse(report: bytes) -> tuple[TestCase, ...]:
         raise ValueError(f"not readable as XML: {error!r}") from error
     if root.tag not in ("testsuites", "testsuite"):
         raise ValueError(f"not JUnit XML, but <{root.tag[:60]}>")
-    cases = tuple(_case(element) for element in root.iter("testcase"))
-    claimed = sum(int(suite.get("tests", "0")) for suite in root.iter("testsuite") if suite.find("testsuite") is None)
-    if claimed > len(cases):
-        raise ValueError(f"{claimed} tests are announced, but only {len(cases)} reported")
+    cases = tuple(_case(element, suite) for element, suite in _elements(root))
+    _check_whole(root, cases)
     return cases
 
 
-def _case(element: Element) -> TestCase:
-    outcome, problem = Outcome.PASSED, None
-    for tag, meaning in (("error", Outcome.ERROR), ("failure", Outcome.FAILED), ("skipped", Outcome.SKIPPED)):
-        problem = element.find(tag)
-        if problem is not None:
-            outcome = meaning
-            break
+def _elements(root: Element) -> Iterator[tuple[Element, _Suite]]:
+    """The tests in their order, with what is said around them."""
+    pending = [(root, _Suite())]
+    while pending:
+        element, suite = pending.pop()
+        if element.tag == "testcase":
+            yield element, suite
+        else:
+            inner = suite.inside(element)
+            pending += [(child, inner) for child in reversed(element) if child.tag in ("testsuite", "testcase")]
+
+
+def _check_whole(root: Element, cases: tuple[TestCase, ...]) -> None:
+    leaves = [suite for suite in root.iter("testsuite") if suite.find("testsuite") is None]
+    announced = sum(_count(suite, "tests") for suite in leaves)
+    skips = max(_count(root, "skipped"), sum(_count(suite, "skipped") for suite in leaves))
+    left_out = max(0, skips - sum(case.outcome is Outcome.SKIPPED for case in cases))
+    if announced > len(cases) + left_out:
+        raise ValueError(f"{announced} tests are announced, but only {len(cases)} reported")
+
+
+def _count(element: Element, name: str) -> int:
+    return int(element.get(name) or 0)
+
+
+def _case(element: Element, suite: _Suite) -> TestCase:
+    outcome, problem = _outcome(element)
     details = (problem.text or "") if problem is not None else ""
     said = ((problem.get("message") or details).strip() if problem is not None else "").partition("\n")[0]
-    file, line = element.get("file"), _number(element.get("line"))
-    if outcome in (Outcome.FAILED, Outcome.ERROR) and (places := _PLACE.findall(details)):
+    own_file = element.get("file") or suite.file
+    file, line = own_file, _number(element.get("line"))
+    if outcome.is_failure and (places := _PLACE.findall(details)):
         file, line = places[-1][0], int(places[-1][1])
+    class_name, name = element.get("classname") or "", element.get("name")
+    around = suite.names if class_name == NODE_CLASS and suite.names else (class_name,)
     return TestCase(
-        name="::".join(part for part in (element.get("classname"), element.get("name")) if part) or "unnamed",
+        name="::".join(part for part in (*around, name) if part) or "unnamed",
         outcome=outcome,
-        duration_seconds=float((element.get("time") or "0").replace(",", "")),
-        message=said,
+        duration_seconds=_seconds(element.get("time")),
+        message=_repeated(element) if outcome is Outcome.FLAKY else said,
         file=file,
         line=line,
+        class_name=class_name,
+        own_file=own_file,
     )
+
+
+def _outcome(element: Element) -> tuple[Outcome, Element | None]:
+    for tag, outcome in (("error", Outcome.ERROR), ("failure", Outcome.FAILED), ("skipped", Outcome.SKIPPED)):
+        problem = element.find(tag)
+        if problem is not None:
+            return (Outcome.ERROR if _could_not_run(element, problem) else outcome), problem
+    if element.find("flakyFailure") is not None or element.find("flakyError") is not None:
+        return Outcome.FLAKY, None
+    off = element.get("status") in _SWITCHED_OFF or element.get("result") == "suppressed"
+    return (Outcome.SKIPPED if off else Outcome.PASSED), None
+
+
+def _could_not_run(element: Element, problem: Element) -> bool:
+    """CTest calls "skipped" what it can't find, too, and counts it as failed; what it skips is marked `SKIP_…`."""
+    said = problem.get("message") or ""
+    return problem.tag == "skipped" and element.get("status") == "notrun" and not said.startswith("SKIP_")
+
+
+def _repeated(element: Element) -> str:
+    failures = len(element.findall("flakyFailure")) + len(element.findall("flakyError"))
+    return f"passed on attempt {failures + 1} of its runner"
+
+
+def _seconds(text: str | None) -> float:
+    """A duration, with a comma for thousands or, in some languages, for decimals; 0 where it is no number."""
+    plain = (text or "").strip()
+    if plain.rfind(",") > plain.rfind(".") and not _THOUSANDS.fullmatch(plain):
+        plain = plain.replace(".", "").replace(",", ".")
+    try:
+        seconds = float(plain.replace(",", ""))
+    except ValueError:
+        return 0.0
+    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
 
 
 def _number(text: str | None) -> int | None:

@@ -9,6 +9,11 @@ from shopkart_pipeline.domain.declaration import Service, Stage
 from shopkart_pipeline.domain.evidence import ToolRun
 from shopkart_pipeline.domain.release import Release
 
+TEST_LIST = "tests.json"
+"""Raw report with the names of all tests that a stage reported, and how they ended."""
+EARLIER_TESTS = f"earlier-release/{TEST_LIST}"
+"""Among the reports of a request: the list that this stage left for the release that tests are compared with."""
+
 
 @dataclass(frozen=True)
 class ScanRequest:

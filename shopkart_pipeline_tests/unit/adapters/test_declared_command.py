@@ -1,16 +1,15 @@
 """Declared commands: what they get, what they may not touch, and when they leave evidence."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
-from shopkart_pipeline.domain.declaration import Stage, StageKind
+from shopkart_pipeline.domain.declaration import StageKind
 from shopkart_pipeline.domain.evidence import Severity
 from shopkart_pipeline.ports.scanner import ScanRequest
+from shopkart_pipeline_tests.declared_commands import HERE, request, scanner, stage, writing
 from shopkart_pipeline_tests.fakes.fake_scm import FakeSourceControl
 from shopkart_pipeline_tests.scan_requests import (
     SAMPLES,
@@ -22,28 +21,8 @@ from shopkart_pipeline_tests.scan_requests import (
     reason_of,
 )
 
-HERE = Path(sys.prefix)
 PASSED = (SAMPLES / "pytest/passed.xml").read_text()
 FAILED = (SAMPLES / "pytest/failures.xml").read_text()
-
-
-def stage(code: str, timeout_seconds: float = 30.0, **details: Any) -> Stage:
-    """A stage that runs Python code in the service's folder."""
-    return a_stage(StageKind.UNIT_TESTS, timeout_seconds, command=("{python}", "-c", code), **details)
-
-
-def writing(report: str, content: str, exit_code: int = 0, **details: Any) -> Stage:
-    """A stage whose command writes one report."""
-    code = f"import sys; open({report!r}, 'w').write({content!r}); sys.exit({exit_code})"
-    return stage(code, **details)
-
-
-def request(folder: Path, declared: Stage, files: dict[str, str] | None = None, **details: Any) -> ScanRequest:
-    return a_request(folder, files or {"backend/a.py": "x = 1\n"}, stage=declared, environment=HERE, **details)
-
-
-def scanner() -> DeclaredCommand:
-    return DeclaredCommand(FakeSourceControl())
 
 
 def test_passed_tests_are_measured(tmp_path: Path) -> None:
@@ -52,7 +31,8 @@ def test_passed_tests_are_measured(tmp_path: Path) -> None:
     evidence = evidence_of(run)
     assert evidence.measures["tests"] == evidence.measures["passed"] == 1
     assert evidence.measures["failed"] == evidence.measures["errors"] == 0
-    assert [report.name for report in run.raw] == ["junit.xml"]
+    assert evidence.measures["flaky"] == evidence.measures["vanished"] == 0
+    assert [report.name for report in run.raw] == ["junit.xml", "tests.json"]
 
 
 def test_failed_tests_are_findings_with_their_place(tmp_path: Path) -> None:
@@ -241,7 +221,7 @@ def test_no_new_line_is_covered_and_noted(tmp_path: Path) -> None:
     evidence = evidence_of(command.scan(asked))
 
     assert (evidence.measures["new_coverage_percent"], evidence.measures["new_lines"]) == (100, 0)
-    assert "nothing new to cover" in evidence.notes[0]
+    assert "nothing new to cover" in " ".join(evidence.notes)
 
 
 def test_new_code_that_no_test_imports_is_not_covered(tmp_path: Path) -> None:
@@ -252,7 +232,7 @@ def test_new_code_that_no_test_imports_is_not_covered(tmp_path: Path) -> None:
     evidence = evidence_of(command.scan(asked))
 
     assert (evidence.measures["new_coverage_percent"], evidence.measures["new_lines"]) == (0, 3)
-    assert "backend/forgotten.py" in evidence.notes[0]
+    assert "backend/forgotten.py" in " ".join(evidence.notes)
 
 
 def test_shared_code_that_the_report_does_not_know_is_left_to_its_own_tests(tmp_path: Path) -> None:
@@ -269,7 +249,7 @@ def test_failed_tests_are_shown_even_without_coverage(tmp_path: Path) -> None:
 
     assert evidence.measures["failed"] == 6
     assert "line_coverage_percent" not in evidence.measures
-    assert "Coverage is unknown" in evidence.notes[0]
+    assert "Coverage is unknown" in " ".join(evidence.notes)
 
 
 def test_passed_tests_without_the_declared_coverage_are_no_evidence(tmp_path: Path) -> None:

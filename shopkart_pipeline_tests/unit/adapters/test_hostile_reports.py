@@ -8,7 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shopkart_pipeline.adapters import _ruff_check, cobertura, gitleaks, hadolint, junit, sarif
+from shopkart_pipeline.adapters import (
+    _ruff_check,
+    _test_list,
+    checkstyle,
+    cobertura,
+    gitleaks,
+    hadolint,
+    junit,
+    lcov,
+    sarif,
+)
 from shopkart_pipeline_tests.hostile_reports import DOCUMENTS, mutated_json, mutated_text
 from shopkart_pipeline_tests.scan_requests import SAMPLES
 
@@ -19,12 +29,16 @@ JSON: dict[str, tuple[Parser, str]] = {
     "hadolint": (hadolint.parse, "hadolint/violations.json"),
     "sarif": (sarif.parse, "sarif/ruff.sarif"),
     "gitleaks": (gitleaks.parse, "gitleaks/leaks.json"),
+    "list of tests": (_test_list.read, "junit/tests.json"),
 }
-XML: dict[str, tuple[Parser, str]] = {
+TEXT: dict[str, tuple[Parser, str]] = {
     "junit": (junit.parse, "pytest/failures.xml"),
+    "surefire": (junit.parse, "junit/surefire.xml"),
+    "checkstyle": (checkstyle.parse, "checkstyle/eslint.xml"),
+    "lcov": (lambda report: lcov.parse(report, NOWHERE, "backend"), "coverage/coverage_py.info"),
     "cobertura": (lambda report: cobertura.parse(report, NOWHERE, "backend"), "coverage/cobertura.xml"),
 }
-PARSERS = JSON | XML
+PARSERS = JSON | TEXT
 
 
 def read_or_refuse(parse: Parser, report: bytes) -> None:
