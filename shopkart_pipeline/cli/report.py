@@ -1,14 +1,16 @@
 """A release as data for people and programs: read from evidence, ledger and incidents alone, no Dagster needed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shopkart_pipeline.domain.declaration import Phase, Stage
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord
+from shopkart_pipeline.domain.flaky_test import FlakyTest
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
 from shopkart_pipeline.services.approve_release import APPROVE
+from shopkart_pipeline.services.flaky_tests import flaky_tests
 from shopkart_pipeline.services.judge_release import image_digest, stage_lines, stages_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import BOOTSTRAP
@@ -23,7 +25,11 @@ def release_report(platform: Platform, release: Release) -> dict[str, Any]:
     service = platform.service(release.service)
     records = platform.evidence.latest(release.service, release.key)
     running = {start.stage: start for start in platform.evidence.running(release.service, release.key)}
-    stages = [_stage(platform, release, stage, records, running) for stage in service.stages]
+    flaky = flaky_tests(platform, release.service)
+    stages = [
+        _stage(platform, release, stage, records, running) | _flaky(flaky.get(stage.name, ()))
+        for stage in service.stages
+    ]
     return {
         "service": release.service,
         "release": release.key,
@@ -124,6 +130,12 @@ def _reused(record: StageRecord) -> dict[str, str] | None:
         "run_id": record.reused.run_id,
         "produced_at": record.reused.produced_at.isoformat(),
     }
+
+
+def _flaky(tests: Sequence[FlakyTest]) -> dict[str, Any]:
+    """How often tests of a stage were flaky over the latest releases; nothing where none was."""
+    shown = [{"test": test.name, "releases": test.releases, "of_releases": test.of_releases} for test in tests]
+    return {"flaky_tests": shown} if shown else {}
 
 
 def _tool(record: StageRecord) -> str | None:

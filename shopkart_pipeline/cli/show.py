@@ -11,6 +11,9 @@ from shopkart_pipeline.cli.arguments import add_release, find_release, open_plat
 from shopkart_pipeline.cli.report import release_report
 from shopkart_pipeline.cli.words import MARKS, STYLES
 
+_FLAKY_TESTS = 10
+"""The worst of them are shown; the JSON has them all."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_release(parser)
@@ -56,6 +59,9 @@ def _print_stage(console: Console, stage: dict[str, Any]) -> None:
         console.print(f"      [dim]reused from {reused['release']} (run {reused['run_id'][:8]}): the same inputs[/]")
     for note in stage.get("notes", []):
         console.print(f"      [dim]{escape(note)}[/]")
+    for test in stage.get("flaky_tests", [])[:_FLAKY_TESTS]:
+        often = f"flaky in {test['releases']} of the last {test['of_releases']} releases"
+        console.print(f"      [yellow]{escape(test['test'])}: {often}[/]")
     if stage.get("tool"):
         console.print(f"      [dim]by {escape(stage['tool'])}[/]")
 

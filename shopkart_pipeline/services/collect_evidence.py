@@ -12,9 +12,11 @@ from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKin
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.workload import ServiceStatus
-from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
+from shopkart_pipeline.ports.scanner import EARLIER_TESTS, Scanner, ScanRequest
 from shopkart_pipeline.services.build_artifacts import environment
 from shopkart_pipeline.services.checkout_source import base_commit, base_tree, tree
+from shopkart_pipeline.services.earlier_tests import earlier_tests
+from shopkart_pipeline.services.flaky_tests import with_history
 from shopkart_pipeline.services.judge_release import stages_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current
@@ -59,7 +61,8 @@ def scan_inputs(platform: Platform, release: Release, stage: Stage, image: str |
 
 def _scan(platform: Platform, release: Release, stage: Stage, image: str | None, scanner: Scanner) -> ToolRun:
     with platform.workspace.scratch() as scratch:
-        return scanner.scan(_request(platform, release, stage, image, scratch))
+        run = scanner.scan(_request(platform, release, stage, image, scratch))
+    return with_history(platform, release, stage, run)
 
 
 def _stranger_in_staging(platform: Platform, release: Release, image: str | None) -> str | None:
@@ -147,7 +150,7 @@ def _running_application(platform: Platform, release: Release) -> Path | None:
 
 
 def _reports(platform: Platform, release: Release, stage: Stage, scratch: Path) -> Mapping[str, Path]:
-    """Raw reports of the stages before, written out for tools that build on them."""
+    """Raw reports of the stages before, written out for tools that build on them, and an earlier list of tests."""
     service = platform.service(release.service)
     records = platform.evidence.latest(release.service, release.key)
     found: dict[str, Path] = {}
@@ -160,4 +163,7 @@ def _reports(platform: Platform, release: Release, stage: Stage, scratch: Path) 
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(platform.evidence.get_report(report.digest))
             found[f"{name}/{path.name}"] = path
+    if stage.junit and (tests := earlier_tests(platform, release, stage)) is not None:
+        found[EARLIER_TESTS] = scratch / "earlier-tests.json"
+        found[EARLIER_TESTS].write_bytes(tests)
     return found

@@ -23,6 +23,8 @@ def test_the_shipped_gates_are_these(tmp_path: Path) -> None:
         "lint.new_violations": "new_violations <= 0",
         "unit_tests.failed": "failed <= 0",
         "unit_tests.tests": "tests >= 1",
+        "unit_tests.flaky": "flaky <= 3",
+        "unit_tests.vanished": "findings of high or worse by vanished-test <= 0",
         "quality.new_violations": "new_violations <= 0",
         "quality.new_coverage_percent": "new_coverage_percent >= 80 (exempt while new_lines < 20)",
         "quality.new_duplicated_lines_percent": "new_duplicated_lines_percent <= 3 (exempt while new_lines < 20)",
@@ -33,8 +35,10 @@ def test_the_shipped_gates_are_these(tmp_path: Path) -> None:
         "staging.released": "released >= 1",
         "integration_tests.failed": "failed <= 0",
         "integration_tests.tests": "tests >= 1",
+        "integration_tests.flaky": "flaky <= 3",
         "acceptance_tests.failed": "failed <= 0",
         "acceptance_tests.tests": "tests >= 1",
+        "acceptance_tests.flaky": "flaky <= 3",
         "production.released": "released >= 1",
     }
     assert all(gate.description for gate in gates)
