@@ -1,4 +1,4 @@
-"""What an installer of Python packages leaves in a folder: which packages, how much, and what must go.
+"""What installers of packages leave in a folder: which packages, how much, and what must go.
 
 Installers write down where a package came from, when and by which interpreter. None of that belongs into an image:
 it would differ between two builds of one commit and tell about the machine that built it.
@@ -25,6 +25,16 @@ def packages_of(folder: Path) -> list[str]:
         fields = HeaderParser().parsestr(metadata.read_text(encoding="utf-8", errors="replace"), headersonly=True)
         found.add(f"{fields['Name']}=={fields['Version']}")
     return sorted(found, key=str.lower)
+
+
+def node_manifests(folder: Path) -> Iterator[Path]:
+    """`package.json` of every package that lies in a `node_modules` below `folder`; links are not followed."""
+    for manifest in folder.rglob("package.json"):
+        holder = manifest.parent.parent
+        if holder.name.startswith("@"):
+            holder = holder.parent
+        if holder.name == "node_modules" and manifest.is_file() and not manifest.is_symlink():
+            yield manifest
 
 
 def size_of(folder: Path) -> tuple[int, int]:

@@ -6,27 +6,15 @@ judged as a whole, not for the machine that happens to judge it.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from shopkart_pipeline.adapters._packages import Package
+
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _OPTION = re.compile(r"\s--?[a-z].*$")
 _HARMLESS_OPTIONS = ("--index-url", "--extra-index-url", "--find-links", "--no-index", "--only-binary", "--no-binary")
-
-
-@dataclass(frozen=True)
-class Package:
-    """One installed package."""
-
-    name: str
-    """Normalised as PyPI does."""
-    version: str
-    line: int | None = None
-    """Where the lock names it, from 1."""
-    conditional: bool = False
-    """Only some platforms install it."""
 
 
 def parse_lock(text: str) -> tuple[Package, ...]:

@@ -1,11 +1,10 @@
 """Packages inside an image compared with the advisory snapshot of the repository, and the image's own configuration.
 
-The layers are unpacked and searched for installed Python packages; packages of an operating system are counted, and the
-notes say that the snapshot can't judge them. An image in which no package is found was not looked at.
+The layers are unpacked and searched for installed packages of Python and npm; packages of an operating system are
+counted, and the notes say what the snapshot can't judge. An image in which no package is found was not looked at.
 
 An image that runs as root is a finding (medium), and so is a variable that looks like a credential (high); its value is
-told nowhere. Option of the stage: `advisories`, the snapshot's folder relative to the repository's root (default
-`advisories`).
+told nowhere. Options of the stage: `advisories` and `maximum_age_days` (`_snapshot`).
 
 Measures: `vulnerabilities`, `new_vulnerabilities`, `packages`, `system_packages`, `advisories`, `snapshot_age_days`.
 """
@@ -16,18 +15,27 @@ from email.parser import HeaderParser
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
+from pydantic import BaseModel, ValidationError
 
 from shopkart_pipeline.adapters import _oci
 from shopkart_pipeline.adapters._advisories import vulnerabilities
-from shopkart_pipeline.adapters._dependency_data import (
-    advisory_inputs,
-    known_vulnerabilities,
-    read_snapshot,
-    snapshot_tool,
-)
-from shopkart_pipeline.adapters._locked_packages import Package
+from shopkart_pipeline.adapters._dependency_data import known_vulnerabilities
+from shopkart_pipeline.adapters._installed_files import node_manifests
 from shopkart_pipeline.adapters._oci_documents import RunDocument
-from shopkart_pipeline.adapters._vulnerability_evidence import findings_of, snapshot_measures, snapshot_notes
+from shopkart_pipeline.adapters._packages import Ecosystem, Package
+from shopkart_pipeline.adapters._semver import parse_semver
+from shopkart_pipeline.adapters._snapshot import (
+    Snapshot,
+    advisory_inputs,
+    read_snapshot,
+    snapshot_measures,
+    snapshot_notes,
+)
+from shopkart_pipeline.adapters._vulnerability_evidence import (
+    findings_of,
+    vulnerability_measures,
+    vulnerability_summary,
+)
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import (
     Evidence,
@@ -66,36 +74,35 @@ class ImagePackages(Scanner):
         return {"version": "1", **advisory_inputs(request, self._clock.now())}
 
     def scan(self, request: ScanRequest) -> ToolRun:
-        snapshot = read_snapshot(request)
+        now = self._clock.now()
+        snapshot = read_snapshot(request, now)
         if isinstance(snapshot, EvidenceMissing):
             return ToolRun(snapshot)
-        tool = Tool("image-packages", "1", snapshot_tool(snapshot).rules)
+        tool = Tool("image-packages", "1", snapshot.tool.rules)
         root = request.scratch / "image"
         configuration = _unpacked(request, root)
         if isinstance(configuration, EvidenceMissing):
             return ToolRun(EvidenceMissing(configuration.reason, tool))
-        packages = sorted(set(_python_packages(root)), key=lambda one: (one.name, one.version))
-        system = _system_packages(root)
+        packages = _packages(root)
         if not packages:
             return ToolRun(EvidenceMissing("no installed package was found in the image", tool))
+        if snapshot.ecosystems.isdisjoint(package.ecosystem for package in packages):
+            return ToolRun(EvidenceMissing("the advisory snapshot knows nothing of the image's packages", tool))
         try:
-            found = vulnerabilities(snapshot, packages)
+            found = vulnerabilities(snapshot.index, packages)
         except ValueError as error:
             return ToolRun(EvidenceMissing(str(error), tool))
-        known, notes = known_vulnerabilities(request, snapshot)
-        warned = findings_of(found, known, None)
-        new = sum(finding.is_new for finding in warned)
-        measures = {
-            "vulnerabilities": float(len(warned)),
-            "new_vulnerabilities": float(new),
-            "packages": float(len(packages)),
-            "system_packages": float(system),
-            **snapshot_measures(snapshot, self._clock.now()),
-        }
-        summary = f"{len(warned)} vulnerabilities ({new} new) in {len(packages)} packages of the image"
-        findings = (*warned, *_configuration_findings(configuration))
-        notes = (*snapshot_notes(snapshot), *notes, _blind_spot(system))
-        return ToolRun(Evidence(tool, summary, measures, findings, notes=notes), (_listing(packages),))
+        known, notes = known_vulnerabilities(request, snapshot.index)
+        warned, system = findings_of(found, known), _system_packages(root)
+        measures = {**vulnerability_measures(warned, packages), "system_packages": float(system)}
+        evidence = Evidence(
+            tool=tool,
+            summary=vulnerability_summary(measures, " of the image"),
+            measures={**measures, **snapshot_measures(snapshot, now)},
+            findings=(*warned, *_configuration_findings(configuration)),
+            notes=(*snapshot_notes(snapshot, request), *notes, *_blind_spots(snapshot, packages, system)),
+        )
+        return ToolRun(evidence, (_listing(packages),))
 
 
 def _unpacked(request: ScanRequest, root: Path) -> RunDocument | EvidenceMissing:
@@ -112,6 +119,11 @@ def _unpacked(request: ScanRequest, root: Path) -> RunDocument | EvidenceMissing
         return EvidenceMissing(f"the image can't be read: {error}")
 
 
+def _packages(root: Path) -> list[Package]:
+    """Installed packages, each version once, by name."""
+    return sorted({*_python_packages(root), *_node_packages(root)}, key=lambda one: (one.name, one.version))
+
+
 def _python_packages(root: Path) -> Iterator[Package]:
     for pattern in ("*.dist-info/METADATA", "*.egg-info/PKG-INFO"):
         for metadata in root.rglob(pattern):
@@ -120,6 +132,22 @@ def _python_packages(root: Path) -> Iterator[Package]:
             fields = HeaderParser().parsestr(metadata.read_text("utf-8", "replace"), headersonly=True)
             if fields["Name"] and fields["Version"]:
                 yield Package(canonicalize_name(fields["Name"]), fields["Version"])
+
+
+class _Manifest(BaseModel):
+    name: str
+    version: str
+
+
+def _node_packages(root: Path) -> Iterator[Package]:
+    """Those of npm. Folders without a name or a version, such as samples of a package's own tests, are none."""
+    for manifest in node_manifests(root):
+        try:
+            said = _Manifest.model_validate_json(manifest.read_bytes())
+            parse_semver(said.version)
+        except (ValidationError, ValueError):
+            continue
+        yield Package(said.name, said.version, ecosystem=Ecosystem.NPM)
 
 
 def _system_packages(root: Path) -> int:
@@ -142,12 +170,17 @@ def _configuration_findings(configuration: RunDocument) -> Iterator[Finding]:
             yield Finding("image-variable", Severity.HIGH, message, fingerprint_of("image-variable", None, name))
 
 
-def _blind_spot(system: int) -> str:
+def _blind_spots(snapshot: Snapshot, packages: Sequence[Package], system: int) -> Iterator[str]:
+    for ecosystem in sorted({package.ecosystem for package in packages} - snapshot.ecosystems):
+        count = sum(package.ecosystem is ecosystem for package in packages)
+        yield f"{count} packages of {ecosystem} are in the image; the snapshot knows nothing of them."
     if system:
-        return f"{system} packages of the operating system are in the image; the snapshot can't judge them."
-    return "The image lists no packages of an operating system; what a base brings along was not judged."
+        yield f"{system} packages of the operating system are in the image; the snapshot can't judge them."
+    else:
+        yield "The image lists no packages of an operating system; what a base brings along was not judged."
 
 
 def _listing(packages: Sequence[Package]) -> RawReport:
-    lines = "".join(f"{package.name}=={package.version}\n" for package in packages)
+    signs = {Ecosystem.PYPI: "==", Ecosystem.NPM: "@"}
+    lines = "".join(f"{package.name}{signs[package.ecosystem]}{package.version}\n" for package in packages)
     return RawReport("image-packages.txt", "text/plain", lines.encode())

@@ -4,9 +4,9 @@ It is always run with `--strict`: without it, a service that can't be reached ma
 end with 0. Every locked package that is installed everywhere has to be in its report. It does not tell severities, so
 what it finds is `UNKNOWN`, which gates take for high.
 
-Option of the stage: `lock`, relative to the service's path (default `requirements.lock`).
+It reads Python's locks alone. Option of the stage: `lock` (`_dependency_data`).
 
-Measures: `vulnerabilities`, `new_vulnerabilities`, `packages`.
+Measures: `vulnerabilities`, `new_vulnerabilities`, `packages`, `snapshot_age_days` (0: the advisories are of now).
 """
 
 import sys
@@ -17,16 +17,23 @@ from packaging.utils import canonicalize_name
 from pydantic import BaseModel
 
 from shopkart_pipeline.adapters._advisories import Vulnerability
-from shopkart_pipeline.adapters._dependency_data import lock_path, read_lock
-from shopkart_pipeline.adapters._locked_packages import Package
+from shopkart_pipeline.adapters._dependency_data import Locked, more_is_new, read_base_locks, read_locks
+from shopkart_pipeline.adapters._packages import Ecosystem, Package
 from shopkart_pipeline.adapters._process import Command, find_executable, run
-from shopkart_pipeline.adapters._vulnerability_evidence import findings_of, fingerprints
+from shopkart_pipeline.adapters._vulnerability_evidence import (
+    LIVE_AGE_DAYS,
+    findings_of,
+    fingerprints,
+    live_note,
+    live_rules,
+    vulnerability_measures,
+    vulnerability_summary,
+)
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Severity, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 
 _ABSENT = "pip-audit is not installed"
 _SOCKET_TIMEOUT_SECONDS = 5
-_RULES = "live advisories of {}"
 
 
 class _Vulnerability(BaseModel):
@@ -72,45 +79,47 @@ class PipAudit(Scanner):
         executable = _executable()
         if executable is None:
             return ToolRun(EvidenceMissing(_ABSENT))
-        tool = Tool("pip-audit", _version(executable, request), _RULES.format(self.address))
-        packages = read_lock(request, request.tree)
-        if isinstance(packages, EvidenceMissing):
-            return ToolRun(EvidenceMissing(packages.reason, tool))
-        audited = self._audit(executable, request, request.tree, packages)
+        tool = Tool("pip-audit", _version(executable, request), live_rules(self.address))
+        locked = read_locks(request, Ecosystem.PYPI)
+        if isinstance(locked, EvidenceMissing):
+            return ToolRun(EvidenceMissing(locked.reason, tool))
+        audited = self._audit(executable, request, request.tree, locked)
         if isinstance(audited, EvidenceMissing):
             return ToolRun(EvidenceMissing(audited.reason, tool))
         found, raw = audited
         known, notes = self._known(executable, request) if found else (frozenset[str](), ())
-        findings = findings_of(found, known, lock_path(request))
-        new = sum(finding.is_new for finding in findings)
-        measures = {"vulnerabilities": len(findings), "new_vulnerabilities": new, "packages": len(packages)}
-        summary = f"{len(findings)} vulnerabilities ({new} new) in {len(packages)} packages"
+        findings = findings_of(found, known)
+        measures = vulnerability_measures(findings, locked.packages)
         if findings:
             notes = (*notes, "The service's severities are not reported: all count as high.")
-        evidence = Evidence(tool, summary, {name: float(n) for name, n in measures.items()}, findings, notes=notes)
+        evidence = Evidence(
+            tool=tool,
+            summary=vulnerability_summary(measures),
+            measures={**measures, "snapshot_age_days": LIVE_AGE_DAYS},
+            findings=findings,
+            notes=(live_note(tool), *locked.notes, *notes),
+        )
         return ToolRun(evidence, (RawReport("pip-audit.json", "application/json", raw),))
 
     def _known(self, executable: str, request: ScanRequest) -> tuple[frozenset[str], tuple[str, ...]]:
-        if request.base_tree is None:
-            return frozenset(), ()
-        packages = read_lock(request, request.base_tree)
-        audited = packages
-        if not isinstance(packages, EvidenceMissing):
-            audited = self._audit(executable, request, request.base_tree, packages)
-            if not isinstance(audited, EvidenceMissing):
-                return fingerprints(audited[0]), ()
-        reason = audited.reason if isinstance(audited, EvidenceMissing) else ""
-        return frozenset(), (f"Everything counts as new: the base could not be judged ({reason}).",)
+        base = read_base_locks(request).only(Ecosystem.PYPI)
+        if request.base_tree is None or not base.paths:
+            return frozenset(), base.notes
+        audited = self._audit(executable, request, request.base_tree, base)
+        if isinstance(audited, EvidenceMissing):
+            return frozenset(), (*base.notes, more_is_new(audited.reason))
+        return fingerprints(audited[0]), base.notes
 
     def _audit(
-        self, executable: str, request: ScanRequest, tree: Path, packages: Sequence[Package]
+        self, executable: str, request: ScanRequest, tree: Path, locked: Locked
     ) -> tuple[list[Vulnerability], bytes] | EvidenceMissing:
         done = run(
             Command(
                 [
                     *(executable, "--strict", "--disable-pip", "--require-hashes", "--progress-spinner=off"),
                     *("--vulnerability-service=osv", f"--osv-url={self.address}/v1/query", "--format=json"),
-                    *(f"--timeout={_SOCKET_TIMEOUT_SECONDS}", f"--requirement={tree / lock_path(request)}"),
+                    f"--timeout={_SOCKET_TIMEOUT_SECONDS}",
+                    *(f"--requirement={tree / path}" for path in locked.paths),
                 ],
                 request.scratch,
                 request.stage.timeout_seconds,
@@ -123,7 +132,7 @@ class PipAudit(Scanner):
         if reason := done.failure("pip-audit", accepted=(0, 1)):
             return EvidenceMissing(reason)
         try:
-            found = parse(done.stdout, packages)
+            found = parse(done.stdout, locked.packages)
         except ValueError as error:
             last = done.tail.strip().splitlines()[-1:] or [str(error).partition("\n")[0]]
             return EvidenceMissing(f"pip-audit left no complete report: {last[0][:300]}")

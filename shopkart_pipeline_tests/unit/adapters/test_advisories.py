@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packaging.version import Version
 
-from shopkart_pipeline.adapters._advisories import Vulnerability, load_snapshot, vulnerabilities
-from shopkart_pipeline.adapters._locked_packages import Package
+from shopkart_pipeline.adapters._advisories import Vulnerability, index_of, vulnerabilities
+from shopkart_pipeline.adapters._osv_documents import Advisory
+from shopkart_pipeline.adapters._packages import Ecosystem, Package
+from shopkart_pipeline.adapters._snapshot import load_snapshot
 from shopkart_pipeline.domain.evidence import Severity
 from shopkart_pipeline_tests.advisory_snapshots import an_advisory, snapshot_files
 from shopkart_pipeline_tests.scan_requests import write_files
@@ -20,7 +21,16 @@ HIGH_VECTOR = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"
 
 def judged(folder: Path, version: str, *advisories: dict[str, Any], package: str = "starlette") -> list[Vulnerability]:
     write_files(folder, snapshot_files(*advisories))
-    return list(vulnerabilities(load_snapshot(folder / "advisories"), [Package(package, version)]))
+    return list(vulnerabilities(load_snapshot(folder / "advisories").index, [Package(package, version)]))
+
+
+def judged_npm(
+    folder: Path, version: str, *events: dict[str, str], versions: tuple[str, ...] = ()
+) -> list[Vulnerability]:
+    advisory = an_advisory(package="lodash", ecosystem="npm", events=list(events), versions=list(versions))
+    write_files(folder, snapshot_files(advisory))
+    package = Package("lodash", version, ecosystem=Ecosystem.NPM)
+    return list(vulnerabilities(load_snapshot(folder / "advisories").index, [package]))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +57,47 @@ def test_a_range_concerns_the_versions_between_its_events(
     assert bool(judged(tmp_path, version, an_advisory(events=events))) is concerned
 
 
+@pytest.mark.parametrize(
+    ("version", "events", "concerned"),
+    [
+        ("4.17.20", [{"introduced": "0"}, {"fixed": "4.17.21"}], True),
+        ("4.17.21", [{"introduced": "0"}, {"fixed": "4.17.21"}], False),
+        ("4.17.21-rc.1", [{"introduced": "0"}, {"fixed": "4.17.21"}], True),
+        ("4.17.21+build.7", [{"introduced": "0"}, {"fixed": "4.17.21"}], False),
+        ("0.0.0-0", [{"introduced": "0"}, {"fixed": "4.17.21"}], True),
+        ("4.9.0", [{"introduced": "4.10.0"}, {"fixed": "4.17.21"}], False),
+        ("4.17.20", [{"introduced": "4.17.0"}, {"last_affected": "4.17.20"}], True),
+        ("4.17.21", [{"introduced": "4.17.0"}, {"last_affected": "4.17.20"}], False),
+        ("1.0.0", [{"introduced": "0"}, {"fixed": "soon"}], True),
+    ],
+)
+def test_versions_of_npm_are_compared_as_semantic_versions(
+    tmp_path: Path, version: str, events: list[dict[str, str]], concerned: bool
+) -> None:
+    assert bool(judged_npm(tmp_path, version, *events)) is concerned
+
+
+def test_a_listed_version_of_npm_is_concerned(tmp_path: Path) -> None:
+    assert judged_npm(tmp_path / "a", "1.0.0", {"introduced": "9.0.0"}, versions=("bogus", "1.0.0"))
+    assert not judged_npm(tmp_path / "b", "1.0.0", {"introduced": "9.0.0"}, versions=("1.0.1",))
+
+
+def test_the_same_name_in_another_ecosystem_is_another_package(tmp_path: Path) -> None:
+    write_files(tmp_path, snapshot_files(an_advisory(ecosystem="npm")))
+    index = load_snapshot(tmp_path / "advisories").index
+
+    assert not vulnerabilities(index, [Package("starlette", "0.1")])
+    assert vulnerabilities(index, [Package("starlette", "0.1.0", ecosystem=Ecosystem.NPM)])
+
+
+def test_a_package_that_was_published_to_do_harm_is_critical_and_called_so(tmp_path: Path) -> None:
+    malicious = an_advisory("MAL-2024-1", aliases=["GHSA-1"], events=[{"introduced": "0"}])
+
+    [found] = judged(tmp_path, "0.1", malicious, an_advisory("GHSA-1"))
+
+    assert (found.id, found.severity) == ("MAL-2024-1", Severity.CRITICAL)
+
+
 def test_a_listed_version_is_concerned_however_it_is_written(tmp_path: Path) -> None:
     listed = an_advisory(events=[{"introduced": "9"}], versions=["1.0", "bogus!", "1.0.post1"])
 
@@ -59,7 +110,7 @@ def test_names_are_compared_as_pypi_does(tmp_path: Path) -> None:
 
 
 def test_other_ecosystems_and_withdrawn_advisories_concern_nobody(tmp_path: Path) -> None:
-    other = an_advisory("A-1", ecosystem="npm")
+    other = an_advisory("A-1", ecosystem="crates.io")
     gone = an_advisory("A-2", withdrawn="2024-01-01T00:00:00Z")
 
     assert judged(tmp_path, "0.1", other, gone) == []
@@ -109,7 +160,7 @@ def test_a_version_that_can_not_be_read_is_not_judged(tmp_path: Path) -> None:
 def test_a_list_of_advisories_in_one_file_is_read(tmp_path: Path) -> None:
     files = snapshot_files(count=2) | {"advisories/all.json": json.dumps([an_advisory("A-1"), an_advisory("A-2")])}
 
-    assert len(load_snapshot(write_files(tmp_path, files) / "advisories").advisories) == 2
+    assert load_snapshot(write_files(tmp_path, files) / "advisories").count == 2
 
 
 @pytest.mark.parametrize(
@@ -123,6 +174,7 @@ def test_a_list_of_advisories_in_one_file_is_read(tmp_path: Path) -> None:
         | {"advisories/snapshot.json": '{"taken_at": "2025-01-01T00:00:00", "source": "x", "count": 1}'},
         snapshot_files(an_advisory()) | {"advisories/0.json": '{"id": "A-1", "aff'},
         snapshot_files(an_advisory()) | {"advisories/0.json": '{"name": "no id"}'},
+        snapshot_files(an_advisory()) | {"advisories/0.json": "[" * 100_000},
     ],
 )
 def test_a_snapshot_that_is_not_whole_is_no_snapshot(tmp_path: Path, files: dict[str, str]) -> None:
@@ -134,8 +186,9 @@ def test_a_snapshot_that_is_not_whole_is_no_snapshot(tmp_path: Path, files: dict
 
 @given(st.integers(0, 30), st.integers(1, 30), st.integers(0, 30))
 def test_a_half_open_range_holds_exactly_the_versions_in_it(introduced: int, length: int, version: int) -> None:
-    from shopkart_pipeline.adapters._advisories import _Event, _holds  # pyright: ignore[reportPrivateUsage]
+    events = [{"fixed": f"1.{introduced + length}.0"}, {"introduced": f"1.{introduced}.0"}]
+    for ecosystem in Ecosystem:
+        index = index_of([Advisory.model_validate(an_advisory(ecosystem=ecosystem.value, events=events))])
+        package = Package("starlette", f"1.{version}.0", ecosystem=ecosystem)
 
-    events = [_Event(fixed=f"1.{introduced + length}"), _Event(introduced=f"1.{introduced}")]
-
-    assert _holds(events, Version(f"1.{version}")) is (introduced <= version < introduced + length)
+        assert bool(vulnerabilities(index, [package])) is (introduced <= version < introduced + length)

@@ -94,6 +94,42 @@ def test_what_can_not_be_judged_is_said(tmp_path: Path) -> None:
     assert "lists no packages of an operating system" in evidence.notes[-1]
 
 
+NODE = {
+    "app/node_modules/minimist/package.json": '{"name": "minimist", "version": "1.2.0"}',
+    "app/node_modules/minimist/test/package.json": '{"name": "inner", "version": "1.0.0"}',
+    "app/node_modules/@shop/ui/package.json": '{"name": "@shop/ui", "version": "2.0.0"}',
+    "app/node_modules/sample/package.json": '{"type": "module"}',
+    "app/node_modules/broken/package.json": "{",
+    "app/package.json": '{"name": "storefront", "version": "1.0.0"}',
+}
+
+
+def test_packages_of_npm_inside_of_the_image_are_judged_too(tmp_path: Path) -> None:
+    advisory = an_advisory("A-2", "minimist", ecosystem="npm", events=[{"introduced": "0"}, {"fixed": "1.2.6"}])
+    image = layout(tmp_path / "image", NODE)
+
+    run = SCANNER.scan(a_request(tmp_path, snapshot_files(an_advisory(), advisory), image=image))
+
+    assert [finding.package for finding in evidence_of(run).findings] == ["minimist"]
+    assert run.raw[0].content == b"@shop/ui@2.0.0\nminimist@1.2.0\n"
+
+
+def test_packages_that_the_snapshot_knows_nothing_of_are_said(tmp_path: Path) -> None:
+    both = evidence_of(SCANNER.scan(scan_request(tmp_path / "a", layout(tmp_path / "one", PACKAGES | NODE))))
+    alone = SCANNER.scan(scan_request(tmp_path / "b", layout(tmp_path / "two", NODE)))
+
+    assert "2 packages of npm are in the image; the snapshot knows nothing of them." in both.notes
+    assert reason_of(alone) == "the advisory snapshot knows nothing of the image's packages"
+
+
+def test_advisories_that_are_too_old_are_no_evidence(tmp_path: Path) -> None:
+    later = ImagePackages(FixedClock(datetime(2025, 4, 1, 12, tzinfo=UTC)))
+
+    run = later.scan(scan_request(tmp_path, layout(tmp_path / "image", PACKAGES)))
+
+    assert reason_of(run) == "the advisories are of 2025-03-01, 31.0 days old; at most 30: renew the snapshot"
+
+
 def test_an_image_that_runs_as_root_is_a_finding(tmp_path: Path) -> None:
     image = with_configuration(layout(tmp_path / "image", PACKAGES), User="0:0")
 

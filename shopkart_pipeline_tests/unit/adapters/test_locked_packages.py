@@ -2,7 +2,8 @@
 
 import pytest
 
-from shopkart_pipeline.adapters._locked_packages import Package, parse_lock
+from shopkart_pipeline.adapters._locked_packages import parse_lock
+from shopkart_pipeline.adapters._packages import Package
 
 LOCK = """\
 # made by uv

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from shopkart_pipeline.adapters._locked_packages import Package
+from shopkart_pipeline.adapters._packages import Package
 from shopkart_pipeline.adapters.pip_audit import PipAudit, parse
 from shopkart_pipeline.domain.evidence import Severity
 from shopkart_pipeline_tests.advisory_snapshots import an_advisory
+from shopkart_pipeline_tests.package_locks import package_lock
 from shopkart_pipeline_tests.scan_requests import SAMPLES, a_request, a_stage, evidence_of, reason_of
 
 STARLETTE, ANYIO = Package("starlette", "0.38.0", 1), Package("anyio", "4.0.0", 2)
@@ -91,6 +92,8 @@ def test_a_live_service_is_asked(tmp_path: Path) -> None:
     assert not finding.is_new
     assert evidence.measures["packages"] == 2
     assert evidence.tool.version != "unknown"
+    assert evidence.measures["snapshot_age_days"] == 0
+    assert evidence.notes[0] == f"Judged by the live advisories of {address}."
 
 
 def test_a_service_that_does_not_answer_is_no_evidence(tmp_path: Path) -> None:
@@ -111,4 +114,15 @@ def test_running_out_of_time_is_no_evidence(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_can_not_be_read_is_no_evidence(tmp_path: Path) -> None:
-    assert "can't be read" in reason_of(PipAudit("http://127.0.0.1:9").scan(a_request(tmp_path, {})))
+    assert "has no lock" in reason_of(PipAudit("http://127.0.0.1:9").scan(a_request(tmp_path, {})))
+
+
+def test_a_lock_of_npm_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    files = {
+        "backend/requirements.lock": f"anyio==4.0.0 {HASH}\n",
+        "backend/package-lock.json": package_lock({"minimist": "1.2.0"}),
+    }
+
+    reason = reason_of(PipAudit("http://127.0.0.1:9").scan(a_request(tmp_path, files)))
+
+    assert reason.startswith("backend/package-lock.json can't be judged by this tool")

@@ -1,0 +1,138 @@
+"""A snapshot of advisories in OSV format, and how old it may be.
+
+A snapshot is a folder: `snapshot.json` (`taken_at`, `source`, `count`) and the advisories, one a file or many in a
+list. Its count has to be right: a snapshot that lost a part is no snapshot. One that is older than it may be is none
+either, because it knows nothing of what was found since; nor is one of the future, which would never grow old.
+
+Options of the stage: `advisories`, the folder relative to the repository's root (default `advisories`);
+`maximum_age_days` (default 30).
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel
+
+from shopkart_pipeline.adapters._advisories import Index, index_of
+from shopkart_pipeline.adapters._osv_documents import ADVISORY_FILE, Advisory
+from shopkart_pipeline.adapters._packages import Ecosystem
+from shopkart_pipeline.adapters._report_limits import why
+from shopkart_pipeline.domain.evidence import EvidenceMissing, Tool
+from shopkart_pipeline.ports.scanner import ScanRequest
+
+MAXIMUM_AGE_DAYS = 30.0
+_FOLDER = "advisories"
+_ABOUT = "snapshot.json"
+_CLOCK_TOLERANCE = timedelta(days=1)
+_DAYS = re.compile(r"[0-9]{1,6}")
+
+
+class _About(BaseModel):
+    taken_at: AwareDatetime
+    source: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Advisories as they were at some moment."""
+
+    taken_at: datetime
+    source: str
+    count: int
+    index: Index
+
+    @property
+    def ecosystems(self) -> frozenset[Ecosystem]:
+        """Those that it knows anything of."""
+        return frozenset(ecosystem for ecosystem, _ in self.index)
+
+    def age_days(self, now: datetime) -> float:
+        return (now - self.taken_at) / timedelta(days=1)
+
+    @property
+    def tool(self) -> Tool:
+        """The comparison, with the data that it rests on."""
+        rules = f"{self.count} advisories of {self.taken_at:%Y-%m-%dT%H:%M:%SZ} from {self.source}"
+        return Tool("osv-snapshot", "1", rules)
+
+
+def load_snapshot(folder: Path) -> Snapshot:
+    """Read a snapshot.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is not in OSV format, or not complete.
+    """
+    about = _About.model_validate_json((folder / _ABOUT).read_bytes())
+    advisories: list[Advisory] = []
+    for file in sorted(folder.rglob("*.json")):
+        if file != folder / _ABOUT:
+            content = ADVISORY_FILE.validate_json(file.read_bytes())
+            advisories += content if isinstance(content, list) else [content]
+    if not advisories or len(advisories) != about.count:
+        raise ValueError(f"{len(advisories)} advisories are there, {about.count} should be")
+    return Snapshot(about.taken_at, about.source, about.count, index_of(advisories))
+
+
+def read_snapshot(request: ScanRequest, now: datetime) -> Snapshot | EvidenceMissing:
+    """The snapshot that the stage names, if it is of use today."""
+    name = request.stage.options.get("advisories", _FOLDER)
+    try:
+        snapshot = load_snapshot(request.tree / name)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else why(error)
+        return EvidenceMissing(f"there is no usable advisory snapshot in {name}: {reason}")
+    return _outdated(snapshot, request, now) or snapshot
+
+
+def _outdated(snapshot: Snapshot, request: ScanRequest, now: datetime) -> EvidenceMissing | None:
+    maximum_days = _maximum_age_days(request)
+    if isinstance(maximum_days, EvidenceMissing):
+        return maximum_days
+    date, age_days = f"{snapshot.taken_at:%Y-%m-%d}", snapshot.age_days(now)
+    if snapshot.taken_at - now > _CLOCK_TOLERANCE:
+        reason = f"the advisories are of {date}, which is yet to come: mend the snapshot's date, or this clock"
+        return EvidenceMissing(reason, snapshot.tool)
+    if age_days > maximum_days:
+        reason = f"the advisories are of {date}, {age_days:.1f} days old; at most {maximum_days:g}: renew the snapshot"
+        return EvidenceMissing(reason, snapshot.tool)
+    return None
+
+
+def _maximum_age_days(request: ScanRequest) -> float | EvidenceMissing:
+    text = request.stage.options.get("maximum_age_days", f"{MAXIMUM_AGE_DAYS:g}")
+    if not _DAYS.fullmatch(text):
+        return EvidenceMissing(f"the stage's maximum_age_days is {text[:60]!r}, no number of days")
+    return float(text)
+
+
+def advisory_inputs(request: ScanRequest, now: datetime) -> Mapping[str, str]:
+    """What a comparison with the snapshot depends on: every file of it, and the day, since its age counts.
+
+    Raises:
+        OSError: the snapshot can't be read.
+    """
+    folder = request.tree / request.stage.options.get("advisories", _FOLDER)
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.json")):
+        digest.update(f"{file.relative_to(folder)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return {"advisories": digest.hexdigest(), "day": f"{now:%Y-%m-%d}"}
+
+
+def snapshot_notes(snapshot: Snapshot, request: ScanRequest) -> tuple[str, ...]:
+    """What a reader has to know about the data."""
+    note = f"Judged by the dated advisory snapshot of {snapshot.taken_at:%Y-%m-%d} ({snapshot.source})."
+    maximum_days = _maximum_age_days(request)
+    if isinstance(maximum_days, float) and maximum_days > MAXIMUM_AGE_DAYS:
+        return note, f"The declaration lets advisories grow {maximum_days:g} days old; {MAXIMUM_AGE_DAYS:g} is shipped."
+    return (note,)
+
+
+def snapshot_measures(snapshot: Snapshot, now: datetime) -> dict[str, float]:
+    """How much the snapshot holds, and how old it is."""
+    return {"advisories": float(snapshot.count), "snapshot_age_days": snapshot.age_days(now)}
