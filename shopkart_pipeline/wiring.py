@@ -20,10 +20,12 @@ from shopkart_pipeline.adapters.hadolint import Hadolint
 from shopkart_pipeline.adapters.image_packages import ImagePackages
 from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics
 from shopkart_pipeline.adapters.new_code_quality import NewCodeQuality
+from shopkart_pipeline.adapters.npm_audit import NpmAudit
 from shopkart_pipeline.adapters.oci_files import OciImageFiles
 from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
 from shopkart_pipeline.adapters.oci_registry import DiskRegistry
 from shopkart_pipeline.adapters.osv import OsvSnapshot
+from shopkart_pipeline.adapters.osv_service import OsvService
 from shopkart_pipeline.adapters.pip_audit import PipAudit
 from shopkart_pipeline.adapters.python_application import PythonApplication
 from shopkart_pipeline.adapters.ruff import Ruff
@@ -112,14 +114,21 @@ def _image_builders(settings: Settings) -> tuple[ImageBuilder, ...]:
 def _scanners(settings: Settings, scm: SourceControl, clock: Clock) -> dict[StageKind, tuple[Scanner, ...]]:
     home, command = settings.home, DeclaredCommand(scm)
     secret_names = home / "secrets" / "finding-names"
-    snapshot, live = OsvSnapshot(clock), PipAudit(settings.advisory_service)
+    snapshot, live = OsvSnapshot(clock), OsvService(settings.advisory_service, home / "cache" / "advisories")
+    of_one_ecosystem = (PipAudit(settings.advisory_service), NpmAudit())
     probe = partial(probe_service, settings.advisory_service)
     reachability = Reachability(probe, home / "cache" / "advisory-service.json", clock)
     return {
         StageKind.LINT: (Combined((Ruff(), Hadolint())), command),
         StageKind.QUALITY: (NewCodeQuality(scm), command),
         StageKind.SECRET_SCAN: (Gitleaks(scm, secret_names), DetectSecrets(scm, secret_names), command),
-        StageKind.DEPENDENCY_SCAN: (DependencyScan(live, snapshot, reachability), live, snapshot, command),
+        StageKind.DEPENDENCY_SCAN: (
+            DependencyScan(live, snapshot, reachability),
+            live,
+            snapshot,
+            *of_one_ecosystem,
+            command,
+        ),
         StageKind.IMAGE_SCAN: (Trivy(home / "cache" / "trivy"), ImagePackages(clock), command),
         StageKind.UNIT_TESTS: (command,),
         StageKind.INTEGRATION_TESTS: (command,),

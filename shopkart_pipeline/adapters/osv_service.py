@@ -1,0 +1,79 @@
+"""Locked packages judged by a live advisory service in OSV's protocol, of every ecosystem that locks are read of.
+
+Option of the stage: `lock` (`_dependency_data`).
+
+Measures: `vulnerabilities`, `new_vulnerabilities`, `packages`, `snapshot_age_days` (0: the advisories are of now).
+"""
+
+import contextlib
+from pathlib import Path
+
+from shopkart_pipeline.adapters._dependency_data import more_is_new, read_base_locks, read_locks
+from shopkart_pipeline.adapters._osv_client import OsvClient
+from shopkart_pipeline.adapters._vulnerability_evidence import (
+    LIVE_AGE_DAYS,
+    findings_of,
+    fingerprints,
+    live_note,
+    live_rules,
+    packages_report,
+    vulnerability_measures,
+    vulnerability_summary,
+)
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, ToolRun
+from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
+
+
+class OsvService(Scanner):
+    """Judges locks by a live service."""
+
+    name = "osv"
+
+    def __init__(self, address: str, cache: Path) -> None:
+        """
+        Args:
+            address: base address of the service, such as `https://api.osv.dev`.
+            cache: folder where advisories are kept; made when first needed.
+        """
+        self.address = address
+        self._cache = cache
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def scan(self, request: ScanRequest) -> ToolRun:
+        tool = Tool("osv", "1", live_rules(self.address))
+        locked = read_locks(request)
+        if isinstance(locked, EvidenceMissing):
+            return ToolRun(EvidenceMissing(locked.reason, tool))
+        try:
+            with contextlib.closing(OsvClient(self.address, self._cache, request.stage.timeout_seconds)) as service:
+                found = service.vulnerabilities(locked.packages)
+                known, notes = _known(service, request) if found else (frozenset[str](), ())
+        except (PipelineError, ValueError) as error:
+            return ToolRun(EvidenceMissing(_reason(error), tool))
+        findings = findings_of(found, known)
+        measures = vulnerability_measures(findings, locked.packages)
+        evidence = Evidence(
+            tool=tool,
+            summary=vulnerability_summary(measures),
+            measures={**measures, "snapshot_age_days": LIVE_AGE_DAYS},
+            findings=findings,
+            notes=(live_note(tool), *locked.notes, *notes),
+        )
+        return ToolRun(evidence, (packages_report(locked.packages),))
+
+
+def _known(service: OsvClient, request: ScanRequest) -> tuple[frozenset[str], tuple[str, ...]]:
+    base = read_base_locks(request)
+    if not base.packages:
+        return frozenset(), base.notes
+    try:
+        return fingerprints(service.vulnerabilities(base.packages)), base.notes
+    except (PipelineError, ValueError) as error:
+        return frozenset(), (*base.notes, more_is_new(_reason(error)))
+
+
+def _reason(error: PipelineError | ValueError) -> str:
+    return error.what.rstrip(".") if isinstance(error, PipelineError) else str(error).partition("\n")[0]
