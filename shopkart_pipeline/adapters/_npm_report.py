@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from pydantic import BaseModel, JsonValue, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from shopkart_pipeline.adapters._advisories import Vulnerability
 from shopkart_pipeline.adapters._npm_range import first_after, holds
 from shopkart_pipeline.adapters._packages import Ecosystem, Package
+from shopkart_pipeline.adapters._report_limits import Many, json_value
 from shopkart_pipeline.adapters._semver import Semver, parse_semver
 from shopkart_pipeline.domain.evidence import Severity
 
@@ -27,6 +27,7 @@ _SEVERITIES = {
     "critical": Severity.CRITICAL,
 }
 _Word = Literal["info", "low", "moderate", "high", "critical"]
+_Document = TypeAdapter(dict[str, JsonValue])
 _GHSA = re.compile(r"GHSA(-[0-9a-z]{4}){3}")
 
 
@@ -45,7 +46,7 @@ class _Fix(BaseModel):
 
 
 class _Entry(BaseModel):
-    via: list[_Advice | str]
+    via: Many[_Advice | str]
     nodes: list[str]
     fixAvailable: bool | _Fix = False
 
@@ -101,18 +102,12 @@ def parse(content: bytes, places: Mapping[str, str], packages: Sequence[Package]
     Raises:
         ValueError: it is no whole report, or a refusal.
     """
-    document: JsonValue = from_json(content)
-    if not isinstance(document, dict):
-        raise ValueError("it is no report")
+    document = _Document.validate_python(json_value(content))
     if refusal := _refusal(document):
         raise ValueError(refusal)
-    try:
-        if "advisories" in document:
-            return list(_old_vulnerabilities(_OldReport.model_validate(document), packages))
-        return list(_vulnerabilities(_Report.model_validate(document), places, packages))
-    except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
-        raise ValueError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"[:200]) from error
+    if "advisories" in document:
+        return list(_old_vulnerabilities(_OldReport.model_validate(document), packages))
+    return list(_vulnerabilities(_Report.model_validate(document), places, packages))
 
 
 def _refusal(document: Mapping[str, JsonValue]) -> str:

@@ -15,15 +15,17 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from shopkart_pipeline.adapters._advisories import Vulnerability, warnings
 from shopkart_pipeline.adapters._files import write_atomically
 from shopkart_pipeline.adapters._http import Ask, HttpClient
 from shopkart_pipeline.adapters._osv_documents import Advisory, Affected
 from shopkart_pipeline.adapters._packages import Ecosystem, Package, canonical_name, installed_version
+from shopkart_pipeline.adapters._report_limits import why
 
 _BATCH = 1000
 _MOST_PAGES = 100
@@ -34,6 +36,9 @@ _KNOWN = (
     Package("minimist", "0.0.8", ecosystem=Ecosystem.NPM),
 )
 """Packages with vulnerabilities that every service has known for years."""
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class _Named(BaseModel):
@@ -109,7 +114,7 @@ class OsvClient:
     def _batch(self, queries: Sequence[Mapping[str, object]]) -> list[_Result]:
         body = json.dumps({"queries": queries}).encode()
         headers = {"Content-Type": "application/json"}
-        results = _Answer.model_validate_json(self._ask("POST", "/v1/querybatch", headers=headers, body=body)).results
+        results = _read(_Answer, self._ask("POST", "/v1/querybatch", headers=headers, body=body)).results
         if len(results) != len(queries):
             raise ValueError(f"the advisory service gave {len(results)} answers to {len(queries)} questions")
         return results
@@ -128,7 +133,7 @@ class OsvClient:
             if (advisory.id, advisory.modified) == (named.id, named.modified):
                 return advisory
         content = self._ask("GET", f"/v1/vulns/{quote(named.id, safe='')}")
-        advisory = Advisory.model_validate_json(content)
+        advisory = _read(Advisory, content)
         if advisory.id != named.id:
             raise ValueError(f"the advisory service answered {advisory.id[:60]!r} when asked for {named.id[:60]!r}")
         with contextlib.suppress(OSError):
@@ -140,6 +145,13 @@ class OsvClient:
     ) -> bytes:
         left_seconds = max(0.01, self._deadline_seconds - time.monotonic())
         return self._client.ask(Ask(method, path, headers=headers, body=body, timeout_seconds=left_seconds)).content
+
+
+def _read(model: type[_Model], content: bytes) -> _Model:
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise ValueError(f"what the advisory service answered can't be read: {why(error)}") from error
 
 
 def _query(package: Package, token: str | None) -> dict[str, object]:

@@ -12,6 +12,7 @@ Measures: `vulnerabilities`, `new_vulnerabilities`, `packages`, `snapshot_age_da
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from shopkart_pipeline.adapters._npm_report import parse
 from shopkart_pipeline.adapters._package_lock import installed_versions, parse_package_lock
 from shopkart_pipeline.adapters._packages import Ecosystem
 from shopkart_pipeline.adapters._process import Command, find_executable, run
+from shopkart_pipeline.adapters._report_limits import why
 from shopkart_pipeline.adapters._vulnerability_evidence import (
     LIVE_AGE_DAYS,
     findings_of,
@@ -73,6 +75,10 @@ class NpmAudit(Scanner):
 
     def unavailable(self) -> str | None:
         return None if find_executable("npm") else _ABSENT
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        """None: what the registry knows changes at any time."""
+        return None
 
     def scan(self, request: ScanRequest) -> ToolRun:
         executable = find_executable("npm")
@@ -169,17 +175,13 @@ class _Npm:
             )
         )
         path = locked.paths[0]
-        if done.timed_out or done.cancelled:
-            raise ValueError(done.failure("npm audit") or "")
+        if done.timed_out or done.cancelled or done.overflowed:
+            raise ValueError(done.failure("npm audit"))
         try:
             found = parse(done.stdout, installed_versions(files["package-lock.json"]), locked.packages)
         except ValueError as error:
             ended = f"exit code {done.exit_code}"
-            raise ValueError(f"npm audit left no report about {path} ({ended}): {_line(error)}") from error
+            raise ValueError(f"npm audit left no report about {path} ({ended}): {why(error)}") from error
         if done.exit_code != (1 if found else 0):
             raise ValueError(f"npm audit ended with exit code {done.exit_code}, but found {len(found)}")
         return found, done.stdout
-
-
-def _line(error: ValueError) -> str:
-    return str(error).partition("\n")[0][:300]

@@ -6,10 +6,12 @@ Measures: `vulnerabilities`, `new_vulnerabilities`, `packages`, `snapshot_age_da
 """
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from shopkart_pipeline.adapters._dependency_data import more_is_new, read_base_locks, read_locks
 from shopkart_pipeline.adapters._osv_client import OsvClient
+from shopkart_pipeline.adapters._report_limits import why
 from shopkart_pipeline.adapters._vulnerability_evidence import (
     LIVE_AGE_DAYS,
     findings_of,
@@ -40,6 +42,10 @@ class OsvService(Scanner):
         self._cache = cache
 
     def unavailable(self) -> str | None:
+        return None
+
+    def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
+        """None: what the service knows changes at any time. `DependencyScan` decides how long an answer may stand."""
         return None
 
     def scan(self, request: ScanRequest) -> ToolRun:
@@ -76,4 +82,4 @@ def _known(service: OsvClient, request: ScanRequest) -> tuple[frozenset[str], tu
 
 
 def _reason(error: PipelineError | ValueError) -> str:
-    return error.what.rstrip(".") if isinstance(error, PipelineError) else str(error).partition("\n")[0]
+    return error.what.rstrip(".") if isinstance(error, PipelineError) else why(error)

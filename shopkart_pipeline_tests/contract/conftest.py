@@ -5,6 +5,7 @@ and the summary names what judged and what was judged, so an absent tool can be 
 """
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -18,7 +19,12 @@ from shopkart_pipeline_tests.docker_base import (
     running_engine,
 )
 
-collect_ignore = [] if engine_for_tests() else ["test_docker_engine.py"]
+NPM = shutil.which("npm")
+
+collect_ignore = [
+    *([] if engine_for_tests() else ["test_docker_engine.py"]),
+    *([] if NPM else ["test_npm_audit.py"]),
+]
 
 
 @pytest.fixture(scope="session")
@@ -37,5 +43,6 @@ def docker_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which real tools took part."""
     terminalreporter.write_line(f"images judged by: {', '.join(installed_readers())}")
+    terminalreporter.write_line(f"npm: {NPM or 'not installed'}")
     terminalreporter.write_line(f"registry server: {PROGRAM or 'docker-registry is not installed'}")
     terminalreporter.write_line(f"Docker Engine: {engine_for_tests() or 'none is reachable or can be started'}")

@@ -7,7 +7,8 @@ in its raw reports, and where it could not look it says why instead of finding n
 import hashlib
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from shopkart_pipeline.adapters.gitleaks import Gitleaks
 from shopkart_pipeline.adapters.hadolint import Hadolint
 from shopkart_pipeline.adapters.image_packages import ImagePackages
 from shopkart_pipeline.adapters.new_code_quality import NewCodeQuality
+from shopkart_pipeline.adapters.npm_audit import NpmAudit
 from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
 from shopkart_pipeline.adapters.osv import OsvSnapshot
+from shopkart_pipeline.adapters.osv_service import OsvService
 from shopkart_pipeline.adapters.pip_audit import PipAudit
 from shopkart_pipeline.adapters.ruff import Ruff
 from shopkart_pipeline.adapters.trivy import Trivy
@@ -31,9 +34,13 @@ from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 from shopkart_pipeline_tests.advisory_snapshots import an_advisory, snapshot_files
 from shopkart_pipeline_tests.contract import images
+from shopkart_pipeline_tests.fakes.fake_npm_registry import npm_registry
+from shopkart_pipeline_tests.fakes.fake_osv import a_service as an_osv_service
+from shopkart_pipeline_tests.fakes.fake_osv import osv_service
 from shopkart_pipeline_tests.fakes.fake_scanner import FakeScanner
 from shopkart_pipeline_tests.fakes.fake_scm import FakeSourceControl
 from shopkart_pipeline_tests.fakes.fixed_clock import FixedClock
+from shopkart_pipeline_tests.package_locks import package_lock
 from shopkart_pipeline_tests.scan_requests import NOON, a_release, a_request, a_service, a_stage, write_files
 
 SECRET = "AKIA" + "Z7QX4M2N5P6R3T8W"
@@ -41,12 +48,14 @@ GOOD = {
     "backend/app.py": 'def total(prices):\n    """The sum."""\n    return sum(prices)\n',
     "backend/Dockerfile": "FROM debian:12\nUSER 1000\n",
     "backend/requirements.lock": "starlette==0.38.0\n",
+    "web/package-lock.json": package_lock({"lodash": "4.17.21"}),
     **snapshot_files(an_advisory()),
 }
 BAD = {
     "backend/app.py": f'import os\n\nKEY = "{SECRET}"\n\n\ndef run(items=[]):\n    return eval(items)\n',
     "backend/Dockerfile": "FROM debian\nRUN cd /tmp\n",
     "backend/requirements.lock": "starlette==0.30.0\n",
+    "web/package-lock.json": package_lock({"lodash": "4.17.15"}),
     **snapshot_files(an_advisory()),
 }
 NONSENSE: dict[str, str | bytes] = {
@@ -54,9 +63,17 @@ NONSENSE: dict[str, str | bytes] = {
     "backend/Dockerfile": b"\x00\x01\x02",
     "backend/requirements.lock": b"\xff\xff ]]] == \n",
     "backend/pyproject.toml": b"[[[",
+    "web/package-lock.json": b"{\xff",
     "advisories/snapshot.json": b"\xff",
     "advisories/0.json": b"]",
 }
+OF_NPM = an_advisory(
+    "GHSA-0000-0000-0002",
+    "lodash",
+    ecosystem="npm",
+    events=[{"introduced": "0"}, {"fixed": "4.17.21"}],
+    database_specific={"severity": "HIGH"},
+)
 COMMAND = ("{python}", "-c", "open('written', 'w').write('x')")
 
 
@@ -66,11 +83,23 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.scm = FakeSourceControl()
+        self.servers = ExitStack()
+        self.options: dict[str, str] = {}
+
+    def osv(self) -> OsvService:
+        """A live service that knows of what the bad release is vulnerable to."""
+        service = an_osv_service(an_advisory())
+        return OsvService(self.servers.enter_context(osv_service(service)), self.folder / "advisories")
+
+    def npm_audit(self) -> NpmAudit:
+        """npm, for the lock beside the service, with a registry that knows of what the bad release is vulnerable to."""
+        self.options = {"lock": "../web/package-lock.json"}
+        return NpmAudit(self.servers.enter_context(npm_registry(OF_NPM)))
 
     def request(self, files: dict[str, str | bytes] | dict[str, str]) -> ScanRequest:
         base = self.scm.add({path: text.encode() for path, text in GOOD.items()})
         sha = self.scm.add({path: text.encode() if isinstance(text, str) else text for path, text in files.items()})
-        stage = a_stage(StageKind.UNIT_TESTS, command=COMMAND)
+        stage = a_stage(StageKind.UNIT_TESTS, command=COMMAND, options=self.options)
         request = a_request(
             self.folder,
             {**files},
@@ -99,9 +128,12 @@ MAKERS: dict[str, Callable[[World], Scanner]] = {
     "detect-secrets": lambda world: DetectSecrets(world.scm, world.folder / "key"),
     "gitleaks": lambda world: Gitleaks(world.scm, world.folder / "key"),
     "osv-snapshot": lambda world: OsvSnapshot(FixedClock(NOON)),
+    "osv": World.osv,
+    "osv-away": lambda world: OsvService("http://127.0.0.1:9", world.folder / "advisories"),
+    "npm-audit": World.npm_audit,
     "pip-audit": lambda world: PipAudit("http://127.0.0.1:9"),
     "advisories": lambda world: DependencyScan(
-        PipAudit("http://127.0.0.1:9"),
+        OsvService("http://127.0.0.1:9", world.folder / "advisories"),
         OsvSnapshot(FixedClock(NOON)),
         Reachability(lambda: "not here", world.folder / "reached.json", FixedClock(NOON)),
     ),
@@ -112,8 +144,10 @@ READS_THE_TREE = sorted(set(MAKERS) - {"fake", "command", "image-packages", "tri
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    with world.servers:
+        yield world
 
 
 @pytest.fixture(params=sorted(MAKERS))

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shopkart_pipeline.adapters import (
+    _npm_report,
     _ruff_check,
     _test_list,
     checkstyle,
@@ -19,17 +20,33 @@ from shopkart_pipeline.adapters import (
     lcov,
     sarif,
 )
+from shopkart_pipeline.adapters._advisories import index_of, vulnerabilities
+from shopkart_pipeline.adapters._osv_documents import ADVISORY_FILE
+from shopkart_pipeline.adapters._package_lock import installed_versions, parse_package_lock
 from shopkart_pipeline_tests.hostile_reports import DOCUMENTS, mutated_json, mutated_text
 from shopkart_pipeline_tests.scan_requests import SAMPLES
 
 NOWHERE = Path("/nonexistent")
 Parser = Callable[[bytes], object]
+LOCK = (SAMPLES / "npm_audit/package-lock.json").read_text()
+PLACES, PACKAGES = installed_versions(LOCK), parse_package_lock(LOCK)
+
+
+def _judge(advisory: bytes) -> object:
+    read = ADVISORY_FILE.validate_json(advisory)
+    return vulnerabilities(index_of(read if isinstance(read, list) else [read]), PACKAGES)
+
+
 JSON: dict[str, tuple[Parser, str]] = {
     "ruff": (lambda report: _ruff_check.parse(report, NOWHERE), "ruff/violations.json"),
     "hadolint": (hadolint.parse, "hadolint/violations.json"),
     "sarif": (sarif.parse, "sarif/ruff.sarif"),
     "gitleaks": (gitleaks.parse, "gitleaks/leaks.json"),
     "list of tests": (_test_list.read, "junit/tests.json"),
+    "npm audit": (lambda report: _npm_report.parse(report, PLACES, PACKAGES), "npm_audit/vulnerable.json"),
+    "npm audit 6": (lambda report: _npm_report.parse(report, PLACES, PACKAGES), "npm_audit/version_1.json"),
+    "package-lock": (lambda lock: parse_package_lock(lock.decode(errors="replace")), "npm_audit/package-lock.json"),
+    "advisory": (_judge, "osv/advisory.json"),
 }
 TEXT: dict[str, tuple[Parser, str]] = {
     "junit": (junit.parse, "pytest/failures.xml"),
