@@ -6,11 +6,12 @@ to be one. A lock that can't be read, or that names nothing, leaves no evidence;
 note.
 """
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from pydantic import BaseModel, JsonValue
 
 from shopkart_pipeline.adapters._advisories import Index, vulnerabilities
 from shopkart_pipeline.adapters._locked_packages import parse_lock
@@ -30,6 +31,11 @@ _PARSERS: dict[Ecosystem, Callable[[str], tuple[Package, ...]]] = {
     Ecosystem.PYPI: parse_lock,
     Ecosystem.NPM: parse_package_lock,
 }
+
+
+class _Manifest(BaseModel):
+    dependencies: dict[str, JsonValue] | None = None
+    optionalDependencies: dict[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,14 +135,14 @@ def _paths(request: ScanRequest, tree: Path) -> tuple[Sequence[str], str]:
 
 def _needs_npm(folder: Path) -> bool:
     """Whether npm installs anything for what ships; a manifest that can't be read says that it may."""
-    manifest = folder / "package.json"
-    if not manifest.is_file():
+    file = folder / "package.json"
+    if not file.is_file():
         return False
     try:
-        content = json.loads(manifest.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        manifest = _Manifest.model_validate_json(file.read_bytes())
+    except (OSError, ValueError):
         return True
-    return not isinstance(content, dict) or bool(content.get("dependencies") or content.get("optionalDependencies"))
+    return bool(manifest.dependencies or manifest.optionalDependencies)
 
 
 def _packages(tree: Path, path: str) -> tuple[Package, ...] | str:

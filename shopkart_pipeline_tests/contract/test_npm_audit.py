@@ -107,11 +107,9 @@ def test_nothing_of_the_package_is_executed_and_its_configuration_does_not_count
 
 
 def test_a_package_that_only_development_needs_counts(tmp_path: Path) -> None:
-    entry = {"version": "4.17.15", "dev": True}
+    files = {"backend/package-lock.json": package_lock({"lodash": {"version": "4.17.15", "dev": True}})}
 
-    assert (
-        len(evidence_of(scan(tmp_path, {"backend/package-lock.json": package_lock({"lodash": entry})})).findings) == 1
-    )
+    assert len(evidence_of(scan(tmp_path, files)).findings) == 1
 
 
 def test_running_out_of_time_is_no_evidence(tmp_path: Path) -> None:
