@@ -18,6 +18,8 @@ class Leak:
     line: int
     name: str
     """What `SecretNames` calls it."""
+    accepted: bool = False
+    """A baseline names it, and it was there before."""
 
 
 def findings_of(leaks: Sequence[Leak]) -> tuple[Finding, ...]:
@@ -32,10 +34,23 @@ def findings_of(leaks: Sequence[Leak]) -> tuple[Finding, ...]:
 def report_of(findings: Sequence[Finding]) -> RawReport:
     """The findings as data, for people who look into the report."""
     rows = [
-        {"rule": one.rule, "path": one.path, "line": one.line, "message": one.message, "fingerprint": one.fingerprint}
+        {
+            "rule": one.rule,
+            "path": one.path,
+            "line": one.line,
+            "message": one.message,
+            "fingerprint": one.fingerprint,
+            "new": one.is_new,
+        }
         for one in findings
     ]
     return RawReport("secrets.json", "application/json", json.dumps(rows, indent=1).encode())
+
+
+def places_of(findings: Sequence[Finding]) -> str:
+    """Where findings stand, in words; the first five of them."""
+    shown = [f"{one.path}:{one.line} ({one.rule})" for one in findings[:5]]
+    return ", ".join(shown) + (" and others" if len(findings) > len(shown) else "")
 
 
 def _finding(fingerprint: str, group: Sequence[Leak]) -> Finding:
@@ -51,4 +66,5 @@ def _finding(fingerprint: str, group: Sequence[Leak]) -> Finding:
         fingerprint=fingerprint,
         path=shown.place.path,
         line=shown.line,
+        is_new=not all(leak.accepted for leak in group),
     )

@@ -13,6 +13,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from shopkart_pipeline.adapters._service_paths import files_of
@@ -35,6 +36,11 @@ class Place:
     """The commit of the release that left it so; None where none of them touched it."""
     in_tree: bool
     """Whether it still stands so at the release."""
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """Its lines, without their outer white space."""
+        return tuple(line.strip() for line in self.content.decode("utf-8", "replace").split("\n"))
 
 
 class SecretScope:

@@ -43,7 +43,7 @@ from shopkart_pipeline_tests.fakes.fixed_clock import FixedClock
 from shopkart_pipeline_tests.package_locks import package_lock
 from shopkart_pipeline_tests.scan_requests import NOON, a_release, a_request, a_service, a_stage, write_files
 
-SECRET = "AKIA" + "Z7QX4M2N5P6R3T8W"
+SECRET = "AKIA" + "Z7QX4M2N5P6R3T4W"
 GOOD = {
     "backend/app.py": 'def total(prices):\n    """The sum."""\n    return sum(prices)\n',
     "backend/Dockerfile": "FROM debian:12\nUSER 1000\n",
@@ -218,7 +218,7 @@ def test_an_empty_tree_is_not_clean(name: str, world: World) -> None:
     )
     result = MAKERS[name](world).scan(empty).result
 
-    if name == "detect-secrets":
+    if name in ("detect-secrets", "gitleaks"):
         # The files of the commits are there even where the tree is empty.
         assert isinstance(result, Evidence)
     elif name == "hadolint":

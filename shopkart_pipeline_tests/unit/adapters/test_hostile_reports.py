@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shopkart_pipeline.adapters import (
+    _gitleaks_program,
     _npm_report,
     _ruff_check,
     _test_list,
     checkstyle,
     cobertura,
-    gitleaks,
     hadolint,
     junit,
     lcov,
@@ -41,7 +41,7 @@ JSON: dict[str, tuple[Parser, str]] = {
     "ruff": (lambda report: _ruff_check.parse(report, NOWHERE), "ruff/violations.json"),
     "hadolint": (hadolint.parse, "hadolint/violations.json"),
     "sarif": (sarif.parse, "sarif/ruff.sarif"),
-    "gitleaks": (gitleaks.parse, "gitleaks/leaks.json"),
+    "gitleaks": (_gitleaks_program.parse, "gitleaks/leaks.json"),
     "list of tests": (_test_list.read, "junit/tests.json"),
     "npm audit": (lambda report: _npm_report.parse(report, PLACES, PACKAGES), "npm_audit/vulnerable.json"),
     "npm audit 6": (lambda report: _npm_report.parse(report, PLACES, PACKAGES), "npm_audit/version_1.json"),

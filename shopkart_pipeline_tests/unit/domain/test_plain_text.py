@@ -16,6 +16,8 @@ HOSTILE = "\x1b]0;owned\x07 a\r\nb\u202etxt\ud800"
         ("Größe 3 💥 👩‍🔧", "Größe 3 💥 👩‍🔧"),
         ("one\ttwo\r\nthree", "one two three"),
         ("\x1b[2Jgreen\x07", "\ufffd[2Jgreen\ufffd"),
+        ("\x1b[90m1PM\x1b[0m \x1b[1m\x1b[31mFTL\x1b[0m no", "1PM FTL no"),
+        ("\x1b\x1b[0m[0mx", "\ufffd[0mx"),
         ("\x9b31mred", "\ufffd31mred"),
         ("invoice\u202efdp.exe", "invoice\ufffdfdp.exe"),
         ("half \ud83d", "half \ufffd"),
