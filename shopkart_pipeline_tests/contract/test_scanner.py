@@ -216,9 +216,10 @@ def test_an_empty_tree_is_not_clean(name: str, world: World) -> None:
     empty = replace(
         request, tree=write_files(world.folder / "empty", {}), release=a_release(request.release.sha, "0" * 40)
     )
-    result = MAKERS[name](world).scan(empty).result
+    scanner = MAKERS[name](world)
+    result = scanner.scan(empty).result
 
-    if name in ("detect-secrets", "gitleaks"):
+    if name in ("detect-secrets", "gitleaks") and scanner.unavailable() is None:
         # The files of the commits are there even where the tree is empty.
         assert isinstance(result, Evidence)
     elif name == "hadolint":
