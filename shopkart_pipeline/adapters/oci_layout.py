@@ -59,7 +59,7 @@ class OciLayoutBuilder(ImageBuilder):
     def inputs(self, request: ImageRequest) -> Mapping[str, str] | None:
         name = request.service.workload.base_image or ""
         base = request.tree / name.removeprefix(LAYOUT_PREFIX) if name.startswith(LAYOUT_PREFIX) else None
-        return {"version": _TOOL.version, "base": read_manifest(base).digest if base is not None else "none"}
+        return {"version": _TOOL.version, "base_image": read_manifest(base).digest if base is not None else "none"}
 
     def build(self, request: ImageRequest) -> BuiltImage | EvidenceMissing:
         """Build the image; the log names its layers, or the reason why there is none."""

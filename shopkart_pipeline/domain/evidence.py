@@ -179,11 +179,17 @@ BASE = "base"
 """Name of the input that says what new code was measured against."""
 
 
+EARLIER_TESTS = "earlier_tests"
+"""Name of the input that says which earlier list of tests was compared with. It is in no key: the list that comes next
+is the one that this attempt leaves."""
+
+
 def keys_of(inputs: Mapping[str, str]) -> tuple[str, ...]:
     """One name for all inputs, and one for all but the base; none where no inputs are known."""
     if not inputs:
         return ()
-    return digest_of(inputs), digest_of({name: value for name, value in inputs.items() if name != BASE})
+    keyed = {name: value for name, value in inputs.items() if name != EARLIER_TESTS}
+    return digest_of(keyed), digest_of({name: value for name, value in keyed.items() if name != BASE})
 
 
 def fingerprint_of(rule: str, path: str | None, text: str, occurrence: int = 0) -> str:

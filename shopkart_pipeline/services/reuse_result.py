@@ -13,6 +13,7 @@ requests alone: what ships was made by a merge. A checkout and a push are done e
 commit's own tree and tag.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -24,13 +25,23 @@ from tempfile import mkdtemp
 from shopkart_pipeline.domain.canonical import digest_of
 from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.domain.evidence import BASE, Evidence, EvidenceMissing, Reuse, StageRecord, keys_of
+from shopkart_pipeline.domain.evidence import (
+    BASE,
+    EARLIER_TESTS,
+    Evidence,
+    EvidenceMissing,
+    Reuse,
+    StageRecord,
+    keys_of,
+)
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome, Verdict
 from shopkart_pipeline.ports.evidence_store import StageStart
+from shopkart_pipeline.ports.scanner import TEST_LIST
 from shopkart_pipeline.services.build_artifacts import application_inputs, environment, image_inputs
 from shopkart_pipeline.services.checkout_source import base_commit
 from shopkart_pipeline.services.collect_evidence import scan_inputs
+from shopkart_pipeline.services.earlier_tests import earlier_tests
 from shopkart_pipeline.services.judge_release import MAXIMUM_EVIDENCE_AGE_SECONDS, stage_lines
 from shopkart_pipeline.services.platform import Platform
 
@@ -100,11 +111,27 @@ def _surroundings(
         found[BASE] = platform.scm.tree_digest(source, base, (source.path, *source.shared_paths), root_files=True)
     if stage.kind is StageKind.SECRET_SCAN:
         found["history"] = platform.scm.history_digest(source, release.previous_sha, release.sha)
+    if stage.junit:
+        found[EARLIER_TESTS] = _digest_of_tests(platform, release, stage)
     for name in stage.needs if stage.kind is StageKind.QUALITY else ():
         record = records.get(name)
         if record is not None and isinstance(record.result, Evidence):
             found |= {f"{name}/{report.name}": report.digest for report in record.result.reports}
     return found
+
+
+def _digest_of_tests(platform: Platform, release: Release, stage: Stage) -> str:
+    tests = earlier_tests(platform, release, stage)
+    return f"sha256:{hashlib.sha256(tests).hexdigest()}" if tests is not None else "none"
+
+
+def _compares_alike(record: StageRecord, inputs: Inputs) -> bool:
+    """Whether no test can have vanished unnoticed: the list to compare with is the one that the attempt was compared
+    with, or the one that it left."""
+    now = inputs.get(EARLIER_TESTS, "none")
+    reports = record.result.reports if isinstance(record.result, Evidence) else ()
+    left = [report.digest for report in reports if report.name == TEST_LIST]
+    return now in ("none", record.inputs.get(EARLIER_TESTS), *left)
 
 
 def _origin(release: Release, stage: Stage) -> str:
@@ -123,7 +150,7 @@ def earlier(platform: Platform, release: Release, stage: Stage, inputs: Inputs) 
     record = platform.evidence.reusable(release.service, stage.name, exactly)
     if record is None and inputs.get(BASE) == inputs["files"]:
         record = platform.evidence.reusable(release.service, stage.name, but_for_base)
-    if record is None:
+    if record is None or not _compares_alike(record, inputs):
         return None
     age_seconds = (platform.clock.now() - record.finished_at).total_seconds()
     lines = stage_lines(platform, release, record, platform.evidence.latest(release.service, release.key))

@@ -1,5 +1,6 @@
 """Nothing is checked or built twice, and nothing stands for an attempt that it has no right to."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,9 +9,10 @@ from datetime import timedelta
 import pytest
 
 from shopkart_pipeline.domain.declaration import Phase, Service, StageKind
-from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, Severity, StageRecord, Tool
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, RawReport, Severity, StageRecord, Tool
 from shopkart_pipeline.domain.policy import Comparison, Gate, MeasureRule
 from shopkart_pipeline.domain.release import PullRequest, Release
+from shopkart_pipeline.ports.scanner import TEST_LIST
 from shopkart_pipeline_tests.fakes.world import World
 
 CHECKS = ("lint", "unit_tests", "image_scan")
@@ -281,3 +283,35 @@ def test_a_result_measured_against_another_base_says_so(alike: Alike) -> None:
     assert record.result.notes == (
         "The commit is the same as its base: what is called new was new to an earlier base.",
     )
+
+
+def list_tests(world: World, *names: str) -> None:
+    """From now on the unit tests of the backend leave this list of tests."""
+    stages = world.pipeline.services["backend"].stages
+    junit = tuple(replace(one, junit="r.xml") if one.kind is StageKind.UNIT_TESTS else one for one in stages)
+    world.declare("backend", lambda service: replace(service, stages=junit))
+    world.scanners[StageKind.UNIT_TESTS].raw = (RawReport(TEST_LIST, "application/json", json.dumps(names).encode()),)
+
+
+def unit_tests(world: World, release: Release) -> StageRecord:
+    for stage in ("source", "dependencies"):
+        world.stage(release, stage)
+    return world.stage(release, "unit_tests").record
+
+
+def test_tests_are_reused_where_the_list_to_compare_with_is_their_own(world: World) -> None:
+    world.let_inputs_be_known()
+    list_tests(world, "test_a")
+    unit_tests(world, world.merge(SAME))
+
+    assert unit_tests(world, same_content(world)).reused is not None
+
+
+def test_tests_run_again_where_one_could_have_vanished_unnoticed(world: World) -> None:
+    world.let_inputs_be_known()
+    list_tests(world, "test_a")
+    unit_tests(world, world.merge(SAME))
+    list_tests(world, "test_a", "test_b")
+    unit_tests(world, world.merge({"backend/app.py": "with test_b\n"}))
+
+    assert unit_tests(world, world.merge(SAME)).reused is None
