@@ -7,6 +7,7 @@
 | `SHOPKART_RUNTIME` | how the local cluster runs replicas: `auto`, `process` or `docker` | `auto` |
 | `DOCKER_HOST` | address of the Docker Engine, as for any other tool | the local socket |
 | `SHOPKART_WEBHOOK_SECRET` | secrets that sign webhooks, separated by commas | `secrets/webhook` in the home |
+| `SHOPKART_REGISTRY_USER`, `SHOPKART_REGISTRY_PASSWORD` | for a registry of kind `oci` | none |
 | `SHOPKART_ADVISORY_SERVICE` | base address of an advisory service that speaks OSV | `https://api.osv.dev` |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
 | `SHOPKART_RECEIVER_PORT` | port of the webhook receiver | 3001 |
@@ -15,7 +16,7 @@
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shopkart_pipeline.domain.errors import PipelineError
@@ -37,6 +38,8 @@ class Settings:
     advisory_service: str
     web_port: int
     receiver_port: int
+    registry_login: tuple[str, str] | None = field(default=None, repr=False)
+    """User and password for a registry of kind `oci`; None: it asks nobody who they are."""
 
     @property
     def dagster_home(self) -> Path:
@@ -67,6 +70,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         advisory_service=given.get("SHOPKART_ADVISORY_SERVICE") or "https://api.osv.dev",
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
+        registry_login=_login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
     )
 
 
@@ -104,6 +108,18 @@ def webhook_secrets_of(settings: Settings) -> tuple[str, ...]:
 def _default_declaration() -> Path:
     here = Path("shopkart.yaml")
     return here if here.exists() else SHIPPED_DECLARATION
+
+
+def _login(given: Mapping[str, str], user: str, password: str) -> tuple[str, str] | None:
+    values = (given.get(user) or "", given.get(password) or "")
+    if not any(values):
+        return None
+    if not all(values):
+        missing = user if values[1] else password
+        raise PipelineError(f"{missing} is not set.", f"Set both {user} and {password}, or neither.")
+    if ":" in values[0]:
+        raise PipelineError(f"{user} has a colon in it.", "A user's name can't have one (RFC 7617).")
+    return values
 
 
 def _port(given: Mapping[str, str], name: str, default: int) -> int:

@@ -2,7 +2,7 @@
 
 A finding is recognised by its rule, its file and the text of its line; equal texts in one file are counted from the
 top. It is new unless the base of the release had the same one. Where the base could not be looked at, everything is
-new.
+new. Such a tool names no version that would fix what it found, so a gate that asks for one counts it.
 """
 
 from collections import Counter
@@ -59,6 +59,7 @@ def findings_of(said: Iterable[Located], tree: Path, known: Set[str] = frozenset
                 fingerprint=fingerprint,
                 path=one.path,
                 line=one.line if one.line is not None and 0 < one.line <= _LAST_LINE else None,
+                fix_unknown=True,
                 is_new=fingerprint not in known,
                 link=one.link,
             )

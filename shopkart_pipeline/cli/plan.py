@@ -17,6 +17,7 @@ from rich.tree import Tree
 from shopkart_pipeline.cli.validate import beside
 from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Phase, Pipeline, Service, Stage
 from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.domain.registry import Registry
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.spec.faults import nearest
 from shopkart_pipeline.spec.graph import order, waves
@@ -71,8 +72,21 @@ def plan_of(pipeline: Pipeline, *, services: Sequence[str] = (), changed: Sequen
     return {
         "declaration": str(pipeline.file),
         "digest": pipeline.digest,
+        "registry": _registry(pipeline.registry),
         "services": [_service(service, pipeline) for service in affected],
         "not_affected": [service.name for service in wanted if service not in affected],
+    }
+
+
+def _registry(registry: Registry) -> dict[str, Any]:
+    return {
+        "kind": registry.kind.value,
+        "address": registry.address or registry.endpoint or None,
+        "region": registry.region,
+        "account": registry.account,
+        "prefix": registry.prefix,
+        "scan": registry.scanning.value,
+        "reason": registry.scanning_reason or None,
     }
 
 
@@ -151,8 +165,15 @@ def print_plan(console: Console, document: Mapping[str, Any]) -> None:
         console.print()
     for name in document["not_affected"]:
         console.print(f"{name}: not affected")
+    console.print(f"[bold]registry[/] {escape(_registry_in_words(document['registry']))}")
     if document["services"]:
         console.print("[dim]Stages of a phase with the same number run at the same time. Nothing was run.[/]")
+
+
+def _registry_in_words(registry: Mapping[str, Any]) -> str:
+    where = [registry[key] for key in ("kind", "address", "region", "account") if registry[key]]
+    because = f" ({registry['reason']})" if registry["reason"] else ""
+    return f"{' '.join(where)}, repositories {registry['prefix']}SERVICE, its own scan {registry['scan']}{because}"
 
 
 def _tree(service: Mapping[str, Any]) -> Tree:

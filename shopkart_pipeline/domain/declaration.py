@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from shopkart_pipeline.domain.policy import Gate
+from shopkart_pipeline.domain.registry import Registry
 from shopkart_pipeline.domain.rollout import RolloutStep
 
 
@@ -225,3 +226,4 @@ class Pipeline:
     """Cron expressions by name of the maintenance job, such as `reconcile`."""
     live_releases: int = 1000
     """Dagster partitions kept per service; older releases stay in the evidence store."""
+    registry: Registry = field(default_factory=Registry)

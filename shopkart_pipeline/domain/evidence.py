@@ -57,6 +57,8 @@ class Finding:
     package: str | None = None
     installed_version: str | None = None
     fixed_in: str | None = None
+    fix_unknown: bool = False
+    """True where the scanner does not say whether any version fixes it; gates then count it as fixable."""
     is_new: bool = True
     """False where the base of the release (what runs in production) already had it."""
     link: str | None = None

@@ -41,10 +41,13 @@ class FindingsRule:
     only_new: bool = True
     """Findings that the base of the release already had don't count."""
     only_fixable: bool = False
-    """Findings without a fixed version don't count."""
+    """Findings that no version fixes don't count; where that is unknown, they do."""
     limit: int = 0
     rules: tuple[str, ...] = ()
     """Names of the rules whose findings count, with `*` for anything; empty: those of every rule."""
+    exempt_measure: str | None = None
+    """As for a `MeasureRule`: findings of a look that declaredly did not happen are not to be counted."""
+    exempt_below: float = 0.0
 
 
 @dataclass(frozen=True)

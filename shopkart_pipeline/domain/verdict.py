@@ -168,23 +168,30 @@ def _without_value(gate: Gate, reason: str) -> GateResult:
 
 
 def _evaluate(gate: Gate, evidence: Evidence, waived: Waived) -> GateResult:
+    exempt = _exempt(gate, evidence)
     match gate.rule:
         case MeasureRule() as rule:
-            return _evaluate_measure(gate, rule, evidence)
+            return exempt or _evaluate_measure(gate, rule, evidence)
         case FindingsRule() as rule:
-            return _evaluate_findings(gate, rule, evidence, waived)
+            return exempt or _evaluate_findings(gate, rule, evidence, waived)
+
+
+def _exempt(gate: Gate, evidence: Evidence) -> GateResult | None:
+    """The line of a gate that a measure of its stage exempts; None where the gate applies."""
+    rule = gate.rule
+    size = None if rule.exempt_measure is None else evidence.measures.get(rule.exempt_measure)
+    if size is None or not math.isfinite(size) or size >= rule.exempt_below:
+        return None
+    reason = f"exempt: {rule.exempt_measure} {size:g} < {rule.exempt_below:g}"
+    value, comparison = None, Comparison.AT_MOST
+    if isinstance(rule, MeasureRule):
+        value, comparison = evidence.measures.get(rule.measure), rule.comparison
+        shown = f"{rule.measure} {value:g}" if value is not None else f"no {rule.measure}"
+        reason += f" ({shown}, limit {rule.limit:g})"
+    return GateResult(gate.name, gate.stage, Outcome.PASS, reason, value, rule.limit, comparison, exempted=True)
 
 
 def _evaluate_measure(gate: Gate, rule: MeasureRule, evidence: Evidence) -> GateResult:
-    if rule.exempt_measure is not None:
-        size = evidence.measures.get(rule.exempt_measure)
-        if size is not None and math.isfinite(size) and size < rule.exempt_below:
-            value = evidence.measures.get(rule.measure)
-            shown = f"{rule.measure} {value:g}" if value is not None else f"no {rule.measure}"
-            reason = f"exempt: {rule.exempt_measure} {size:g} < {rule.exempt_below:g} ({shown}, limit {rule.limit:g})"
-            return GateResult(
-                gate.name, gate.stage, Outcome.PASS, reason, value, rule.limit, rule.comparison, exempted=True
-            )
     value = evidence.measures.get(rule.measure)
     if value is None or not math.isfinite(value):
         return _without_value(gate, f"the evidence of {evidence.tool.name} holds no {rule.measure}")
@@ -220,7 +227,7 @@ def _not_counted(finding: Finding, rule: FindingsRule, is_waived: bool) -> str:
     """Why a finding that is meant does not count; empty where it does."""
     if rule.only_new and not finding.is_new:
         return "not counted: production has them already"
-    if rule.only_fixable and finding.fixed_in is None:
+    if rule.only_fixable and finding.fixed_in is None and not finding.fix_unknown:
         return "not counted: no version fixes them"
     return "not counted: waived" if is_waived else ""
 
@@ -235,8 +242,8 @@ def _describe(finding: Finding) -> str:
     if finding.path and finding.line:
         place = f"{finding.path}:{finding.line}"
     if finding.package:
-        fixed = f", fixed in {finding.fixed_in}" if finding.fixed_in else ""
-        place = f"{finding.package} {finding.installed_version or ''}{fixed}"
+        fixed = f", fixed in {finding.fixed_in}" if finding.fixed_in else ", fix unknown" if finding.fix_unknown else ""
+        place = " ".join(filter(None, (finding.package, finding.installed_version))) + fixed
     return f"{finding.rule} {place}".strip()
 
 

@@ -47,7 +47,7 @@ def _rule(scope: Scope, stage: str, name: str, gate: GateSpec) -> MeasureRule | 
 
 
 def _findings_rule(scope: Scope, stage: str, name: str, gate: GateSpec) -> FindingsRule | None:
-    for key in ("measure", "at_least", "unless"):
+    for key in ("measure", "at_least"):
         if getattr(gate, key) is not None:
             message = "a gate that counts `findings` has no such key; take it away, or take `findings` away"
             scope.fault(message, "gates", stage, name, key)
@@ -58,7 +58,9 @@ def _findings_rule(scope: Scope, stage: str, name: str, gate: GateSpec) -> Findi
     only_new = FindingsRule.only_new if gate.only_new is None else gate.only_new
     only_fixable = FindingsRule.only_fixable if gate.only_fixable is None else gate.only_fixable
     severity = Severity[(gate.findings or "high").upper()]
-    return FindingsRule(severity, only_new, only_fixable, int(limit), tuple(gate.rules or ()))
+    exempt_measure, exempt_below = _exemption(scope, stage, name, gate)
+    rules = tuple(gate.rules or ())
+    return FindingsRule(severity, only_new, only_fixable, int(limit), rules, exempt_measure, exempt_below)
 
 
 def _measure_rule(scope: Scope, stage: str, name: str, gate: GateSpec) -> MeasureRule | None:
@@ -81,11 +83,17 @@ def _measure_rule(scope: Scope, stage: str, name: str, gate: GateSpec) -> Measur
     [(key, limit)] = limits
     measure = gate.measure or name
     _check_percent(scope, measure, limit, stage, name, key)
-    if gate.unless:
-        _check_percent(scope, gate.unless.measure, gate.unless.below, stage, name, "unless", "below")
     comparison = Comparison.AT_MOST if key == "at_most" else Comparison.AT_LEAST
-    exempt_measure, exempt_below = (gate.unless.measure, gate.unless.below) if gate.unless else (None, 0.0)
-    return MeasureRule(measure, comparison, float(limit), exempt_measure, float(exempt_below))
+    exempt_measure, exempt_below = _exemption(scope, stage, name, gate)
+    return MeasureRule(measure, comparison, float(limit), exempt_measure, exempt_below)
+
+
+def _exemption(scope: Scope, stage: str, name: str, gate: GateSpec) -> tuple[str | None, float]:
+    """The measure below which the gate does not apply, and that bound."""
+    if gate.unless is None:
+        return None, 0.0
+    _check_percent(scope, gate.unless.measure, gate.unless.below, stage, name, "unless", "below")
+    return gate.unless.measure, float(gate.unless.below)
 
 
 def _check_percent(scope: Scope, measure: str, limit: float, stage: str, name: str, *keys: str) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Pipeline, Service
 from shopkart_pipeline.spec.compile_deployments import Surroundings
+from shopkart_pipeline.spec.compile_registry import compile_registry
 from shopkart_pipeline.spec.compile_service import check_between_services, compile_service
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.form import check_form
 from shopkart_pipeline.spec.layers import common_settings, environments, merged_services, teams
 from shopkart_pipeline.spec.models.declaration import DeclarationSpec
+from shopkart_pipeline.spec.models.registry import RegistrySpec
 from shopkart_pipeline.spec.placeholders import fill, unknown_placeholder
 from shopkart_pipeline.spec.shipped import Layer
 from shopkart_pipeline.spec.source_file import read_source
@@ -40,6 +42,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         teams=teams(settings, faults),
         allowed_signers=_allowed_signers(settings, file, home, faults),
     )
+    registry = compile_registry(settings.registry or RegistrySpec(), faults)
     services = _services(document.value, around, home, faults)
     if faults:
         raise faults.error()
@@ -52,6 +55,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         environments=around.environments,
         schedules=schedules,
         live_releases=live_releases or Pipeline.live_releases,
+        registry=registry,
     )
 
 

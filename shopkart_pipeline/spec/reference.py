@@ -45,6 +45,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("LatencyObjective", f"`{_DEPLOYMENT}.objectives.latency_p95_seconds`", None),
     ("ApprovalsSpec", f"`{_DEPLOYMENT}.approvals`", ("approvals",)),
     ("EnvironmentSpec", "`environments.NAME`", None),
+    ("RegistrySpec", "`registry`", ("registry",)),
     ("TrustSpec", "`trust`", ("trust",)),
     ("SchedulesSpec", "`schedules`", ("schedules",)),
     ("RetentionSpec", "`retention`", ("retention",)),

@@ -93,3 +93,19 @@ RelativePath = Annotated[
     ),
 ]
 UrlPath = Annotated[str, Matching(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*", "a URL's path, such as /health/ready")]
+ServerAddress = Annotated[
+    str,
+    Matching(
+        r"https?://(\[[0-9a-f:]{2,39}\]|[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?)(:[0-9]{1,5})?/?",
+        "a server's address without a path or a password in it, such as https://registry.example",
+    ),
+]
+RepositoryPrefix = Annotated[
+    str,
+    Matching(
+        r"(?=.{1,200}$)([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*/)+",
+        "the beginning of names of repositories, of lower-case letters and digits with / at its end, such as shopkart/",
+    ),
+]
+AwsRegion = Annotated[str, Matching(r"[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}", "an AWS region, such as eu-central-1")]
+AwsAccount = Annotated[str, Matching(r"[0-9]{12}", 'the twelve digits of an AWS account, such as "123456789012"')]

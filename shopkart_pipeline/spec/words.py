@@ -5,14 +5,14 @@ from shopkart_pipeline.domain.policy import FindingsRule, MeasureRule
 
 def rule_in_words(rule: MeasureRule | FindingsRule) -> str:
     """What a rule asks for, such as `tests >= 1`."""
+    exempt = f" (exempt while {rule.exempt_measure} < {rule.exempt_below:g})" if rule.exempt_measure else ""
     match rule:
         case MeasureRule():
-            exempt = f" (exempt while {rule.exempt_measure} < {rule.exempt_below:g})" if rule.exempt_measure else ""
             return f"{rule.measure} {rule.comparison.value} {rule.limit:g}{exempt}"
         case FindingsRule():
             kind = ("new " if rule.only_new else "") + ("fixable " if rule.only_fixable else "")
             rules = f" by {', '.join(rule.rules)}" if rule.rules else ""
-            return f"{kind}findings of {rule.severity.name.lower()} or worse{rules} <= {rule.limit}"
+            return f"{kind}findings of {rule.severity.name.lower()} or worse{rules} <= {rule.limit}{exempt}"
 
 
 def seconds_in_words(seconds: float) -> str:

@@ -80,6 +80,29 @@ def test_a_port_that_is_none_is_refused_by_name(name: str, text: str) -> None:
     assert "0 to 65535" in caught.value.fix
 
 
+def test_a_registrys_user_and_password_come_together_and_are_not_shown() -> None:
+    settings = from_environment({"SHOPKART_REGISTRY_USER": "robot", "SHOPKART_REGISTRY_PASSWORD": "pa:ss"})
+
+    assert settings.registry_login == ("robot", "pa:ss")
+    assert "pa:ss" not in repr(settings)
+    assert from_environment({}).registry_login is None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"SHOPKART_REGISTRY_USER": "robot"}, "SHOPKART_REGISTRY_PASSWORD is not set"),
+        ({"SHOPKART_REGISTRY_PASSWORD": "s3cret"}, "SHOPKART_REGISTRY_USER is not set"),
+        ({"SHOPKART_REGISTRY_USER": "a:b", "SHOPKART_REGISTRY_PASSWORD": "s3cret"}, "has a colon"),
+    ],
+)
+def test_half_a_login_is_refused_without_showing_it(given: dict[str, str], words: str) -> None:
+    with pytest.raises(PipelineError, match=words) as caught:
+        from_environment(given)
+
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["podman", "Docker", " auto"])
 def test_an_unknown_runtime_is_refused(text: str) -> None:
     with pytest.raises(PipelineError, match="SHOPKART_RUNTIME") as caught:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from shopkart_pipeline.spec.cron import Cron
 from shopkart_pipeline.spec.models.delivery import DeploymentSpec, WorkloadSpec
 from shopkart_pipeline.spec.models.gates import GateSpec
+from shopkart_pipeline.spec.models.registry import RegistrySpec
 from shopkart_pipeline.spec.models.section import Section
 from shopkart_pipeline.spec.models.stages import StagesSpec
 from shopkart_pipeline.spec.text_types import (
@@ -122,6 +123,7 @@ class DeclarationSpec(Section):
     environments: dict[EnvironmentName, EnvironmentSpec | None] | None = Field(
         default=None, description="Where services run, by name. Replaces the shipped environments as a whole."
     )
+    registry: RegistrySpec | None = Field(default=None, description="Where images are kept.")
     teams: dict[TeamName, list[Email] | None] | None = Field(
         default=None, description="Members of teams, for `approvers`."
     )

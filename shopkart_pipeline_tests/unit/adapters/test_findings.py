@@ -68,3 +68,9 @@ def test_a_line_that_no_file_has_is_left_out(tmp_path: Path, line: int) -> None:
     [finding] = findings_of([said(line)], tmp_path)
 
     assert finding.line is None
+
+
+def test_what_a_tool_says_about_lines_is_of_unknown_remedy(tmp_path: Path) -> None:
+    [finding] = findings_of([said(1)], write_files(tmp_path, {"a.py": "import os\n"}))
+
+    assert finding.fix_unknown

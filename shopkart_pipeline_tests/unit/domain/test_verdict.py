@@ -216,6 +216,7 @@ def test_a_size_that_is_large_or_unknown_exempts_nothing(size: float | None) -> 
         (finding(is_new=False), FindingsRule(Severity.HIGH, only_new=False), 1),
         (finding(), FindingsRule(Severity.HIGH, only_fixable=True), 0),
         (finding(fixed_in="1.2"), FindingsRule(Severity.HIGH, only_fixable=True), 1),
+        (finding(fix_unknown=True), FindingsRule(Severity.HIGH, only_fixable=True), 1),
     ],
 )
 def test_findings_count_by_severity_novelty_and_remedy(found: Finding, rule: FindingsRule, counted: int) -> None:
@@ -227,13 +228,28 @@ def test_findings_count_by_severity_novelty_and_remedy(found: Finding, rule: Fin
     assert line.outcome is (Outcome.FAIL if counted else Outcome.PASS)
 
 
+def test_findings_of_a_look_that_declaredly_did_not_happen_are_not_counted() -> None:
+    rule = FindingsRule(Severity.HIGH, exempt_measure="scans", exempt_below=1.0)
+    gate, found = Gate("high", "published_image", "", rule), (finding(Severity.HIGH),)
+
+    [exempt] = evaluate_stage("published_image", (gate,), replace(evidence(scans=0), findings=found))
+    [looked] = evaluate_stage("published_image", (gate,), replace(evidence(scans=1), findings=found))
+    [silent] = evaluate_stage("published_image", (gate,), replace(evidence(), findings=found))
+
+    assert (exempt.outcome, exempt.exempted, exempt.reason) == (Outcome.PASS, True, "exempt: scans 0 < 1")
+    assert (looked.outcome, silent.outcome) == (Outcome.FAIL, Outcome.FAIL)
+
+
 def test_a_failed_line_names_examples() -> None:
     found = finding(package="jinja2", installed_version="3.0", fixed_in="3.1")
+    unknown = finding(package="zlib", installed_version="1", fix_unknown=True)
     elsewhere = replace(finding(), rule="S105", path="a.py", line=7)
 
-    [line] = evaluate_stage("image_scan", (VULNERABLE,), replace(evidence(), findings=(found, elsewhere)))
+    [line] = evaluate_stage("image_scan", (VULNERABLE,), replace(evidence(), findings=(found, unknown, elsewhere)))
 
-    assert line.reason == ("2 findings of high or worse > 0 (CVE-1 jinja2 3.0, fixed in 3.1; S105 a.py:7)")
+    assert line.reason == (
+        "3 findings of high or worse > 0 (CVE-1 jinja2 3.0, fixed in 3.1; CVE-1 zlib 1, fix unknown; S105 a.py:7)"
+    )
 
 
 def test_a_failure_outweighs_a_gap_in_the_outcome_and_both_block() -> None:
@@ -259,6 +275,7 @@ _FINDINGS = st.builds(
     message=st.just("bad"),
     fingerprint=st.text("ab", min_size=1, max_size=3),
     fixed_in=st.none() | st.just("2.0"),
+    fix_unknown=st.booleans(),
     is_new=st.booleans(),
 )
 _RULES = st.builds(

@@ -32,6 +32,9 @@ def test_the_shipped_gates_are_these(tmp_path: Path) -> None:
         "secret_scan.secrets": "findings of high or worse <= 0",
         "dependency_scan.vulnerabilities": "new fixable findings of high or worse <= 0",
         "image_scan.vulnerabilities": "new fixable findings of high or worse <= 0",
+        "published_image.vulnerabilities": (
+            "new fixable findings of high or worse <= 0 (exempt while registry_scans < 1)"
+        ),
         "staging.released": "released >= 1",
         "integration_tests.failed": "failed <= 0",
         "integration_tests.tests": "tests >= 1",
@@ -65,6 +68,12 @@ def test_a_gate_may_limit_another_measure(tmp_path: Path) -> None:
 def test_a_gate_of_ones_own_may_count_findings(tmp_path: Path) -> None:
     gate = _gate(service_of(tmp_path, "    gates: {lint: {low: {findings: low, at_most: 3}}}\n"), "lint", "low")
     assert gate.rule == FindingsRule(Severity.LOW, only_new=True, only_fixable=False, limit=3)
+
+
+def test_a_gate_that_counts_findings_may_have_an_exemption(tmp_path: Path) -> None:
+    more = "    gates: {lint: {low: {findings: low, at_most: 3, unless: {measure: files, below: 1}}}}\n"
+    gate = _gate(service_of(tmp_path, more), "lint", "low")
+    assert gate.rule == FindingsRule(Severity.LOW, limit=3, exempt_measure="files", exempt_below=1.0)
 
 
 def test_gates_of_stages_of_ones_own_are_accepted(tmp_path: Path) -> None:

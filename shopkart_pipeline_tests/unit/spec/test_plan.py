@@ -106,5 +106,19 @@ def test_people_read_gates_limits_steps_and_what_is_left_out(tmp_path: Path) -> 
         "1 of maya@shopkart.example, jonas@shopkart.example must approve, four eyes, valid 1d",
         "left out acceptance_tests: see [SHOP-1]",
         "frontend: not affected",
+        "registry disk, repositories SERVICE, its own scan off (a registry on disk does not scan)",
     ):
         assert words in text
+
+
+def test_the_plan_says_where_images_go(tmp_path: Path) -> None:
+    file = tmp_path / "shopkart.yaml"
+    registry = "registry: {kind: ecr, region: eu-central-1, account: '123456789012', prefix: shop/}\n"
+    file.write_text(STOREFRONT.read_text() + registry)
+    document, output = plan_of(load(file, home=HOME)), io.StringIO()
+    print_plan(Console(file=output, width=400), document)
+
+    assert document["registry"]["scan"] == "required"
+    assert "registry ecr eu-central-1 123456789012, repositories shop/SERVICE, its own scan required" in (
+        output.getvalue()
+    )
