@@ -4,6 +4,7 @@ Every request has a deadline for all of it, every answer a limit of bytes. Reque
 do harm: idempotent methods (RFC 9110, 9.2.2), and any method whose connection was never made; each time after a
 longer pause, a few times at most. Credentials are asked for anew for each try, travel in `Authorization` alone, go to
 no other host than the one they are for, and appear in no error: errors name method, host and path, never a query.
+Credentials that a server does not take may be given back once per request, to be renewed: such a request did nothing.
 Proxies of the environment count only where the caller asks for them.
 """
 
@@ -25,6 +26,8 @@ ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 _PASSING = frozenset({429, 500, 502, 503, 504})
 """Statuses that may be gone with the next try; Debian's registry answers 500 while somebody else sends that blob."""
+_REFUSED = frozenset({401, 403})
+"""Statuses of a request whose credentials did not count; ECR answers 403 to a token that has expired."""
 _TRIES = 4
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -64,6 +67,14 @@ class Ask:
     """Not to be tried again even where the method is idempotent."""
 
 
+class HttpRefusal(ToolUnavailable):
+    """A server answered with a status that isn't accepted."""
+
+    def __init__(self, what: str, fix: str, status: int) -> None:
+        super().__init__(what, fix)
+        self.status = status
+
+
 class HttpClient:
     """Speaks with one server.
 
@@ -72,6 +83,8 @@ class HttpClient:
         address: its base address, `http://` or `https://`.
         timeout_seconds: for a request as a whole, unless the request says otherwise.
         authorization: gives the value of the `Authorization` header; called for each try, so it may refresh a token.
+        renew: told once per request which value of the `Authorization` header the server did not take; the request is
+            then sent again.
         environment: use the proxies and certificates that the environment names.
         transport: replaces the network in tests.
         pause: sleeps for some seconds; replaced in tests.
@@ -84,6 +97,7 @@ class HttpClient:
         *,
         timeout_seconds: float = 30.0,
         authorization: Callable[[], str] | None = None,
+        renew: Callable[[str], None] | None = None,
         environment: bool = False,
         transport: httpx.BaseTransport | None = None,
         pause: Callable[[float], None] = time.sleep,
@@ -92,6 +106,7 @@ class HttpClient:
         self._address = httpx.URL(address)
         self._timeout_seconds = timeout_seconds
         self._authorization = authorization
+        self._renew = renew
         self._pause = pause
         self._client = httpx.Client(
             trust_env=environment,
@@ -109,7 +124,7 @@ class HttpClient:
         """Send a request and read the answer into memory.
 
         Raises:
-            ToolUnavailable: no answer in time, or one with a status that isn't accepted.
+            ToolUnavailable: no answer in time, or one with a status that isn't accepted (`HttpRefusal`).
             UntrustedInput: the answer is larger than its limit, or the server sends us elsewhere.
         """
         target = BytesIO()
@@ -125,6 +140,7 @@ class HttpClient:
         deadline = time.monotonic() + (self._timeout_seconds if ask.timeout_seconds is None else ask.timeout_seconds)
         repeatable = ask.method in _IDEMPOTENT and not ask.once
         pause_seconds = _FIRST_PAUSE_SECONDS
+        renew = self._renew
         for left in reversed(range(_TRIES)):
             credentials = "" if self._authorization is None else self._authorization()
             try:
@@ -137,6 +153,10 @@ class HttpClient:
             else:
                 if answer.status in ask.accept:
                     return answer
+                if answer.status in _REFUSED and renew is not None and left:
+                    renew(credentials)
+                    renew = None
+                    continue
                 again = repeatable and answer.status in _PASSING
                 failure = self._refused(ask, answer, credentials)
                 pause_seconds = _asked_pause(answer, pause_seconds)
@@ -204,13 +224,13 @@ class HttpClient:
         what = f"{self._name} does not answer {self._shown(ask)}: {_redacted(reason, credentials)}."
         return ToolUnavailable(what, "Check that it runs and can be reached.")
 
-    def _refused(self, ask: Ask, answer: Answer, credentials: str) -> ToolUnavailable:
+    def _refused(self, ask: Ask, answer: Answer, credentials: str) -> HttpRefusal:
         words = " ".join(_redacted(answer.content.decode(errors="replace"), credentials).split())
         what = (
             f"{self._name} answered {answer.status} to {self._shown(ask)}: {words[:_EXCERPT_CHARACTERS] or 'nothing'}."
         )
         fix = "Check the credentials and what they may do." if answer.status in (401, 403) else "Look at its log."
-        return ToolUnavailable(what, fix)
+        return HttpRefusal(what, fix, answer.status)
 
 
 def _redacted(text: str, credentials: str) -> str:

@@ -1,24 +1,28 @@
 """Keeps images in a registry that speaks the OCI distribution protocol.
 
-A push asks first what is there, sends what is missing, each blob in one piece that the registry compares with its
-digest, and last the manifest with its tag. Few registries refuse to move a tag, so this adapter looks before it sets
-one, and looks again afterwards. Between the two looks another pusher can still win: whoever is first
-to look again may then have been told of a tag that was moved at once. Where that matters the registry itself has to
-keep tags immutable, as ECR does. Releases name images by digest and don't depend on it.
+A push sends the blobs that are missing (`_oci_blobs`) and last the manifest with its tag. Few registries refuse to
+move a tag, so this adapter looks before it sets one, and looks again afterwards. Between the two looks another pusher
+can still win: whoever is first to look again may then have been told of a tag that was moved at once. Where that
+matters the registry itself has to keep tags immutable, as ECR does. Releases name images by digest and don't depend on
+it.
 
 Credentials are the HTTP client's concern; challenges for tokens (`WWW-Authenticate: Bearer`) are not answered.
 
 Rules: OCI distribution-spec 1.1, "Pull", "Push" and "Content discovery".
 """
 
+from base64 import b64encode
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from shopkart_pipeline.adapters._blob_places import BlobPlaces
 from shopkart_pipeline.adapters._http import Ask, HttpClient
-from shopkart_pipeline.adapters._oci import read_manifest, verify_blob
+from shopkart_pipeline.adapters._oci import read_manifest
+from shopkart_pipeline.adapters._oci_blobs import RESTORE, BlobTransfer
 from shopkart_pipeline.adapters._oci_documents import (
     DOCUMENT_LIMIT_BYTES,
     MANIFEST,
-    Descriptor,
     Manifest,
     blob_path,
     digest_of,
@@ -32,7 +36,7 @@ from shopkart_pipeline.ports.registry import ImageRegistry
 _ACCEPT = {"Accept": MANIFEST}
 _BLOB_UNKNOWN = "MANIFEST_BLOB_UNKNOWN"
 _SENDINGS = 3
-_FIX = "Find out what changed it in the registry, and push the image again."
+_BLOB_SECONDS = 600.0
 
 
 class OciHttpRegistry(ImageRegistry):
@@ -40,12 +44,38 @@ class OciHttpRegistry(ImageRegistry):
 
     Args:
         client: speaks with it; its timeout is for one blob.
+        host: what names of images begin with, such as `registry.example:5000`.
+        places: where blobs were seen before; None: nothing is mounted.
     """
 
     name = "oci"
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: HttpClient, host: str, places: BlobPlaces | None = None) -> None:
         self._client = client
+        self._host = host
+        self._blobs = BlobTransfer(client, places)
+
+    @classmethod
+    def at(cls, address: str, login: tuple[str, str] | None, places: Path) -> "OciHttpRegistry":
+        """The registry at an address.
+
+        Args:
+            address: `https://`, with the environment's proxies; or `http://` on this machine.
+            login: user and password; None where the registry doesn't ask.
+            places: folder that remembers where blobs were seen before.
+        """
+        client = HttpClient(
+            "The registry",
+            address,
+            timeout_seconds=_BLOB_SECONDS,
+            authorization=partial(_basic, *login) if login else None,
+            environment=address.startswith("https:"),
+        )
+        return cls(client, urlsplit(address).netloc, BlobPlaces(places, address))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
     def push(self, layout: Path, repository: str, tag: str) -> str:
         """Send the image.
@@ -64,7 +94,12 @@ class OciHttpRegistry(ImageRegistry):
         held = self.resolve(repository, tag)
         if held != manifest.digest:
             raise tag_taken(repository, tag, str(held), manifest.digest)
+        self._blobs.remember(manifest.blobs, repository)
         return manifest.digest
+
+    def reference(self, repository: str, digest: str) -> str:
+        """The image's name with the registry's host."""
+        return f"{self._host}/{repository}@{digest}"
 
     def _send(self, layout: Path, manifest: Manifest, repository: str, tag: str) -> None:
         """Send what is missing; once more where a blob that was there is gone when the manifest arrives.
@@ -73,8 +108,7 @@ class OciHttpRegistry(ImageRegistry):
         """
         content = blob_path(layout, manifest.digest).read_bytes()
         for left in reversed(range(_SENDINGS)):
-            for blob in manifest.blobs:
-                self._send_blob(layout, repository, blob)
+            self._blobs.send(layout, manifest.blobs, repository)
             if self.resolve(repository, tag) is not None:
                 return
             try:
@@ -106,7 +140,7 @@ class OciHttpRegistry(ImageRegistry):
             manifest, _ = self._get_manifest(repository, digest)
         except NotFound:
             return False
-        return all(self._has_blob(repository, blob) for blob in manifest.blobs)
+        return all(self._blobs.has(repository, blob) for blob in manifest.blobs)
 
     def pull(self, repository: str, digest: str, layout: Path) -> None:
         """Fetch the image as a layout.
@@ -118,8 +152,7 @@ class OciHttpRegistry(ImageRegistry):
         """
         manifest, content = self._get_manifest(repository, digest)
         with new_layout(layout) as filled:
-            for blob in manifest.blobs:
-                self._fetch_blob(repository, blob, filled)
+            self._blobs.fetch(repository, manifest.blobs, filled)
             add_bytes(filled, content, MANIFEST)
             write_index(filled, manifest, repository.rpartition("/")[2])
 
@@ -130,44 +163,14 @@ class OciHttpRegistry(ImageRegistry):
         if answer.status == 404:
             raise NotFound(f"The registry has no image {repository}@{digest}.", "Push it first.")
         if digest_of(answer.content) != digest:
-            raise UntrustedInput(f"Manifest {digest} in the registry is corrupt: its bytes differ.", _FIX)
+            raise UntrustedInput(f"Manifest {digest} in the registry is corrupt: its bytes differ.", RESTORE)
         return parse_manifest(answer.content, f"manifest {digest}"), answer.content
 
     def _put_manifest(self, repository: str, tag: str, content: bytes) -> None:
         path = f"/v2/{repository}/manifests/{tag}"
         self._client.ask(Ask("PUT", path, accept=(201,), headers={"Content-Type": MANIFEST}, body=content))
 
-    def _has_blob(self, repository: str, blob: Descriptor) -> bool:
-        answer = self._client.ask(Ask("HEAD", f"/v2/{repository}/blobs/{blob.digest}", accept=(200, 404)))
-        return answer.status == 200 and answer.headers.get("content-length") == str(blob.size_bytes)
 
-    def _send_blob(self, layout: Path, repository: str, blob: Descriptor) -> None:
-        verify_blob(layout, blob)
-        if self._has_blob(repository, blob):
-            return
-        opened = self._client.ask(Ask("POST", f"/v2/{repository}/blobs/uploads/", accept=(202,)))
-        location = opened.headers.get("location")
-        if location is None:
-            raise ToolUnavailable("The registry does not say where to send a blob.", "Check that it is a registry.")
-        # An upload's address is spent with its first use, so the piece is not sent to it twice.
-        self._client.ask(
-            Ask(
-                "PUT",
-                location,
-                accept=(201,),
-                headers={"Content-Type": "application/octet-stream"},
-                params={"digest": blob.digest},
-                body=blob_path(layout, blob.digest),
-                once=True,
-            )
-        )
-
-    def _fetch_blob(self, repository: str, blob: Descriptor, layout: Path) -> None:
-        path = blob_path(layout, blob.digest)
-        ask = Ask("GET", f"/v2/{repository}/blobs/{blob.digest}", accept=(200, 404), limit_bytes=blob.size_bytes)
-        with path.open("wb") as target:
-            answer = self._client.download(ask, target)
-        if answer.status == 404:
-            raise UntrustedInput(f"Blob {blob.digest} is missing in the registry.", _FIX)
-        verify_blob(layout, blob)
-        path.chmod(0o444)
+def _basic(user: str, password: str) -> str:
+    """RFC 7617."""
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"

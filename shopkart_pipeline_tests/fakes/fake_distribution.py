@@ -22,6 +22,7 @@ class FakeDistribution(httpx.BaseTransport):
         self.answers: dict[tuple[str, str], httpx.Response] = {}
         self.requests: list[httpx.Request] = []
         self.names_digests = True
+        self.refuse_everything: httpx.Response | None = None
         self._next_names: dict[str, str] = {}
         self._named: dict[str, str] = {}
 
@@ -35,7 +36,8 @@ class FakeDistribution(httpx.BaseTransport):
         request.read()
         self.requests.append(request)
         path = request.url.path
-        answer = self.answers.pop((request.method, path), None) or self._answer(request, path)
+        scripted = self.refuse_everything or self.answers.pop((request.method, path), None)
+        answer = scripted or self._answer(request, path)
         if request.method == "PUT" and path in self._next_names:
             self._named[path] = self._next_names.pop(path)
         content = b"" if request.method == "HEAD" else answer.content

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shopkart_pipeline.adapters._http import Ask, HttpClient
+from shopkart_pipeline.adapters._http import Ask, HttpClient, HttpRefusal
 from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
 
 _Handler = Callable[[httpx.Request], httpx.Response]
@@ -164,6 +164,44 @@ def test_errors_hold_no_credentials_and_no_query() -> None:
     text = str(failure.value)
     assert "403 to GET https://registry.example/v2/a:" in text
     assert not any(secret in text for secret in (_PASSWORD, "s3", "u:p", b64encode(_PASSWORD.encode()).decode()[:12]))
+
+
+class Renewing(World):
+    """A client whose credentials can be renewed."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        super().__init__(*answers)
+        self.tokens, self.refused = ["Bearer old", "Bearer new", "Bearer newer"], list[str]()
+        self.client = HttpClient(
+            "The registry",
+            "https://registry.example",
+            authorization=lambda: self.tokens[len(self.refused)],
+            renew=self.refused.append,
+            transport=httpx.MockTransport(self._answer),
+            pause=self.pauses.append,
+        )
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("ask", [Ask("GET", "/v2/"), Ask("POST", "/v2/"), Ask("PUT", "/v2/", body=b"x", once=True)])
+def test_credentials_that_are_not_taken_are_renewed_whatever_was_asked(status: int, ask: Ask) -> None:
+    world = Renewing(httpx.Response(status), httpx.Response(200))
+
+    assert world.client.ask(ask).status == 200
+    assert world.refused == ["Bearer old"]
+    assert [request.headers["Authorization"] for request in world.requests] == ["Bearer old", "Bearer new"]
+    assert world.bodies[0] == world.bodies[1]
+    assert world.pauses == []
+
+
+def test_credentials_are_renewed_once_per_request() -> None:
+    world = Renewing(httpx.Response(401), httpx.Response(401, text="who?"))
+
+    with pytest.raises(HttpRefusal, match="answered 401") as failure:
+        world.client.ask(Ask("GET", "/v2/"))
+
+    assert failure.value.status == 401
+    assert world.refused == ["Bearer old"]
 
 
 def test_credentials_do_not_follow_a_redirect_to_another_host() -> None:
