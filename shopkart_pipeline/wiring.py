@@ -21,12 +21,14 @@ from shopkart_pipeline.adapters.image_packages import ImagePackages
 from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics
 from shopkart_pipeline.adapters.new_code_quality import NewCodeQuality
 from shopkart_pipeline.adapters.npm_audit import NpmAudit
+from shopkart_pipeline.adapters.oci_distribution import OciHttpRegistry
 from shopkart_pipeline.adapters.oci_files import OciImageFiles
 from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
 from shopkart_pipeline.adapters.oci_registry import DiskRegistry
 from shopkart_pipeline.adapters.osv import OsvSnapshot
 from shopkart_pipeline.adapters.osv_service import OsvService
 from shopkart_pipeline.adapters.pip_audit import PipAudit
+from shopkart_pipeline.adapters.prefixed_registry import PrefixedRegistry
 from shopkart_pipeline.adapters.python_application import PythonApplication
 from shopkart_pipeline.adapters.ruff import Ruff
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
@@ -37,6 +39,7 @@ from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.adapters.trivy import Trivy
 from shopkart_pipeline.domain.declaration import Environment, StageKind
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.ports.builder import ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.registry import ImageRegistry
@@ -58,7 +61,7 @@ def build_platform(settings: Settings) -> Platform:
     """
     home, clock = settings.home, SystemClock()
     pipeline = load(settings.declaration, home=home)
-    scm, registry = GitSource(home / "mirrors"), build_registry(settings)
+    scm, registry = GitSource(home / "mirrors"), build_registry(settings, pipeline.registry)
     return Platform(
         pipeline=pipeline,
         workspace=Workspace(home),
@@ -87,9 +90,24 @@ def inbox_path(settings: Settings) -> Path:
     return settings.home / "inbox.db"
 
 
-def build_registry(settings: Settings) -> ImageRegistry:
+def build_registry(settings: Settings, declared: Registry) -> ImageRegistry:
     """Where images are kept; the local cluster needs nothing else of the platform."""
-    return DiskRegistry(settings.home / "registry")
+    registry = _registry(settings, declared)
+    return PrefixedRegistry(registry, declared.prefix) if declared.prefix else registry
+
+
+def _registry(settings: Settings, declared: Registry) -> ImageRegistry:
+    places = settings.home / "cache" / "blob-places"
+    match declared.kind:
+        case RegistryKind.DISK:
+            return DiskRegistry(settings.home / "registry")
+        case RegistryKind.OCI:
+            return OciHttpRegistry.at(declared.address, settings.registry_login, places)
+        case RegistryKind.ECR:
+            # AWS's client library takes a fifth of a second to import, which only those who use it should wait for.
+            from shopkart_pipeline.adapters.ecr import ecr_registry
+
+            return ecr_registry(declared, SystemClock(), places)
 
 
 def choose_runtime(settings: Settings) -> tuple[str, str]:

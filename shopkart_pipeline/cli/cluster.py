@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     names = [name for name, environment in pipeline.environments.items() if environment.platform == "local"]
     runtime, reason = choose_runtime(settings)
     print(f"replicas run by the runtime {runtime}: {reason}", flush=True)
-    registry = build_registry(settings)
+    registry = build_registry(settings, pipeline.registry)
     serve(
         settings.home,
         registry,

@@ -1,7 +1,34 @@
-"""Where images are kept: by digest, and never overwritten."""
+"""Where images are kept: by digest, and never overwritten.
+
+A registry may look for vulnerabilities in what it keeps. One that does not, or has not, says so with a reason: nothing
+found and nothing looked for are different answers.
+"""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+from shopkart_pipeline.domain.evidence import Finding, RawReport, Tool
+
+
+@dataclass(frozen=True)
+class RegistryScan:
+    """What a registry's own scanner found in an image."""
+
+    tool: Tool
+    """Who scanned; its rules name the advisory data with its date."""
+    scanned_at: datetime
+    findings: tuple[Finding, ...]
+    raw: RawReport
+    """What the registry said, as it said it."""
+
+
+@dataclass(frozen=True)
+class NotScanned:
+    """Why there is no result of a scan."""
+
+    reason: str
 
 
 class ImageRegistry(ABC):
@@ -14,7 +41,7 @@ class ImageRegistry(ABC):
         """Push the image of an OCI layout and return its digest as the registry confirms it.
 
         Pushing the same image under the same tag again changes nothing; another image under a used tag raises
-        `Conflict`, because tags are immutable."""
+        `Conflict`, because tags are immutable. A push that was broken off goes on where it stopped."""
 
     @abstractmethod
     def resolve(self, repository: str, tag: str) -> str | None:
@@ -27,3 +54,18 @@ class ImageRegistry(ABC):
     @abstractmethod
     def pull(self, repository: str, digest: str, layout: Path) -> None:
         """Write the image as an OCI layout, every blob verified against its digest; raises `NotFound`."""
+
+    def reference(self, repository: str, digest: str) -> str:
+        """The name under which others pull the image."""
+        return f"{repository}@{digest}"
+
+    def scan_findings(self, repository: str, digest: str, deadline: datetime) -> RegistryScan | NotScanned:
+        """What the registry's own scanner found in an image that was pushed.
+
+        Args:
+            repository: where the image is.
+            digest: which image.
+            deadline: how long to wait for a scan that is under way; one that is past asks once.
+        """
+        del repository, digest, deadline
+        return NotScanned(f"a registry of kind {self.name} does not scan")

@@ -2,11 +2,12 @@
 
 import json
 from collections import defaultdict
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
 from shopkart_pipeline.domain.errors import Conflict, NotFound, ToolUnavailable, UntrustedInput
-from shopkart_pipeline.ports.registry import ImageRegistry
+from shopkart_pipeline.ports.registry import ImageRegistry, NotScanned, RegistryScan
 
 
 class FakeRegistry(ImageRegistry):
@@ -24,6 +25,9 @@ class FakeRegistry(ImageRegistry):
         """Files of a layout by name, by repository and digest."""
         self.tags: dict[tuple[str, str], str] = {}
         self.pushes: list[tuple[str, str]] = []
+        self.scans: dict[str, RegistryScan | NotScanned] = {}
+        """What its scanner says, by digest; of any other image there is nothing to be had."""
+        self.scans_asked_for: list[tuple[str, str, datetime]] = []
 
     def push(self, layout: Path, repository: str, tag: str) -> str:
         self._answer(repository, tag)
@@ -57,6 +61,11 @@ class FakeRegistry(ImageRegistry):
             path = layout / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+
+    def scan_findings(self, repository: str, digest: str, deadline: datetime) -> RegistryScan | NotScanned:
+        self._answer(repository)
+        self.scans_asked_for.append((repository, digest, deadline))
+        return self.scans.get(digest) or super().scan_findings(repository, digest, deadline)
 
     def _answer(self, repository: str, tag: str = "tag") -> None:
         if self.unavailable is not None:

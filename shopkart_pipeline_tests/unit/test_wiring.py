@@ -1,0 +1,60 @@
+"""Which registry stands behind a declaration, and that naming one opens nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.registry import Registry, RegistryKind
+from shopkart_pipeline.settings import Settings, from_environment
+from shopkart_pipeline.wiring import build_registry
+from shopkart_pipeline_tests.contract.test_registry import an_image
+
+_ECR = Registry(RegistryKind.ECR, region="eu-central-1")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return from_environment({"SHOPKART_HOME": str(tmp_path / "home")})
+
+
+@pytest.mark.parametrize(
+    ("declared", "name"),
+    [
+        (Registry(), "disk"),
+        (Registry(RegistryKind.OCI, address="https://registry.example"), "oci"),
+        (_ECR, "ecr"),
+        (Registry(prefix="shopkart/"), "disk"),
+    ],
+)
+def test_the_declaration_chooses_the_registry(settings: Settings, declared: Registry, name: str) -> None:
+    assert build_registry(settings, declared).name == name
+    assert not settings.home.exists()
+
+
+def test_a_prefix_is_in_every_name(settings: Settings, tmp_path: Path) -> None:
+    image = an_image(tmp_path)
+
+    build_registry(settings, Registry(prefix="shopkart/")).push(image.layout, "backend", "1")
+
+    plain = build_registry(settings, Registry())
+    assert plain.resolve("shopkart/backend", "1") == image.digest
+    assert plain.resolve("backend", "1") is None
+
+
+def test_a_registry_of_aws_needs_credentials_when_it_is_used_and_not_before(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody-has-this-profile")
+    registry = build_registry(settings, _ECR)
+
+    with pytest.raises(ToolUnavailable, match="nobody-has-this-profile"):
+        registry.resolve("backend", "1")
+
+
+def test_awss_library_is_imported_by_those_alone_who_use_it() -> None:
+    check = "import sys, shopkart_pipeline.wiring; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
