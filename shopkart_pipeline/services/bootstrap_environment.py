@@ -17,11 +17,11 @@ from shopkart_pipeline.services.build_artifacts import (
     build_application,
     build_image,
     install_dependencies,
-    publish_image,
 )
 from shopkart_pipeline.services.drive_rollout import TICK_SECONDS
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import BOOTSTRAP, Placed, current, record_placement
+from shopkart_pipeline.services.publish_image import push_image
 from shopkart_pipeline.services.roll_out import workload_spec
 
 
@@ -37,7 +37,8 @@ def build_present_version(platform: Platform, service_name: str, sha: str, actor
     _require(install_dependencies(platform, release, _stage(service, StageKind.DEPENDENCIES)))
     _require(build_application(platform, release, _stage(service, StageKind.APPLICATION)))
     built = _require(build_image(platform, release, _stage(service, StageKind.IMAGE)))
-    return release, _require(publish_image(platform, release, built.facts["digest"])).facts["digest"]
+    pushed = push_image(platform, release, built.facts["digest"])
+    return release, _require(ToolRun(pushed)).facts["digest"]
 
 
 def take_over(platform: Platform, release: Release, digest: str) -> tuple[Placed, ...]:

@@ -1,4 +1,4 @@
-"""From source to an image in the registry: install, build, assemble, push. Built once; a digest from then on.
+"""From source to an image on disk: install, build, assemble. Built once; a digest from then on.
 
 An environment is keyed by what determines it (the locks of the service and the tool), so releases that lock the same
 dependencies share one. The image's time is the commit's: the same commit gives the same digest.
@@ -10,8 +10,7 @@ from pathlib import Path
 
 from shopkart_pipeline.domain.canonical import digest_of
 from shopkart_pipeline.domain.declaration import Service, Stage, StageKind
-from shopkart_pipeline.domain.errors import Conflict
-from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, ToolRun
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.builder import ImageBuilder, ImageRequest
 from shopkart_pipeline.services.checkout_source import tree
@@ -79,23 +78,6 @@ def build_image(platform: Platform, release: Release, stage: Stage) -> ToolRun:
         measures={"size_bytes": built.size_bytes, "reproducible": float(built.reproducible)},
         facts={"digest": built.digest, "repository": service.name},
         notes=(*notes, *skipped),
-    )
-    return ToolRun(evidence)
-
-
-def publish_image(platform: Platform, release: Release, digest: str) -> ToolRun:
-    """Push the image that the evidence names, and have the registry confirm its digest."""
-    service = platform.service(release.service)
-    pushed = platform.registry.push(platform.workspace.layout(release), service.name, release.key)
-    if pushed != digest:
-        return ToolRun(EvidenceMissing(f"the image on disk is {pushed}, not {digest}; build the image again"))
-    confirmed = platform.registry.resolve(service.name, release.key)
-    if confirmed != digest or not platform.registry.has(service.name, digest):
-        raise Conflict(f"The registry holds {confirmed} under {release.key}, not {digest}.", "Look who pushed it.")
-    evidence = Evidence(
-        tool=Tool(platform.registry.name, "1"),
-        summary=f"{service.name}@{digest}",
-        facts={"digest": digest, "repository": service.name, "tag": release.key},
     )
     return ToolRun(evidence)
 

@@ -24,7 +24,6 @@ from shopkart_pipeline.services.build_artifacts import (
     build_application,
     build_image,
     install_dependencies,
-    publish_image,
 )
 from shopkart_pipeline.services.checkout_source import checkout_source
 from shopkart_pipeline.services.collect_evidence import collect_evidence
@@ -37,6 +36,7 @@ from shopkart_pipeline.services.judge_release import (
     stages_before,
 )
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.publish_image import publish_image
 from shopkart_pipeline.services.reuse_result import comparison, discard, earlier, inputs_of, stand_in, with_note
 from shopkart_pipeline.services.roll_out import roll_out, to_be_ended
 from shopkart_pipeline.services.waivers import end_waivers
@@ -171,7 +171,7 @@ def _deliver(platform: Platform, release: Release, stage: Stage, image: str | No
     if image is None:
         return ToolRun(EvidenceMissing("there is no image"))
     if stage.kind is StageKind.PUBLISHED_IMAGE:
-        return publish_image(platform, release, image)
+        return publish_image(platform, release, stage, image)
     return roll_out(platform, release, stage, image, run_id)
 
 

@@ -3,14 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from shopkart_pipeline.domain.declaration import Service, StageKind
-from shopkart_pipeline.domain.errors import Conflict
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing
-from shopkart_pipeline.services.build_artifacts import build_image, environment, publish_image
+from shopkart_pipeline.services.build_artifacts import build_image, environment
 from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
-from shopkart_pipeline_tests.fakes.fake_registry import FakeRegistry
 from shopkart_pipeline_tests.fakes.world import World
 
 APP = "backend/app.py"
@@ -93,22 +89,3 @@ def test_the_image_says_where_it_comes_from(world: World) -> None:
 
     assert labels["org.opencontainers.image.revision"] == release.sha
     assert labels["org.opencontainers.image.version"] == release.key
-
-
-def test_an_image_under_a_used_tag_is_a_conflict(world: World) -> None:
-    release = world.ready()
-    world.registry.tags["backend", release.key] = "sha256:somebody-else"
-
-    with pytest.raises(Conflict):
-        publish_image(world.platform, release, world.digest(release))
-
-
-def test_a_registry_that_does_not_confirm_the_image_is_a_conflict(world: World) -> None:
-    class Forgetful(FakeRegistry):
-        def has(self, repository: str, digest: str) -> bool:
-            return False
-
-    release = world.ready()
-
-    with pytest.raises(Conflict, match="The registry holds"):
-        publish_image(replace(world.platform, registry=Forgetful()), release, world.digest(release))
