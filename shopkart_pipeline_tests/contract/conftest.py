@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from shopkart_pipeline_tests.contract import aws_servers
 from shopkart_pipeline_tests.contract.oci_readers import installed_readers
 from shopkart_pipeline_tests.contract.registry_server import PROGRAM
 from shopkart_pipeline_tests.docker_base import (
@@ -24,6 +25,9 @@ NPM = shutil.which("npm")
 collect_ignore = [
     *([] if engine_for_tests() else ["test_docker_engine.py"]),
     *([] if NPM else ["test_npm_audit.py"]),
+    *([] if PROGRAM else ["test_registry_server.py"]),
+    *([] if aws_servers.installed("ministack") else ["test_ecr_ministack.py"]),
+    *([] if PROGRAM and aws_servers.installed("moto") else ["test_ecr_moto.py"]),
 ]
 
 
@@ -40,9 +44,25 @@ def docker_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield host
 
 
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a running ministack."""
+    with aws_servers.running_ministack(tmp_path_factory.mktemp("ministack")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a running moto server."""
+    with aws_servers.running_moto(tmp_path_factory.mktemp("moto")) as address:
+        yield address
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which real tools took part."""
     terminalreporter.write_line(f"images judged by: {', '.join(installed_readers())}")
     terminalreporter.write_line(f"npm: {NPM or 'not installed'}")
     terminalreporter.write_line(f"registry server: {PROGRAM or 'docker-registry is not installed'}")
+    servers = ", ".join(name for name in aws_servers.SERVERS if aws_servers.installed(name))
+    terminalreporter.write_line(f"AWS's stand-ins: {'; '.join(filter(None, (servers, aws_servers.left_out())))}")
     terminalreporter.write_line(f"Docker Engine: {engine_for_tests() or 'none is reachable or can be started'}")

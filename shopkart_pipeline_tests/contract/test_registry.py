@@ -1,11 +1,12 @@
 """What every image registry promises, each on the real thing.
 
 The fake and the registry on disk run everywhere; the distribution protocol runs against a real server where Debian's
-`docker-registry` is installed.
+`docker-registry` is installed, and ECR against the stand-ins for AWS where those are (`aws_servers`).
 """
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,24 @@ from shopkart_pipeline.adapters._http import HttpClient
 from shopkart_pipeline.adapters.oci_distribution import OciHttpRegistry
 from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
 from shopkart_pipeline.adapters.oci_registry import DiskRegistry
-from shopkart_pipeline.domain.errors import Conflict, NotFound, PipelineError, UntrustedInput
+from shopkart_pipeline.adapters.prefixed_registry import PrefixedRegistry
+from shopkart_pipeline.domain.errors import Conflict, NotFound, PipelineError, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.ports.builder import BuiltImage
-from shopkart_pipeline.ports.registry import ImageRegistry
+from shopkart_pipeline.ports.registry import ImageRegistry, NotScanned
+from shopkart_pipeline_tests.contract import aws_servers
+from shopkart_pipeline_tests.contract.ecr_worlds import ministack_registry, moto_registry
 from shopkart_pipeline_tests.contract.images import a_request
 from shopkart_pipeline_tests.contract.oci_readers import LayoutReader, installed_readers
 from shopkart_pipeline_tests.contract.registry_server import PROGRAM, running_registry
 from shopkart_pipeline_tests.fakes.fake_registry import FakeRegistry
 
 _READERS = installed_readers()
-_REGISTRIES = ["fake", "disk", *(["docker-registry"] if PROGRAM else [])]
+_REGISTRIES = [
+    *("fake", "disk", "prefixed"),
+    *(["docker-registry"] if PROGRAM else []),
+    *(["ministack"] if aws_servers.installed("ministack") else []),
+    *(["moto"] if PROGRAM and aws_servers.installed("moto") else []),
+]
 _NOWHERE = f"sha256:{'0' * 64}"
 
 
@@ -34,10 +43,18 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ImageRe
             yield FakeRegistry()
         case "disk":
             yield DiskRegistry(tmp_path / "registry")
+        case "prefixed":
+            yield PrefixedRegistry(DiskRegistry(tmp_path / "registry"), "shopkart/")
+        case "ministack":
+            with ministack_registry(request.getfixturevalue("ministack")) as registry:
+                yield registry
+        case "moto":
+            with moto_registry(request.getfixturevalue("moto"), tmp_path / "registry") as registry:
+                yield registry
         case _:
             with running_registry(tmp_path / "registry") as address:
                 client = HttpClient("The registry", address)
-                yield OciHttpRegistry(client)
+                yield OciHttpRegistry(client, address)
                 client.close()
 
 
@@ -170,3 +187,23 @@ def test_many_pushers_of_one_image_all_succeed(registry: ImageRegistry, tmp_path
 
     assert [push.result() for push in pushes] == [image.digest] * 6
     assert registry.has("shop/backend", image.digest)
+
+
+def test_an_images_name_for_others_holds_repository_and_digest(registry: ImageRegistry) -> None:
+    assert registry.reference("shop/backend", _NOWHERE).endswith(f"shop/backend@{_NOWHERE}")
+
+
+def test_a_registry_without_a_result_of_a_scan_says_why(
+    registry: ImageRegistry, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    image = an_image(tmp_path)
+    registry.push(image.layout, "shop/backend", "1")
+
+    if "ministack" in request.node.name:
+        with pytest.raises(ToolUnavailable, match="DescribeImageScanFindings"):
+            registry.scan_findings("shop/backend", image.digest, datetime.now(UTC))
+        return
+    result = registry.scan_findings("shop/backend", image.digest, datetime.now(UTC))
+
+    assert isinstance(result, NotScanned)
+    assert result.reason
