@@ -5,7 +5,8 @@ the index after it: a locked file is the same from either, and a release does no
 
 The application folder holds `deps` (the locked packages) and `app` (the service and its shared projects), for a
 `PYTHONPATH` of `/app/app:/app/deps`. It is built from a copy of the tree and says nothing about where, when and by
-which interpreter it was built: the same commit gives the same bytes. `_installed_files` takes care of that.
+which interpreter it was built: the same commit gives the same bytes. `_installed_files` takes care of that. The
+licences of what lies in `deps` are findings of the application (`_licences`).
 
 Locks: option `lock` of the dependencies stage (default `requirements-dev.lock`) and of the application stage (default
 `requirements.lock`), relative to the service's path.
@@ -21,6 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shopkart_pipeline.adapters import _installed_files as installed
+from shopkart_pipeline.adapters._licences import (
+    licence_findings,
+    licence_measures,
+    licence_report,
+    licensed_packages,
+)
 from shopkart_pipeline.adapters._process import Command, find_executable, run
 from shopkart_pipeline.adapters._service_paths import roots_of
 from shopkart_pipeline.adapters._tool_identity import identity_of
@@ -30,6 +37,10 @@ from shopkart_pipeline.ports.builder import ApplicationBuilder
 
 _DEV_LOCK = "requirements-dev.lock"
 _LOCK = "requirements.lock"
+_LOCKED = "deps"
+"""Where the packages of others go; the service's own are in `app`."""
+_LICENCES = "1"
+"""Moves when licences are told in another way: earlier results don't stand then."""
 _VARIABLES = {
     "UV_NO_CONFIG": "1",
     "UV_NO_PROGRESS": "1",
@@ -56,7 +67,11 @@ class PythonApplication(ApplicationBuilder):
 
     def inputs(self) -> Mapping[str, str] | None:
         uv = identity_of(find_executable("uv", Path(sys.executable).parent))
-        return None if uv is None else {**uv, "python": sys.version, "interpreter": str(self._interpreter)}
+        return (
+            None
+            if uv is None
+            else {**uv, "licences": _LICENCES, "python": sys.version, "interpreter": str(self._interpreter)}
+        )
 
     def install(self, service: Service, tree: Path, environment: Path, log: Path, timeout_seconds: float) -> ToolRun:
         uv = self._uv(environment.parent, log, timeout_seconds)
@@ -104,11 +119,9 @@ class PythonApplication(ApplicationBuilder):
                     return ToolRun(EvidenceMissing(reason, tool))
                 installed.make_reproducible(target)
                 _publish(target, application)
-        files, size_bytes = installed.size_of(application)
         if not installed.packages_of(application):
             return ToolRun(EvidenceMissing("the application holds no package", tool))
-        measures = {"files": float(files), "size_bytes": float(size_bytes)}
-        return ToolRun(Evidence(tool, f"{files} files, {size_bytes / 1e6:.1f} MB", measures))
+        return _evidence(tool, application)
 
     def _uv(self, home: Path, log: Path, timeout_seconds: float) -> "_Uv | EvidenceMissing":
         executable = find_executable("uv", Path(sys.executable).parent)
@@ -146,7 +159,7 @@ class _Uv:
     def build(self, target: Path, projects: Sequence[Path], lock: Path, environment: Path) -> str | None:
         python = ["--python", str(environment / "bin" / "python")]
         # Copies: links into the cache would let whoever changes the application change the cache.
-        locked = [*python, "--link-mode=copy", "--target", str(target / "deps"), "--requirements", str(lock)]
+        locked = [*python, "--link-mode=copy", "--target", str(target / _LOCKED), "--requirements", str(lock)]
         own = ["--no-deps", "--no-build-isolation", "--offline", "--no-cache", "--target", str(target / "app")]
         return self._install(locked) or self._run(["pip", "install", *python, *own, *map(str, projects)])
 
@@ -163,6 +176,17 @@ class _Uv:
         command = [self.executable, *arguments]
         done = run(Command(command, self.home, left_seconds, variables=variables, network=network, log=self.log))
         return done.failure(f"uv {arguments[0]}")
+
+
+def _evidence(tool: Tool, application: Path) -> ToolRun:
+    """What the application holds, and under which licences others let it be shipped."""
+    files, size_bytes = installed.size_of(application)
+    packages = licensed_packages(application / _LOCKED)
+    findings = licence_findings(packages)
+    measures = {"files": float(files), "size_bytes": float(size_bytes), **licence_measures(findings)}
+    summary = f"{files} files, {size_bytes / 1e6:.1f} MB, {len(packages)} packages of others"
+    notes = ("Licences are not compared with the base: all of them count as new.",)
+    return ToolRun(Evidence(tool, summary, measures, findings, notes=notes), (licence_report(packages),))
 
 
 def _option(service: Service, kind: StageKind, default: str) -> str:

@@ -210,7 +210,8 @@ def _evaluate_findings(gate: Gate, rule: FindingsRule, evidence: Evidence, waive
         else:
             counted.append(finding)
     kind = ("new " if rule.only_new else "") + ("fixable " if rule.only_fixable else "")
-    subject = f"{len(counted)} {kind}findings of {rule.severity.name.lower()} or worse"
+    rules = f" by {', '.join(rule.rules)}" if rule.rules else ""
+    subject = f"{len(counted)} {kind}findings of {rule.severity.name.lower()} or worse{rules}"
     examples = "; ".join(_describe(finding) for finding in counted[:3])
     more = "; ".join([*(f"{number} {why}" for why, number in apart.items()), *touched])
     result = _compared(gate, len(counted), rule.limit, Comparison.AT_MOST, subject, examples, more)

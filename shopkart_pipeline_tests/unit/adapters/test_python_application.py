@@ -11,18 +11,18 @@ import pytest
 
 from shopkart_pipeline.adapters.python_application import PythonApplication
 from shopkart_pipeline.domain.declaration import Service, StageKind
-from shopkart_pipeline.domain.evidence import ToolRun
+from shopkart_pipeline.domain.evidence import Severity, ToolRun
 from shopkart_pipeline_tests.scan_requests import a_service, a_stage, evidence_of, reason_of, write_files
 
 HATCHLING = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
 
 
-def wheel(folder: Path, name: str = "greeter") -> str:
+def wheel(folder: Path, name: str = "greeter", licence: str = "License-Expression: MIT\n") -> str:
     """A wheel with one module and one command; gives the line that a lock file has for it."""
     info = f"{name}-1.0.dist-info"
     members = {
         f"{name}.py": "def main():\n    print('hello')\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{licence}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
         f"{info}/RECORD": "".join(f"{member},,\n" for member in (f"{name}.py", f"{info}/METADATA", f"{info}/WHEEL")),
@@ -164,6 +164,24 @@ def test_an_application_holds_the_service_its_shared_projects_and_the_locked_pac
     assert {"app/storefront_backend/__init__.py", "app/storefront_backend/schema.sql"} <= set(files)
     assert {"app/servicekit/__init__.py", "deps/greeter.py", "deps/greeter-1.0.dist-info/METADATA"} <= set(files)
     assert not [name for name in files if "test" in name or name.endswith((".pyc", ".lock"))]
+
+
+def test_the_licences_of_what_others_wrote_are_findings(tmp_path: Path, service: Service) -> None:
+    copyleft = wheel(
+        tmp_path / "wheels", "copied", "Classifier: License :: OSI Approved :: GNU GPL v3\nLicense: GPLv3\n"
+    )
+    lock = wheel(tmp_path / "wheels") + copyleft + wheel(tmp_path / "wheels", "silent", "")
+
+    run = build(tmp_path, storefront(tmp_path / "tree", lock), service)
+
+    evidence = evidence_of(run)
+    assert [(one.rule, one.package, one.severity) for one in evidence.findings] == [
+        ("licence:GPL-3.0-only", "copied", Severity.INFO),
+        ("licence:MIT", "greeter", Severity.INFO),
+        ("licence:unknown", "silent", Severity.INFO),
+    ]
+    assert (evidence.measures["licences"], evidence.measures["unlicensed"]) == (2, 1)
+    assert [report.name for report in run.raw] == ["licences.json"]
 
 
 def test_the_same_commit_gives_the_same_bytes_wherever_it_is_built(tmp_path: Path, service: Service) -> None:

@@ -443,6 +443,7 @@ def test_a_rule_may_be_about_findings_of_some_names_alone() -> None:
     [line] = evaluate_stage("image_scan", (gate,), Evidence(TOOL, "looked", {}, tuple(licences)))
 
     assert (line.outcome, line.value) == (Outcome.FAIL, 1)
+    assert "1 findings of info or worse by licence:GPL-*, licence:AGPL-* > 0" in line.reason
 
 
 # What the declaration leaves out.

@@ -31,6 +31,11 @@ def test_the_shipped_gates_are_these(tmp_path: Path) -> None:
         "quality.new_security_hotspots_reviewed_percent": "new_security_hotspots_reviewed_percent >= 100",
         "secret_scan.secrets": "findings of high or worse <= 0",
         "dependency_scan.vulnerabilities": "new fixable findings of high or worse <= 0",
+        "dependency_scan.malicious_packages": "findings of info or worse by MAL-* <= 0",
+        "application.licences": (
+            "findings of info or worse by licence:AGPL-*, licence:BUSL-*, licence:Elastic-*, licence:GPL-*, "
+            "licence:LicenseRef-Proprietary, licence:SSPL-*, licence:unknown <= 0"
+        ),
         "image_scan.vulnerabilities": "new fixable findings of high or worse <= 0",
         "published_image.vulnerabilities": (
             "new fixable findings of high or worse <= 0 (exempt while registry_scans < 1)"

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from shopkart_pipeline.spec.models.stages import SHIPPED_STAGES
 from shopkart_pipeline.spec.reference import REFERENCE_FILE, with_reference
 from shopkart_pipeline.spec.schema import SCHEMA_FILE, schema_text, to_json_schema
 from shopkart_pipeline.spec.shipped import merge, section, shipped
+from shopkart_pipeline.spec.waivers import YamlWaivers
 from shopkart_pipeline.spec.yaml_document import parse_document
-from shopkart_pipeline_tests.unit.spec.declarations import HOME, SMALLEST, faults_of, pipeline_of
+from shopkart_pipeline_tests.scan_requests import write_files
+from shopkart_pipeline_tests.unit.spec.declarations import HOME, SMALLEST, faults_of, pipeline_of, service_of
 from shopkart_pipeline_tests.unit.spec.test_form import FORMS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -130,12 +133,16 @@ def test_the_schema_finds_what_is_out_of_form(tmp_path: Path, validator: Any, mo
     assert not validator.is_valid(_plain(file))
 
 
-def test_the_examples_of_the_documentation_are_valid(tmp_path: Path) -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", REFERENCE_FILE.read_text(), flags=re.DOTALL)
-    of_declarations = [block for block in blocks if "waivers:" not in block]
-    assert (len(blocks), len(of_declarations)) == (7, 6)
-    for block in of_declarations:
-        if "version: 1" in block:
+@pytest.mark.parametrize(("file", "count"), [(REFERENCE_FILE, 7), (ROOT / "docs/dependencies.md", 3)])
+def test_the_examples_of_the_documentation_are_valid(tmp_path: Path, file: Path, count: int) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", file.read_text(), flags=re.DOTALL)
+    assert len(blocks) == count
+    for block in blocks:
+        if "waivers:" in block:
+            service = service_of(tmp_path)
+            write_files(tmp_path / service.source.path, {"waivers.yaml": block})
+            assert YamlWaivers().read(tmp_path, service, datetime(2026, 1, 1, tzinfo=UTC))
+        elif "version: 1" in block:
             assert pipeline_of(tmp_path, block).services
         else:
             of_service = "".join(f"    {line}\n" for line in block.splitlines())
