@@ -1,12 +1,16 @@
 """Which files of a repository belong to a service: its own folder and the shared ones."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from shopkart_pipeline.domain.declaration import Source
 
-_TEST_FOLDERS = frozenset({"test", "tests"})
+_TEST_FOLDERS = frozenset({"test", "tests", "__tests__"})
+_JAVASCRIPT = re.compile(r".+(?<!\.d)\.([cm]?[jt]s|[jt]sx)")
+_JAVASCRIPT_TEST = re.compile(r".+\.(test|spec)\.([cm]?[jt]s|[jt]sx)")
+_JAVASCRIPT_CONFIGURATION = re.compile(r"(.+\.config|\..+rc)\.[cm]?[jt]s")
 
 
 def roots_of(source: Source, tree: Path) -> tuple[str, ...]:
@@ -58,8 +62,20 @@ def is_python(name: str) -> bool:
     return name.endswith(".py")
 
 
+def is_javascript(name: str) -> bool:
+    """JavaScript and TypeScript, but for declarations of types."""
+    return _JAVASCRIPT.fullmatch(name) is not None
+
+
 def is_test_code(path: str) -> bool:
     """Tests and what only they use: not judged by rules for code that ships."""
     parts = PurePosixPath(path).parts
     name = parts[-1]
-    return not _TEST_FOLDERS.isdisjoint(parts[:-1]) or name.startswith("test_") or name == "conftest.py"
+    in_tests = not _TEST_FOLDERS.isdisjoint(parts[:-1])
+    return in_tests or name.startswith("test_") or name == "conftest.py" or bool(_JAVASCRIPT_TEST.fullmatch(name))
+
+
+def is_tool_configuration(path: str) -> bool:
+    """JavaScript that only tells a tool what to do, such as `eslint.config.mjs`, or is of an installed package."""
+    parts = PurePosixPath(path).parts
+    return "node_modules" in parts or _JAVASCRIPT_CONFIGURATION.fullmatch(parts[-1]) is not None

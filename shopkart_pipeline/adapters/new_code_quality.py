@@ -6,7 +6,7 @@
 | `new_coverage_percent` | runnable new lines that the unit tests ran; from the report of the unit tests |
 | `new_duplicated_lines_percent` | new lines that stand elsewhere in the service's code, too (`_duplication`) |
 | `new_security_hotspots_reviewed_percent` | new hotspots that somebody has looked at; 100 where there is none |
-| `new_lines` | changed lines of code that ships; below 20 the gates exempt coverage and duplication |
+| `new_lines` | changed lines of Python and JavaScript that ship; below 20 the gates exempt coverage and duplication |
 
 Rules and hotspots are those of `_quality_rules`, the same for every service. Without a readable coverage report there
 is no `new_coverage_percent`: a gate that needs it is missing its evidence.
@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shopkart_pipeline.adapters import _coverage_report as coverage_report
 from shopkart_pipeline.adapters import _quality_rules as quality
 from shopkart_pipeline.adapters import _ruff_check as ruff
-from shopkart_pipeline.adapters import cobertura
 from shopkart_pipeline.adapters._duplication import duplicated_lines
 from shopkart_pipeline.adapters._findings import Located, SourceLines, findings_of, fingerprints
 from shopkart_pipeline.adapters._new_code import Lines, NewCoverage, new_coverage, new_lines
@@ -100,15 +100,18 @@ def _evidence(
     judged = _judge(looked, base, request)
     copies = _copies(request, lines)
     total = sum(len(numbers) for numbers in lines.values())
+    python = sum(len(numbers) for path, numbers in lines.items() if is_python(path))
     copied = sum(len(numbers) for numbers in copies.values())
     measures = {
         "new_violations": float(judged.new_violations),
         "violations": float(len(judged.violations)),
-        "new_duplicated_lines_percent": 100.0 * copied / total if total else 0.0,
+        "new_duplicated_lines_percent": 100.0 * copied / python if python else 0.0,
         "new_security_hotspots_reviewed_percent": judged.reviewed_percent,
         "new_lines": float(total),
     }
     notes: list[str] = []
+    if python < total:
+        notes.append(f"Rules and copies are looked for in Python alone: {total - python} new lines are JavaScript.")
     if isinstance(base, EvidenceMissing):
         notes.append(f"Everything counts as new: the base could not be looked at ({base.reason}).")
     coverage = _coverage(request, lines)
@@ -173,11 +176,12 @@ def _copy_findings(copies: dict[str, frozenset[int]]) -> Sequence[Located]:
 
 def _coverage(request: ScanRequest, lines: Lines) -> NewCoverage | EvidenceMissing:
     names = [stage.name for stage in request.service.stages if stage.kind is StageKind.UNIT_TESTS] or ["unit_tests"]
-    report = next((file for name in names if (file := request.reports.get(f"{name}/coverage.xml"))), None)
+    wanted = [f"{name}/{report}" for name in names for report in coverage_report.NAMES]
+    report = next((file for name in wanted if (file := request.reports.get(name))), None)
     if report is None:
         return EvidenceMissing("the unit tests left no coverage report")
     try:
-        coverage = cobertura.parse(report.read_bytes(), request.tree, request.service.source.path)
+        coverage = coverage_report.read(report.read_bytes(), request.tree, request.service.source.path)
     except (OSError, ValueError) as error:
         return EvidenceMissing(f"the coverage report can't be read: {error}")
     if not coverage.coverable:

@@ -7,7 +7,7 @@ import pytest
 
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
 from shopkart_pipeline.domain.declaration import StageKind
-from shopkart_pipeline.domain.evidence import Severity
+from shopkart_pipeline.domain.evidence import Severity, ToolRun
 from shopkart_pipeline.ports.scanner import ScanRequest
 from shopkart_pipeline_tests.declared_commands import HERE, request, scanner, stage, writing
 from shopkart_pipeline_tests.fakes.fake_scm import FakeSourceControl
@@ -256,6 +256,57 @@ def test_passed_tests_without_the_declared_coverage_are_no_evidence(tmp_path: Pa
     declared = writing("junit.xml", PASSED, junit="junit.xml", coverage="coverage.xml")
 
     assert reason_of(scanner().scan(request(tmp_path, declared))) == "the command wrote no coverage.xml"
+
+
+CART = (SAMPLES / "coverage/cart.js").read_text()
+
+
+def measured(folder: Path, files: dict[str, str], report: str, base: dict[str, str] | None = None) -> ToolRun:
+    """A run whose coverage report is `report`, over a change that adds `files` to `base`."""
+    scm = FakeSourceControl()
+    base_sha = scm.add({path: text.encode() for path, text in base.items()}) if base else None
+    sha = scm.add({path: text.encode() for path, text in files.items()})
+    code = f"open('junit.xml', 'w').write({PASSED!r}); open('lcov.info', 'w').write({report!r})"
+    declared = stage(code, junit="junit.xml", coverage="lcov.info")
+    asked = request(folder, declared, {**(base or {}), **files}, release=a_release(sha))
+    return DeclaredCommand(scm).scan(replace(asked, base_commit=base_sha))
+
+
+def test_coverage_may_be_lcov_and_of_javascript(tmp_path: Path) -> None:
+    report = (SAMPLES / "coverage/c8.info").read_text()
+
+    run = measured(tmp_path, {"backend/cart.js": CART, "backend/eslint.config.mjs": "export default [];\n"}, report)
+
+    evidence = evidence_of(run)
+    assert (evidence.measures["new_lines"], round(evidence.measures["new_coverage_percent"], 1)) == (19, 89.5)
+    assert [each.name for each in run.raw] == ["junit.xml", "coverage.info", "tests.json"]
+
+
+def test_javascript_that_no_test_loads_is_not_covered(tmp_path: Path) -> None:
+    report = (SAMPLES / "coverage/c8.info").read_text()
+    forgotten = "// Says why.\nexport function f() {\n  return 1;\n}\n"
+    files = {"backend/web/forgotten.ts": forgotten, "backend/web/types.d.ts": "export type A = 1;\n"}
+
+    evidence = evidence_of(measured(tmp_path, files, report, {"backend/cart.js": CART}))
+
+    assert (evidence.measures["new_lines"], evidence.measures["new_coverage_percent"]) == (2, 0)
+    assert "counts as not covered: backend/web/forgotten.ts." in " ".join(evidence.notes)
+
+
+def test_javascript_is_named_where_only_another_language_is_measured(tmp_path: Path) -> None:
+    report = "SF:shop.py\nDA:1,1\nend_of_record\n"
+    files = {"backend/shop.py": "import os\n", "backend/static/cart.js": CART}
+
+    evidence = evidence_of(measured(tmp_path, files, report))
+
+    assert (evidence.measures["new_lines"], evidence.measures["new_coverage_percent"]) == (1, 100)
+    assert "measures no JavaScript, so this is left out: backend/static/cart.js." in " ".join(evidence.notes)
+
+
+def test_coverage_that_is_neither_xml_nor_lcov_is_no_evidence(tmp_path: Path) -> None:
+    run = measured(tmp_path, {"backend/cart.js": CART}, "100 % of everything")
+
+    assert "neither Cobertura XML nor LCOV" in reason_of(run)
 
 
 def test_findings_in_sarif_come_with_their_place(tmp_path: Path) -> None:

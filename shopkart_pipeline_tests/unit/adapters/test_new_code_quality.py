@@ -176,3 +176,23 @@ def test_a_base_that_can_not_be_looked_at_makes_everything_new(tmp_path: Path) -
 
     assert evidence.measures["new_violations"] == 1
     assert "base could not be looked at" in evidence.notes[0]
+
+
+def test_coverage_of_the_unit_tests_may_be_lcov(tmp_path: Path) -> None:
+    scanner, request = analysed(tmp_path, None, {"backend/a.py": CLEAN})
+    (tmp_path / "coverage.info").write_text("SF:a.py\nDA:1,1\nDA:2,0\nend_of_record\n")
+    reports = {"unit_tests/coverage.info": tmp_path / "coverage.info"}
+
+    found = evidence_of(scanner.scan(replace(request, reports=reports))).measures
+
+    assert found["new_coverage_percent"] == 50
+
+
+def test_javascript_is_new_code_that_nobody_searches_for_copies(tmp_path: Path) -> None:
+    code = "".join(f"function f{number}() {{ return {number}; }}\n" for number in range(30))
+    scanner, request = analysed(tmp_path, None, {"backend/a.py": CLEAN, "backend/web/a.js": code})
+
+    evidence = evidence_of(scanner.scan(request))
+
+    assert (evidence.measures["new_lines"], evidence.measures["new_duplicated_lines_percent"]) == (32, 0)
+    assert evidence.notes[0] == "Rules and copies are looked for in Python alone: 30 new lines are JavaScript."
