@@ -13,6 +13,7 @@ from shopkart_pipeline.adapters.dependency_scan import DependencyScan, Reachabil
 from shopkart_pipeline.adapters.detect_secrets import DetectSecrets
 from shopkart_pipeline.adapters.disk_incidents import DiskIncidentStore
 from shopkart_pipeline.adapters.docker_engine import DockerEngineBuilder
+from shopkart_pipeline.adapters.eslint import Eslint
 from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.adapters.github import GitHubForge
 from shopkart_pipeline.adapters.gitleaks import Gitleaks
@@ -137,7 +138,7 @@ def _scanners(settings: Settings, scm: SourceControl, clock: Clock) -> dict[Stag
     probe = partial(probe_service, settings.advisory_service)
     reachability = Reachability(probe, home / "cache" / "advisory-service.json", clock)
     return {
-        StageKind.LINT: (Combined((Ruff(), Hadolint())), command),
+        StageKind.LINT: (Combined((Hadolint(),), any_of=(Ruff(), Eslint())), command),
         StageKind.QUALITY: (NewCodeQuality(scm), command),
         StageKind.SECRET_SCAN: (Gitleaks(scm, secret_names), DetectSecrets(scm, secret_names), command),
         StageKind.DEPENDENCY_SCAN: (

@@ -90,7 +90,12 @@ def checked_files(
     if reason := done.failure("ruff"):
         return EvidenceMissing(reason)
     names = done.stdout.decode("utf-8", "surrogateescape").splitlines()
-    return tuple(name.removeprefix(f"{tree}/") for name in names if name.endswith((".py", ".pyi", ".ipynb")))
+    return tuple(name.removeprefix(f"{tree}/") for name in names if is_checked(name))
+
+
+def is_checked(name: str) -> bool:
+    """Whether ruff looks at files that are called so."""
+    return name.endswith((".py", ".pyi", ".ipynb"))
 
 
 def parse(report: bytes, tree: Path) -> tuple[Located, ...]:

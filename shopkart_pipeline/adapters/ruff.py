@@ -13,7 +13,7 @@ from pathlib import Path
 
 from shopkart_pipeline.adapters import _ruff_check as ruff
 from shopkart_pipeline.adapters._findings import Located, findings_of, fingerprints
-from shopkart_pipeline.adapters._service_paths import roots_of
+from shopkart_pipeline.adapters._service_paths import files_of, roots_of
 from shopkart_pipeline.adapters._tool_identity import identity_of
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
@@ -26,6 +26,10 @@ class Ruff(Scanner):
 
     def unavailable(self) -> str | None:
         return None if ruff.ruff_executable() else "ruff is not installed"
+
+    def idle(self, request: ScanRequest) -> str | None:
+        found = any(True for _ in files_of(request.service.source, request.tree, ruff.is_checked))
+        return None if found else "the service's paths hold no Python"
 
     def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
         return identity_of(ruff.ruff_executable())

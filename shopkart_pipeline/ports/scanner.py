@@ -58,6 +58,11 @@ class Scanner(ABC):
     def unavailable(self) -> str | None:
         """Why the tool can't run here, or None if it can; cheap, so that `auto` may ask."""
 
+    def idle(self, request: ScanRequest) -> str | None:
+        """Why the service holds nothing for this tool, or None if it does; cheap. It is asked where several tools share
+        a stage: one that runs alone says in its result what it looked at."""
+        return None
+
     def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
         """What a result depends on beside the service's files, the base and the stage's declaration: the tool's version
         and rules, the date of its data. None where that can't be told without running it: then every attempt runs.

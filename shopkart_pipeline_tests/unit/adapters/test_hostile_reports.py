@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shopkart_pipeline.adapters import (
+    _eslint_report,
     _gitleaks_program,
     _npm_report,
     _ruff_check,
@@ -39,6 +40,7 @@ def _judge(advisory: bytes) -> object:
 
 JSON: dict[str, tuple[Parser, str]] = {
     "ruff": (lambda report: _ruff_check.parse(report, NOWHERE), "ruff/violations.json"),
+    "eslint": (lambda report: _eslint_report.parse(report, NOWHERE), "eslint/violations.json"),
     "hadolint": (hadolint.parse, "hadolint/violations.json"),
     "sarif": (sarif.parse, "sarif/ruff.sarif"),
     "gitleaks": (_gitleaks_program.parse, "gitleaks/leaks.json"),
