@@ -21,6 +21,7 @@ from shopkart_pipeline_tests.docker_base import (
 )
 
 NPM = shutil.which("npm")
+ESLINT = shutil.which("eslint")
 
 collect_ignore = [
     *([] if engine_for_tests() else ["test_docker_engine.py"]),
@@ -28,6 +29,7 @@ collect_ignore = [
     *([] if PROGRAM else ["test_registry_server.py"]),
     *([] if aws_servers.installed("ministack") else ["test_ecr_ministack.py"]),
     *([] if PROGRAM and aws_servers.installed("moto") else ["test_ecr_moto.py"]),
+    *([] if ESLINT else ["test_eslint.py"]),
 ]
 
 
@@ -62,6 +64,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which real tools took part."""
     terminalreporter.write_line(f"images judged by: {', '.join(installed_readers())}")
     terminalreporter.write_line(f"npm: {NPM or 'not installed'}")
+    terminalreporter.write_line(f"eslint: {ESLINT or 'not installed'}")
     terminalreporter.write_line(f"registry server: {PROGRAM or 'docker-registry is not installed'}")
     servers = ", ".join(name for name in aws_servers.SERVERS if aws_servers.installed(name))
     terminalreporter.write_line(f"AWS's stand-ins: {'; '.join(filter(None, (servers, aws_servers.left_out())))}")

@@ -18,6 +18,7 @@ from shopkart_pipeline.adapters.combined import Combined
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
 from shopkart_pipeline.adapters.dependency_scan import DependencyScan, Reachability
 from shopkart_pipeline.adapters.detect_secrets import DetectSecrets
+from shopkart_pipeline.adapters.eslint import Eslint
 from shopkart_pipeline.adapters.gitleaks import Gitleaks
 from shopkart_pipeline.adapters.hadolint import Hadolint
 from shopkart_pipeline.adapters.image_packages import ImagePackages
@@ -44,9 +45,12 @@ from shopkart_pipeline_tests.package_locks import package_lock
 from shopkart_pipeline_tests.scan_requests import NOON, a_release, a_request, a_service, a_stage, write_files
 
 SECRET = "AKIA" + "Z7QX4M2N5P6R3T4W"
+ESLINT = 'export default [{ rules: { "no-debugger": "error", "no-unused-vars": "error" } }];\n'
 GOOD = {
     "backend/app.py": 'def total(prices):\n    """The sum."""\n    return sum(prices)\n',
     "backend/Dockerfile": "FROM debian:12\nUSER 1000\n",
+    "backend/eslint.config.mjs": ESLINT,
+    "backend/web/total.js": "export const total = (prices) => prices.reduce((sum, price) => sum + price, 0);\n",
     "backend/requirements.lock": "starlette==0.38.0\n",
     "web/package-lock.json": package_lock({"lodash": "4.17.21"}),
     **snapshot_files(an_advisory()),
@@ -54,6 +58,9 @@ GOOD = {
 BAD = {
     "backend/app.py": f'import os\n\nKEY = "{SECRET}"\n\n\ndef run(items=[]):\n    return eval(items)\n',
     "backend/Dockerfile": "FROM debian\nRUN cd /tmp\n",
+    "backend/eslint.config.mjs": ESLINT,
+    "backend/web/total.js": f'var KEY = "{SECRET}";\nrun(;\n',
+    "backend/web/sum.js": f'const key = "{SECRET}"; debugger;\n',
     "backend/requirements.lock": "starlette==0.30.0\n",
     "web/package-lock.json": package_lock({"lodash": "4.17.15"}),
     **snapshot_files(an_advisory()),
@@ -61,6 +68,8 @@ BAD = {
 NONSENSE: dict[str, str | bytes] = {
     "backend/app.py": b"\xff\xfe\x00 def (((\n",
     "backend/Dockerfile": b"\x00\x01\x02",
+    "backend/eslint.config.mjs": b"\xff export default (((",
+    "backend/web/total.js": b"\x00\xff",
     "backend/requirements.lock": b"\xff\xff ]]] == \n",
     "backend/pyproject.toml": b"[[[",
     "web/package-lock.json": b"{\xff",
@@ -122,7 +131,8 @@ MAKERS: dict[str, Callable[[World], Scanner]] = {
     "fake": lambda world: FakeScanner(),
     "ruff": lambda world: Ruff(),
     "hadolint": lambda world: Hadolint(),
-    "combined": lambda world: Combined([Ruff(), Hadolint()]),
+    "eslint": lambda world: Eslint(),
+    "combined": lambda world: Combined([Hadolint()], any_of=[Ruff(), Eslint()]),
     "command": lambda world: DeclaredCommand(world.scm),
     "new-code": lambda world: NewCodeQuality(world.scm),
     "detect-secrets": lambda world: DetectSecrets(world.scm, world.folder / "key"),
