@@ -2,7 +2,8 @@
 
 A scan is over when ECR says so *and* says when: `COMPLETE` for a scan on arrival, `ACTIVE` for an image that Inspector
 watches from now on, which can be said before the first look is through. For the first minute after a push there may be
-no scan at all; one is then asked for, once, which changes nothing where it was on its way or where Inspector decides.
+no scan at all; after a moment one is asked for, once, which changes nothing where it was on its way or where Inspector
+decides.
 Every other state, an answer about another image, and fewer findings than ECR counts are no result.
 
 Source: Amazon ECR API reference, `DescribeImageScanFindings`; user guide, "Scan images for software vulnerabilities".
@@ -49,7 +50,7 @@ class ScanReader:
         Raises:
             ClientError: AWS does not answer what was asked.
         """
-        pause_seconds, started = _FIRST_PAUSE_SECONDS, None
+        pause_seconds, waited, started = _FIRST_PAUSE_SECONDS, False, None
         while True:
             try:
                 found = self._look(repository, digest)
@@ -61,10 +62,10 @@ class ScanReader:
             if self._clock.now() + timedelta(seconds=pause_seconds) > deadline:
                 reason = found or f"no scan of the image has begun{started or ''}"
                 return NotScanned(f"ECR's scan was not through in time: {reason}")
-            if not found and started is None:
+            if not found and waited and started is None:
                 started = self._start(repository, digest)
             self._clock.sleep(pause_seconds)
-            pause_seconds = min(1.5 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+            waited, pause_seconds = True, min(1.5 * pause_seconds, _LONGEST_PAUSE_SECONDS)
 
     def _look(self, repository: str, digest: str) -> RegistryScan | NotScanned | str:
         """The result, or what is being waited for; empty words mean that there is no scan."""

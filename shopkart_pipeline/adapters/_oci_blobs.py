@@ -63,13 +63,13 @@ class BlobTransfer:
                 self._places.remember(blob, repository)
 
     def _send(self, layout: Path, repository: str, blob: Descriptor) -> None:
-        verify_blob(layout, blob)
         for left in reversed(range(_UPLOADS)):
             if self.has(repository, blob):
                 return
             location = self._open(repository, blob)
             if location is None:
                 return
+            verify_blob(layout, blob)
             try:
                 self._upload(location, layout, blob)
             except ToolUnavailable as failure:

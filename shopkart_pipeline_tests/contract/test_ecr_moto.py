@@ -158,7 +158,7 @@ def push_and_read(account: Account, prefix: str, folder: Path) -> RegistryScan |
     account.rights_count(True)
     with moto_registry(account.moto, folder / "registry", prefix=prefix, key=account.key) as registry:
         registry.push(image.layout, "shop", "1")
-        return registry.scan_findings("shop", image.digest, datetime.now(UTC) + timedelta(seconds=3))
+        return registry.scan_findings("shop", image.digest, datetime.now(UTC) + timedelta(seconds=8))
 
 
 def test_the_documented_policy_is_enough(account: Account, prefix: str, tmp_path: Path) -> None:

@@ -148,15 +148,22 @@ def test_an_answer_without_a_state_is_no_result() -> None:
 
 def test_where_no_scan_begins_one_is_asked_for_once() -> None:
     missing = "ScanNotFoundException"
-    api = FakeEcr(missing, missing, page("IN_PROGRESS"), page("COMPLETE", **_DONE))
+    api = FakeEcr(missing, missing, missing, page("IN_PROGRESS"), page("COMPLETE", **_DONE))
 
     assert isinstance(read(api), RegistryScan)
     assert api.started == [{"repositoryName": "sample-repo", "imageId": {"imageDigest": _DIGEST}}]
 
 
+def test_a_scan_that_begins_a_moment_after_the_push_is_not_asked_for() -> None:
+    api = FakeEcr("ScanNotFoundException", page("IN_PROGRESS"), page("COMPLETE", **_DONE))
+
+    assert isinstance(read(api), RegistryScan)
+    assert api.started == []
+
+
 @pytest.mark.parametrize("code", ["LimitExceededException", "ValidationException", "AccessDeniedException"])
 def test_a_scan_that_may_not_be_asked_for_may_still_come(code: str) -> None:
-    api = FakeEcr("ScanNotFoundException", page("COMPLETE", **_DONE))
+    api = FakeEcr("ScanNotFoundException", "ScanNotFoundException", page("COMPLETE", **_DONE))
     api.refuses_to_start = code
     never = FakeEcr("ScanNotFoundException")
     never.refuses_to_start = code
