@@ -11,6 +11,7 @@ Measures: `vulnerabilities`, `new_vulnerabilities`, `packages`, `system_packages
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from email.parser import HeaderParser
 from pathlib import Path
 
@@ -31,14 +32,9 @@ from shopkart_pipeline.adapters._snapshot import (
     snapshot_measures,
     snapshot_notes,
 )
-from shopkart_pipeline.adapters._vulnerability_evidence import (
-    findings_of,
-    vulnerability_measures,
-    vulnerability_summary,
-)
+from shopkart_pipeline.adapters._vulnerability_evidence import evidence_of, findings_of
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import (
-    Evidence,
     EvidenceMissing,
     Finding,
     RawReport,
@@ -94,14 +90,15 @@ class ImagePackages(Scanner):
             return ToolRun(EvidenceMissing(str(error), tool))
         known, notes = known_vulnerabilities(request, snapshot.index)
         warned, system = findings_of(found, known), _system_packages(root)
-        measures = {**vulnerability_measures(warned, packages), "system_packages": float(system)}
-        evidence = Evidence(
-            tool=tool,
-            summary=vulnerability_summary(measures, " of the image"),
-            measures={**measures, **snapshot_measures(snapshot, now)},
-            findings=(*warned, *_configuration_findings(configuration)),
-            notes=(*snapshot_notes(snapshot, request), *notes, *_blind_spots(snapshot, packages, system)),
+        evidence = evidence_of(
+            tool,
+            warned,
+            packages,
+            (*snapshot_notes(snapshot, request), *notes, *_blind_spots(snapshot, packages, system)),
+            {"system_packages": float(system), **snapshot_measures(snapshot, now)},
+            " of the image",
         )
+        evidence = replace(evidence, findings=(*warned, *_configuration_findings(configuration)))
         return ToolRun(evidence, (_listing(packages),))
 
 

@@ -24,15 +24,12 @@ from shopkart_pipeline.adapters._packages import Ecosystem
 from shopkart_pipeline.adapters._process import Command, find_executable, run
 from shopkart_pipeline.adapters._report_limits import why
 from shopkart_pipeline.adapters._vulnerability_evidence import (
-    LIVE_AGE_DAYS,
     findings_of,
     fingerprints,
-    live_note,
+    live_evidence,
     live_rules,
-    vulnerability_measures,
-    vulnerability_summary,
 )
-from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Tool, ToolRun
+from shopkart_pipeline.domain.evidence import EvidenceMissing, RawReport, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 
 _ABSENT = "npm is not installed"
@@ -96,15 +93,7 @@ class NpmAudit(Scanner):
         except ValueError as error:
             return ToolRun(EvidenceMissing(str(error), tool))
         known, notes = _known(npm, request) if found else (frozenset[str](), ())
-        findings = findings_of(found, known)
-        measures = vulnerability_measures(findings, locked.packages)
-        evidence = Evidence(
-            tool=tool,
-            summary=vulnerability_summary(measures),
-            measures={**measures, "snapshot_age_days": LIVE_AGE_DAYS},
-            findings=findings,
-            notes=(live_note(tool), *locked.notes, *notes),
-        )
+        evidence = live_evidence(tool, findings_of(found, known), locked.packages, (*locked.notes, *notes))
         return ToolRun(evidence, raw)
 
 

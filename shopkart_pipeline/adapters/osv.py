@@ -11,13 +11,8 @@ from collections.abc import Mapping
 from shopkart_pipeline.adapters._advisories import vulnerabilities
 from shopkart_pipeline.adapters._dependency_data import known_vulnerabilities, read_locks
 from shopkart_pipeline.adapters._snapshot import advisory_inputs, read_snapshot, snapshot_measures, snapshot_notes
-from shopkart_pipeline.adapters._vulnerability_evidence import (
-    findings_of,
-    packages_report,
-    vulnerability_measures,
-    vulnerability_summary,
-)
-from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, ToolRun
+from shopkart_pipeline.adapters._vulnerability_evidence import evidence_of, findings_of, packages_report
+from shopkart_pipeline.domain.evidence import EvidenceMissing, ToolRun
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 
@@ -56,13 +51,11 @@ class OsvSnapshot(Scanner):
         except ValueError as error:
             return ToolRun(EvidenceMissing(str(error), snapshot.tool))
         known, notes = known_vulnerabilities(request, snapshot.index)
-        findings = findings_of(found, known)
-        measures = vulnerability_measures(findings, locked.packages)
-        evidence = Evidence(
-            tool=snapshot.tool,
-            summary=vulnerability_summary(measures),
-            measures={**measures, **snapshot_measures(snapshot, now)},
-            findings=findings,
-            notes=(*snapshot_notes(snapshot, request), *locked.notes, *notes),
+        evidence = evidence_of(
+            snapshot.tool,
+            findings_of(found, known),
+            locked.packages,
+            (*snapshot_notes(snapshot, request), *locked.notes, *notes),
+            snapshot_measures(snapshot, now),
         )
         return ToolRun(evidence, (packages_report(locked.packages),))

@@ -13,17 +13,14 @@ from shopkart_pipeline.adapters._dependency_data import more_is_new, read_base_l
 from shopkart_pipeline.adapters._osv_client import OsvClient
 from shopkart_pipeline.adapters._report_limits import why
 from shopkart_pipeline.adapters._vulnerability_evidence import (
-    LIVE_AGE_DAYS,
     findings_of,
     fingerprints,
-    live_note,
+    live_evidence,
     live_rules,
     packages_report,
-    vulnerability_measures,
-    vulnerability_summary,
 )
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, ToolRun
+from shopkart_pipeline.domain.evidence import EvidenceMissing, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 
 
@@ -59,15 +56,7 @@ class OsvService(Scanner):
                 known, notes = _known(service, request) if found else (frozenset[str](), ())
         except (PipelineError, ValueError) as error:
             return ToolRun(EvidenceMissing(_reason(error), tool))
-        findings = findings_of(found, known)
-        measures = vulnerability_measures(findings, locked.packages)
-        evidence = Evidence(
-            tool=tool,
-            summary=vulnerability_summary(measures),
-            measures={**measures, "snapshot_age_days": LIVE_AGE_DAYS},
-            findings=findings,
-            notes=(live_note(tool), *locked.notes, *notes),
-        )
+        evidence = live_evidence(tool, findings_of(found, known), locked.packages, (*locked.notes, *notes))
         return ToolRun(evidence, (packages_report(locked.packages),))
 
 

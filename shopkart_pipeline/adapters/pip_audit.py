@@ -21,15 +21,12 @@ from shopkart_pipeline.adapters._dependency_data import Locked, more_is_new, rea
 from shopkart_pipeline.adapters._packages import Ecosystem, Package
 from shopkart_pipeline.adapters._process import Command, find_executable, run
 from shopkart_pipeline.adapters._vulnerability_evidence import (
-    LIVE_AGE_DAYS,
     findings_of,
     fingerprints,
-    live_note,
+    live_evidence,
     live_rules,
-    vulnerability_measures,
-    vulnerability_summary,
 )
-from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Severity, Tool, ToolRun
+from shopkart_pipeline.domain.evidence import EvidenceMissing, RawReport, Severity, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 
 _ABSENT = "pip-audit is not installed"
@@ -88,17 +85,9 @@ class PipAudit(Scanner):
             return ToolRun(EvidenceMissing(audited.reason, tool))
         found, raw = audited
         known, notes = self._known(executable, request) if found else (frozenset[str](), ())
-        findings = findings_of(found, known)
-        measures = vulnerability_measures(findings, locked.packages)
-        if findings:
+        if found:
             notes = (*notes, "The service's severities are not reported: all count as high.")
-        evidence = Evidence(
-            tool=tool,
-            summary=vulnerability_summary(measures),
-            measures={**measures, "snapshot_age_days": LIVE_AGE_DAYS},
-            findings=findings,
-            notes=(live_note(tool), *locked.notes, *notes),
-        )
+        evidence = live_evidence(tool, findings_of(found, known), locked.packages, (*locked.notes, *notes))
         return ToolRun(evidence, (RawReport("pip-audit.json", "application/json", raw),))
 
     def _known(self, executable: str, request: ScanRequest) -> tuple[frozenset[str], tuple[str, ...]]:
