@@ -6,6 +6,7 @@
 | `SHOPKART_HOME` | everything that this pipeline keeps | `.shopkart` beside the declaration |
 | `SHOPKART_RUNTIME` | how the local cluster runs replicas: `auto`, `process` or `docker` | `auto` |
 | `DOCKER_HOST` | address of the Docker Engine, as for any other tool | the local socket |
+| `BUILDX_BUILDER` | which of buildx's builders makes images, as for buildx itself | the engine's own |
 | `SHOPKART_WEBHOOK_SECRET` | secrets that sign webhooks, separated by commas | `secrets/webhook` in the home |
 | `SHOPKART_REGISTRY_USER`, `SHOPKART_REGISTRY_PASSWORD` | for a registry of kind `oci` | none |
 | `SHOPKART_ADVISORY_SERVICE` | base address of an advisory service that speaks OSV | `https://api.osv.dev` |
@@ -33,6 +34,9 @@ class Settings:
     declaration: Path
     runtime: str
     docker_host: str
+    buildx_builder: str | None
+    buildx_state: Path
+    """Where buildx keeps what it knows of its builders; no credentials are in there."""
     webhook_secrets: tuple[str, ...]
     """Given by the environment; empty: see `webhook_secrets_of`."""
     advisory_service: str
@@ -64,6 +68,8 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         declaration=declaration,
         runtime=runtime,
         docker_host=given.get("DOCKER_HOST") or "unix:///var/run/docker.sock",
+        buildx_builder=given.get("BUILDX_BUILDER") or None,
+        buildx_state=_buildx_state(given),
         webhook_secrets=tuple(
             part.strip() for part in given.get("SHOPKART_WEBHOOK_SECRET", "").split(",") if part.strip()
         ),
@@ -120,6 +126,11 @@ def _login(given: Mapping[str, str], user: str, password: str) -> tuple[str, str
     if ":" in values[0]:
         raise PipelineError(f"{user} has a colon in it.", "A user's name can't have one (RFC 7617).")
     return values
+
+
+def _buildx_state(given: Mapping[str, str]) -> Path:
+    docker = given.get("DOCKER_CONFIG") or Path(given.get("HOME") or "/", ".docker")
+    return Path(given.get("BUILDX_CONFIG") or Path(docker, "buildx")).absolute()
 
 
 def _port(given: Mapping[str, str], name: str, default: int) -> int:

@@ -7,12 +7,13 @@ the declaration choose; where it says `auto`, the order below is the order of pr
 from functools import partial
 from pathlib import Path
 
+from shopkart_pipeline.adapters.buildah import BuildahBuilder
 from shopkart_pipeline.adapters.combined import Combined
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
 from shopkart_pipeline.adapters.dependency_scan import DependencyScan, Reachability, probe_service
 from shopkart_pipeline.adapters.detect_secrets import DetectSecrets
 from shopkart_pipeline.adapters.disk_incidents import DiskIncidentStore
-from shopkart_pipeline.adapters.docker_engine import DockerEngineBuilder
+from shopkart_pipeline.adapters.docker_engine import Builder, DockerEngineBuilder
 from shopkart_pipeline.adapters.eslint import Eslint
 from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.adapters.github import GitHubForge
@@ -120,14 +121,23 @@ def choose_runtime(settings: Settings) -> tuple[str, str]:
 
 
 def _docker(settings: Settings) -> DockerEngineBuilder:
-    return DockerEngineBuilder(settings.home / "cache" / "layers", settings.docker_host)
+    layers, host = settings.home / "cache" / "layers", settings.docker_host
+    if settings.buildx_builder is None:
+        return DockerEngineBuilder(layers, host)
+    return DockerEngineBuilder(layers, host, builder=Builder(settings.buildx_builder, settings.buildx_state))
 
 
 def _image_builders(settings: Settings) -> tuple[ImageBuilder, ...]:
-    """An image of the embedded builder has no operating system and runs as a process alone, so a runtime that was
-    chosen leaves no choice of builder."""
-    embedded, docker = OciLayoutBuilder(settings.home / "cache" / "layers"), _docker(settings)
-    return {"process": (embedded,), "docker": (docker,), "auto": (docker, embedded)}[settings.runtime]
+    """What the runtime can run decides: an image of the embedded builder has no operating system and runs as a process
+    alone, an engine's image runs in that engine. Buildah is there for whoever names it."""
+    cache = settings.home / "cache"
+    embedded, docker = OciLayoutBuilder(cache / "layers"), _docker(settings)
+    buildah = BuildahBuilder(cache / "buildah", cache / "layers")
+    return {
+        "process": (embedded, buildah),
+        "docker": (docker, buildah),
+        "auto": (docker, embedded, buildah),
+    }[settings.runtime]
 
 
 def _scanners(settings: Settings, scm: SourceControl, clock: Clock) -> dict[StageKind, tuple[Scanner, ...]]:

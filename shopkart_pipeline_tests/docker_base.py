@@ -5,11 +5,13 @@ paths, so nothing is fetched. It holds a shell and a few tools for the commands 
 
     python -m shopkart_pipeline_tests.docker_base unix:///var/run/docker.sock
 
-prints the tag of the base image that it made there.
+prints the tag of the base image that it made there. Builders without an engine take the same as an OCI layout.
 """
 
 import contextlib
 import functools
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -27,8 +29,12 @@ from pathlib import Path
 import docker
 import docker.errors
 
+from shopkart_pipeline.adapters.buildah import BuildahBuilder
+from shopkart_pipeline_tests.fakes.fake_builder import write_image
+
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 EMPTY_BASE_IMAGE = "shopkart-test-empty:1"
+SHELL_BASE_IMAGE = "shopkart-test-shell:1"
 BASE_IMAGE = f"shopkart-test-python:{VERSION}"
 _TOOLS = ("sh", "env", "cat", "cp", "id", "ls", "mkdir", "rm", "sleep")
 _LEFT_OUT = re.compile(r"(^|/)(__pycache__|tests?|idlelib|tkinter|turtledemo|lib2to3|site-packages|config-[^/]*)($|/)")
@@ -46,12 +52,21 @@ def engine_for_tests() -> str | None:
     return "startable" if shutil.which("dockerd") is not None and os.geteuid() == 0 else None
 
 
+@functools.cache
+def buildah_for_tests() -> str | None:
+    """Why buildah can take no part in the tests, or None."""
+    return BuildahBuilder(Path("/nonexistent"), Path("/nonexistent")).unavailable()
+
+
 @contextlib.contextmanager
 def running_engine(folder: Path) -> Iterator[str]:
     """An engine of our own with all its state below `folder`, without a network for containers; gives its address."""
     folder.mkdir(parents=True, exist_ok=True)
     host = f"unix://{folder}/docker.sock"
     command = ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--host", host]
+    # Engines that know it then keep images in containerd, where BuildKit can export them; older ones ignore it.
+    (folder / "daemon.json").write_text(json.dumps({"features": {"containerd-snapshotter": True}}), encoding="utf-8")
+    command += ["--config-file", f"{folder}/daemon.json"]
     command += ["--pidfile", f"{folder}/pid", "--bridge=none", "--iptables=false", "--ip6tables=false"]
     with (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
@@ -73,9 +88,39 @@ def make_base_image(host: str) -> str:
     return _import_once(host, BASE_IMAGE, _write_base, [path, "ENV LANG=C.UTF-8"])
 
 
+def make_shell_base_image(host: str) -> str:
+    """Make a base image with a shell and a few tools, if the engine does not have it; returns its tag."""
+    return _import_once(host, SHELL_BASE_IMAGE, _write_shell, ["ENV PATH=/usr/local/bin:/usr/bin:/bin"])
+
+
 def make_empty_base_image(host: str) -> str:
     """Make a base image with nothing to run, for tests that only build: it is saved in no time."""
     return _import_once(host, EMPTY_BASE_IMAGE, _write_empty, [])
+
+
+def write_shell_base_layout(layout: Path) -> None:
+    """The base image with a shell as an OCI layout."""
+    _write_layout(layout, _write_shell, ["PATH=/usr/local/bin:/usr/bin:/bin"])
+
+
+def write_empty_base_layout(layout: Path) -> None:
+    """The base image with nothing to run as an OCI layout."""
+    _write_layout(layout, _write_empty, [])
+
+
+def _write_layout(layout: Path, write: Callable[[tarfile.TarFile], None], variables: list[str]) -> None:
+    content = BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        write(tar)
+    diff_id = f"sha256:{hashlib.sha256(content.getvalue()).hexdigest()}"
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Env": variables},
+        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+        "history": [{"created": "2020-01-01T00:00:00Z", "created_by": "the tests"}],
+    }
+    write_image(layout, json.dumps(config).encode(), [content.getvalue()])
 
 
 def _import_once(host: str, name: str, write: Callable[[tarfile.TarFile], None], changes: list[str]) -> str:
@@ -96,25 +141,36 @@ def _write_empty(tar: tarfile.TarFile) -> None:
     _folder(tar, "tmp", 0o1777)
 
 
+def _write_shell(tar: tarfile.TarFile) -> None:
+    _write_programs(tar, [], [])
+
+
 def _write_base(tar: tarfile.TarFile) -> None:
     scripts = Path(sys.base_prefix, "bin")
     interpreter = (scripts / f"python{VERSION}").resolve()
     library = Path(sys.base_prefix, "lib", f"python{VERSION}")
-    tools = {name: Path(path) for name in _TOOLS if (path := shutil.which(name)) is not None}
-    programs = [interpreter, *tools.values()]
-    _folder(tar, "tmp", 0o1777)
-    _file(tar, "etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:10001:10001::/app:/bin/sh\n")
-    loaded = _libraries([*programs, *library.glob("lib-dynload/*.so")])
-    for path in sorted({*programs, *loaded, *_parts_of_libc(loaded)}):
-        tar.add(path.resolve(), str(path))
-    names = {"bin/sh": tools["sh"], "usr/bin/env": tools["env"], f"{scripts}/python": interpreter}
-    for name, program in {**names, f"{scripts}/python3": interpreter}.items():
-        if Path("/", name) != program:
-            _link(tar, name, str(program))
+    _write_programs(tar, [interpreter], list(library.glob("lib-dynload/*.so")))
+    for name in ("python", "python3"):
+        if scripts / name != interpreter:
+            _link(tar, f"{scripts}/{name}", str(interpreter))
     tar.add(library, str(library), filter=lambda entry: None if _is_left_out(entry, library) else entry)
     for wheel in library.glob("ensurepip/_bundled/pip-*.whl"):
         _wheel(tar, wheel, library / "site-packages")
         _file(tar, f"{scripts}/pip", _PIP.encode(), 0o755)
+
+
+def _write_programs(tar: tarfile.TarFile, programs: list[Path], extensions: list[Path]) -> None:
+    """The tools of a Dockerfile's commands, further programs, and all that they load."""
+    tools = {name: Path(path) for name in _TOOLS if (path := shutil.which(name)) is not None}
+    programs = [*programs, *tools.values()]
+    _folder(tar, "tmp", 0o1777)
+    _file(tar, "etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:10001:10001::/app:/bin/sh\n")
+    loaded = _libraries([*programs, *extensions])
+    for path in sorted({*programs, *loaded, *_parts_of_libc(loaded)}):
+        tar.add(path.resolve(), str(path))
+    for name, program in {"bin/sh": tools["sh"], "usr/bin/env": tools["env"]}.items():
+        if Path("/", name) != program:
+            _link(tar, name, str(program))
 
 
 def _is_left_out(entry: tarfile.TarInfo, library: Path) -> bool:

@@ -9,21 +9,19 @@ write `manifest.json` beside an OCI layout; layers may be plain or compressed wi
 """
 
 import gzip
-import shutil
 import tarfile
-import tempfile
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from pydantic import BaseModel, RootModel
 
+from shopkart_pipeline.adapters._oci_adopt import take_layer
 from shopkart_pipeline.adapters._oci_documents import DOCUMENT_LIMIT_BYTES, ConfigDocument, Manifest, parse
 from shopkart_pipeline.adapters._oci_pack import Deadline, Layer, LayerPacker
 from shopkart_pipeline.adapters._oci_write import add_image
 from shopkart_pipeline.domain.errors import UntrustedInput
 
 _FIX = "Check the engine's version; the archive is not what `docker save` is known to write."
-_GZIP = b"\x1f\x8b"
 
 
 class _ImageDocument(BaseModel):
@@ -68,16 +66,8 @@ def convert(archive: Path, layout: Path, name: str, packer: LayerPacker, deadlin
 def _layer(
     tar: tarfile.TarFile, member: str, diff_id: str, layout: Path, packer: LayerPacker, deadline: Deadline
 ) -> Layer:
-    with _open(tar, member) as content, tempfile.NamedTemporaryFile(dir=layout) as plain:
-        start = content.read(len(_GZIP))
-        content.seek(0)
-        source = cast("IO[bytes]", gzip.GzipFile(fileobj=content)) if start == _GZIP else content
-        shutil.copyfileobj(source, plain, 1 << 20)
-        plain.flush()
-        layer = packer.compress(Path(plain.name), layout, deadline)
-    if layer.diff_id != diff_id:
-        raise UntrustedInput(f"The layer {member} is {layer.diff_id} instead of {diff_id}.", _FIX)
-    return layer
+    with _open(tar, member) as content:
+        return take_layer(content, diff_id, member, layout, packer, deadline)
 
 
 def _read(tar: tarfile.TarFile, name: str) -> bytes:

@@ -5,31 +5,18 @@ can speak it (its own up to Docker 22, the `buildx` plug-in after that). Both wa
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
+from shopkart_pipeline.adapters._docker_connection import Engine
 from shopkart_pipeline.adapters._oci_pack import Deadline
 from shopkart_pipeline.adapters._process import Command, Completed, find_executable, run
 from shopkart_pipeline.domain.errors import PipelineError
 
-_PROBE_SECONDS = 5.0
+PROBE_SECONDS = 5.0
 _LAST_WITH_OWN_BUILDKIT = 22
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-
-
-class Engine(Protocol):
-    """What the pipeline asks of `docker.APIClient`, which comes without types."""
-
-    def version(self) -> dict[str, Any]: ...
-    def networks(self) -> list[dict[str, Any]]: ...
-    def build(self, **options: object) -> Iterable[dict[str, Any]]: ...
-    def import_image(self, src: str, repository: str, tag: str) -> str: ...
-    def inspect_image(self, image: str) -> dict[str, Any]: ...
-    def get_image(self, image: str) -> Iterable[bytes]: ...
-    def remove_image(self, image: str, *, noprune: bool) -> object: ...
-    def close(self) -> None: ...
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 @dataclass(frozen=True)
@@ -44,6 +31,8 @@ class Plan:
     arguments: Mapping[str, str]
     network: str
     log: Path
+    fresh: bool
+    """Take nothing from the engine's cache."""
 
 
 def find_buildkit() -> str | None:
@@ -55,19 +44,20 @@ def find_buildkit() -> str | None:
 def build_with_buildkit(program: str, plan: Plan, deadline: Deadline) -> None:
     """Build and tag; raises `PipelineError` with the last words of the log, `TimeoutError` when time is over."""
     # A proxy without a value is taken from the command's own environment, and left out where that has none.
-    arguments = (*(f"{name}={value}" for name, value in sorted(plan.arguments.items())), *_PROXIES)
+    arguments = (*(f"{name}={value}" for name, value in sorted(plan.arguments.items())), *PROXIES)
     labels = (f"{name}={value}" for name, value in sorted(plan.labels.items()))
     words = (
         *("build", "--progress", "plain", "--network", plan.network),
+        *(("--no-cache",) if plan.fresh else ()),
         *(word for argument in arguments for word in ("--build-arg", argument)),
         *(word for label in labels for word in ("--label", label)),
         *("--file", str(plan.dockerfile), "--tag", plan.tag, str(plan.context)),
     )
     with tempfile.TemporaryDirectory() as home:
-        done = _docker(program, words, Path(home), deadline.left_seconds, host=plan.host, log=plan.log)
+        done = run_docker(program, words, Path(home), deadline.left_seconds, host=plan.host, log=plan.log)
     if done.timed_out:
         raise TimeoutError
-    failure = done.failure("docker build")
+    failure = done.failure("docker build", last_lines=4)
     if failure is not None:
         raise PipelineError(f"{failure}.", "Read the log, and build the Dockerfile by hand.")
 
@@ -82,6 +72,7 @@ def build_with_engine(engine: Engine, plan: Plan, deadline: Deadline) -> None:
         buildargs=dict(plan.arguments),
         network_mode=plan.network,
         timeout=deadline.left_seconds,
+        nocache=plan.fresh,
         rm=True,
         forcerm=True,
         decode=True,
@@ -94,17 +85,22 @@ def build_with_engine(engine: Engine, plan: Plan, deadline: Deadline) -> None:
                 raise PipelineError(f"docker build failed: {line['error']}.", "Read the log, and build by hand.")
 
 
+def has_buildx(program: str, home: Path) -> bool:
+    """Whether the command line has the plug-in `buildx`."""
+    return run_docker(program, ("buildx", "version"), home, PROBE_SECONDS).exit_code == 0
+
+
 def _speaks_buildkit(program: str) -> bool:
     with tempfile.TemporaryDirectory() as home:
-        if _docker(program, ("buildx", "version"), Path(home), _PROBE_SECONDS).exit_code == 0:
+        if has_buildx(program, Path(home)):
             return True
         # `version` exits with an error where it finds no engine, and still tells the client's version.
-        version = _docker(program, ("version", "--format", "{{.Client.Version}}"), Path(home), _PROBE_SECONDS)
+        version = run_docker(program, ("version", "--format", "{{.Client.Version}}"), Path(home), PROBE_SECONDS)
     major = version.stdout.decode(errors="replace").strip().partition(".")[0]
     return major.isdecimal() and int(major) <= _LAST_WITH_OWN_BUILDKIT
 
 
-def _docker(
+def run_docker(
     program: str,
     arguments: tuple[str, ...],
     home: Path,
@@ -112,14 +108,16 @@ def _docker(
     *,
     host: str | None = None,
     log: Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Completed:
-    variables = {"DOCKER_BUILDKIT": "1", "DOCKER_CONFIG": str(home)}
+    """Run the command line with an empty configuration: it knows no credentials."""
+    given = {"DOCKER_BUILDKIT": "1", "DOCKER_CONFIG": str(home), **(variables or {})}
     return run(
         Command(
             arguments=(program, *(("--host", host) if host else ()), *arguments),
             cwd=home,
             timeout_seconds=timeout_seconds,
-            variables=variables,
+            variables=given,
             network=True,
             log=log,
             capture=log is None,

@@ -106,14 +106,15 @@ def unpack(layout: Path, destination: Path) -> None:
 
 
 def _apply(path: Path, layer: Descriptor, diff_id: str, target: LayerTarget) -> None:
-    with _open_layer(path, layer.media_type) as plain:
+    with open_layer(path, layer.media_type) as plain:
         reader = _HashingReader(plain)
         target.apply(cast("IO[bytes]", reader))
         if reader.finish() != diff_id:
             raise UntrustedInput(f"Layer {layer.digest} does not unpack to {diff_id}.", AGAIN)
 
 
-def _open_layer(path: Path, media_type: str) -> IO[bytes]:
+def open_layer(path: Path, media_type: str) -> IO[bytes]:
+    """A layer's plain archive; raises `UntrustedInput` for a compression that is not known."""
     if media_type == LAYER_GZIP:
         return cast("IO[bytes]", gzip.open(path, "rb"))
     if media_type == LAYER_TAR:

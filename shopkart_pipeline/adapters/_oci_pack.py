@@ -13,7 +13,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Collection, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -65,9 +65,15 @@ class LayerPacker:
 
     Args:
         cache: folder of compressed layers, shared by builders; the least recently used ones are dropped.
+        reuses: False compresses everything anew and keeps nothing.
     """
 
     cache: Path
+    reuses: bool = True
+
+    def for_build(self, *, fresh: bool) -> "LayerPacker":
+        """The packer for one build, which a fresh one lets take nothing from the cache."""
+        return replace(self, reuses=self.reuses and not fresh)
 
     def pack(self, root: Path, names: Sequence[str], prefix: str, layout: Path, deadline: Deadline) -> Layer:
         """Pack entries of a folder into a layer, as a blob of `layout`.
@@ -101,6 +107,8 @@ class LayerPacker:
     def reuse(self, diff_id: str, layout: Path) -> Layer | None:
         """Put the compressed layer of a plain archive into `layout` if the cache has it."""
         prefix = _cache_prefix(diff_id)
+        if not self.reuses:
+            return None
         for cached in self.cache.glob(f"{prefix}*"):
             if digest_of_file(cached) == f"sha256:{cached.name.removeprefix(prefix)}":
                 os.utime(cached)
@@ -108,6 +116,8 @@ class LayerPacker:
         return None
 
     def _keep(self, source: Path, name: str) -> None:
+        if not self.reuses:
+            return
         self.cache.mkdir(parents=True, exist_ok=True)
         link_or_copy(source, self.cache / name)
         kept = sorted(self.cache.iterdir(), key=_used_at, reverse=True)

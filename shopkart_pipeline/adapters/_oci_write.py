@@ -10,6 +10,7 @@ import contextlib
 import errno
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
@@ -30,6 +31,7 @@ from shopkart_pipeline.adapters._staging import staging
 from shopkart_pipeline.ports.builder import ImageRequest
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "AMD64": "amd64"}
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
 
 
@@ -121,6 +123,11 @@ def labels_of(request: ImageRequest) -> dict[str, str]:
         "org.opencontainers.image.source": request.service.source.repository,
         **request.labels,
     }
+
+
+def architecture() -> str:
+    """This machine's architecture, as the specification names it."""
+    return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def rfc3339(moment: datetime) -> str:

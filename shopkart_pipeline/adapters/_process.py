@@ -36,6 +36,7 @@ _NETWORK = (
     "NO_PROXY",
 )
 _TAIL_BYTES = 4000
+_LONGEST_LINE = 300
 _GRACE_SECONDS = 2.0
 _PIECE_BYTES = 1 << 16
 
@@ -72,8 +73,8 @@ class Completed:
     overflowed: bool = False
     """It wrote more than can be captured; nothing of that is kept."""
 
-    def failure(self, name: str, accepted: Sequence[int] = (0,)) -> str | None:
-        """Why the command can't be relied on, in words; None if it ended with an accepted code."""
+    def failure(self, name: str, accepted: Sequence[int] = (0,), *, last_lines: int = 1) -> str | None:
+        """Why the command can't be relied on, in words, with its last lines; None if it ended with an accepted code."""
         if self.timed_out:
             return f"{name} ran out of time"
         if self.cancelled:
@@ -82,8 +83,13 @@ class Completed:
             return f"{name} {TOO_BIG}"
         if self.exit_code in accepted:
             return None
-        last = self.tail.strip().splitlines()[-1:] or ["no output"]
-        return f"{name} ended with exit code {self.exit_code}: {last[0][:300]}"
+        last = list(dict.fromkeys(self.tail.strip().splitlines()))[-last_lines:] or ["no output"]
+        return f"{name} ended with exit code {self.exit_code}: {' | '.join(_shortened(line.strip()) for line in last)}"
+
+
+def _shortened(line: str) -> str:
+    """A long line without its middle: tools say first what they did, and last what was in the way."""
+    return line if len(line) <= _LONGEST_LINE else f"{line[:100]} … {line[100 - _LONGEST_LINE :]}"
 
 
 _running: set[subprocess.Popen[bytes]] = set()

@@ -9,7 +9,6 @@ holds the application alone and runs where its interpreter is given from outside
 Rules: OCI image-spec 1.1, `config.md`, `manifest.md`, `annotations.md`.
 """
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,15 @@ from pathlib import Path
 from shopkart_pipeline.adapters._oci import read_config, read_manifest, verify_blob
 from shopkart_pipeline.adapters._oci_documents import ConfigDocument, Descriptor, RunDocument, blob_path
 from shopkart_pipeline.adapters._oci_pack import Deadline, Layer, LayerPacker
-from shopkart_pipeline.adapters._oci_write import add_image, document, labels_of, link_or_copy, new_layout, rfc3339
+from shopkart_pipeline.adapters._oci_write import (
+    add_image,
+    architecture,
+    document,
+    labels_of,
+    link_or_copy,
+    new_layout,
+    rfc3339,
+)
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import EvidenceMissing, Tool
 from shopkart_pipeline.ports.builder import BuiltImage, ImageBuilder, ImageRequest
@@ -27,7 +34,6 @@ USER = "65532:65532"
 """The user and group that images without a root user have agreed on (`nonroot`)."""
 _TOOL = Tool("oci_layout", "1")
 """The version counts how the builder packs; it changes whenever equal requests would give another digest."""
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "AMD64": "amd64"}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _VARIABLES = {"PYTHONPATH": "/app/app:/app/deps", "PYTHONUNBUFFERED": "1"}
 
@@ -76,11 +82,11 @@ class OciLayoutBuilder(ImageBuilder):
 
     def _build(self, request: ImageRequest, deadline: Deadline, log: list[str]) -> BuiltImage:
         with new_layout(request.layout) as layout:
-            base = _stack_base(request, layout, log)
+            base, packer = _stack_base(request, layout, log), self._packer.for_build(fresh=request.fresh)
             layers: list[Layer] = []
             history: list[str] = []
             for names in _parts(request.application):
-                layer = self._packer.pack(request.application, names, "app", layout, deadline)
+                layer = packer.pack(request.application, names, "app", layout, deadline)
                 title = " ".join(f"/app/{name}" for name in names)
                 how = "reused" if layer.reused else "compressed"
                 log.append(f"layer {title} {layer.blob.digest} {layer.blob.size_bytes} bytes, {how}")
@@ -106,7 +112,7 @@ def _parts(application: Path) -> tuple[tuple[str, ...], ...]:
 
 def _stack_base(request: ImageRequest, layout: Path, log: list[str]) -> _Base:
     name = request.service.workload.base_image
-    machine = _ARCHITECTURES.get(platform.machine(), platform.machine())
+    machine = architecture()
     scratch = _Base(ConfigDocument.model_validate({"architecture": machine, "os": "linux", "rootfs": {"diff_ids": []}}))
     if name is None:
         return scratch

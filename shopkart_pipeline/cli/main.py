@@ -28,6 +28,7 @@ _COMMANDS = {
     "findings": "show what the tools found, or write it as SARIF",
     "approve": "sign an approval for production",
     "rollback": "bring production back to the release before",
+    "rebuild": "build a release's image once more and compare it with the recorded one",
     "incidents": "list incidents, or show one with its postmortem",
     "ledger": "show or verify the ledger",
     "bench": "measure how fast the pipeline is on this machine, beside peers",

@@ -55,6 +55,8 @@ class ImageRequest:
     """Where the OCI image layout is written, complete or not at all."""
     log: Path
     timeout_seconds: float
+    fresh: bool = False
+    """Take nothing from a cache: for finding out whether the same comes out again."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,19 @@ class BuiltImage:
     digest: str
     size_bytes: int
     reproducible: bool
+    """As far as the builder can promise it: everything that went in is named by its content, and nothing of the time,
+    place and order of the build is in it."""
     tool: Tool
+    doubt: str = ""
+    """Why it is not called reproducible."""
 
 
 class ImageBuilder(ABC):
     """Makes an OCI image."""
 
     name: str
+    only_by_name: bool = False
+    """Whether `auto` never chooses it."""
 
     @abstractmethod
     def unavailable(self) -> str | None:
@@ -86,3 +94,8 @@ class ImageBuilder(ABC):
     @abstractmethod
     def build(self, request: ImageRequest) -> BuiltImage | EvidenceMissing:
         """Build the image and write it as an OCI image layout."""
+
+    def trim_cache(self, limit_bytes: int) -> int:
+        """Drop what is in the builder's own cache beyond `limit_bytes`; returns how many bytes went. A cache that is
+        in use, or that the builder doesn't have, is left alone."""
+        return 0

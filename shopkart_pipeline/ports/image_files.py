@@ -1,6 +1,7 @@
 """The files inside an image."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -11,3 +12,12 @@ class ImageFiles(ABC):
     def unpack(self, layout: Path, destination: Path) -> None:
         """Write the image's file system to `destination`, complete or not at all. An image whose files would leave
         the destination raises `UntrustedInput`."""
+
+    @abstractmethod
+    def labels(self, layout: Path) -> Mapping[str, str]:
+        """What the image says about itself."""
+
+    @abstractmethod
+    def first_difference(self, recorded: Path, rebuilt: Path) -> str | None:
+        """The first layer and file, or key of the configuration, in which two images differ, in words; None where
+        they are the same byte for byte."""

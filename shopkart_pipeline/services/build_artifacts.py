@@ -16,6 +16,9 @@ from shopkart_pipeline.ports.builder import ImageBuilder, ImageRequest
 from shopkart_pipeline.services.checkout_source import tree
 from shopkart_pipeline.services.platform import Platform
 
+VERSION_LABEL = "org.opencontainers.image.version"
+"""Where an image says which release it was built for; a later release with the same content may take it over."""
+
 
 def install_dependencies(platform: Platform, release: Release, stage: Stage) -> ToolRun:
     """Make the environment that tests and checks run in."""
@@ -67,11 +70,12 @@ def build_image(platform: Platform, release: Release, stage: Stage) -> ToolRun:
     builder = _choose(platform, stage)
     if isinstance(builder, EvidenceMissing):
         return ToolRun(builder)
-    built = builder.build(_image_request(platform, release, stage))
+    built = builder.build(image_request(platform, release, stage))
     if isinstance(built, EvidenceMissing):
         return ToolRun(built)
-    notes = () if built.reproducible else ("Building this commit again may give another digest.",)
-    skipped = _skipped(platform, builder)
+    doubt = built.doubt or "the builder does not promise it"
+    notes = () if built.reproducible else (f"Building this commit again may give another digest: {doubt}.",)
+    skipped = _skipped(platform, builder) if stage.tool == "auto" else ()
     evidence = Evidence(
         tool=built.tool,
         summary=f"{built.digest} ({built.size_bytes / 1_000_000:.1f} MB)",
@@ -80,6 +84,21 @@ def build_image(platform: Platform, release: Release, stage: Stage) -> ToolRun:
         notes=(*notes, *skipped),
     )
     return ToolRun(evidence)
+
+
+def image_request(platform: Platform, release: Release, stage: Stage) -> ImageRequest:
+    """What the release's image is made of."""
+    service = platform.service(release.service)
+    return ImageRequest(
+        service=service,
+        tree=tree(platform, release),
+        application=platform.workspace.application(release),
+        labels=_labels(service, release),
+        created_at=platform.scm.commit(service.source, release.sha).committed_at,
+        layout=platform.workspace.layout(release),
+        log=platform.workspace.log(release, stage.name),
+        timeout_seconds=stage.timeout_seconds,
+    )
 
 
 def application_inputs(platform: Platform, release: Release) -> Mapping[str, str] | None:
@@ -95,31 +114,17 @@ def image_inputs(platform: Platform, release: Release, stage: Stage) -> Mapping[
     builder, workload = _choose(platform, stage), platform.service(release.service).workload
     if isinstance(builder, EvidenceMissing):
         return None
-    inputs = builder.inputs(_image_request(platform, release, stage))
+    inputs = builder.inputs(image_request(platform, release, stage))
     if inputs is None:
         return None
     started = digest_of((workload.command, workload.port, workload.base_image))
     return {"builder": builder.name, "workload": started, **inputs}
 
 
-def _image_request(platform: Platform, release: Release, stage: Stage) -> ImageRequest:
-    service = platform.service(release.service)
-    return ImageRequest(
-        service=service,
-        tree=tree(platform, release),
-        application=platform.workspace.application(release),
-        labels=_labels(service, release),
-        created_at=platform.scm.commit(service.source, release.sha).committed_at,
-        layout=platform.workspace.layout(release),
-        log=platform.workspace.log(release, stage.name),
-        timeout_seconds=stage.timeout_seconds,
-    )
-
-
 def _choose(platform: Platform, stage: Stage) -> ImageBuilder | EvidenceMissing:
     reasons: list[str] = []
     for builder in platform.image_builders:
-        if stage.tool in ("auto", builder.name):
+        if stage.tool == builder.name or (stage.tool == "auto" and not builder.only_by_name):
             reason = builder.unavailable()
             if reason is None:
                 return builder
@@ -133,7 +138,8 @@ def _skipped(platform: Platform, chosen: ImageBuilder) -> tuple[str, ...]:
     for builder in platform.image_builders:
         if builder is chosen:
             break
-        notes.append(f"{builder.name} was not used: {builder.unavailable()}")
+        if not builder.only_by_name:
+            notes.append(f"{builder.name} was not used: {builder.unavailable()}")
     return tuple(notes)
 
 
@@ -142,5 +148,5 @@ def _labels(service: Service, release: Release) -> dict[str, str]:
         "org.opencontainers.image.title": service.name,
         "org.opencontainers.image.revision": release.sha,
         "org.opencontainers.image.source": release.repository,
-        "org.opencontainers.image.version": release.key,
+        VERSION_LABEL: release.key,
     }

@@ -1,4 +1,5 @@
-"""Files that can be made again are kept for the newest releases only; evidence, images and history are kept."""
+"""Files that can be made again are kept for the newest releases only, and build caches to a declared size; evidence,
+images and history are kept."""
 
 import shutil
 from pathlib import Path
@@ -9,6 +10,8 @@ from shopkart_pipeline.services.production_history import placements
 KEPT_RELEASES = 20
 KEPT_ENVIRONMENTS = 20
 SCRATCH_AGE_SECONDS = 24 * 3600.0
+BUILD_CACHE_BYTES = 20 << 30
+"""What each image builder may keep for builds to come."""
 
 
 def sweep_workspace(platform: Platform) -> int:
@@ -26,6 +29,9 @@ def sweep_workspace(platform: Platform) -> int:
     environments = sorted((work / "environments").glob("*"), key=_age, reverse=True)
     removed += sum(_remove(path) for path in environments[KEPT_ENVIRONMENTS:])
     oldest = platform.clock.now().timestamp() - SCRATCH_AGE_SECONDS
+    for builder in platform.image_builders:
+        if builder.unavailable() is None:
+            builder.trim_cache(BUILD_CACHE_BYTES)
     return removed + sum(_remove(path) for path in (work / "scratch").glob("*") if _age(path) < oldest)
 
 

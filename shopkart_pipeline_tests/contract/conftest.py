@@ -7,6 +7,7 @@ and the summary names what judged and what was judged, so an absent tool can be 
 import contextlib
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +15,13 @@ from shopkart_pipeline_tests.contract import aws_servers
 from shopkart_pipeline_tests.contract.oci_readers import installed_readers
 from shopkart_pipeline_tests.contract.registry_server import PROGRAM
 from shopkart_pipeline_tests.docker_base import (
+    buildah_for_tests,
     engine_for_tests,
     make_base_image,
     make_empty_base_image,
+    make_shell_base_image,
     running_engine,
+    write_shell_base_layout,
 )
 
 NPM = shutil.which("npm")
@@ -25,12 +29,22 @@ ESLINT = shutil.which("eslint")
 
 collect_ignore = [
     *([] if engine_for_tests() else ["test_docker_engine.py"]),
+    *([] if buildah_for_tests() is None else ["test_buildah.py"]),
+    *([] if engine_for_tests() or buildah_for_tests() is None else ["test_dockerfile_builds.py"]),
     *([] if NPM else ["test_npm_audit.py"]),
     *([] if PROGRAM else ["test_registry_server.py"]),
     *([] if aws_servers.installed("ministack") else ["test_ecr_ministack.py"]),
     *([] if PROGRAM and aws_servers.installed("moto") else ["test_ecr_moto.py"]),
     *([] if ESLINT else ["test_eslint.py"]),
 ]
+
+
+@pytest.fixture(scope="session")
+def base_layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base image with a shell, on disk."""
+    layout = tmp_path_factory.mktemp("base") / "layout"
+    write_shell_base_layout(layout)
+    return layout
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +56,7 @@ def docker_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             host = stack.enter_context(running_engine(tmp_path_factory.mktemp("engine")))
         assert host is not None
         make_base_image(host)
+        make_shell_base_image(host)
         make_empty_base_image(host)
         yield host
 
@@ -69,3 +84,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     servers = ", ".join(name for name in aws_servers.SERVERS if aws_servers.installed(name))
     terminalreporter.write_line(f"AWS's stand-ins: {'; '.join(filter(None, (servers, aws_servers.left_out())))}")
     terminalreporter.write_line(f"Docker Engine: {engine_for_tests() or 'none is reachable or can be started'}")
+    terminalreporter.write_line(f"buildah: {buildah_for_tests() or 'took part'}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Service, Source, Workload
 from shopkart_pipeline.ports.builder import ImageRequest
+from shopkart_pipeline_tests.docker_base import write_empty_base_layout
 
 COMMITTED_AT = datetime(2025, 3, 14, 15, 9, 26, tzinfo=UTC)
 LABELS = {
@@ -20,6 +21,7 @@ APPLICATION: Mapping[str, str] = {
 }
 
 
+BASE_ON_DISK = "oci:base"
 DOCKERFILE = Path(__file__).parents[1] / "samples" / "oci" / "Dockerfile"
 
 
@@ -52,9 +54,12 @@ def write_files(folder: Path, files: Mapping[str, str]) -> Path:
 
 
 def a_request(folder: Path, service: Service | None = None, files: Mapping[str, str] = APPLICATION) -> ImageRequest:
-    """A request to build an application of `files`, everything below `folder`; its source is the application too."""
+    """A request to build an application of `files`, everything below `folder`; its source is the application too.
+    A base image that the service wants from its repository is there, and is empty."""
     tree = write_files(folder / "tree", {"Dockerfile": DOCKERFILE.read_text(encoding="utf-8")})
     write_files(tree / "source", files)
+    if service is not None and service.workload.base_image == BASE_ON_DISK:
+        write_empty_base_layout(tree / "base")
     return ImageRequest(
         service=service or a_service(),
         tree=tree,

@@ -21,7 +21,7 @@ from shopkart_pipeline.adapters.docker_engine import DockerEngineBuilder
 from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.ports.builder import BuiltImage, ImageRequest
-from shopkart_pipeline_tests.contract.images import APPLICATION, a_request, a_service, write_files
+from shopkart_pipeline_tests.contract.images import APPLICATION, BASE_ON_DISK, a_request, a_service, write_files
 from shopkart_pipeline_tests.docker_base import BASE_IMAGE, EMPTY_BASE_IMAGE
 
 pytestmark = pytest.mark.docker
@@ -86,7 +86,7 @@ def test_the_dockerfile_may_lie_elsewhere(builder: DockerEngineBuilder, tmp_path
     assert isinstance(built, BuiltImage), built
 
 
-def test_the_configuration_is_the_engines_byte_for_byte(
+def test_an_engine_takes_the_configuration_byte_for_byte(
     builder: DockerEngineBuilder, docker_host: str, tmp_path: Path
 ) -> None:
     built = builder.build(a_docker_request(tmp_path, {}))
@@ -95,10 +95,10 @@ def test_the_configuration_is_the_engines_byte_for_byte(
     config = blob_path(built.layout, manifest.config.digest)
     client = docker.DockerClient(base_url=docker_host)
 
-    loaded = client.images.load(_docker_archive(built.layout))
+    (loaded,) = client.images.load(_docker_archive(built.layout))
 
-    assert [image.id for image in loaded] == [manifest.config.digest]
-    assert config.stat().st_size == manifest.config.size_bytes
+    # An image's id is the configuration's digest, or the manifest's where images are kept in containerd.
+    assert _saved_config(b"".join(loaded.save())) == config.read_bytes()
     client.close()
 
 
@@ -136,11 +136,26 @@ def test_what_can_not_be_released_is_no_image(
     assert not request.layout.exists()
 
 
-def test_a_base_image_on_disk_is_refused(builder: DockerEngineBuilder, tmp_path: Path) -> None:
-    result = builder.build(a_request(tmp_path, a_service(base_image="oci:base")))
+def test_a_base_image_on_disk_is_taken_where_images_can_be_rewritten_and_refused_elsewhere(
+    builder: DockerEngineBuilder, tmp_path: Path
+) -> None:
+    result = builder.build(a_request(tmp_path, a_service(base_image=BASE_ON_DISK)))
 
-    assert isinstance(result, EvidenceMissing)
-    assert "oci:base is a layout on disk" in result.reason
+    if isinstance(result, BuiltImage):
+        assert result.reproducible
+    else:
+        assert "oci:base is a layout on disk" in result.reason
+
+
+def test_an_image_that_is_not_reproducible_says_why(builder: DockerEngineBuilder, tmp_path: Path) -> None:
+    built = builder.build(a_docker_request(tmp_path, {}))
+
+    assert isinstance(built, BuiltImage), built
+    assert not built.reproducible
+    # The empty base image is named by a tag; the older ways don't even come to that.
+    assert built.doubt.startswith(
+        ("named without a digest: shopkart-test-empty:1", "the image tells when it was built")
+    )
 
 
 def test_a_build_that_hangs_is_ended(builder: DockerEngineBuilder, tmp_path: Path) -> None:
@@ -163,6 +178,16 @@ def test_no_tag_of_the_build_is_left(builder: DockerEngineBuilder, docker_host: 
 
     assert [tag for tag in tags if tag.startswith("shopkart-build/")] == []
     client.close()
+
+
+def _saved_config(archive: bytes) -> bytes:
+    with tarfile.open(fileobj=BytesIO(archive)) as tar:
+        manifest = tar.extractfile("manifest.json")
+        assert manifest is not None
+        (entry,) = json.loads(manifest.read())
+        config = tar.extractfile(entry["Config"])
+        assert config is not None
+        return config.read()
 
 
 def _docker_archive(layout: Path) -> bytes:

@@ -178,6 +178,12 @@ class FakeImageFiles(ImageFiles):
     def unpack(self, layout: Path, destination: Path) -> None:
         (destination / "app").mkdir(parents=True)
 
+    def labels(self, layout: Path) -> Mapping[str, str]:
+        return {}
+
+    def first_difference(self, recorded: Path, rebuilt: Path) -> str | None:
+        return "something"
+
 
 @dataclass
 class World:

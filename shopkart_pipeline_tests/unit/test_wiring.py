@@ -1,4 +1,4 @@
-"""Which registry stands behind a declaration, and that naming one opens nothing."""
+"""Which registry and which builders stand behind a declaration, and that naming one opens nothing."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.settings import Settings, from_environment
-from shopkart_pipeline.wiring import build_registry
+from shopkart_pipeline.wiring import build_platform, build_registry
 from shopkart_pipeline_tests.contract.test_registry import an_image
 
 _ECR = Registry(RegistryKind.ECR, region="eu-central-1")
@@ -58,3 +58,18 @@ def test_awss_library_is_imported_by_those_alone_who_use_it() -> None:
     check = "import sys, shopkart_pipeline.wiring; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("runtime", "automatic"),
+    [("process", ["oci_layout"]), ("docker", ["docker"]), ("auto", ["docker", "oci_layout"])],
+)
+def test_installing_buildah_changes_no_build_that_does_not_name_it(
+    tmp_path: Path, runtime: str, automatic: list[str]
+) -> None:
+    settings = from_environment({"SHOPKART_HOME": str(tmp_path), "SHOPKART_RUNTIME": runtime})
+
+    builders = build_platform(settings).image_builders
+
+    assert [builder.name for builder in builders if not builder.only_by_name] == automatic
+    assert [builder.name for builder in builders if builder.only_by_name] == ["buildah"]

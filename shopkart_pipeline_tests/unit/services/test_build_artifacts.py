@@ -5,6 +5,7 @@ from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Service, StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing
+from shopkart_pipeline.ports.builder import BuiltImage, ImageRequest
 from shopkart_pipeline.services.build_artifacts import build_image, environment
 from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
 from shopkart_pipeline_tests.fakes.world import World
@@ -63,6 +64,43 @@ def test_the_first_builder_that_can_work_builds_and_says_whom_it_stands_in_for(w
 
     assert isinstance(result, Evidence)
     assert result.notes == ("engine was not used: no engine answers",)
+
+
+def test_one_that_works_by_name_alone_is_left_out_unless_it_is_named(world: World) -> None:
+    class Named(FakeBuilder):
+        name = "named"
+        only_by_name = True
+
+    stage = world.pipeline.services["backend"].stage("image")
+    release, named = world.ready(), Named()
+    platform = replace(world.platform, image_builders=(named, world.builder))
+
+    by_itself = build_image(platform, release, stage).result
+    assert named.requests == []
+    wanted = build_image(platform, release, replace(stage, tool="named")).result
+
+    assert len(named.requests) == 1
+    assert isinstance(by_itself, Evidence)
+    assert isinstance(wanted, Evidence)
+    assert by_itself.notes == ()
+    assert wanted.notes == ()
+
+
+def test_an_image_that_is_not_reproducible_says_why(world: World) -> None:
+    class Doubtful(FakeBuilder):
+        def build(self, request: ImageRequest) -> BuiltImage | EvidenceMissing:
+            built = super().build(request)
+            assert isinstance(built, BuiltImage)
+            return replace(built, reproducible=False, doubt="named without a digest: python:3.11")
+
+    release = world.ready()
+    platform = replace(world.platform, image_builders=(Doubtful(),))
+
+    result = build_image(platform, release, world.pipeline.services["backend"].stage("image")).result
+
+    assert isinstance(result, Evidence)
+    assert result.measures["reproducible"] == 0
+    assert result.notes == ("Building this commit again may give another digest: named without a digest: python:3.11.",)
 
 
 def test_no_builder_that_can_work_is_missing_evidence(world: World) -> None:

@@ -1,5 +1,6 @@
 """Deliveries that never came, and work that nobody needs any more."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.services.reconcile_sources import reconcile_sources
-from shopkart_pipeline.services.sweep_workspace import KEPT_RELEASES, sweep_workspace
+from shopkart_pipeline.services.sweep_workspace import BUILD_CACHE_BYTES, KEPT_RELEASES, sweep_workspace
+from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
 from shopkart_pipeline_tests.fakes.world import World
 
 
@@ -73,3 +75,23 @@ def test_files_of_old_releases_go_and_those_of_production_stay(world: World) -> 
     assert not folders[releases[0].key].exists()
     assert folders[releases[-1].key].exists()
     assert len(world.evidence.releases("backend")) == KEPT_RELEASES + 3
+
+
+def test_build_caches_are_kept_to_their_size_where_the_builder_is_there(world: World) -> None:
+    class Trimmed(FakeBuilder):
+        reason: str | None = None
+        limit_bytes: int | None = None
+
+        def unavailable(self) -> str | None:
+            return self.reason
+
+        def trim_cache(self, limit_bytes: int) -> int:
+            self.limit_bytes = limit_bytes
+            return 0
+
+    here, away = Trimmed(), Trimmed()
+    away.reason = "no engine answers"
+
+    sweep_workspace(replace(world.platform, image_builders=(here, away)))
+
+    assert (here.limit_bytes, away.limit_bytes) == (BUILD_CACHE_BYTES, None)
