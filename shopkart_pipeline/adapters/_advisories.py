@@ -42,6 +42,8 @@ class Vulnerability:
     severity: Severity
     fixed_in: str | None
     link: str
+    fix_unknown: bool = False
+    """Whether nothing says if there is a version without it."""
 
 
 def index_of(advisories: Iterable[Advisory]) -> Index:
@@ -141,11 +143,21 @@ def _vulnerability(package: Package, version: Order, group: Sequence[Hit]) -> Vu
         severity=max(known, default=Severity.UNKNOWN),
         fixed_in=str(min(fixes)) if fixes else None,
         link=urls[0] if urls else f"https://osv.dev/vulnerability/{first.id}",
+        fix_unknown=not fixes and not any(_is_open(affected) for _, affected in group),
     )
 
 
 def _preference(name: str) -> tuple[int, str]:
     return next((place for place, prefix in enumerate(_PREFERRED) if name.startswith(prefix)), len(_PREFERRED)), name
+
+
+def _is_open(affected: Affected) -> bool:
+    """Whether a range has no end: then no version is fixed. What ends with the last affected version does not say."""
+    return any(
+        all(event.fixed is None and event.last_affected is None for event in one.events)
+        for one in affected.ranges
+        if one.type != "GIT"
+    )
 
 
 def _fixes(affected: Affected, ecosystem: Ecosystem) -> list[Order]:

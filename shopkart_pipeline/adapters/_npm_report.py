@@ -171,14 +171,16 @@ def _warnings(
     found = _GHSA.search(advice.url)
     name = found[0] if found else f"npm-{advice.source}"
     for text, version in concerned:
+        fixed_in = _fixed_in(advice.range, version, fix)
         yield Vulnerability(
             package=_package(advice.name, text, packages),
             id=name,
             aliases=(),
             summary=advice.title,
             severity=_SEVERITIES[advice.severity],
-            fixed_in=_fixed_in(advice.range, version, fix),
+            fixed_in=fixed_in,
             link=advice.url if advice.url.startswith("https://") else f"https://osv.dev/vulnerability/{name}",
+            fix_unknown=fix is True and fixed_in is None,
         )
 
 

@@ -29,14 +29,13 @@ from shopkart_pipeline.adapters._report_limits import why
 
 _BATCH = 1000
 _MOST_PAGES = 100
-_MOST_ADVISORIES = 20_000
+_MOST_ADVISORIES = 5_000
 _CONNECTIONS = 8
 _KNOWN = (
     Package("jinja2", "2.4.1"),
     Package("minimist", "0.0.8", ecosystem=Ecosystem.NPM),
 )
 """Packages with vulnerabilities that every service has known for years."""
-
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -152,6 +152,23 @@ def test_the_nearest_fix_is_named(tmp_path: Path) -> None:
     assert [one.fixed_in for one in judged(tmp_path / "c", "3", an_advisory(events=[{"introduced": "0"}]))] == [None]
 
 
+@pytest.mark.parametrize(
+    ("details", "unknown"),
+    [
+        ({"events": [{"introduced": "0"}, {"fixed": "0.40.0"}]}, False),
+        ({"events": [{"introduced": "0"}]}, False),
+        ({"events": [{"introduced": "0"}, {"last_affected": "0.40.0"}]}, True),
+        ({"events": [{"introduced": "9"}, {"fixed": "0.0.1"}], "versions": ["0.1"]}, True),
+    ],
+)
+def test_whether_there_is_a_fix_is_unknown_unless_a_range_says_so(
+    tmp_path: Path, details: dict[str, Any], unknown: bool
+) -> None:
+    [found] = judged(tmp_path, "0.1", an_advisory(**details))
+
+    assert found.fix_unknown is unknown
+
+
 def test_a_version_that_can_not_be_read_is_not_judged(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unreadable version 'latest'"):
         judged(tmp_path, "latest", an_advisory())

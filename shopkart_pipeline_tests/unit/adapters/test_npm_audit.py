@@ -130,6 +130,19 @@ def test_an_address_that_is_none_leads_nowhere() -> None:
     assert (first.id, first.link) == ("npm-2000000", "https://osv.dev/vulnerability/npm-2000000")
 
 
+def test_a_fix_that_npm_knows_of_and_does_not_name_is_one() -> None:
+    report = json.loads(with_advice(range="*"))
+    named = parse(json.dumps(report).encode(), PLACES, PACKAGES)[0]
+    report["vulnerabilities"]["lodash"]["fixAvailable"] = True
+    unnamed = parse(json.dumps(report).encode(), PLACES, PACKAGES)[0]
+    report["vulnerabilities"]["lodash"]["fixAvailable"] = False
+    none = parse(json.dumps(report).encode(), PLACES, PACKAGES)[0]
+
+    assert (named.fixed_in, named.fix_unknown) == ("4.17.21 of lodash", False)
+    assert (unnamed.fixed_in, unnamed.fix_unknown) == (None, True)
+    assert (none.fixed_in, none.fix_unknown) == (None, False)
+
+
 def test_a_huge_report_is_read() -> None:
     advice = {"source": 1, "name": "lodash", "url": "", "severity": "low", "range": "*"}
     entry = {"via": [{**advice, "source": number} for number in range(20_000)], "nodes": ["node_modules/lodash"]}

@@ -78,7 +78,7 @@ def test_the_services_word_counts_where_an_advisory_does_not_name_the_package(tm
     service.replies["/v1/vulns/GHSA-1"] = json.dumps(service.advisories["GHSA-1"] | {"affected": []}).encode()
 
     [finding] = evidence_of(scan(tmp_path, service)).findings
-    assert (finding.package, finding.fixed_in) == ("starlette", None)
+    assert (finding.package, finding.fixed_in, finding.fix_unknown) == ("starlette", None, True)
 
 
 def test_all_pages_are_read(tmp_path: Path) -> None:
