@@ -5,6 +5,7 @@
 | `warm_server`, `launcher` | a fresh interpreter for each run | importing Dagster and the definitions takes seconds |
 | `executor` | one step after another, or a process for each | stages mostly wait for a tool |
 | `storage`, `sqlite_engines`, `first_open` | a connection for each statement | nine tenths of a stage without work |
+| `event_rows`, `own_materializations` | composed statements, reading back what was just written | half of the rest |
 | `compute_logs` | four processes that mirror a run's output | nobody watches a worker's own output |
 | `launch` | a request that makes a run each time it is sent | a key stands for one run |
 

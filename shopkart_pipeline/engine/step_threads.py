@@ -26,6 +26,8 @@ from dagster._core.execution.plan.state import KnownExecutionState
 from dagster._core.execution.plan.step import ExecutionStep
 
 from shopkart_pipeline.engine import step_log
+from shopkart_pipeline.engine.own_materializations import RunDataVersions
+from shopkart_pipeline.engine.storage import WarmEventLog
 
 _WRITING = ("dagster._core.storage", "dagster._core.instance", "sqlalchemy", "shopkart_pipeline.engine")
 
@@ -79,6 +81,9 @@ class StepThreads:
             event_loop=loop,
         )
         context = run_context.for_step(step, known_state)
+        event_log = context.instance.event_log_storage
+        if isinstance(event_log, WarmEventLog):
+            context._data_version_cache = RunDataVersions(context, event_log)  # pyright: ignore[reportPrivateUsage]
         thread = threading.Thread(
             target=contextvars.copy_context().run,
             args=(self._run, context, loop),

@@ -8,13 +8,14 @@ one event, or of a batch of events, are one transaction per database.
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from dagster import AssetKey, AssetRecordsFilter, EventLogRecord, EventRecordsResult
+
 # Private: storages are configured by class; their bases are not exported.
-from dagster._core.event_api import EventHandlerFn
+from dagster._core.event_api import EventHandlerFn, EventLogCursor
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
@@ -25,11 +26,15 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
 
+from shopkart_pipeline.engine import event_rows
 from shopkart_pipeline.engine.first_open import HomeDatabases, is_stamped
 from shopkart_pipeline.engine.live_events import LiveEvents
+from shopkart_pipeline.engine.own_materializations import OwnMaterializations
 from shopkart_pipeline.engine.sqlite_engines import SqliteEngines
 
 _INDEXED_EVENTS = frozenset({*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS})
+_EVENTS = "event_logs"
+_HAS_PARTITION = "SELECT 1 FROM dynamic_partitions WHERE partitions_def_name = ? AND partition = ?"
 _OPEN_EVENT_LOGS = 8
 _CONNECTIONS = 4
 
@@ -49,6 +54,9 @@ class WarmEventLog(SqliteEventLogStorage):
         self._turn = threading.RLock()
         self._held: dict[str, Connection] = {}
         self._tables: set[str] = set()
+        self._columns: set[str] = set()
+        self._migrated: set[str] = set()
+        self._own = OwnMaterializations()
         self._ready: set[str] = set()
         super().__init__(str(databases.index.parent))
 
@@ -82,30 +90,77 @@ class WarmEventLog(SqliteEventLogStorage):
         return engine
 
     def store_event(self, event: EventLogEntry) -> None:
-        if event.dagster_event and event.dagster_event.event_type in _INDEXED_EVENTS:
-            with self.index_connection():
-                super().store_event(event)
-        else:
-            super().store_event(event)
+        row = self._event_to_row(event)
+        with self.run_connection(event.run_id) as connection:
+            event_rows.insert(connection, _EVENTS, row)
+        kind = event.dagster_event.event_type if event.dagster_event else None
+        if kind not in _INDEXED_EVENTS:
+            return
+        with self.index_connection() as connection:
+            event_id = event_rows.insert(connection, _EVENTS, row)
+            if kind in ASSET_EVENTS:
+                self._note_own(event, event_id)
+                self._store_asset_event_tags(connection, [event], [event_id])
+                event_rows.record_asset_event(connection, event, event_id, row["event"])
+            elif kind in ASSET_CHECK_EVENTS:
+                event_rows.record_check_event(connection, event, event_id, row["event"])
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events in one transaction per database."""
         for run_id, group in groupby(events, key=lambda event: event.run_id):
             with self.run_connection(run_id), self.index_connection():
                 for event in group:
-                    super().store_event(event)
+                    self.store_event(event)
+
+    def _note_own(self, event: EventLogEntry, event_id: int) -> None:
+        happened = event.dagster_event
+        if happened and happened.is_step_materialization and happened.asset_key:
+            self._own.note(happened.asset_key, happened.partition, EventLogRecord(event_id, event))
+
+    def own_latest(self, asset_key: AssetKey, partition: str | None) -> EventLogRecord | None:
+        """The newest materialization, if this process has written it; see `own_materializations`."""
+        with self.index_connection() as connection:
+            return self._own.latest(connection, asset_key, partition)
+
+    def fetch_materializations(
+        self,
+        records_filter: AssetKey | AssetRecordsFilter,
+        limit: int,
+        cursor: str | None = None,
+        ascending: bool = False,
+    ) -> EventRecordsResult:
+        if isinstance(records_filter, AssetRecordsFilter) and limit == 1 and not cursor and not ascending:
+            key, [*partitions] = records_filter.asset_key, records_filter.asset_partitions or ()
+            if len(partitions) == 1 and records_filter == AssetRecordsFilter(key, asset_partitions=partitions):
+                own = self.own_latest(key, partitions[0])
+                if own is not None:
+                    position = str(EventLogCursor.from_storage_id(own.storage_id))
+                    return EventRecordsResult([own], cursor=position, has_more=True)
+        return super().fetch_materializations(records_filter, limit, cursor, ascending)
+
+    def has_dynamic_partition(self, partitions_def_name: str, partition_key: str) -> bool:
+        with self.index_connection() as connection:
+            found = connection.exec_driver_sql(_HAS_PARTITION, (partitions_def_name, partition_key))
+            return found.fetchone() is not None
 
     def has_table(self, table_name: str) -> bool:
         if table_name not in self._tables and super().has_table(table_name):
             self._tables.add(table_name)
         return table_name in self._tables
 
-    @cached_property
-    def _has_index_columns(self) -> bool:
-        return self.has_asset_key_col("last_materialization_timestamp")
+    def has_asset_key_col(self, column_name: str) -> bool:
+        if column_name not in self._columns and super().has_asset_key_col(column_name):
+            self._columns.add(column_name)
+        return column_name in self._columns
 
-    def _has_asset_key_index_cols_on_connection(self, conn: Connection) -> bool:
-        return self._has_index_columns
+    def has_secondary_index(self, name: str) -> bool:
+        if name not in self._migrated and super().has_secondary_index(name):
+            self._migrated.add(name)
+        return name in self._migrated
+
+    def enable_secondary_index(self, name: str) -> None:
+        self._migrated.discard(name)
+        super().enable_secondary_index(name)
 
     def watch(self, run_id: str, cursor: str | None, callback: EventHandlerFn) -> None:
         self._live.watch(run_id, cursor, callback)
@@ -115,6 +170,7 @@ class WarmEventLog(SqliteEventLogStorage):
 
     def wipe(self) -> None:
         self._engines.close()
+        self._migrated.clear()
         super().wipe()
 
     def dispose(self) -> None:
@@ -130,12 +186,17 @@ class WarmRuns(SqliteRunStorage):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._engines = SqliteEngines(keep=1, connections=_CONNECTIONS)
+        self._has_statistics = False
         super().__init__(create_db_conn_string(str(path.parent), path.stem))
 
     @contextmanager
     def connect(self) -> Generator[Connection]:
         with self._engines.get(str(self._path)).connect() as connection, connection.begin():
             yield connection
+
+    def has_run_stats_index_cols(self) -> bool:
+        self._has_statistics = self._has_statistics or super().has_run_stats_index_cols()
+        return self._has_statistics
 
     def dispose(self) -> None:
         super().dispose()

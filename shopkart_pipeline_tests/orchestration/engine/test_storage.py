@@ -1,5 +1,6 @@
 """The quick storage keeps what the stock storage keeps, in the same files."""
 
+import hashlib
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,52 @@ def test_the_stock_storage_reads_what_the_quick_one_wrote(instance: dg.DagsterIn
     stock.dispose()
 
 
+def test_the_quick_storage_writes_the_rows_of_the_stock_storage(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """Every table, every column but those that the database fills in."""
+    instance.add_dynamic_partitions("compared", ["one"])
+    jobs = (plans.passing_gate, plans.failing_gate, plans.failing_step, plans.retried_step)
+    runs = [plans.execute(instance, plan(parallel_threads))[0] for plan in jobs]
+    runs.append(plans.execute(instance, plans.passing_gate(parallel_threads))[0])
+    instance.report_runless_asset_event(dg.AssetMaterialization("first", partition="one", tags={"who": "somebody"}))
+    instance.report_runless_asset_event(dg.AssetObservation("first", partition="one", tags={"who": "somebody"}))
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(asset_key=dg.AssetKey("first"), metadata={}, check_name="gate", passed=False)
+    )
+    run_ids = [*(run.run_id for run in runs), ""]
+    events = [entry for run_id in run_ids for entry in instance.event_log_storage.get_logs_for_run(run_id)]
+    homes = [HomeDatabases(tmp_path / "stock"), HomeDatabases(tmp_path / "quick")]
+    homes[1].ensure()
+    stock, quick = DagsterSqliteStorage.from_local(str(homes[0].base)).event_log_storage, WarmEventLog(homes[1])
+
+    for event in events:
+        stock.store_event(event)
+    for event in events[: len(events) // 2]:
+        quick.store_event(event)
+    quick.store_event_batch(events[len(events) // 2 :])
+    stock.dispose()
+    quick.dispose()
+
+    assert len({event.dagster_event.event_type for event in events if event.dagster_event}) > 12
+    for run_id in run_ids:
+        assert rows_of(homes[1].event_log(run_id)) == rows_of(homes[0].event_log(run_id))
+    assert rows_of(homes[1].index) == rows_of(homes[0].index)
+
+
+def rows_of(path: Path) -> dict[str, list[dict[str, object]]]:
+    """The rows of every table but for the times at which a database made them."""
+    with sqlite3.connect(path) as connection:
+        connection.row_factory = sqlite3.Row
+        names = [row["name"] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = {
+            name: [dict(row) for row in connection.execute(f"SELECT * FROM {name} ORDER BY rowid")] for name in names
+        }
+    connection.close()
+    made_here = {"create_timestamp", "migration_completed"}
+    return {
+        name: [{k: v for k, v in row.items() if k not in made_here} for row in table] for name, table in rows.items()
+    }
+
+
 def test_assets_checks_and_statuses_are_found_over_all_runs(instance: dg.DagsterInstance) -> None:
     instance.add_dynamic_partitions("compared", ["one"])
     job = plans.passing_gate(parallel_threads)
@@ -77,6 +124,59 @@ def test_assets_checks_and_statuses_are_found_over_all_runs(instance: dg.Dagster
     assert checks[check_key].run_id == latest.run_id
     changes = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_SUCCESS, limit=10)
     assert len(changes.records) == 2
+
+
+def test_what_is_remembered_is_what_would_be_read(instance: dg.DagsterInstance) -> None:
+    instance.add_dynamic_partitions("compared", ["one"])
+    plans.execute(instance, plans.passing_gate(parallel_threads))
+    wanted = dg.AssetRecordsFilter(dg.AssetKey("first"), asset_partitions=["one"])
+
+    with dg.DagsterInstance.from_ref(instance.get_ref()) as reader:
+        assert own(instance, "one") == instance.fetch_materializations(wanted, limit=1).records[0]
+        assert own(reader, "one") is None
+        assert instance.fetch_materializations(wanted, limit=1) == reader.fetch_materializations(wanted, limit=1)
+
+
+def test_a_newer_materialization_of_somebody_else_counts(instance: dg.DagsterInstance) -> None:
+    instance.add_dynamic_partitions("compared", ["one", "two"])
+    plans.execute(instance, plans.passing_gate(parallel_threads))
+    with dg.DagsterInstance.from_ref(instance.get_ref()) as other:
+        other.report_runless_asset_event(dg.AssetMaterialization("first", partition="two"))
+
+        assert own(instance, "one") is not None
+        assert own(instance, None) is None
+        other.report_runless_asset_event(dg.AssetMaterialization("first", partition="one"))
+        assert own(instance, "one") is None
+
+
+def test_an_asset_that_was_wiped_is_not_remembered(instance: dg.DagsterInstance) -> None:
+    instance.add_dynamic_partitions("compared", ["one"])
+    plans.execute(instance, plans.passing_gate(parallel_threads))
+
+    instance.wipe_assets([dg.AssetKey("first")])
+
+    assert own(instance, "one") is None
+
+
+def test_a_step_knows_the_versions_of_its_inputs(instance: dg.DagsterInstance) -> None:
+    """The provenance that Dagster writes for the second asset names the first one's event and version."""
+    instance.add_dynamic_partitions("compared", ["one"])
+    plans.execute(instance, plans.passing_gate(parallel_threads))
+
+    [first] = instance.fetch_materializations(dg.AssetKey("first"), limit=1).records
+    [second] = instance.fetch_materializations(dg.AssetKey("second"), limit=1).records
+    assert first.asset_materialization
+    assert second.asset_materialization
+    version = str(first.asset_materialization.tags["dagster/data_version"])
+    tags = second.asset_materialization.tags
+    assert tags["dagster/input_event_pointer/first"] == str(first.storage_id)
+    assert tags["dagster/input_data_version/first"] == hashlib.sha256(version.encode()).hexdigest()
+
+
+def own(instance: dg.DagsterInstance, partition: str | None) -> dg.EventLogRecord | None:
+    event_log = instance.event_log_storage
+    assert isinstance(event_log, WarmEventLog)
+    return event_log.own_latest(dg.AssetKey("first"), partition)
 
 
 def test_events_of_many_threads_are_all_kept(instance: dg.DagsterInstance) -> None:

@@ -95,8 +95,12 @@ def test_a_connection_that_failed_is_not_used_again(database: Database) -> None:
 
 
 def test_what_fails_in_a_transaction_leaves_nothing(database: Database) -> None:
-    with pytest.raises(ValueError), database.transaction() as connection:
-        connection.execute("INSERT INTO lines VALUES ('half')")
-        raise ValueError
+    def break_off() -> None:
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO lines VALUES ('half')")
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        break_off()
 
     assert _lines(database) == []
