@@ -33,7 +33,7 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         self._owner = (0, 0)
         """Process and inode that the idle connections belong to."""
-        self._prepared_inode = 0
+        self._prepared = False
         weakref.finalize(self, _close, self._idle)
 
     @contextmanager
@@ -94,7 +94,7 @@ class Database:
             else:
                 _of_parents.extend(self._idle)
             self._idle.clear()
-            self._owner = (process, inode)
+            self._owner, self._prepared = (process, inode), False
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ class Database:
         try:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA synchronous=FULL")
-            if self._prepared_inode != _inode(self._path):
+            if not self._prepared:
                 self._prepare(connection)
         except BaseException:
             connection.close()
@@ -117,7 +117,7 @@ class Database:
             fcntl.flock(lock, fcntl.LOCK_EX)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.executescript(self._schema)
-        self._prepared_inode = _inode(self._path)
+        self._prepared = True
 
 
 def _inode(path: Path) -> int:
