@@ -10,6 +10,8 @@
 | `SHOPKART_WEBHOOK_SECRET` | secrets that sign webhooks, separated by commas | `secrets/webhook` in the home |
 | `SHOPKART_REGISTRY_USER`, `SHOPKART_REGISTRY_PASSWORD` | for a registry of kind `oci` | none |
 | `SHOPKART_ADVISORY_SERVICE` | base address of an advisory service that speaks OSV | `https://api.osv.dev` |
+| `SHOPKART_SONAR_TOKEN` | user token for the SonarQube servers that stages declare | none |
+| `SHOPKART_SONAR_WEBHOOK_SECRET` | secrets that sign SonarQube's webhooks | none: no such webhooks |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
 | `SHOPKART_RECEIVER_PORT` | port of the webhook receiver | 3001 |
 """
@@ -40,6 +42,10 @@ class Settings:
     webhook_secrets: tuple[str, ...]
     """Given by the environment; empty: see `webhook_secrets_of`."""
     advisory_service: str
+    sonar_token: str = field(repr=False)
+    """Empty: there is none."""
+    sonar_webhook_secrets: tuple[str, ...] = field(repr=False)
+    """Empty: webhooks of SonarQube are not accepted."""
     web_port: int
     receiver_port: int
     registry_login: tuple[str, str] | None = field(default=None, repr=False)
@@ -70,10 +76,10 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         docker_host=given.get("DOCKER_HOST") or "unix:///var/run/docker.sock",
         buildx_builder=given.get("BUILDX_BUILDER") or None,
         buildx_state=_buildx_state(given),
-        webhook_secrets=tuple(
-            part.strip() for part in given.get("SHOPKART_WEBHOOK_SECRET", "").split(",") if part.strip()
-        ),
+        webhook_secrets=_secrets(given, "SHOPKART_WEBHOOK_SECRET"),
         advisory_service=given.get("SHOPKART_ADVISORY_SERVICE") or "https://api.osv.dev",
+        sonar_token=_token(given, "SHOPKART_SONAR_TOKEN"),
+        sonar_webhook_secrets=_secrets(given, "SHOPKART_SONAR_WEBHOOK_SECRET"),
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
         registry_login=_login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
@@ -131,6 +137,17 @@ def _login(given: Mapping[str, str], user: str, password: str) -> tuple[str, str
 def _buildx_state(given: Mapping[str, str]) -> Path:
     docker = given.get("DOCKER_CONFIG") or Path(given.get("HOME") or "/", ".docker")
     return Path(given.get("BUILDX_CONFIG") or Path(docker, "buildx")).absolute()
+
+
+def _secrets(given: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in given.get(name, "").split(",") if part.strip())
+
+
+def _token(given: Mapping[str, str], name: str) -> str:
+    token = given.get(name, "").strip()
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise PipelineError(f"{name} holds what no token can hold.", "Set it to the token alone, on one line.")
+    return token
 
 
 def _port(given: Mapping[str, str], name: str, default: int) -> int:

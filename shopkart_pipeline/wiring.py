@@ -7,6 +7,8 @@ the declaration choose; where it says `auto`, the order below is the order of pr
 from functools import partial
 from pathlib import Path
 
+from shopkart_pipeline.adapters._sonarqube_access import Access
+from shopkart_pipeline.adapters._sonarqube_hints import Hints
 from shopkart_pipeline.adapters.buildah import BuildahBuilder
 from shopkart_pipeline.adapters.combined import Combined
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
@@ -32,7 +34,9 @@ from shopkart_pipeline.adapters.osv_service import OsvService
 from shopkart_pipeline.adapters.pip_audit import PipAudit
 from shopkart_pipeline.adapters.prefixed_registry import PrefixedRegistry
 from shopkart_pipeline.adapters.python_application import PythonApplication
+from shopkart_pipeline.adapters.quality_scan import QualityScan
 from shopkart_pipeline.adapters.ruff import Ruff
+from shopkart_pipeline.adapters.sonarqube import SonarQube
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
 from shopkart_pipeline.adapters.sqlite_inbox import SqliteInbox
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
@@ -92,6 +96,11 @@ def inbox_path(settings: Settings) -> Path:
     return settings.home / "inbox.db"
 
 
+def sonarqube_hints(settings: Settings) -> Hints:
+    """Where SonarQube's webhook says which analyses have ended."""
+    return Hints(settings.home / "sonarqube")
+
+
 def build_registry(settings: Settings, declared: Registry) -> ImageRegistry:
     """Where images are kept; the local cluster needs nothing else of the platform."""
     registry = _registry(settings, declared)
@@ -147,9 +156,11 @@ def _scanners(settings: Settings, scm: SourceControl, clock: Clock) -> dict[Stag
     of_one_ecosystem = (PipAudit(settings.advisory_service), NpmAudit())
     probe = partial(probe_service, settings.advisory_service)
     reachability = Reachability(probe, home / "cache" / "advisory-service.json", clock)
+    access, embedded = Access(settings.sonar_token), NewCodeQuality(scm)
+    sonarqube = SonarQube(access, sonarqube_hints(settings), home / "cache" / "sonarqube", clock)
     return {
         StageKind.LINT: (Combined((Hadolint(),), any_of=(Ruff(), Eslint())), command),
-        StageKind.QUALITY: (NewCodeQuality(scm), command),
+        StageKind.QUALITY: (QualityScan(sonarqube, embedded, access), sonarqube, embedded, command),
         StageKind.SECRET_SCAN: (Gitleaks(scm, secret_names), DetectSecrets(scm, secret_names), command),
         StageKind.DEPENDENCY_SCAN: (
             DependencyScan(live, snapshot, reachability),

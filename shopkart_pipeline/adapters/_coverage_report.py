@@ -27,3 +27,11 @@ def read(content: bytes, tree: Path, folder: str) -> Coverage:
         ValueError: it is neither Cobertura XML nor LCOV, or was cut off.
     """
     return (cobertura if is_xml(content) else lcov).parse(content, tree, folder)
+
+
+def relocated(content: bytes, tree: Path, folder: str) -> bytes:
+    """The report with file names relative to the root of the repository, for a reader that looks for them there.
+
+    Takes the same arguments as `read`, and raises as it does. What is not in the repository is left out.
+    """
+    return (cobertura if is_xml(content) else lcov).relocated(content, tree, folder)

@@ -22,7 +22,7 @@ from shopkart_pipeline.adapters._service_paths import (
     is_tool_configuration,
     roots_of,
 )
-from shopkart_pipeline.domain.declaration import Source
+from shopkart_pipeline.domain.declaration import Source, StageKind
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.ports.scanner import ScanRequest
@@ -59,6 +59,13 @@ class NewCoverage:
         if self.unmeasured:
             notes.append(f"The coverage report measures no JavaScript, so this is left out: {_names(self.unmeasured)}.")
         return tuple(notes)
+
+
+def report_of_unit_tests(request: ScanRequest, *names: str) -> Path | None:
+    """The first raw report of the unit tests of this release that has one of these names; None where they left none."""
+    stages = [stage.name for stage in request.service.stages if stage.kind is StageKind.UNIT_TESTS] or ["unit_tests"]
+    wanted = [f"{stage}/{name}" for stage in stages for name in names]
+    return next((file for name in wanted if (file := request.reports.get(name))), None)
 
 
 def new_lines(scm: SourceControl, request: ScanRequest) -> Lines | EvidenceMissing:

@@ -48,8 +48,8 @@ class Command:
     arguments: Sequence[str]
     cwd: Path
     timeout_seconds: float
-    variables: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Added to the scrubbed environment."""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Added to the scrubbed environment; may hold a secret that the command needs."""
     network: bool = False
     """Passes on how this machine reaches package indexes (proxies, certificates)."""
     log: Path | None = None

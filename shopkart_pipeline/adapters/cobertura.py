@@ -7,7 +7,7 @@ apart.
 
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, tostring
 
 from defusedxml import DefusedXmlException, ElementTree
 
@@ -26,13 +26,8 @@ def parse(report: bytes, tree: Path, folder: str) -> Coverage:
     Raises:
         ValueError: it is not Cobertura XML.
     """
-    try:
-        root: Element = ElementTree.fromstring(report)
-    except (ElementTree.ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise ValueError(f"not readable as XML: {error!r}") from error
-    if root.tag != "coverage" or root.find("packages") is None:
-        raise ValueError(f"not Cobertura XML, but <{root.tag[:60]}>")
-    folders = [*(source.text or "" for source in root.iter("source")), folder, "."]
+    root = _root(report)
+    folders = _folders(root, folder)
     lines: dict[str, dict[int, bool]] = {}
     strange: list[str] = []
     for element in root.iter("class"):
@@ -45,6 +40,41 @@ def parse(report: bytes, tree: Path, folder: str) -> Coverage:
         for number, hit in _lines(element):
             known[number] = known.get(number, False) or hit
     return Coverage(lines, tuple(strange))
+
+
+def relocated(report: bytes, tree: Path, folder: str) -> bytes:
+    """The report with file names relative to the root of the repository, for a reader that looks for them there.
+
+    Takes the same arguments as `parse`, and raises as it does. What is not in the repository is left out.
+    """
+    root = _root(report)
+    folders = _folders(root, folder)
+    for parent in list(root.iter()):
+        for element in list(parent):
+            if element.tag == "sources":
+                parent.remove(element)
+            elif element.tag == "class":
+                path = find_place(element.get("filename", ""), folders, tree)
+                if path is None:
+                    parent.remove(element)
+                else:
+                    element.set("filename", path)
+    return tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+def _root(report: bytes) -> Element:
+    try:
+        root: Element = ElementTree.fromstring(report)
+    except (ElementTree.ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise ValueError(f"not readable as XML: {error!r}") from error
+    if root.tag != "coverage" or root.find("packages") is None:
+        raise ValueError(f"not Cobertura XML, but <{root.tag[:60]}>")
+    return root
+
+
+def _folders(root: Element, folder: str) -> list[str]:
+    """Where names in the report may hang on."""
+    return [*(source.text or "" for source in root.iter("source")), folder, "."]
 
 
 def _lines(element: Element) -> Iterator[tuple[int, bool]]:

@@ -51,6 +51,23 @@ def parse(report: bytes, tree: Path, folder: str) -> Coverage:
     return Coverage(lines, tuple(strange))
 
 
+def relocated(report: bytes, tree: Path, folder: str) -> bytes:
+    """The report with file names relative to the root of the repository, for a reader that looks for them there.
+
+    Takes the same arguments as `parse`, and raises as it does. What is not in the repository is left out.
+    """
+    parse(report, tree, folder)
+    kept: list[str] = []
+    path: str | None = None
+    for text in report.decode("utf-8", "replace").splitlines():
+        key, _, value = text.strip().partition(":")
+        if key == "SF":
+            path = find_place(value, (folder, "."), tree)
+        if path is not None:
+            kept.append(f"SF:{path}" if key == "SF" else text)
+    return "".join(f"{text}\n" for text in kept).encode()
+
+
 def _add(known: dict[int, bool], record: dict[int, bool]) -> None:
     for line, hit in record.items():
         known[line] = known.get(line, False) or hit

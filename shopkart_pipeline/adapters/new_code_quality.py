@@ -21,10 +21,9 @@ from shopkart_pipeline.adapters import _quality_rules as quality
 from shopkart_pipeline.adapters import _ruff_check as ruff
 from shopkart_pipeline.adapters._duplication import duplicated_lines
 from shopkart_pipeline.adapters._findings import Located, SourceLines, findings_of, fingerprints
-from shopkart_pipeline.adapters._new_code import Lines, NewCoverage, new_coverage, new_lines
+from shopkart_pipeline.adapters._new_code import Lines, NewCoverage, new_coverage, new_lines, report_of_unit_tests
 from shopkart_pipeline.adapters._service_paths import files_of, is_python, is_test_code, roots_of
 from shopkart_pipeline.adapters._tool_identity import identity_of
-from shopkart_pipeline.domain.declaration import StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, RawReport, Severity, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 from shopkart_pipeline.ports.scm import SourceControl
@@ -175,9 +174,7 @@ def _copy_findings(copies: dict[str, frozenset[int]]) -> Sequence[Located]:
 
 
 def _coverage(request: ScanRequest, lines: Lines) -> NewCoverage | EvidenceMissing:
-    names = [stage.name for stage in request.service.stages if stage.kind is StageKind.UNIT_TESTS] or ["unit_tests"]
-    wanted = [f"{name}/{report}" for name in names for report in coverage_report.NAMES]
-    report = next((file for name in wanted if (file := request.reports.get(name))), None)
+    report = report_of_unit_tests(request, *coverage_report.NAMES)
     if report is None:
         return EvidenceMissing("the unit tests left no coverage report")
     try:

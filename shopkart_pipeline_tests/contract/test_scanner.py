@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters._sonarqube_access import Access
+from shopkart_pipeline.adapters._sonarqube_hints import Hints
 from shopkart_pipeline.adapters.combined import Combined
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
 from shopkart_pipeline.adapters.dependency_scan import DependencyScan, Reachability
@@ -28,7 +30,9 @@ from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
 from shopkart_pipeline.adapters.osv import OsvSnapshot
 from shopkart_pipeline.adapters.osv_service import OsvService
 from shopkart_pipeline.adapters.pip_audit import PipAudit
+from shopkart_pipeline.adapters.quality_scan import QualityScan
 from shopkart_pipeline.adapters.ruff import Ruff
+from shopkart_pipeline.adapters.sonarqube import SonarQube
 from shopkart_pipeline.adapters.trivy import Trivy
 from shopkart_pipeline.domain.declaration import StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing
@@ -127,6 +131,11 @@ class World:
         return request.layout
 
 
+def sonarqube(world: World) -> SonarQube:
+    """Without a server; `unit/adapters/test_sonarqube.py` has one."""
+    return SonarQube(Access(""), Hints(world.folder / "hints"), world.folder / "sonar", FixedClock(NOON), [])
+
+
 MAKERS: dict[str, Callable[[World], Scanner]] = {
     "fake": lambda world: FakeScanner(),
     "ruff": lambda world: Ruff(),
@@ -135,6 +144,8 @@ MAKERS: dict[str, Callable[[World], Scanner]] = {
     "combined": lambda world: Combined([Hadolint()], any_of=[Ruff(), Eslint()]),
     "command": lambda world: DeclaredCommand(world.scm),
     "new-code": lambda world: NewCodeQuality(world.scm),
+    "sonarqube": sonarqube,
+    "quality": lambda world: QualityScan(sonarqube(world), NewCodeQuality(world.scm), Access("")),
     "detect-secrets": lambda world: DetectSecrets(world.scm, world.folder / "key"),
     "gitleaks": lambda world: Gitleaks(world.scm, world.folder / "key"),
     "osv-snapshot": lambda world: OsvSnapshot(FixedClock(NOON)),

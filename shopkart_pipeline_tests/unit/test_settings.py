@@ -120,6 +120,33 @@ def test_a_process_of_ours_is_told_everything(settings: Settings) -> None:
     assert (again.home, again.declaration, again.runtime) == (settings.home, settings.declaration, settings.runtime)
 
 
+# SonarQube.
+
+
+def test_without_a_word_there_is_no_sonarqube() -> None:
+    settings = from_environment({})
+
+    assert (settings.sonar_token, settings.sonar_webhook_secrets) == ("", ())
+
+
+def test_the_token_and_the_secrets_are_in_no_repr() -> None:
+    given = {"SHOPKART_SONAR_TOKEN": " squ_0f1e2d\n", "SHOPKART_SONAR_WEBHOOK_SECRET": "s3cret-a,s3cret-b"}
+
+    settings = from_environment(given)
+
+    assert (settings.sonar_token, settings.sonar_webhook_secrets) == ("squ_0f1e2d", ("s3cret-a", "s3cret-b"))
+    assert "0f1e2d" not in repr(settings)
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize("token", ["squ 0f1e", "squ\n0f1e", "squ_é", "squ\x000f1e"])
+def test_a_token_that_is_none_is_refused_without_telling_it(token: str) -> None:
+    with pytest.raises(PipelineError, match="SHOPKART_SONAR_TOKEN") as caught:
+        from_environment({"SHOPKART_SONAR_TOKEN": token})
+
+    assert "squ" not in str(caught.value)
+
+
 # The webhook secret.
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shopkart_pipeline.adapters.cobertura import parse
+from shopkart_pipeline.adapters.cobertura import parse, relocated
 from shopkart_pipeline_tests.scan_requests import SAMPLES, write_files
 
 CORE = {1: True, 2: True, 3: True, 4: False, 7: True, 8: False}
@@ -67,3 +67,22 @@ def test_nonsense_is_refused(tree: Path, report: bytes) -> None:
 def test_a_report_that_was_cut_off_is_refused(tree: Path) -> None:
     with pytest.raises(ValueError, match="not readable"):
         parse(sample("truncated.xml", tree), tree, ".")
+
+
+@pytest.mark.parametrize("name", ["cobertura.xml", "cobertura_package.xml"])
+def test_a_relocated_report_says_the_same_by_paths_of_the_repository(tree: Path, name: str) -> None:
+    report = sample(name, tree / "backend")
+
+    moved = relocated(report, tree, "backend")
+
+    assert b"<source" not in moved
+    assert str(tree).encode() not in moved
+    assert parse(moved, tree, "nowhere").lines == parse(report, tree, "backend").lines
+
+
+def test_a_relocated_report_leaves_out_what_is_not_in_the_repository(tree: Path) -> None:
+    moved = relocated(sample("cobertura.xml", Path("/elsewhere")), tree, "frontend")
+
+    assert parse(moved, tree, ".").strange == ()
+    with pytest.raises(ValueError, match="not"):
+        relocated(b"<testsuites/>", tree, ".")

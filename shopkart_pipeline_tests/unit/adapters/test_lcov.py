@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shopkart_pipeline.adapters import _coverage_report
-from shopkart_pipeline.adapters.lcov import parse
+from shopkart_pipeline.adapters.lcov import parse, relocated
 from shopkart_pipeline_tests.scan_requests import SAMPLES, write_files
 
 NOT_RUN = {14, 15}
@@ -99,3 +99,16 @@ def test_a_huge_report_is_read(tree: Path) -> None:
     report = b"SF:cart.js\n" + b"".join(b"DA:%d,1\n" % line for line in range(1, 300_001)) + b"end_of_record\n"
 
     assert parse(report, tree, "web").covered == 300_000
+
+
+@pytest.mark.parametrize("name", ["c8.info", "node.info", "coverage_py.info"])
+def test_a_relocated_report_says_the_same_by_paths_of_the_repository(tree: Path, name: str) -> None:
+    moved = relocated(sample(name), tree, "web")
+
+    assert parse(moved, tree, "nowhere") == parse(sample(name), tree, "web")
+
+
+def test_a_relocated_report_leaves_out_what_is_not_in_the_repository(tree: Path) -> None:
+    known, strange = "SF:web/cart.js\nDA:1,1\nend_of_record\n", "SF:/gone.js\nDA:1,1\nend_of_record\n"
+
+    assert relocated(f"TN:\n{strange}{known}{strange}".encode(), tree, ".") == known.encode()
