@@ -1,5 +1,6 @@
 """Worlds in which the contracts of cluster, metrics and logs are tested: one in memory, one on this machine."""
 
+import gzip
 import io
 import json
 import signal
@@ -263,7 +264,10 @@ def base_parts(docker_host: str) -> ImageParts:
 
         (image,) = json.loads(read("manifest.json"))
         variables = json.loads(read(image["Config"]))["config"]["Env"]
-        return ImageParts(tuple(read(name) for name in image["Layers"]), tuple(variables))
+        layers = [read(name) for name in image["Layers"]]
+        # Engines that keep images in containerd save layers as they have them, compressed or not.
+        plain = [gzip.decompress(layer) if layer.startswith(b"\x1f\x8b") else layer for layer in layers]
+        return ImageParts(tuple(plain), tuple(variables))
 
 
 def sample_image(behaviour: dict[str, Any], base: ImageParts) -> tuple[bytes, list[bytes]]:

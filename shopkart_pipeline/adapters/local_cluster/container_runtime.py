@@ -2,7 +2,8 @@
 
 A container gets the host's network, where datastores and load balancer are, and otherwise as little as possible: a
 read-only file system with a temporary `/tmp`, no capabilities, no root. An engine knows an image by the digest of its
-configuration; one that it doesn't have yet is loaded from the registry, layers as they are.
+configuration, or, where it keeps images in containerd, by one of its own making: then the tag finds it, which says the
+image's digest. One that it doesn't have yet is loaded from the registry, layers as they are.
 
 The engine keeps containers when the controller dies. Their output is copied into the replica's log file by threads
 that a new controller starts anew, from where the log ends.
@@ -79,8 +80,8 @@ class ContainerRuntime(Runtime):
 
     def _start(self, launch: Launch) -> str:
         with self._engine() as engine:
-            _ensure_image(engine, launch.image, self._registry)
-            options = container_options(launch, self._mark)
+            image = _ensure_image(engine, launch.image, self._registry)
+            options = container_options(launch, self._mark, image)
             host = engine.create_host_config(**options.pop("host"))
             created = engine.create_container(**options, host_config=host)
             handle = str(created["Id"])
@@ -175,11 +176,11 @@ class ContainerRuntime(Runtime):
                 engine.close()
 
 
-def container_options(launch: Launch, mark: str) -> dict[str, Any]:
-    """The container that a replica is; under `host` what concerns this machine."""
+def container_options(launch: Launch, mark: str, image: str) -> dict[str, Any]:
+    """The container that a replica is, of what the engine knows as `image`; under `host` what concerns this machine."""
     user = launch.image.about.run.User
     return {
-        "image": launch.image.about.config_digest,
+        "image": image,
         "entrypoint": list(launch.command) or None,
         "command": [] if launch.command else None,
         "environment": dict(launch.variables),
@@ -195,25 +196,33 @@ def container_options(launch: Launch, mark: str) -> dict[str, Any]:
     }
 
 
-def _ensure_image(engine: _Engine, image: Image, registry: ImageRegistry) -> None:
-    try:
-        engine.inspect_image(image.about.config_digest)
-    except docker.errors.NotFound:
-        pass
-    else:
-        return
+def _ensure_image(engine: _Engine, image: Image, registry: ImageRegistry) -> str:
+    """What the engine knows the image as; loaded where it does not know it yet."""
+    tag = f"shopkart/{image.repository}:{image.digest.removeprefix('sha256:')}"
+    known = _known_as(engine, image, tag)
+    if known is not None:
+        return known
     with tempfile.TemporaryDirectory(prefix=".load-", dir=image.rootfs.parent) as staging:
         layout, archive = Path(staging) / "layout", Path(staging) / "image.tar"
         registry.pull(image.repository, image.digest, layout)
-        write_docker_archive(
-            layout, read_manifest(layout), f"shopkart/{image.repository}:{image.digest[7:19]}", archive
-        )
+        write_docker_archive(layout, read_manifest(layout), tag, archive)
         with archive.open("rb") as stream:
             for message in engine.load_image(stream):
                 if "error" in message:
                     raise ToolUnavailable(
                         f"The engine can't load the image: {message['error']}.", "Look at the engine."
                     )
+    known = _known_as(engine, image, tag)
+    if known is None:
+        raise ToolUnavailable(f"The engine loaded {tag} and does not know it.", "Look at the engine.")
+    return known
+
+
+def _known_as(engine: _Engine, image: Image, tag: str) -> str | None:
+    for name in (image.about.config_digest, tag):
+        with contextlib.suppress(docker.errors.NotFound):
+            return str(engine.inspect_image(name)["Id"])
+    return None
 
 
 def write_docker_archive(layout: Path, manifest: Manifest, tag: str, archive: Path) -> None:

@@ -56,9 +56,9 @@ def test_a_program_that_is_not_in_the_image_is_not_taken_from_this_machine(tmp_p
 
 @pytest.mark.parametrize(("user", "expected"), [("", "65532:65532"), ("0:0", "65532:65532"), ("app", "app")])
 def test_a_container_is_never_root(tmp_path: Path, user: str, expected: str) -> None:
-    options = container_options(a_launch(tmp_path, user=user), "home")
+    options = container_options(a_launch(tmp_path, user=user), "home", "sha256:known")
     assert options["user"] == expected
-    assert options["image"] == "sha256:2"
+    assert options["image"] == "sha256:known"
     assert options["labels"][LABEL] == "home"
 
 
