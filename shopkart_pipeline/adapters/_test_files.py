@@ -13,7 +13,8 @@ from shopkart_pipeline.adapters._service_paths import files_of, find_place
 from shopkart_pipeline.adapters.junit import NODE_CLASS, TestCase
 from shopkart_pipeline.domain.declaration import Source
 
-_GO_TEST = "_test.go"
+GO_TEST = "_test.go"
+"""How the files of tests end in Go, where a test is known by its folder."""
 _SEPARATORS = re.compile(r"[.$/]+")
 
 
@@ -35,7 +36,7 @@ class TestFiles:
         for name in files_of(source, tree, lambda name: "." in name):
             path = PurePosixPath(name)
             self._by_stem[path.stem].append(path)
-            if name.endswith(_GO_TEST):
+            if name.endswith(GO_TEST):
                 self._go_folders.add(path.parent.as_posix())
 
     def of(self, case: TestCase) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from shopkart_pipeline.adapters import _test_list as test_list
 from shopkart_pipeline.adapters._service_paths import is_below, is_test_code
+from shopkart_pipeline.adapters._test_files import GO_TEST
 from shopkart_pipeline.adapters._test_list import ListedTest, TestList
 from shopkart_pipeline.adapters.junit import Outcome
 from shopkart_pipeline.domain.errors import PipelineError
@@ -106,7 +107,7 @@ def _explain(
 def _is_touched(test: ListedTest, changed: Collection[str]) -> bool:
     if test.file is None:
         return any(is_test_code(path) for path in changed)
-    return any(is_below(path, test.file) for path in changed)
+    return any(path == test.file or (is_below(path, test.file) and path.endswith(GO_TEST)) for path in changed)
 
 
 def _without_renamed(gone: Sequence[ListedTest], before: TestList, now: TestList) -> list[ListedTest]:

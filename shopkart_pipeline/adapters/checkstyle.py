@@ -8,10 +8,9 @@ Source: checkstyle's XMLLogger.
 
 from xml.etree.ElementTree import Element
 
-from defusedxml import DefusedXmlException, ElementTree
-
 from shopkart_pipeline.adapters._findings import Located
 from shopkart_pipeline.adapters._report_limits import MAXIMUM_FINDINGS
+from shopkart_pipeline.adapters._xml import root_of
 from shopkart_pipeline.domain.evidence import Severity
 
 _SEVERITIES = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "info": Severity.LOW}
@@ -25,10 +24,7 @@ def parse(report: bytes) -> tuple[Located, ...]:
     Raises:
         ValueError: it is not checkstyle XML, or the tool could not look at a file.
     """
-    try:
-        root: Element = ElementTree.fromstring(report)
-    except (ElementTree.ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise ValueError(f"not readable as XML: {error!r}") from error
+    root = root_of(report)
     if root.tag != "checkstyle":
         raise ValueError(f"not checkstyle XML, but <{root.tag[:60]}>")
     broken = root.find(".//exception")

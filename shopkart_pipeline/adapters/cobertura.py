@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, tostring
 
-from defusedxml import DefusedXmlException, ElementTree
-
 from shopkart_pipeline.adapters._coverage import Coverage
 from shopkart_pipeline.adapters._service_paths import find_place
+from shopkart_pipeline.adapters._xml import root_of
 
 
 def parse(report: bytes, tree: Path, folder: str) -> Coverage:
@@ -63,10 +62,7 @@ def relocated(report: bytes, tree: Path, folder: str) -> bytes:
 
 
 def _root(report: bytes) -> Element:
-    try:
-        root: Element = ElementTree.fromstring(report)
-    except (ElementTree.ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise ValueError(f"not readable as XML: {error!r}") from error
+    root = root_of(report)
     if root.tag != "coverage" or root.find("packages") is None:
         raise ValueError(f"not Cobertura XML, but <{root.tag[:60]}>")
     return root

@@ -22,7 +22,7 @@ def compared(
     base = scm.add({"backend/tests/test_a.py": b"1", "backend/tests/test_b.py": b"1"})
     earlier = a_request(
         folder / "before",
-        {"backend/tests/test_a.py": "1", "backend/tests/test_b.py": "1"},
+        {"backend/tests/test_a.py": "1", "backend/tests/test_b.py": "1", "backend/cart/cart_test.go": "1"},
         stage=writing("junit.xml", before, junit="junit.xml"),
         release=a_release(base),
         environment=HERE,
@@ -133,6 +133,13 @@ def test_a_test_of_an_unknown_file_is_explained_by_any_change_to_tests(
     tmp_path: Path, changed: str, vanished: int
 ) -> None:
     command, asked = compared(tmp_path, suite("cart adds:a", *ALL), suite(*ALL), {changed: b"x"})
+
+    assert evidence_of(command.scan(asked)).measures["vanished"] == vanished
+
+
+@pytest.mark.parametrize(("changed", "vanished"), [("backend/cart/cart.go", 1), ("backend/cart/cart_test.go", 0)])
+def test_a_test_in_go_is_explained_by_the_tests_of_its_folder(tmp_path: Path, changed: str, vanished: int) -> None:
+    command, asked = compared(tmp_path, suite("shop/cart:TestTotal", *ALL), suite(*ALL), {changed: b"x"})
 
     assert evidence_of(command.scan(asked)).measures["vanished"] == vanished
 
