@@ -183,3 +183,26 @@ def test_the_runtime_is_the_one_that_was_there(story: dict[str, Any], runtime: s
     tool = _stages(story["releases"][0])["image"]["tool"]
 
     assert tool.startswith({"process": "oci_layout", "docker": "docker"}[runtime])
+
+
+def test_building_a_release_once_more_gives_the_same_image(story: dict[str, Any], runtime: str, home: Path) -> None:
+    """The embedded builder promises it bit for bit; an engine's image is left to that engine."""
+    first = story["releases"][0]
+    declaration = home.parent / "shopkart.yaml"
+    given = {"SHOPKART_DECLARATION": str(declaration)} if declaration.exists() else {}
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "shopkart"), "rebuild", f"{first['service']}@{first['release']}"],
+        env={**os.environ, "SHOPKART_HOME": str(home), "SHOPKART_RUNTIME": "process", **given},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    if runtime == "process":
+        assert (done.returncode, done.stdout.split()[0]) == (0, "same"), done.stdout + done.stderr
+        assert done.stdout.count(first["digest"]) == 2
+    else:
+        # Its engine is another runtime's: nothing else stands in for it.
+        assert "was built by docker, which can't build here" in done.stderr
