@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from shopkart_pipeline.adapters import _git_output as output
 from shopkart_pipeline.adapters._git_command import command_name, run_git, without_credentials
@@ -113,23 +113,24 @@ class GitSource(SourceControl):
             for blob, content in zip(batch, contents, strict=True):
                 yield ChangedFile(blob.commit, blob.path, content)
 
-    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...], *, root_files: bool = False) -> str:
-        entries = self._entries(source, sha, paths, root_files=root_files)
+    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...], *, surrounding: bool = False) -> str:
+        entries = self._entries(source, sha, paths, surrounding=surrounding)
         return _digest({f"{entry.mode} {entry.object_id} {entry.path}\0" for entry in entries})
 
     def history_digest(self, source: Source, base: str | None, sha: str) -> str:
-        own = self._entries(source, sha, (source.path, *source.shared_paths), root_files=True)
+        own = self._entries(source, sha, (source.path, *source.shared_paths), surrounding=True)
         standing = {f"{entry.object_id} {entry.path}\0" for entry in own}
         made = {f"{blob.object_id} {blob.path}\0" for blob in self._changed_blobs(source, base, sha)}
         return _digest(made - standing)
 
     def _entries(
-        self, source: Source, sha: str, paths: Sequence[str], *, root_files: bool
+        self, source: Source, sha: str, paths: Sequence[str], *, surrounding: bool
     ) -> Iterator[output.TreeEntry]:
         roots = [os.path.normpath(path) for path in paths]
+        above = {str(folder) for root in roots for folder in PurePosixPath(root).parents} if surrounding else set[str]()
         for entry in self._whole_tree(source, sha):
             inside = any(root == "." or entry.path == root or entry.path.startswith(f"{root}/") for root in roots)
-            if inside or (root_files and "/" not in entry.path):
+            if inside or str(PurePosixPath(entry.path).parent) in above:
                 yield entry
 
     def _mirror(self, source: Source) -> Path:

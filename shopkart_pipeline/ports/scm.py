@@ -55,9 +55,9 @@ class SourceControl(ABC):
         """Every file that a commit in `base..sha` added or changed, also where a later one took it away again."""
 
     @abstractmethod
-    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...], *, root_files: bool = False) -> str:
-        """`sha256:` over the content of these paths at `sha`, and of the files in the root where `root_files`; equal
-        content gives an equal digest."""
+    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...], *, surrounding: bool = False) -> str:
+        """`sha256:` over the content of these paths at `sha`, and where `surrounding` of the files in the folders above
+        them; equal content gives an equal digest."""
 
     @abstractmethod
     def history_digest(self, source: Source, base: str | None, sha: str) -> str:

@@ -1,8 +1,9 @@
 """Nothing is checked or built twice: an earlier result stands where all that it depends on is the same.
 
-What a stage depends on is told by name: the content of the service's files (and of the base's, where new code is
-judged), the declaration of the stage, the tool with its version, rules and data, the installed dependencies, the image
-that is looked at. Equal inputs give one key. A stage whose inputs can't be told runs every time.
+What a stage depends on is told by name: the content of the service's files and of the files in the folders above them
+(and the same of the base, where new code is judged), the declaration of the stage, the tool with its version, rules and
+data, the installed dependencies, the image that is looked at. Equal inputs give one key. A stage whose inputs can't be
+told runs every time.
 
 New code is measured against a base. Where the commit is the same as its base there is no new code, and a result that
 was measured against any other base is at least as strict; it may stand, too.
@@ -78,7 +79,7 @@ def inputs_of(
     return {
         "service": service.name,
         "stage": digest_of(replace(stage, needs=(), timeout_seconds=0.0)),
-        "files": platform.scm.tree_digest(source, release.sha, (source.path, *source.shared_paths), root_files=True),
+        "files": platform.scm.tree_digest(source, release.sha, (source.path, *source.shared_paths), surrounding=True),
         "origin": _origin(release, stage),
         **special,
     }
@@ -108,7 +109,7 @@ def _surroundings(
     source = service.source
     found = {BASE: "none", "image": image or "none", "environment": environment(platform, release).name}
     if base is not None:
-        found[BASE] = platform.scm.tree_digest(source, base, (source.path, *source.shared_paths), root_files=True)
+        found[BASE] = platform.scm.tree_digest(source, base, (source.path, *source.shared_paths), surrounding=True)
     if stage.kind is StageKind.SECRET_SCAN:
         found["history"] = platform.scm.history_digest(source, release.previous_sha, release.sha)
     if stage.junit:

@@ -282,15 +282,18 @@ def test_equal_content_at_other_commits_has_an_equal_digest(world: World) -> Non
     assert world.scm.tree_digest(world.source, first, (".",)) != world.scm.tree_digest(world.source, second, (".",))
 
 
-def test_files_in_the_root_count_where_they_are_asked_for(world: World) -> None:
-    first = world.add({"backend/app.py": b"1", "ruff.toml": b"a"})
-    second = world.add({"ruff.toml": b"b"})
-    world.scm.fetch(world.source, second)
-    asked = [world.scm.tree_digest(world.source, sha, ("backend",), root_files=True) for sha in (first, second)]
-    not_asked = [world.scm.tree_digest(world.source, sha, ("backend",)) for sha in (first, second)]
+@pytest.mark.parametrize("configuration", ["ruff.toml", "apps/ruff.toml"])
+def test_files_in_the_folders_above_count_where_they_are_asked_for(world: World, configuration: str) -> None:
+    first = world.add({"apps/backend/app.py": b"1", configuration: b"a", "apps/other/x": b"a"})
+    second = world.add({configuration: b"b"})
+    third = world.add({"apps/other/x": b"b"})
+    world.scm.fetch(world.source, third)
+    commits = (first, second, third)
+    asked = [world.scm.tree_digest(world.source, sha, ("apps/backend",), surrounding=True) for sha in commits]
+    not_asked = [world.scm.tree_digest(world.source, sha, ("apps/backend",)) for sha in commits]
 
-    assert asked[0] != asked[1]
-    assert not_asked[0] == not_asked[1]
+    assert asked[0] != asked[1] == asked[2]
+    assert len(set(not_asked)) == 1
 
 
 def test_a_history_without_anything_that_came_and_went_is_as_good_as_none(world: World) -> None:

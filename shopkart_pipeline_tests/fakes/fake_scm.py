@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from shopkart_pipeline.domain.declaration import Source
 from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable
@@ -106,12 +106,13 @@ class FakeSourceControl(SourceControl):
                     seen.add((path, content))
                     yield ChangedFile(one, path, content)
 
-    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...], *, root_files: bool = False) -> str:
+    def tree_digest(self, source: Source, sha: str, paths: tuple[str, ...], *, surrounding: bool = False) -> str:
+        above = {str(folder) for root in paths for folder in PurePosixPath(root).parents} if surrounding else set[str]()
         chosen = [
             (path, content)
             for path, content in sorted(self._tree(sha).items())
             if any(root == "." or path == root or path.startswith(f"{root}/") for root in paths)
-            or (root_files and "/" not in path)
+            or str(PurePosixPath(path).parent) in above
         ]
         return f"sha256:{hashlib.sha256(repr(chosen).encode()).hexdigest()}"
 
