@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -28,6 +28,7 @@ from shopkart_pipeline.domain.release import Commit
 from shopkart_pipeline.ports.scm import ChangedFile, SourceControl
 
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}")
+_REFERENCE = re.compile(r"refs/[a-z]+(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _READ_TIMEOUT_SECONDS = 60.0
 _REMOTE_TIMEOUT_SECONDS = 300.0
@@ -46,13 +47,13 @@ class GitSource(SourceControl):
         self._whole_tree = lru_cache(maxsize=8)(self._read_tree)
         self._batch_bytes = batch_bytes
 
-    def fetch(self, source: Source, sha: str) -> None:
+    def fetch(self, source: Source, sha: str, reference: str | None = None) -> None:
         _check(source, sha)
         if self._has(source, sha):
             return
         with self._own(source):
             if not self._has(source, sha):
-                self._fetch(source, sha)
+                self._fetch(source, sha, reference)
 
     def head(self, source: Source) -> str:
         with self._own(source):
@@ -70,6 +71,10 @@ class GitSource(SourceControl):
 
     def commits(self, source: Source, base: str | None, sha: str) -> tuple[Commit, ...]:
         return self._log(source, _both(base, sha), "--topo-order", "--reverse", *_range(base, sha))
+
+    def merge_base(self, source: Source, one: str, other: str) -> str | None:
+        done = self._read(source, [one, other], ["merge-base", one, other], accepted=(0, 1))
+        return done.stdout.decode().strip() or None
 
     def export(self, source: Source, sha: str, destination: Path) -> None:
         if destination.exists():
@@ -160,10 +165,13 @@ class GitSource(SourceControl):
             raise ToolUnavailable(f"{reason}.", f"Check that {self._mirrors} can be written to.")
         fresh.rename(mirror)
 
-    def _fetch(self, source: Source, sha: str) -> None:
+    def _fetch(self, source: Source, sha: str, reference: str | None) -> None:
         """Everything on the branches first: servers may refuse to hand out a commit by its id alone."""
         options = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"]
         self._ask_remote(source, [*options, "--prune", "--force", "origin", "+refs/heads/*:refs/heads/*"])
+        if reference and not self._has(source, sha):
+            with suppress(NotFound):  # It may be gone, or name another commit by now.
+                self._ask_remote(source, [*options, "origin", _checked_reference(source, reference)])
         if not self._has(source, sha):
             self._ask_remote(source, [*options, "origin", f"{sha}:refs/releases/{sha}"])
         self._read(source, [sha], ["update-ref", f"refs/releases/{sha}", sha])
@@ -193,6 +201,7 @@ class GitSource(SourceControl):
         arguments: Sequence[str],
         variables: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
+        accepted: Sequence[int] = (0,),
     ) -> Completed:
         """Read from the mirror what the `arguments` say of these `commits`.
 
@@ -205,7 +214,7 @@ class GitSource(SourceControl):
         if not mirror.is_dir():
             raise NotFound(f"{source.repository} has not been fetched.", "Fetch the commit first.")
         done = run_git(mirror, arguments, _READ_TIMEOUT_SECONDS, variables=variables, stdin=stdin)
-        if reason := done.failure(command_name(arguments)):
+        if reason := done.failure(command_name(arguments), accepted):
             absent = [sha for sha in commits if not done.timed_out and not self._has(source, sha)]
             if absent:
                 raise NotFound(f"{source.repository} has no commit {absent[0]}.", "Fetch it first, or check its id.")
@@ -234,6 +243,12 @@ def _digest(lines: Set[str]) -> str:
     for line in sorted(lines):
         digest.update(line.encode("utf-8", "surrogateescape"))
     return f"sha256:{digest.hexdigest()}"
+
+
+def _checked_reference(source: Source, reference: str) -> str:
+    if not _REFERENCE.fullmatch(reference):
+        raise NotFound(f"{reference[:60]!r} is not a reference of {source.repository}.", "Give it in full.")
+    return reference
 
 
 def _both(base: str | None, sha: str) -> list[str]:

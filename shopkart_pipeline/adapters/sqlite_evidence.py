@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS notes (
     document TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS notes_by_release ON notes (service, key, sequence);
+CREATE INDEX IF NOT EXISTS notes_by_kind ON notes (kind, sequence);
 """
 
 
@@ -168,12 +169,25 @@ class SqliteEvidenceStore(EvidenceStore):
                 (note.service, note.release_key, note.kind, _dump(note)),
             )
 
+    def note_once(self, *notes: Note) -> tuple[Note, ...]:
+        with self._database.transaction() as connection:
+            return tuple(note for note in notes if _insert_once(connection, note))
+
     def notes(self, service: str, key: str, kind: str | None = None) -> tuple[Note, ...]:
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT document FROM notes WHERE service = ?1 AND key = ?2 AND (?3 IS NULL OR kind = ?3)"
                 " ORDER BY sequence",
                 (service, key, kind),
+            ).fetchall()
+        return tuple(_adapter(Note).validate_json(row["document"]) for row in rows)
+
+    def newest_notes(self, kind: str, service: str | None = None, limit: int = 100) -> tuple[Note, ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT document FROM notes WHERE kind = ?1 AND (?2 IS NULL OR service = ?2)"
+                " ORDER BY sequence DESC LIMIT ?3",
+                (kind, service, limit),
             ).fetchall()
         return tuple(_adapter(Note).validate_json(row["document"]) for row in rows)
 
@@ -197,6 +211,15 @@ class SqliteEvidenceStore(EvidenceStore):
         if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
             raise NotFound(f"{digest!r} is not a SHA-256 digest.", "Give 64 hexadecimal digits after `sha256:`.")
         return self._blobs / digest[:2] / digest
+
+
+def _insert_once(connection: sqlite3.Connection, note: Note) -> bool:
+    cursor = connection.execute(
+        "INSERT INTO notes (service, key, kind, document) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM notes"
+        " WHERE service = ?1 AND key = ?2 AND kind = ?3 AND json_extract(document, '$.message') = json_extract(?4, '$.message'))",
+        (note.service, note.release_key, note.kind, _dump(note)),
+    )
+    return cursor.rowcount == 1
 
 
 def _start(row: sqlite3.Row) -> StageStart:

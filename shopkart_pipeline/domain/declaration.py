@@ -214,6 +214,15 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class Concurrency:
+    """How many runs may be at work at the same time on one machine, over all services; the others wait in order."""
+
+    runs: int = 6
+    pull_requests: int = 3
+    """Runs of pull requests among them; fewer than `runs` always leaves places to merges."""
+
+
+@dataclass(frozen=True)
 class Pipeline:
     """All that `shopkart.yaml` says."""
 
@@ -227,3 +236,4 @@ class Pipeline:
     live_releases: int = 1000
     """Dagster partitions kept per service; older releases stay in the evidence store."""
     registry: Registry = field(default_factory=Registry)
+    concurrency: Concurrency = field(default_factory=Concurrency)

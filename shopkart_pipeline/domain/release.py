@@ -1,7 +1,8 @@
 """What a release is: one commit of one service, on its way to production.
 
 A release key is derived from the commit alone (committer time and hash), so every process that sees the same
-merge, however often, names the same release. Keys sort by commit time.
+merge, however often, names the same release. Keys sort by commit time. The key of a proposed change starts with its
+pull request, because the same commit may be merged later, and because a stranger chooses the time of a commit.
 """
 
 from dataclasses import dataclass
@@ -49,13 +50,16 @@ class Release:
 
     service: str
     key: str
-    """`YYYYmmdd-HHMMSS-` and twelve digits of the commit, in UTC; the Dagster partition key."""
+    """`YYYYmmdd-HHMMSS-` and twelve digits of the commit, in UTC, or `pr-` and the number of a pull request before
+    them; the Dagster partition key."""
     repository: str
     """`owner/name` as GitHub spells it."""
     branch: str
+    """The branch that it is on, or that it is proposed to."""
     sha: str
     previous_sha: str | None
-    """Where the branch stood before this push; None for the branch's first push."""
+    """Where the branch stood before this push; None for the branch's first push. For a proposed change, the commit
+    that it started from."""
     title: str
     author: Person
     people: tuple[str, ...]
@@ -82,3 +86,8 @@ def release_key(sha: str, committed_at: datetime) -> str:
     if committed_at.tzinfo is None:
         raise ValueError("the time of a commit needs a zone")
     return f"{committed_at.astimezone(UTC):%Y%m%d-%H%M%S}-{sha[:12]}"
+
+
+def pull_request_key(number: int, sha: str | None = None) -> str:
+    """The key of pull request `number`, or of the release that stands for its head commit `sha`; sorts by number."""
+    return f"pr-{number:06d}" + (f"-{sha[:12]}" if sha else "")

@@ -1,13 +1,13 @@
 """Launches a run from outside of the daemon, once, however often and from wherever it is asked for.
 
 The run's id is derived from a key of the caller, so everybody who asks with one key means one run. Under a lock the run
-is created if it is not there and submitted if it was never submitted: callers may come at once, and one that died
-between the two steps is completed by the next. A run that was submitted is never submitted again.
+is created if it is not there, submitted if it was never submitted, and handed to the launcher if that never got it:
+callers may come at once, and one that died between two of these steps is completed by the next. A run that the launcher
+got is never launched again.
 
 The run is the one that the webserver would have created: same origins, snapshots, plan, tags and announced assets.
 """
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +18,7 @@ from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, Job
 
 # Private: runs are created by Dagster's own processes only; there is no public way.
 from dagster._core.execution.api import create_execution_plan
+from dagster._core.launcher.base import LaunchRunContext
 from dagster._core.snap.execution_plan_snapshot import snapshot_from_execution_plan
 from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
 
@@ -26,9 +27,9 @@ from shopkart_pipeline.engine.definitions_source import DefinitionsSource
 from shopkart_pipeline.engine.file_lock import file_lock
 from shopkart_pipeline.engine.launcher import WarmRunLauncher
 from shopkart_pipeline.engine.reconcile import WORKER_TAG, WORKER_TAG_VALUE
+from shopkart_pipeline.engine.run_ids import run_id_of
+from shopkart_pipeline.engine.run_records import NoRecord, RunRecords
 from shopkart_pipeline.engine.warm_paths import WarmPaths
-
-_NAMESPACE = uuid.UUID("6c7d5a52-6a0f-5b0e-9a64-0f4c7f5c1f0e")
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class LaunchedRun:
     """Whether this call created it; otherwise somebody had done so before."""
 
 
-def run_id_of(key: str) -> str:
-    """The id of the run that a key stands for."""
-    return str(uuid.uuid5(_NAMESPACE, key))
+def is_launched_by_key(run: DagsterRun) -> bool:
+    """Whether `launch_once` made the run; a person did otherwise, also where it is such a run executed again."""
+    return run_id_of(run.tags.get(RUN_KEY_TAG, "")) == run.run_id
 
 
 def launch_once(
@@ -86,7 +87,15 @@ def launch_once(
         if run.status == DagsterRunStatus.NOT_STARTED:
             # Dagster wants a workspace for launchers that look their code server up in it; this one does not.
             instance.submit_run(run_id, workspace=cast("Any", None))
+        elif run.status == DagsterRunStatus.STARTING and _is_lost(instance, paths, run_id):
+            instance.run_launcher.launch_run(LaunchRunContext(run, workspace=None))
     return LaunchedRun(run_id, created)
+
+
+def _is_lost(instance: DagsterInstance, paths: WarmPaths, run_id: str) -> bool:
+    """Whether the server never heard of a run that starts: whoever launched it held the lock, and so is dead."""
+    is_warm = isinstance(instance.run_launcher, WarmRunLauncher)
+    return is_warm and isinstance(RunRecords(paths.runs).read(run_id), NoRecord)
 
 
 def source_of(instance: DagsterInstance) -> DefinitionsSource:

@@ -18,6 +18,7 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_
 
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.engine.definitions_source import DefinitionsSource
+from shopkart_pipeline.engine.places import GROUP_TAG, QUEUE_TAG
 from shopkart_pipeline.engine.reconcile import WORKER_TAG, WORKER_TAG_VALUE
 from shopkart_pipeline.engine.run_records import Ended, NoRecord, Queued, Running, RunRecords
 from shopkart_pipeline.engine.warm_client import ServerOptions, WarmClient
@@ -88,6 +89,14 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         client.ensure_server(self._options)
         return client
 
+    def serve_what_waits(self) -> bool:
+        """Have a server where runs wait and none serves, because the last one was killed; whether that was so."""
+        records = RunRecords(self._paths.runs)
+        if WarmClient(self._paths.home).is_served() or not any(isinstance(each, Queued) for each in records.all()):
+            return False
+        self.start_server()
+        return True
+
     def launch_run(self, context: LaunchRunContext) -> None:
         """Hand a run to the server.
 
@@ -101,7 +110,7 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         client = self.start_server()
         if run.tags.get(WORKER_TAG) != WORKER_TAG_VALUE:
             self._instance.add_run_tags(run.run_id, {WORKER_TAG: WORKER_TAG_VALUE})
-        client.launch(run.run_id, run.job_name)
+        client.launch(run.run_id, run.job_name, run.tags.get(QUEUE_TAG, ""), run.tags.get(GROUP_TAG, ""))
 
     def terminate(self, run_id: str) -> bool:
         """End a run: its worker is asked to, and made to after the grace. Returns False when it has ended."""

@@ -18,6 +18,9 @@ class Launch:
 
     run_id: str
     job_name: str
+    queue: str = ""
+    group: str = ""
+    """See `places`."""
 
 
 @dataclass(frozen=True)

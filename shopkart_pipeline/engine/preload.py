@@ -10,6 +10,7 @@ from pathlib import Path
 from shopkart_pipeline.engine import rehearsal, worker
 from shopkart_pipeline.engine.definitions_source import DefinitionsSource
 from shopkart_pipeline.engine.first_open import HomeDatabases
+from shopkart_pipeline.engine.places import RunLimits
 from shopkart_pipeline.engine.storage import WarmSqliteStorage
 from shopkart_pipeline.engine.warm_client import ServerOptions
 from shopkart_pipeline.engine.warm_paths import WarmPaths
@@ -61,6 +62,13 @@ def with_named_files(options: ServerOptions) -> ServerOptions:
     module = sys.modules.get(options.definitions_module)
     named = (str(path) for path in getattr(module, "WATCHED_FILES", ()))
     return replace(options, watch=tuple(dict.fromkeys((*options.watch, *named))))
+
+
+def run_limits(options: ServerOptions) -> RunLimits:
+    """How many runs may be at work: as the definitions' module says in `RUN_LIMITS`, unless the options say it."""
+    said = getattr(sys.modules.get(options.definitions_module), "RUN_LIMITS", None)
+    limits = said if isinstance(said, RunLimits) else RunLimits()
+    return replace(limits, runs=options.max_running_runs) if options.max_running_runs else limits
 
 
 def watched_paths(options: ServerOptions) -> list[Path]:

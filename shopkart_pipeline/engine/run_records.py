@@ -22,6 +22,9 @@ class Queued:
     job_name: str
     sequence: int
     """Runs start in this order."""
+    queue: str = ""
+    group: str = ""
+    """See `places`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Running:
     worker: ProcessIdentity
     terminating: bool = False
     """Somebody asked for its end."""
+    queue: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ class ServerOptions:
     definitions_module: str = "shopkart_pipeline.definitions"
     watch: tuple[str, ...] = ()
     """Files that the definitions are made from, besides the modules beside the definitions module."""
-    max_running_runs: int = 6
+    max_running_runs: int = 0
+    """How many runs may be at work on this machine; 0: as the definitions say (see `places`)."""
     terminate_grace_seconds: int = 20
     idle_timeout_seconds: int = 3600
     """A server without work ends after this time; 0 means never."""
@@ -64,9 +65,9 @@ class WarmClient:
     def __init__(self, home: Path) -> None:
         self._paths = WarmPaths(home)
 
-    def launch(self, run_id: str, job_name: str) -> None:
+    def launch(self, run_id: str, job_name: str, queue: str = "", group: str = "") -> None:
         """Have a run executed that the instance knows; returns when the server has it on record."""
-        self.ask(Launch(run_id, job_name))
+        self.ask(Launch(run_id, job_name, queue, group))
 
     def call(self, target: str) -> None:
         """Have `module:function` called with the instance; while it runs, further calls become one more."""

@@ -67,7 +67,7 @@ class WarmServer:
         self._watch = watch
         self._calls = Calls(self._fork_call)
         self._workers = Workers(
-            RunRecords(paths.runs), self._fork_run, options.max_running_runs, options.terminate_grace_seconds
+            RunRecords(paths.runs), self._fork_run, preload.run_limits(options), options.terminate_grace_seconds
         )
         self._stopping = False
         self._stopping_runs = False
@@ -169,8 +169,8 @@ class WarmServer:
                 return Answer({"pid": os.getpid()})
             case Status():
                 return Answer(self._status())
-            case Launch(run_id, job_name):
-                return self._launch(run_id, job_name)
+            case Launch():
+                return self._launch(request)
             case Call(target):
                 return self._call(target)
             case Terminate(run_id):
@@ -181,16 +181,16 @@ class WarmServer:
                     self._stop_runs()
                 return Answer({})
 
-    def _launch(self, run_id: str, job_name: str) -> Reply:
+    def _launch(self, launch: Launch) -> Reply:
         match self._loaded:
             case Broken(what, fix) if not self._watch.has_changed():
                 self._reload_wanted = True  # What is wrong may lie where nobody watches.
                 return Refusal(what, fix)
-            case Loaded(job_names) if job_name not in job_names and not self._watch.has_changed():
-                what = f"{self._options.definitions_module} has no job {job_name}."
+            case Loaded(job_names) if launch.job_name not in job_names and not self._watch.has_changed():
+                what = f"{self._options.definitions_module} has no job {launch.job_name}."
                 return Refusal(what, f"Its jobs are: {', '.join(sorted(job_names))}.")
             case _:
-                self._workers.accept(run_id, job_name)
+                self._workers.accept(launch.run_id, launch.job_name, launch.queue, launch.group)
                 self._workers.tidy()
                 return Answer({})
 

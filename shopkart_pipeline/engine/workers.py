@@ -2,8 +2,8 @@
 
 Ordering: a run is on record as queued before its launch is acknowledged; its worker is on record before it starts; it
 is on record as ended when it was seen ending. So a server that dies at any moment leaves records from which the next
-one carries on: queued runs start, live workers are watched, dead ones are noted. At most `limit` workers run at once,
-the others start in the order in which they were accepted.
+one carries on: queued runs start, live workers are watched, dead ones are noted. Runs wait in the order in which they
+were accepted; which of them may start is decided in `places`.
 
 Knows nothing of sockets and Dagster; time is passed in as monotonic seconds.
 """
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from shopkart_pipeline.engine.forking import NEVER_STARTED, Child
+from shopkart_pipeline.engine.places import RunLimits, next_to_start
 from shopkart_pipeline.engine.process_identity import ProcessIdentity, identify, started_by
 from shopkart_pipeline.engine.run_records import Ended, NoRecord, Queued, Running, RunRecords
 
@@ -38,11 +39,11 @@ class Workers:
     """Starts, watches and ends the workers of one home."""
 
     def __init__(
-        self, records: RunRecords, fork: Callable[[str], Child], limit: int, terminate_grace_seconds: float
+        self, records: RunRecords, fork: Callable[[str], Child], limits: RunLimits, terminate_grace_seconds: float
     ) -> None:
         self._records = records
         self._fork = fork
-        self._limit = limit
+        self._limits = limits
         self._grace_seconds = terminate_grace_seconds
         self._queue: OrderedDict[str, Queued] = OrderedDict()
         self._workers: dict[str, _Worker] = {}
@@ -75,26 +76,29 @@ class Workers:
                 self._end(record, "its worker died while no server watched", succeeded=False)
         return someone_died
 
-    def accept(self, run_id: str, job_name: str) -> None:
+    def accept(self, run_id: str, job_name: str, queue: str = "", group: str = "") -> None:
         """Put a run on record to be started; one that is on record already stays as it is."""
         if not isinstance(self._records.read(run_id), NoRecord):
             return
         self._sequence += 1
-        record = Queued(run_id, job_name, self._sequence)
+        record = Queued(run_id, job_name, self._sequence, queue, group)
         self._records.write(record)
         self._queue[run_id] = record
 
     def start_waiting(self) -> None:
-        """Start runs that wait while there is a free place."""
-        while self._queue and len(self._workers) < self._limit:
-            queued = next(iter(self._queue.values()))
+        """Start runs that wait while one of them may."""
+        while queued := self._next():
             child = self._fork(queued.run_id)
             identity = identify(child.pid) or ProcessIdentity(child.pid, "killed at once")
-            record = Running(queued.run_id, queued.job_name, identity)
+            record = Running(queued.run_id, queued.job_name, identity, queue=queued.queue, group=queued.group)
             self._records.write(record)
             self._workers[queued.run_id] = _Worker(record, is_own_child=True)
             del self._queue[queued.run_id]
             child.start()
+
+    def _next(self) -> Queued | None:
+        at_work = [worker.record for worker in self._workers.values()]
+        return next_to_start(self._queue.values(), at_work, self._limits)
 
     def terminate(self, run_id: str, now: float) -> str:
         """Ask a worker to end, and see to it that it does. Returns `signalled`, `dequeued` or `not_running`."""

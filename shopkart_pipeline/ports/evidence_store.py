@@ -24,7 +24,11 @@ class StageStart:
 
 @dataclass(frozen=True)
 class Note:
-    """One thing that happened to a release outside of a stage: a rollout step, a judgement, an incident's step."""
+    """One thing that happened to a release outside of a stage: a rollout step, a judgement, an incident's step.
+
+    What happens to a pull request as a whole is kept under its repository's name and `pull_request_key`; what does not
+    concern a service, under the key of the release that it would have been.
+    """
 
     service: str
     release_key: str
@@ -76,8 +80,17 @@ class EvidenceStore(ABC):
         """Keep a note."""
 
     @abstractmethod
+    def note_once(self, *notes: Note) -> tuple[Note, ...]:
+        """Keep those notes of which there is none of that service, key, kind and message yet: all of them or, if this
+        fails, none. Returns those that were new; of several who come at once, one is told so."""
+
+    @abstractmethod
     def notes(self, service: str, key: str, kind: str | None = None) -> tuple[Note, ...]:
         """Notes of a release, oldest first."""
+
+    @abstractmethod
+    def newest_notes(self, kind: str, service: str | None = None, limit: int = 100) -> tuple[Note, ...]:
+        """The newest notes of one kind, newest first."""
 
     @abstractmethod
     def put_report(self, raw: RawReport) -> Report:

@@ -23,8 +23,14 @@ class SourceControl(ABC):
     `NotFound` where a commit does not exist."""
 
     @abstractmethod
-    def fetch(self, source: Source, sha: str) -> None:
-        """Make sure that commit `sha` is in the local mirror; asks the remote only if it is not."""
+    def fetch(self, source: Source, sha: str, reference: str | None = None) -> None:
+        """Make sure that commit `sha` is in the local mirror; asks the remote only if it is not.
+
+        Args:
+            source: whose repository.
+            sha: the commit.
+            reference: where the remote may have it if it is on no branch, such as `refs/pull/7/head`.
+        """
 
     @abstractmethod
     def head(self, source: Source) -> str:
@@ -37,6 +43,10 @@ class SourceControl(ABC):
     @abstractmethod
     def commits(self, source: Source, base: str | None, sha: str) -> tuple[Commit, ...]:
         """Commits reachable from `sha` but not from `base`, oldest first; all of them where `base` is None."""
+
+    @abstractmethod
+    def merge_base(self, source: Source, one: str, other: str) -> str | None:
+        """The newest commit that both come from; None where they have nothing in common."""
 
     @abstractmethod
     def export(self, source: Source, sha: str, destination: Path) -> None:

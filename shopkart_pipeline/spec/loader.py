@@ -6,7 +6,7 @@ together. Nothing but the file itself is read: the allowed-signers file, remotes
 
 from pathlib import Path
 
-from shopkart_pipeline.domain.declaration import Pipeline, Service
+from shopkart_pipeline.domain.declaration import Concurrency, Pipeline, Service
 from shopkart_pipeline.spec.compile_deployments import Surroundings
 from shopkart_pipeline.spec.compile_registry import compile_registry
 from shopkart_pipeline.spec.compile_service import check_between_services, compile_service
@@ -48,6 +48,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         raise faults.error()
     schedules = settings.schedules.model_dump(exclude_none=True) if settings.schedules else {}
     live_releases = settings.retention.live_releases if settings.retention else None
+    concurrency = settings.concurrency.model_dump(exclude_none=True) if settings.concurrency else {}
     return Pipeline(
         file=file,
         digest=source.digest,
@@ -56,6 +57,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         schedules=schedules,
         live_releases=live_releases or Pipeline.live_releases,
         registry=registry,
+        concurrency=Concurrency(**concurrency),
     )
 
 

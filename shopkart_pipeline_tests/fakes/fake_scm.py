@@ -30,6 +30,7 @@ class FakeSourceControl(SourceControl):
         self._parents: dict[str, tuple[str, ...]] = {}
         self._trees: dict[str, dict[str, bytes]] = {}
         self._branches: dict[str, str] = {}
+        self._references: dict[str | None, str] = {}
         self._here: set[str] = set()
 
     def add(
@@ -57,11 +58,17 @@ class FakeSourceControl(SourceControl):
             self._here.add(sha)
         return sha
 
-    def fetch(self, source: Source, sha: str) -> None:
+    def propose(self, number: int, sha: str) -> None:
+        """The head of pull request `number` on the remote."""
+        self._references[f"refs/pull/{number}/head"] = sha
+
+    def fetch(self, source: Source, sha: str, reference: str | None = None) -> None:
         if sha in self._here:
             return
         self._answer()
         self.fetched.append(sha)
+        if reference in self._references:
+            self._here.update(self._ancestors(self._references[reference]))
         if sha not in self._commits:
             raise NotFound(f"no commit {sha}", "")
         self._here.update(self._ancestors(sha))
@@ -78,6 +85,12 @@ class FakeSourceControl(SourceControl):
 
     def commits(self, source: Source, base: str | None, sha: str) -> tuple[Commit, ...]:
         return tuple(self._commits[one] for one in self._range(base, sha))
+
+    def merge_base(self, source: Source, one: str, other: str) -> str | None:
+        self._tree(one)
+        self._tree(other)
+        common = set(self._ancestors(one)) & set(self._ancestors(other))
+        return next((sha for sha in reversed(self._ancestors(one)) if sha in common), None)
 
     def export(self, source: Source, sha: str, destination: Path) -> None:
         tree = self._tree(sha)

@@ -71,12 +71,24 @@ class MemoryEvidenceStore(EvidenceStore):
     def note(self, note: Note) -> None:
         self._notes.append(note)
 
+    def note_once(self, *notes: Note) -> tuple[Note, ...]:
+        fresh: list[Note] = []
+        for note in notes:
+            if _identity(note) not in {_identity(kept) for kept in self._notes}:
+                self._notes.append(note)
+                fresh.append(note)
+        return tuple(fresh)
+
     def notes(self, service: str, key: str, kind: str | None = None) -> tuple[Note, ...]:
         return tuple(
             note
             for note in self._notes
             if (note.service, note.release_key) == (service, key) and kind in (None, note.kind)
         )
+
+    def newest_notes(self, kind: str, service: str | None = None, limit: int = 100) -> tuple[Note, ...]:
+        found = [note for note in reversed(self._notes) if note.kind == kind and service in (None, note.service)]
+        return tuple(found[:limit])
 
     def put_report(self, raw: RawReport) -> Report:
         digest = f"sha256:{hashlib.sha256(raw.content).hexdigest()}"
@@ -92,3 +104,7 @@ class MemoryEvidenceStore(EvidenceStore):
 
 def _attempt(start: StageStart) -> tuple[str, str, str, str]:
     return start.service, start.release_key, start.stage, start.run_id
+
+
+def _identity(note: Note) -> tuple[str, str, str, str]:
+    return note.service, note.release_key, note.kind, note.message

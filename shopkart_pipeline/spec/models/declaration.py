@@ -110,6 +110,15 @@ class RetentionSpec(Section):
     )
 
 
+class ConcurrencySpec(Section):
+    """How many runs may be at work at the same time on one machine, over all services; the others wait in order."""
+
+    runs: Annotated[int, Field(ge=1, le=1000)] | None = Field(default=None, description="Runs of any kind.")
+    pull_requests: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="Runs of pull requests among them; fewer than `runs` always leaves places to merges."
+    )
+
+
 class DeclarationSpec(Section):
     """All that `shopkart.yaml` says."""
 
@@ -130,3 +139,6 @@ class DeclarationSpec(Section):
     trust: TrustSpec | None = Field(default=None, description="Whose word counts.")
     schedules: SchedulesSpec | None = Field(default=None, description="When maintenance runs.")
     retention: RetentionSpec | None = Field(default=None, description="How much is kept at hand.")
+    concurrency: ConcurrencySpec | None = Field(
+        default=None, description="How many runs may be at work at the same time."
+    )

@@ -6,7 +6,8 @@ import dagster as dg
 import pytest
 
 from shopkart_pipeline.domain.errors import NotFound, PipelineError
-from shopkart_pipeline.engine.launch import launch_once, run_id_of
+from shopkart_pipeline.engine.launch import launch_once
+from shopkart_pipeline.engine.run_ids import run_id_of
 from shopkart_pipeline_tests.orchestration.engine.homes import SAMPLE_DEFINITIONS, Home, wait_for
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from shopkart_pipeline.engine.launch import run_id_of
+from shopkart_pipeline.engine.run_ids import run_id_of
 from shopkart_pipeline_tests.orchestration.engine.homes import Home, wait_for
 from shopkart_pipeline_tests.orchestration.engine.webserver import DRY_RUN, LOCATION, TERMINATE, Webserver, webserver
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from shopkart_pipeline.engine.forking import Child, fork_child
+from shopkart_pipeline.engine.places import RunLimits
 from shopkart_pipeline.engine.process_identity import ProcessIdentity, identify
 from shopkart_pipeline.engine.run_records import Ended, NoRecord, Queued, Running, RunRecords
 from shopkart_pipeline.engine.workers import Workers
@@ -30,7 +31,7 @@ class Bench:
         self.pids: list[int] = []
 
     def workers(self, limit: int = 2) -> Workers:
-        return Workers(self.records, self._fork, limit, GRACE_SECONDS)
+        return Workers(self.records, self._fork, RunLimits(limit), GRACE_SECONDS)
 
     def _fork(self, run_id: str) -> Child:
         self.started.append(run_id)

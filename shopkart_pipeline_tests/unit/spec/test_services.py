@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from shopkart_pipeline.domain.declaration import Analysis, Approvals, Environment, Objective, Phase, Source
+from shopkart_pipeline.domain.declaration import (
+    Analysis,
+    Approvals,
+    Concurrency,
+    Environment,
+    Objective,
+    Phase,
+    Source,
+)
 from shopkart_pipeline.domain.rollout import RolloutStep
 from shopkart_pipeline_tests.unit.spec.declarations import SMALLEST, faults_of, one_fault_of, pipeline_of, service_of
 
@@ -106,6 +114,7 @@ def test_what_nobody_declares_is_shipped(tmp_path: Path) -> None:
     pipeline = pipeline_of(tmp_path, SMALLEST)
     assert pipeline.schedules == {"reconcile": "*/5 * * * *"}
     assert pipeline.live_releases == 1000
+    assert pipeline.concurrency == Concurrency(runs=6, pull_requests=3)
     assert [environment.phase for environment in pipeline.environments.values()] == [Phase.STAGING, Phase.PRODUCTION]
     assert pipeline.digest.startswith("sha256:")
 
