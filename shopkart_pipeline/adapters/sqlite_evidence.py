@@ -216,7 +216,8 @@ class SqliteEvidenceStore(EvidenceStore):
 def _insert_once(connection: sqlite3.Connection, note: Note) -> bool:
     cursor = connection.execute(
         "INSERT INTO notes (service, key, kind, document) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM notes"
-        " WHERE service = ?1 AND key = ?2 AND kind = ?3 AND json_extract(document, '$.message') = json_extract(?4, '$.message'))",
+        " WHERE service = ?1 AND key = ?2 AND kind = ?3"
+        " AND json_extract(document, '$.message') = json_extract(?4, '$.message'))",
         (note.service, note.release_key, note.kind, _dump(note)),
     )
     return cursor.rowcount == 1

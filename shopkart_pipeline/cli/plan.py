@@ -92,7 +92,7 @@ def _registry(registry: Registry) -> dict[str, Any]:
 
 def _concerns(service: Service, changed: Sequence[str]) -> bool:
     # Imported here because the use case brings more with it than a plan of everything needs.
-    from shopkart_pipeline.services.accept_release import is_affected
+    from shopkart_pipeline.services.affected_services import is_affected
 
     return is_affected(service, tuple(path.removeprefix("./") for path in changed))
 

@@ -8,6 +8,8 @@ pull request, because the same commit may be merged later, and because a strange
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+_PROPOSED = "pr-"
+
 
 @dataclass(frozen=True)
 class Person:
@@ -90,4 +92,9 @@ def release_key(sha: str, committed_at: datetime) -> str:
 
 def pull_request_key(number: int, sha: str | None = None) -> str:
     """The key of pull request `number`, or of the release that stands for its head commit `sha`; sorts by number."""
-    return f"pr-{number:06d}" + (f"-{sha[:12]}" if sha else "")
+    return f"{_PROPOSED}{number:06d}" + (f"-{sha[:12]}" if sha else "")
+
+
+def is_proposed(key: str) -> bool:
+    """Whether a key is that of a pull request, and not of a merge."""
+    return key.startswith(_PROPOSED)

@@ -47,9 +47,7 @@ class Placed(Protocol):
 Waiting = TypeVar("Waiting", bound=Placed)
 
 
-def next_to_start(
-    waiting: Iterable[Waiting], at_work: Collection[Placed], limits: RunLimits
-) -> Waiting | None:
+def next_to_start(waiting: Iterable[Waiting], at_work: Collection[Placed], limits: RunLimits) -> Waiting | None:
     """The first of those that wait, in order, that may start now."""
     held = {run.queue for run in at_work}
     groups = Counter(run.group for run in at_work)

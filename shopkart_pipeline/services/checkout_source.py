@@ -45,7 +45,10 @@ def tree(platform: Platform, release: Release) -> Path:
 
 
 def base_commit(platform: Platform, release: Release) -> str | None:
-    """What new code is measured against: the commit in production, else where the branch stood before the push."""
+    """What new code is measured against: the commit in production, else where the branch stood before the push. For a
+    pull request it is the commit that it started from."""
+    if release.pull_request is not None:
+        return release.pull_request.base_sha
     environment = platform.environment_of(Phase.PRODUCTION).name
     placed = current(platform, release.service, environment)
     return placed.commit if placed is not None else release.previous_sha
@@ -61,6 +64,7 @@ def _export(platform: Platform, release: Release, sha: str) -> Path:
     source = platform.service(release.service).source
     destination = platform.workspace.tree(release.repository, sha)
     if not destination.exists():
-        platform.scm.fetch(source, sha)
+        proposed = release.pull_request
+        platform.scm.fetch(source, sha, platform.forge.head_reference(proposed.number) if proposed else None)
         platform.scm.export(source, sha, destination)
     return destination

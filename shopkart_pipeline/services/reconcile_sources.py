@@ -9,7 +9,9 @@ import json
 
 from shopkart_pipeline.domain.declaration import Source
 from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.release import is_proposed
 from shopkart_pipeline.ports.inbox import Delivery
+from shopkart_pipeline.services.affected_services import NOT_AFFECTED
 from shopkart_pipeline.services.platform import Platform
 
 
@@ -31,9 +33,11 @@ def _reconcile(platform: Platform, source: Source) -> str:
     known = [
         release.sha
         for release in platform.evidence.releases(limit=1000)
-        if (release.repository, release.branch) == (source.repository, source.branch)
+        if (release.repository, release.branch, release.pull_request) == (source.repository, source.branch, None)
     ]
-    if not known or head in known:
+    notes = platform.evidence.newest_notes(NOT_AFFECTED, limit=1000)
+    looked_at = {note.data["commit"] for note in notes if not is_proposed(note.release_key)}
+    if not known or head in known or head in looked_at:
         # A branch that nothing was ever released from is taken up by its first push, not by looking.
         return ""
     body = {

@@ -3,6 +3,18 @@
 from dataclasses import dataclass
 
 from shopkart_pipeline.domain.declaration import Phase
+from shopkart_pipeline.ports.evidence_store import Note
+
+
+@dataclass(frozen=True)
+class PullRequestName:
+    """One pull request, over all that becomes of it."""
+
+    repository: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.repository}#{self.number}"
 
 
 @dataclass(frozen=True)
@@ -14,3 +26,34 @@ class RunRequest:
     release_key: str
     phase: Phase
     reason: str
+    stages: tuple[str, ...] = ()
+    """Only these stages of the phase; all of them if empty."""
+    pull_request: PullRequestName | None = None
+    """Set where the release is only proposed."""
+    no_reuse: bool = False
+    """Whether every stage has to do its work again, also where a result for the same inputs is at hand."""
+
+    @property
+    def queue(self) -> str:
+        """Runs with the same one run one after another, in the order in which they were asked for; empty: none."""
+        if self.pull_request is not None:
+            return f"{self.service}:pr-{self.pull_request.number}"
+        return queue_of(self.service, self.phase)
+
+
+def queue_of(service: str, phase: Phase) -> str:
+    """The queue of a service's merges in a phase: one is built, or tried in staging, at a time. Rollouts in production
+    have a lease of their own, and must not wait behind one that takes hours."""
+    return "" if phase is Phase.PRODUCTION else f"{service}:{phase.value}"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a delivery asks for, and what is to be remembered about it."""
+
+    requests: tuple[RunRequest, ...]
+    outcome: str
+    not_affected: tuple[Note, ...] = ()
+    """What was noted about services that it does not concern."""
+    pull_request: PullRequestName | None = None
+    """The pull request that it was about: what runs for it otherwise has to end."""

@@ -37,6 +37,7 @@ from shopkart_pipeline.services.judge_release import (
 )
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.publish_image import publish_image
+from shopkart_pipeline.services.pull_requests import forbid
 from shopkart_pipeline.services.reuse_result import comparison, discard, earlier, inputs_of, stand_in, with_note
 from shopkart_pipeline.services.roll_out import roll_out, to_be_ended
 from shopkart_pipeline.services.waivers import end_waivers
@@ -120,6 +121,7 @@ def _admit(platform: Platform, release: Release, stage: Stage) -> str | None:
     """
     service = platform.service(release.service)
     try:
+        forbid(service, release, stage)
         if stage.phase is Phase.PRODUCTION:
             return _admit_to_production(platform, release, stage)
         before, records = stages_before(service, stage), platform.evidence.latest(release.service, release.key)
@@ -196,6 +198,8 @@ def _announce(platform: Platform, release: Release, stage: Stage, run_id: str) -
     earlier records still stand while the first stages pass.
     """
     in_phase = platform.service(release.service).stages_of(stage.phase)
+    if release.pull_request is not None:
+        return False  # It ends with continuous integration.
     if stage.phase is Phase.PRODUCTION or any(stage.name in other.needs for other in in_phase):
         return False
     verdict = judge_release(platform, release, [each.name for each in in_phase])
