@@ -5,8 +5,10 @@ from dagster import DagsterInstance, Definitions
 from shopkart_pipeline.adapters import _process
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.dispatch import drain
+from shopkart_pipeline.defs.keys import PULL_REQUESTS
 from shopkart_pipeline.engine import cancellation
 from shopkart_pipeline.engine.executor import parallel_threads
+from shopkart_pipeline.engine.places import RunLimits
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.wiring import build_platform
 
@@ -14,6 +16,11 @@ settings = from_environment()
 WATCHED_FILES = (settings.declaration,)
 """When one of them changes, the warm server loads the definitions afresh."""
 platform = build_platform(settings)
+RUN_LIMITS = RunLimits(
+    runs=platform.pipeline.concurrency.runs,
+    groups={PULL_REQUESTS: platform.pipeline.concurrency.pull_requests},
+)
+"""How many runs the warm server lets be at work."""
 cancellation.on_cancel(_process.stop_all)
 defs = Definitions.merge(build_definitions(platform), Definitions(executor=parallel_threads))
 

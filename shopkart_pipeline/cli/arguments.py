@@ -1,6 +1,7 @@
 """Words that several commands take."""
 
 import argparse
+from collections.abc import Sequence
 
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.release import Release
@@ -10,8 +11,9 @@ from shopkart_pipeline.wiring import build_platform
 
 
 def add_release(parser: argparse.ArgumentParser) -> None:
-    """`SERVICE@KEY`, or `SERVICE` for its newest release."""
-    parser.add_argument("release", metavar="RELEASE", help="SERVICE@KEY, or SERVICE for its newest release")
+    """`SERVICE@KEY`, `SERVICE#NUMBER` or `SERVICE`; see `find_release`."""
+    words = "SERVICE@KEY, SERVICE for its newest release, or SERVICE#NUMBER for the head of a pull request"
+    parser.add_argument("release", metavar="RELEASE", help=words)
 
 
 def open_platform() -> Platform:
@@ -20,12 +22,25 @@ def open_platform() -> Platform:
 
 
 def find_release(platform: Platform, name: str) -> Release:
-    """The release that a person means; the key may be cut short as long as it is clear. Raises `NotFound`."""
+    """The release that a person means; the key may be cut short as long as it is clear. Raises `NotFound`.
+
+    A service alone means its newest merge; a pull request is never meant without being named.
+    """
     service, _, key = name.partition("@")
+    service, _, number = service.partition("#")
     platform.service(service)
     releases = platform.evidence.releases(service)
-    matching = [release for release in releases if not key or key in release.key]
+    if number:
+        return _head(releases, service, number)
+    matching = [release for release in releases if (key in release.key if key else release.pull_request is None)]
     if not matching or (key and len(matching) > 1):
         what = f"{len(matching)} releases of {service} match {key!r}." if key else f"{service} has no release yet."
         raise NotFound(what, "See `shopkart releases`.")
     return matching[0]
+
+
+def _head(releases: Sequence[Release], service: str, number: str) -> Release:
+    for release in releases:
+        if release.pull_request is not None and str(release.pull_request.number) == number:
+            return release
+    raise NotFound(f"{service} has nothing of pull request {number}.", "See `shopkart releases`.")

@@ -26,6 +26,7 @@ _COMMANDS = {
     "releases": "list releases and where they stand",
     "show": "show one release: stages, gates, approvals, rollout",
     "findings": "show what the tools found, or write it as SARIF",
+    "rerun": "run a stage of a release again, and everything downstream of it",
     "approve": "sign an approval for production",
     "rollback": "bring production back to the release before",
     "rebuild": "build a release's image once more and compare it with the recorded one",

@@ -63,6 +63,8 @@ class Stack:
             WarmClient(self.settings.dagster_home).shutdown(stop_runs=True)
         for process in reversed(self.processes):
             process.stop(STOP_SECONDS)
+        with contextlib.suppress(PipelineError):  # The sensor may have started another while runs were waiting.
+            WarmClient(self.settings.dagster_home).shutdown(stop_runs=True)
         self.processes.clear()
         _file(self.settings).unlink(missing_ok=True)
 

@@ -6,13 +6,15 @@
 from dagster import AssetSelection, Definitions, ResourceDefinition, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from shopkart_pipeline.defs.keys import asset_key, job_name
+from shopkart_pipeline.defs.keys import SERVICE_TAG, asset_key, job_name
 from shopkart_pipeline.defs.maintenance import build_maintenance_job, build_schedules
 from shopkart_pipeline.defs.rollback import build_rollback_job
 from shopkart_pipeline.defs.sensors import build_sensors
 from shopkart_pipeline.defs.stages import build_stages
 from shopkart_pipeline.domain.declaration import Phase, Service
+from shopkart_pipeline.engine.places import QUEUE_TAG
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.requests import queue_of
 
 _DESCRIPTIONS = {
     Phase.CI: "From checkout to a published image.",
@@ -43,5 +45,9 @@ def _phase_job(service: Service, phase: Phase) -> UnresolvedAssetJobDefinition:
         job_name(service.name, phase),
         selection=AssetSelection.assets(*(asset_key(service.name, stage.name) for stage in service.stages_of(phase))),
         description=f"{_DESCRIPTIONS[phase]} ({service.name})",
-        tags={"shopkart/service": service.name, "shopkart/phase": phase.value},
+        tags={
+            SERVICE_TAG: service.name,
+            "shopkart/phase": phase.value,
+            **({QUEUE_TAG: queue} if (queue := queue_of(service.name, phase)) else {}),
+        },
     )

@@ -1,17 +1,31 @@
 """The inbox becomes runs. The sensor calls this every few seconds, the warm worker as soon as somebody rings.
 
 Both may do so at once: what a delivery asks for is decided the same way each time, run ids follow from the delivery,
-and launching one that exists is no error. A delivery is done only after all its runs are launched; one whose
-repository does not answer stays, and one that can never be understood is done with the reason.
+and launching one that exists is no error. A delivery is done only after all its runs are launched, and after what it
+supersedes was told to end; one whose repository does not answer stays, and one that can never be understood is done
+with the reason.
 """
 
 import logging
 
 from dagster import AssetMaterialization, DagsterInstance, MetadataValue
 
-from shopkart_pipeline.defs.keys import APPROVAL, asset_key, job_name, partitions_name
+from shopkart_pipeline.defs.keys import (
+    APPROVAL,
+    NO_REUSE_TAG,
+    PULL_REQUEST_TAG,
+    PULL_REQUESTS,
+    RELEASE_TAG,
+    SERVICE_TAG,
+    asset_key,
+    job_name,
+    partitions_name,
+)
+from shopkart_pipeline.defs.not_affected import show_not_affected
+from shopkart_pipeline.defs.superseded import end_superseded
 from shopkart_pipeline.domain.errors import NotFound, PipelineError, UntrustedInput
 from shopkart_pipeline.engine.launch import launch_once
+from shopkart_pipeline.engine.places import GROUP_TAG, QUEUE_TAG
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.accept_release import APPROVED, accept
 from shopkart_pipeline.services.approve_release import APPROVE
@@ -48,6 +62,9 @@ def _dispatch(instance: DagsterInstance, platform: Platform, delivery: Delivery)
         return f"{delivery.event} {delivery.id} waits: {error.what}"
     for request in accepted.requests:
         launch(instance, request)
+    if accepted.pull_request is not None:
+        end_superseded(instance, platform, accepted.pull_request)
+    show_not_affected(instance, accepted.not_affected)
     if delivery.event == APPROVED:
         _show_approvals(instance, platform, delivery, accepted.requests)
     return _done(platform, delivery, accepted.outcome)
@@ -66,15 +83,27 @@ def launch(instance: DagsterInstance, request: RunRequest) -> None:
         instance,
         key=request.key,
         job_name=job_name(request.service, request.phase),
-        asset_selection=None,
+        asset_selection=[asset_key(request.service, stage) for stage in request.stages] or None,
         partition_key=request.release_key,
-        tags={
-            "shopkart/release": f"{request.service}@{request.release_key}",
-            "shopkart/reason": request.reason,
-            # The interface then shows the sensor as the one that launched it, which it is, sooner or later.
-            "dagster/sensor_name": DELIVERIES,
-        },
+        tags=_tags(request),
     )
+
+
+def _tags(request: RunRequest) -> dict[str, str]:
+    tags = {
+        SERVICE_TAG: request.service,
+        RELEASE_TAG: f"{request.service}@{request.release_key}",
+        "shopkart/reason": request.reason,
+        # The interface then shows the sensor as the one that launched it, which it is, sooner or later.
+        "dagster/sensor_name": DELIVERIES,
+    }
+    if request.queue:
+        tags[QUEUE_TAG] = request.queue
+    if request.pull_request is not None:
+        tags |= {PULL_REQUEST_TAG: str(request.pull_request), GROUP_TAG: PULL_REQUESTS}
+    if request.no_reuse:
+        tags[NO_REUSE_TAG] = "true"
+    return tags
 
 
 def _show_approvals(

@@ -5,8 +5,15 @@ from dagster import AssetKey, DynamicPartitionsDefinition
 from shopkart_pipeline.domain.declaration import Phase
 
 APPROVAL = "approval"
+SERVICE_TAG = "shopkart/service"
+RELEASE_TAG = "shopkart/release"
+"""`SERVICE@KEY`."""
+PULL_REQUEST_TAG = "shopkart/pull_request"
+"""`OWNER/NAME#NUMBER`."""
 NO_REUSE_TAG = "shopkart/no_reuse"
 """Set to `true` on a run, it makes every stage of it run, also where an earlier result would stand."""
+PULL_REQUESTS = "pull_requests"
+"""The group of runs that counts against the limit of that name."""
 
 
 def asset_key(service: str, stage: str) -> AssetKey:

@@ -8,6 +8,7 @@ the events of those that leave stay, and so does everything in the evidence stor
 # pyright: reportUnknownVariableType=false
 
 from dagster import (
+    DagsterInstance,
     DefaultScheduleStatus,
     JobDefinition,
     OpExecutionContext,
@@ -40,8 +41,7 @@ def build_maintenance_job() -> JobDefinition:
     def sweep_old_work(context: OpExecutionContext, platform: ResourceParam[Platform]) -> None:
         context.log.info("%s folders removed", sweep_workspace(platform))
         for name in platform.pipeline.services:
-            partitions = sorted(context.instance.get_dynamic_partitions(partitions_name(name)))
-            for old in partitions[: -platform.pipeline.live_releases]:
+            for old in _beyond_retention(context.instance, platform, name):
                 context.instance.delete_dynamic_partition(partitions_name(name), old)
 
     @job(name=RECONCILE, description="Makes up for missed webhooks and sweeps old work.")
@@ -50,6 +50,15 @@ def build_maintenance_job() -> JobDefinition:
         sweep_old_work()
 
     return maintenance
+
+
+def _beyond_retention(instance: DagsterInstance, platform: Platform, service: str) -> list[str]:
+    """Partitions of all but the newest releases, by their arrival: keys of pull requests do not sort with the others."""
+    partitions, most = instance.get_dynamic_partitions(partitions_name(service)), platform.pipeline.live_releases
+    if len(partitions) <= most:
+        return []
+    live = {release.key for release in platform.evidence.releases(service, most)}
+    return [key for key in partitions if key not in live]
 
 
 def build_schedules(pipeline: Pipeline, maintenance: JobDefinition) -> list[ScheduleDefinition]:

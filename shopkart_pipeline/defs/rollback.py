@@ -8,6 +8,7 @@ from dagster import Config, Failure, JobDefinition, OpExecutionContext, Resource
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
 from shopkart_pipeline.domain.declaration import Service
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.engine.places import GROUP_TAG, NO_LIMIT
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.roll_back import roll_back, roll_back_abandoned
 
@@ -40,7 +41,11 @@ def build_rollback_job(service: Service) -> JobDefinition:
             raise Failure(error.what, metadata={"fix": error.fix}, allow_retries=False) from None
         context.add_output_metadata({"release": placed.release_key, "image": placed.digest})
 
-    @job(name=rollback_job_name(service.name), description=f"Roll {service.name} back in production.")
+    @job(
+        name=rollback_job_name(service.name),
+        description=f"Roll {service.name} back in production.",
+        tags={GROUP_TAG: NO_LIMIT},
+    )
     def rollback_job() -> None:
         roll_back_op()
 

@@ -23,6 +23,7 @@ from dagster import (
 
 from shopkart_pipeline.defs.dispatch import DELIVERIES, drain
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
+from shopkart_pipeline.engine.launcher import keep_serving
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.tend_rollouts import Abandoned, abandoned_rollouts, overdue
 
@@ -40,6 +41,7 @@ def _deliveries() -> SensorDefinition:
         description="Turns deliveries in the inbox (merges, approvals, phases that are through) into runs.",
     )
     def deliveries(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SkipReason:
+        keep_serving(context.instance)
         done = drain(context.instance, platform)
         # Runs are launched here under ids that follow from the delivery, so no RunRequest is returned:
         # the warm worker may have launched the same run a moment ago.

@@ -21,6 +21,7 @@ from dagster import (
     asset,
 )
 
+from shopkart_pipeline.defs.by_hand import ask_for_what_follows, note_by_hand
 from shopkart_pipeline.defs.display import check_name, check_result, record_metadata
 from shopkart_pipeline.defs.keys import APPROVAL, NO_REUSE_TAG, asset_key, op_prefix, releases_of
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
@@ -104,12 +105,14 @@ def _stage_asset(service: Service, stage: Stage) -> AssetsDefinition:
         context: AssetExecutionContext, platform: ResourceParam[Platform]
     ) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
         release = platform.evidence.release(service.name, context.partition_key)
+        note_by_hand(context, platform, release, stage)
         try:
             reuse = context.run.tags.get(NO_REUSE_TAG) != "true"
             outcome = run_stage(platform, release, stage.name, context.run.run_id, reuse=reuse)
         except Refused as refusal:
             raise Failure(refusal.what, metadata={"fix": refusal.fix}, allow_retries=False) from None
-        if outcome.phase_passed:
+        follows = outcome.passed and ask_for_what_follows(context, platform, release, stage)
+        if outcome.phase_passed or follows:
             ring(dagster_home_of(platform.workspace.home))
         yield from _events(platform, outcome)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dagster import DagsterRun, Field, IntSource, StringSource
+from dagster import DagsterInstance, DagsterRun, Field, IntSource, StringSource
 
 # Private: a launcher outside of Dagster's own packages has no other way to its base classes.
 from dagster._core.code_pointer import ModuleCodePointer
@@ -89,13 +89,12 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         client.ensure_server(self._options)
         return client
 
-    def serve_what_waits(self) -> bool:
-        """Have a server where runs wait and none serves, because the last one was killed; whether that was so."""
-        records = RunRecords(self._paths.runs)
-        if WarmClient(self._paths.home).is_served() or not any(isinstance(each, Queued) for each in records.all()):
-            return False
-        self.start_server()
-        return True
+    def serve_what_waits(self) -> None:
+        """Have a server where runs wait and none serves, because the last one was killed."""
+        if not WarmClient(self._paths.home).is_served():
+            records = RunRecords(self._paths.runs).all()
+            if any(isinstance(record, Queued) for record in records):
+                self.start_server()
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Hand a run to the server.
@@ -164,3 +163,10 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
                 f"but runs of this instance are executed by {self._source.module}.",
                 "Serve it from workspace.yaml, or name its module as definitions_module in dagster.yaml.",
             )
+
+
+def keep_serving(instance: DagsterInstance) -> None:
+    """Have a server where runs wait for one. Whoever launches does so by itself; this is for when nobody does."""
+    launcher = instance.run_launcher
+    if isinstance(launcher, WarmRunLauncher):
+        launcher.serve_what_waits()

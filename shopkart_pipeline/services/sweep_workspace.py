@@ -1,7 +1,12 @@
 """Files that can be made again are kept for the newest releases only, and build caches to a declared size; evidence,
-images and history are kept."""
+images and history are kept.
+
+Runs may wait long for their turn, so an older release may be the one that is at work: what was touched a short while
+ago stays, too.
+"""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from shopkart_pipeline.services.platform import Platform
@@ -9,6 +14,7 @@ from shopkart_pipeline.services.production_history import placements
 
 KEPT_RELEASES = 20
 KEPT_ENVIRONMENTS = 20
+WORK_AGE_SECONDS = 6 * 3600.0
 SCRATCH_AGE_SECONDS = 24 * 3600.0
 BUILD_CACHE_BYTES = 20 << 30
 """What each image builder may keep for builds to come."""
@@ -16,7 +22,7 @@ BUILD_CACHE_BYTES = 20 << 30
 
 def sweep_workspace(platform: Platform) -> int:
     """Remove what only older releases need; returns how many folders went."""
-    work, removed = platform.workspace.home / "work", 0
+    work, removed, now = platform.workspace.home / "work", 0, platform.clock.now().timestamp()
     commits: set[str] = set()
     for service in platform.pipeline.services.values():
         releases = platform.evidence.releases(service.name, KEPT_RELEASES)
@@ -24,19 +30,23 @@ def sweep_workspace(platform: Platform) -> int:
         for environment in platform.pipeline.environments:
             commits |= {placed.commit for placed in placements(platform, service.name, environment)[-2:]}
         kept = {release.key for release in releases}
-        removed += sum(_remove(path) for path in (work / "releases" / service.name).glob("*") if path.name not in kept)
-    removed += sum(_remove(path) for path in (work / "trees").glob("*/*") if path.name not in commits)
+        removed += _remove_old((work / "releases" / service.name).glob("*"), kept, now - WORK_AGE_SECONDS)
+    removed += _remove_old((work / "trees").glob("*/*"), commits, now - WORK_AGE_SECONDS)
     environments = sorted((work / "environments").glob("*"), key=_age, reverse=True)
-    removed += sum(_remove(path) for path in environments[KEPT_ENVIRONMENTS:])
-    oldest = platform.clock.now().timestamp() - SCRATCH_AGE_SECONDS
+    removed += _remove_old(environments[KEPT_ENVIRONMENTS:], set(), now - WORK_AGE_SECONDS)
     for builder in platform.image_builders:
         if builder.unavailable() is None:
             builder.trim_cache(BUILD_CACHE_BYTES)
-    return removed + sum(_remove(path) for path in (work / "scratch").glob("*") if _age(path) < oldest)
+    return removed + _remove_old((work / "scratch").glob("*"), set(), now - SCRATCH_AGE_SECONDS)
+
+
+def _remove_old(paths: Iterable[Path], kept: set[str], oldest: float) -> int:
+    """Remove those that are not to be kept and were not touched since `oldest`; returns how many went."""
+    return sum(_remove(path) for path in paths if path.name not in kept and _age(path) < oldest)
 
 
 def _age(path: Path) -> float:
-    """When it was made, in seconds since the epoch: larger is newer."""
+    """When it was touched last, in seconds since the epoch: larger is newer."""
     return path.stat().st_mtime
 
 
