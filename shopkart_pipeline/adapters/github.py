@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from shopkart_pipeline.domain.errors import UntrustedInput
 from shopkart_pipeline.ports.forge import Forge, Ignored, PullRequestEvent, Push
@@ -98,7 +98,7 @@ def _is_elsewhere(head: dict[str, Any], repository: str) -> bool:
     """Whether the head is not for certain in our own repository. A fork that was deleted is null; where it says
     nothing else, it is a stranger's."""
     home = head.get("repo")
-    return not isinstance(home, dict) or home.get("full_name") != repository  # pyright: ignore[reportUnknownMemberType] -- see `_object`
+    return not isinstance(home, dict) or cast("dict[str, Any]", home).get("full_name") != repository
 
 
 def _number(payload: dict[str, Any]) -> int:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.ports.evidence_store import Note
+from shopkart_pipeline.services.affected_services import NOT_AFFECTED
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.wiring import build_platform
@@ -37,6 +39,16 @@ def find_release(platform: Platform, name: str) -> Release:
         what = f"{len(matching)} releases of {service} match {key!r}." if key else f"{service} has no release yet."
         raise NotFound(what, "See `shopkart releases`.")
     return matching[0]
+
+
+def find_not_affected(platform: Platform, name: str) -> Note | None:
+    """The note that what a person means did not concern the service; None where it did, or nothing is known of it."""
+    service, _, key = name.partition("@")
+    platform.service(service.partition("#")[0])
+    if not key or any(key in release.key for release in platform.evidence.releases(service)):
+        return None
+    notes = platform.evidence.newest_notes(NOT_AFFECTED, service, limit=1000)
+    return next((note for note in notes if key in note.release_key), None)
 
 
 def _head(releases: Sequence[Release], service: str, number: str) -> Release:

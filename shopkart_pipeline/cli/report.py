@@ -9,15 +9,23 @@ from shopkart_pipeline.domain.flaky_test import FlakyTest
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
+from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.services.approve_release import APPROVE
 from shopkart_pipeline.services.flaky_tests import flaky_tests
 from shopkart_pipeline.services.judge_release import image_digest, stage_lines, stages_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import BOOTSTRAP
+from shopkart_pipeline.services.pull_requests import CANCELLED as CANCELLED_RUN
+from shopkart_pipeline.services.pull_requests import applicable_stages, judge_pull_request, name_of, reason_to_end
+from shopkart_pipeline.services.requests import PullRequestName
+from shopkart_pipeline.services.rerun_stages import VERB as RERUN
 
 RELEASED, ROLLED_BACK, STOPPED, UNDER_WAY = "released", "rolled_back", "stopped", "under_way"
 TAKEN_OVER = "taken_over"
 """It ran before the pipeline did."""
+PASSED, CANCELLED = "passed", "cancelled"
+"""A pull request ends with continuous integration, or because it moved on."""
+NOT_AFFECTED = "not_affected"
 
 
 def release_report(platform: Platform, release: Release) -> dict[str, Any]:
@@ -28,7 +36,8 @@ def release_report(platform: Platform, release: Release) -> dict[str, Any]:
     flaky = flaky_tests(platform, release.service)
     stages = [
         _stage(platform, release, stage, records, running) | _flaky(flaky.get(stage.name, ()))
-        for stage in service.stages
+        for phase in Phase
+        for stage in applicable_stages(service, release, phase)
     ]
     return {
         "service": release.service,
@@ -38,12 +47,43 @@ def release_report(platform: Platform, release: Release) -> dict[str, Any]:
         "commit": release.sha,
         "digest": image_digest(service, records),
         "received_at": release.received_at.isoformat(),
+        "pull_request": _pull_request(release),
         "verdict": verdict_of(platform, release),
         "stages": stages,
         "approvers": approvers_of(platform, release),
         "rollout": _rollout(platform, release),
-        "refusals": [note.message for note in platform.evidence.notes(release.service, release.key, "refused")],
+        "refusals": _messages(platform, release, "refused"),
+        "cancelled": _messages(platform, release, CANCELLED_RUN),
+        "reruns": _reruns(platform, release),
     }
+
+
+def not_affected_report(note: Note) -> dict[str, Any]:
+    """What did not become a release of a service, and why."""
+    return {
+        "service": note.service,
+        "release": note.release_key,
+        "verdict": NOT_AFFECTED,
+        "reason": note.message,
+        "received_at": note.at.isoformat(),
+        **note.data,
+    }
+
+
+def _messages(platform: Platform, release: Release, kind: str) -> list[str]:
+    return [note.message for note in platform.evidence.notes(release.service, release.key, kind)]
+
+
+def _pull_request(release: Release) -> dict[str, Any] | None:
+    proposed = release.pull_request
+    if proposed is None:
+        return None
+    return {"number": proposed.number, "base": proposed.base_sha, "from_fork": proposed.from_fork}
+
+
+def _reruns(platform: Platform, release: Release) -> list[dict[str, str]]:
+    acts = [entry.act for entry in platform.ledger.entries(release.service, release.key) if entry.act.verb == RERUN]
+    return [{"at": act.at.isoformat(), "actor": act.actor, **act.body} for act in acts]
 
 
 def approvers_of(platform: Platform, release: Release) -> list[str]:
@@ -57,6 +97,9 @@ def verdict_of(platform: Platform, release: Release) -> str:
     service = platform.service(release.service)
     records = platform.evidence.latest(release.service, release.key)
     outcomes = {stage.name: stage_outcome(platform, release, stage, records) for stage in service.stages}
+    name = name_of(release)
+    if name is not None:
+        return _verdict_of_pull_request(platform, release, name, outcomes)
     production = [stage.name for stage in service.stages_of(Phase.PRODUCTION)]
     if all(outcomes[name] == "passed" for name in production):
         return RELEASED
@@ -68,6 +111,16 @@ def verdict_of(platform: Platform, release: Release) -> str:
     return TAKEN_OVER if BOOTSTRAP in acts else UNDER_WAY
 
 
+def _verdict_of_pull_request(
+    platform: Platform, release: Release, name: PullRequestName, outcomes: Mapping[str, str]
+) -> str:
+    if judge_pull_request(platform, release).outcome is Outcome.PASS:
+        return PASSED
+    if any(outcome in ("failed", "missing") for outcome in outcomes.values()):
+        return STOPPED
+    return CANCELLED if reason_to_end(platform, name, release.service, release.key) else UNDER_WAY
+
+
 def is_settled(platform: Platform, release: Release) -> bool:
     """Whether nothing of the release runs, or could still start by itself."""
     service = platform.service(release.service)
@@ -75,9 +128,9 @@ def is_settled(platform: Platform, release: Release) -> bool:
     outcomes = {stage.name: stage_outcome(platform, release, stage, records) for stage in service.stages}
     due = [
         stage.name
-        for stage in service.stages
+        for phase in (Phase.CI, Phase.STAGING)
+        for stage in applicable_stages(service, release, phase)
         if outcomes[stage.name] == "not_run"
-        and stage.phase is not Phase.PRODUCTION
         and all(outcomes[name] == "passed" for name in stages_before(service, stage))
     ]
     return not due and not platform.evidence.running(release.service, release.key)

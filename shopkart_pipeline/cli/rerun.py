@@ -21,7 +21,9 @@ from shopkart_pipeline.settings import Settings, from_environment
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_release(parser)
-    parser.add_argument("stage", metavar="STAGE", nargs="?", help="the stage; all of continuous integration without one")
+    parser.add_argument(
+        "stage", metavar="STAGE", nargs="?", help="the stage; all of continuous integration without one"
+    )
     parser.add_argument("--no-reuse", action="store_true", help="do the work again, also where its result is at hand")
     parser.add_argument("--wait", action="store_true", help="follow the run to its end; exit code 1 unless all passed")
 

@@ -1,4 +1,7 @@
-"""`shopkart show RELEASE`: stages, gates with value and limit, approvals, rollout."""
+"""`shopkart show RELEASE`: stages, gates with value and limit, approvals, rollout.
+
+Of a key that is no release of the service, because the change did not concern it, the reason is shown.
+"""
 
 import argparse
 import json
@@ -7,9 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from shopkart_pipeline.cli.arguments import add_release, find_release, open_platform
-from shopkart_pipeline.cli.report import release_report
+from shopkart_pipeline.cli.arguments import add_release, find_not_affected, find_release, open_platform
+from shopkart_pipeline.cli.report import not_affected_report, release_report
 from shopkart_pipeline.cli.words import MARKS, STYLES
+from shopkart_pipeline.services.platform import Platform
 
 _FLAKY_TESTS = 10
 """The worst of them are shown; the JSON has them all."""
@@ -21,21 +25,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    platform = open_platform()
-    report = release_report(platform, find_release(platform, options.release))
+    platform, console = open_platform(), Console(soft_wrap=True, highlight=False)
+    untouched = find_not_affected(platform, options.release)
+    report = not_affected_report(untouched) if untouched else _report(platform, options.release)
     if options.json:
         print(json.dumps(report, indent=2))
+    elif untouched:
+        _print_not_affected(console, report)
     else:
-        print_report(Console(soft_wrap=True, highlight=False), report)
+        print_report(console, report)
     return 0
+
+
+def _report(platform: Platform, name: str) -> dict[str, Any]:
+    return release_report(platform, find_release(platform, name))
+
+
+def _print_not_affected(console: Console, report: dict[str, Any]) -> None:
+    console.print(f"[bold]{report['service']}@{report['release']}[/]  not affected")
+    console.print(f"commit {report['commit']}\nbase   {report['base'] or 'none'}")
+    console.print(escape(report["reason"]))
 
 
 def print_report(console: Console, report: dict[str, Any]) -> None:
     """One release for people."""
     verdict = report["verdict"]
-    console.print(f"[bold]{report['service']}@{report['release']}[/]  {escape(report['title'])} ({report['author']})")
+    console.print(
+        f"[bold]{report['service']}@{report['release']}[/]  {escape(report['title'])} ({escape(report['author'])})"
+    )
     console.print(f"commit {report['commit']}\nimage  {report['digest'] or 'none'}")
     console.print(f"verdict [{STYLES[verdict]}]{verdict.replace('_', ' ')}[/]")
+    if report["pull_request"]:
+        console.print(f"pull request {_proposed(report['pull_request'])}")
     if report["approvers"]:
         console.print(f"approved by {', '.join(report['approvers'])}")
     for stage in report["stages"]:
@@ -44,6 +65,17 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         console.print(f"  {step['at'][11:19]} {escape(step['what'])}")
     for refusal in report["refusals"]:
         console.print(f"[bold red]refused[/] {escape(refusal)}")
+    for ended in report["cancelled"]:
+        console.print(f"[dim]cancelled[/] {escape(ended)}")
+    for rerun in report["reruns"]:
+        console.print(f"[dim]run again[/] {escape(rerun['stages'])} by {escape(rerun['actor'])} at {rerun['at'][:19]}")
+
+
+def _proposed(pull_request: dict[str, Any]) -> str:
+    fork = " from a fork, without secrets" if pull_request["from_fork"] else ""
+    return (
+        f"{pull_request['number']}{fork}, measured against {pull_request['base'][:12]}; nothing is pushed or deployed"
+    )
 
 
 def _print_stage(console: Console, stage: dict[str, Any]) -> None:

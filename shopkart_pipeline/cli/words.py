@@ -9,6 +9,8 @@ STYLES = {
     "rolled_back": "bold yellow",
     "under_way": "cyan",
     "taken_over": "green",
+    "cancelled": "dim",
+    "not_affected": "dim",
     "running": "cyan",
     "not_run": "dim",
     "skipped": "yellow",

@@ -53,7 +53,7 @@ def build_maintenance_job() -> JobDefinition:
 
 
 def _beyond_retention(instance: DagsterInstance, platform: Platform, service: str) -> list[str]:
-    """Partitions of all but the newest releases, by their arrival: keys of pull requests do not sort with the others."""
+    """Partitions of all but the releases that came last; keys of pull requests do not sort with the others."""
     partitions, most = instance.get_dynamic_partitions(partitions_name(service)), platform.pipeline.live_releases
     if len(partitions) <= most:
         return []

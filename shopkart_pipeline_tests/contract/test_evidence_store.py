@@ -215,6 +215,33 @@ def test_notes_come_back_in_order_and_by_kind(store: EvidenceStore) -> None:
     assert store.notes("backend", "other") == ()
 
 
+def test_a_note_that_is_there_already_is_not_kept_again(store: EvidenceStore) -> None:
+    first = Note("backend", "key", NOON, "not_affected", "nothing changed", {"commit": "a"})
+    again = replace(first, at=NOON + timedelta(seconds=1), data={"commit": "b"})
+    others = [
+        replace(first, service="frontend"),
+        replace(first, release_key="other"),
+        replace(first, kind="cancelled"),
+        replace(first, message="another"),
+    ]
+
+    assert store.note_once(first) == (first,)
+    assert store.note_once(again, *others) == tuple(others)
+    assert store.note_once(first, *others) == ()
+    assert store.notes("backend", "key") == (first, others[2], others[3])
+
+
+def test_the_newest_notes_of_a_kind_come_first(store: EvidenceStore) -> None:
+    for number, service in enumerate(["backend", "frontend", "backend"]):
+        store.note(Note(service, f"{number}", NOON, "not_affected", "nothing changed", {}))
+        store.note(Note(service, f"{number}", NOON, "rollout", "step", {}))
+
+    assert [note.release_key for note in store.newest_notes("not_affected")] == ["2", "1", "0"]
+    assert [note.release_key for note in store.newest_notes("not_affected", "backend")] == ["2", "0"]
+    assert [note.release_key for note in store.newest_notes("not_affected", limit=1)] == ["2"]
+    assert store.newest_notes("absent") == ()
+
+
 # Reports.
 
 
@@ -343,6 +370,19 @@ def test_writers_in_threads_lose_nothing(tmp_path: Path) -> None:
         list(pool.map(write, range(24)))
 
     assert len(SqliteEvidenceStore(tmp_path).latest("backend", "key")) == 24
+
+
+def test_of_many_who_keep_the_same_note_one_is_told_that_it_is_new(tmp_path: Path) -> None:
+    notes = [Note("backend", "key", NOON, "pull_request", f"event {number}", {}) for number in range(5)]
+
+    def keep(_: int) -> tuple[Note, ...]:
+        return SqliteEvidenceStore(tmp_path).note_once(*notes)
+
+    with ThreadPoolExecutor(8) as pool:
+        told = [note for kept in pool.map(keep, range(24)) for note in kept]
+
+    assert sorted(note.message for note in told) == [note.message for note in notes]
+    assert len(SqliteEvidenceStore(tmp_path).notes("backend", "key")) == 5
 
 
 def test_what_was_acknowledged_survives_a_kill_in_the_middle_of_writing(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ class World(Protocol):
         branch: str = "main",
     ) -> str: ...
 
+    def propose(self, number: int, sha: str) -> None: ...
+
     def hide_remote(self) -> None: ...
 
 
@@ -50,6 +52,9 @@ class FakeWorld:
 
     def add(self, files: Mapping[str, bytes | None], **details: Any) -> str:
         return self.scm.add(files, committed_at=NOON, **details)
+
+    def propose(self, number: int, sha: str) -> None:
+        self.scm.propose(number, sha)
 
     def hide_remote(self) -> None:
         self.scm.unreachable = "the remote is down"
@@ -97,6 +102,14 @@ class GitWorld:
             self.git("checkout", "--quiet", "-b", branch, "main")
         else:
             self.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
+
+    def propose(self, number: int, sha: str) -> None:
+        """The forge's reference to a head, and no branch that has it; nor does it hand out commits by their ids."""
+        self.git("update-ref", f"refs/pull/{number}/head", sha)
+        self.git("checkout", "--quiet", "main")
+        for branch in self.git("branch", "--format=%(refname:short)", "--contains", sha).split():
+            self.git("branch", "--quiet", "-D", branch)
+        self.git("config", "protocol.version", "0")
 
     def hide_remote(self) -> None:
         self.remote.rename(self.remote.with_name("gone"))
@@ -313,3 +326,68 @@ def test_what_a_commit_took_away_again_is_part_of_the_history(world: World) -> N
     clean = world.scm.history_digest(world.source, last, last)
 
     assert world.scm.history_digest(world.source, first, last) != clean
+
+
+def test_the_head_of_a_pull_request_can_be_fetched_by_its_reference(world: World) -> None:
+    world.add({"a": b"1"})
+    head = world.add({"b": b"1"}, branch="of a fork".replace(" ", "-"))
+    world.propose(7, head)
+
+    world.scm.fetch(world.source, head, "refs/pull/7/head")
+
+    assert world.scm.changed_paths(world.source, None, head) == ("a", "b")
+
+
+def test_a_head_that_moved_on_can_be_fetched_by_its_reference(world: World) -> None:
+    world.add({"a": b"1"})
+    first = world.add({"b": b"1"}, branch="proposed")
+    world.propose(7, world.add({"b": b"2"}, branch="proposed"))
+
+    world.scm.fetch(world.source, first, "refs/pull/7/head")
+
+    assert world.scm.commit(world.source, first).sha == first
+
+
+@pytest.mark.parametrize("reference", ["refs/pull/8/head", None])
+def test_a_reference_that_is_gone_does_not_hide_a_commit_on_a_branch(world: World, reference: str | None) -> None:
+    sha = world.add({"a": b"1"})
+
+    world.scm.fetch(world.source, sha, reference)
+
+    assert world.scm.commit(world.source, sha).sha == sha
+
+
+def test_a_head_that_nobody_has_is_not_found(world: World) -> None:
+    world.add({"a": b"1"})
+
+    with pytest.raises(NotFound):
+        world.scm.fetch(world.source, UNKNOWN, "refs/pull/7/head")
+
+
+def test_the_merge_base_is_where_two_commits_parted(world: World) -> None:
+    world.add({"a": b"1"})
+    base = world.add({"a": b"2"})
+    head = fetched(world, world.add({"b": b"1"}, branch="proposed"))
+    tip = fetched(world, world.add({"a": b"3"}))
+
+    assert world.scm.merge_base(world.source, tip, head) == base
+    assert world.scm.merge_base(world.source, head, tip) == base
+    assert world.scm.merge_base(world.source, base, head) == base
+
+
+def test_what_was_merged_into_the_head_is_its_base_now(world: World) -> None:
+    world.add({"a": b"1"})
+    world.add({"b": b"1"}, branch="proposed")
+    tip = world.add({"a": b"2"})
+    head = fetched(world, world.add({"c": b"1"}, branch="proposed", merged=tip))
+
+    assert world.scm.merge_base(world.source, tip, head) == tip
+
+
+def test_a_merge_base_of_what_is_not_here_is_not_found(world: World) -> None:
+    sha = fetched(world, world.add({"a": b"1"}))
+
+    with pytest.raises(NotFound):
+        world.scm.merge_base(world.source, UNKNOWN, sha)
+    with pytest.raises(NotFound):
+        world.scm.merge_base(world.source, sha, UNKNOWN)

@@ -5,7 +5,7 @@ Tests of services arrange a state with these words, act once, and look at the st
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -283,6 +283,43 @@ class World:
         [key] = {request.release_key for request in accepted.requests}
         return self.evidence.release("backend", key)
 
+    def propose(self, number: int = 7, files: Mapping[str, str] | None = None, **details: Any) -> str:
+        """One more commit on the branch of a pull request, which starts where main is; every one is different."""
+        self.clock.advance(1)
+        changed = files or {"backend/app.py": f"proposed = '{self.clock.now().isoformat()}'\n"}
+        content = {path: text.encode() for path, text in changed.items()}
+        sha = self.scm.add(content, branch=f"proposed-{number}", committed_at=self.clock.now(), **details)
+        self.scm.propose(number, sha)
+        return sha
+
+    def pull_request(self, sha: str, action: str = "opened", number: int = 7, **details: Any) -> Delivery:
+        """What GitHub tells of a pull request, put into the inbox: its head, and what was done."""
+        self.clock.advance(1)
+        base = {"ref": "main", "sha": self.tip}
+        body: dict[str, Any] = {
+            "action": action,
+            "number": number,
+            "pull_request": {
+                "base": base,
+                "head": {"sha": sha, "repo": {"full_name": REPOSITORY}},
+                "merged": False,
+                "updated_at": self.clock.now().isoformat(),
+                **details,
+            },
+            "repository": {"full_name": REPOSITORY},
+            "sender": {"login": "ana"},
+        }
+        identity = f"{action}-{sha[:12]}-{self.clock.now().timestamp():.0f}"
+        delivery = Delivery(identity, "pull_request", self.clock.now(), json.dumps(body).encode())
+        self.inbox.put(delivery)
+        return delivery
+
+    def proposed(self, number: int = 7, files: Mapping[str, str] | None = None, **details: Any) -> Release:
+        """A pull request was opened, and its head has become a proposed release of the backend."""
+        delivery = self.pull_request(self.propose(number, files), number=number, **details)
+        [request] = accept(self.platform, delivery).requests
+        return self.evidence.release("backend", request.release_key)
+
     def approve(self, release: Release, by: str = MAYA) -> Entry:
         """Somebody signs the statement about a release as it stands, and the pipeline is told."""
         platform = self.platform
@@ -314,11 +351,13 @@ class World:
         self.clock.advance(0.1)
         return run_stage(self.platform, release, stage, run_id or f"run-{self._runs}", reuse=reuse)
 
-    def run(self, release: Release, phase: Phase) -> list[StageOutcome]:
-        """One run of a phase: stage by stage, until one is refused or does not pass."""
+    def run(self, release: Release, phase: Phase, stages: Collection[str] = ()) -> list[StageOutcome]:
+        """One run of a phase, or of some stages of it: stage by stage, until one is refused or does not pass."""
         self._runs += 1
         run_id, outcomes = f"run-{self._runs}", list[StageOutcome]()
         for stage in self.pipeline.services[release.service].stages_of(phase):
+            if stages and stage.name not in stages:
+                continue
             try:
                 outcomes.append(self.stage(release, stage.name, run_id))
             except Refused:
@@ -341,7 +380,8 @@ class World:
         while requests := self.drain():
             for request in requests:
                 made.append(request)
-                self.run(self.evidence.release(request.service, request.release_key), request.phase)
+                release = self.evidence.release(request.service, request.release_key)
+                self.run(release, request.phase, request.stages)
         return made
 
     # Short ways to states that tests begin with.

@@ -225,3 +225,25 @@ def test_a_patch_of_binary_and_renamed_files_adds_only_text_lines() -> None:
     )
 
     assert parse_added_lines(patch) == {"new name": frozenset({3, 4})}
+
+
+@pytest.mark.parametrize(
+    "reference", ["--upload-pack=touch pwned", "refs/pull/7/head:refs/heads/main", "HEAD", "refs/../x"]
+)
+def test_only_a_full_reference_reaches_git(scm: GitSource, source: Source, remote: Path, reference: str) -> None:
+    (remote / "a").write_text("1")
+    commit_all(remote)
+
+    with pytest.raises(NotFound):
+        scm.fetch(source, "a" * 40, reference)
+
+
+def test_histories_that_have_nothing_in_common_have_no_merge_base(scm: GitSource, source: Source, remote: Path) -> None:
+    (remote / "a").write_text("1")
+    first = commit_all(remote)
+    git(remote, "checkout", "--quiet", "--orphan", "other")
+    (remote / "a").write_text("2")
+    second = commit_all(remote)
+    scm.fetch(source, second)
+
+    assert scm.merge_base(source, first, second) is None

@@ -1,7 +1,10 @@
-"""GitHub's deliveries: signed or not, and what a push says; anything else is untrusted input, and nothing worse."""
+"""GitHub's deliveries: signed or not, and what a push or a pull request says; anything else is untrusted input, and
+nothing worse. Published payloads are in `samples/github`."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from shopkart_pipeline.adapters.github import GitHubForge, is_signed, signature_of
 from shopkart_pipeline.domain.errors import UntrustedInput
-from shopkart_pipeline.ports.forge import Ignored, Push
+from shopkart_pipeline.ports.forge import Ignored, PullRequestEvent, Push
 from shopkart_pipeline.ports.inbox import Delivery
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
@@ -28,7 +31,15 @@ PAYLOAD: dict[str, Any] = {
 }
 
 
-def read(payload: object, event: str = "push") -> Push | Ignored:
+SAMPLES = Path(__file__).parents[2] / "samples" / "github"
+
+
+def sample(name: str) -> dict[str, Any]:
+    """A published payload."""
+    return json.loads((SAMPLES / f"{name}.json").read_text())
+
+
+def read(payload: object, event: str = "push") -> Push | PullRequestEvent | Ignored:
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     return GitHubForge().read(Delivery("d", event, NOON, body))
 
@@ -86,6 +97,12 @@ def test_a_push_says_what_moved_where_and_by_whom() -> None:
     assert read(PAYLOAD) == Push("shopkart/storefront", "main", SHA, BEFORE, "ana")
 
 
+def test_the_published_push_is_read() -> None:
+    after = "6113728f27ae82c7b1a177c8d03f9e96e0adf246"
+
+    assert read(sample("push.branch")) == Push("Codertocat/Hello-World", "master", after, None, "Codertocat")
+
+
 def test_a_new_branch_stood_nowhere_before() -> None:
     push = read(PAYLOAD | {"before": NOTHING})
 
@@ -125,7 +142,7 @@ def test_what_asks_for_nothing_is_ignored_with_a_reason(payload: dict[str, Any],
     assert reason in ignored.reason
 
 
-@pytest.mark.parametrize("event", ["ping", "pull_request", "workflow_run", ""])
+@pytest.mark.parametrize("event", ["ping", "pull_request_review", "workflow_run", ""])
 def test_other_events_are_ignored_unread(event: str) -> None:
     assert read(b"\xff not even text", event) == Ignored(f"the event {event} asks for nothing")
 
@@ -202,6 +219,123 @@ def test_any_json_is_a_push_ignored_or_untrusted(payload: object) -> None:
         return
 
     assert isinstance(told, Push | Ignored)
+
+
+# Pull requests.
+
+OPENED = PullRequestEvent(
+    repository="Codertocat/Hello-World",
+    number=2,
+    branch="master",
+    base_sha="f95f852bd8fca8fcc58a9a2d6c842781e32a215e",
+    sha="ec26c3e57ca3a959ca5aad62de7213c562f8c821",
+    from_fork=False,
+    is_open=True,
+    is_merged=False,
+    updated_at=datetime(2019, 5, 15, 15, 20, 33, tzinfo=UTC),
+    actor="Codertocat",
+)
+
+
+def proposal(**details: Any) -> dict[str, Any]:
+    """The published payload of an opened pull request, with other details of the pull request itself."""
+    payload = sample("pull_request.opened")
+    payload["pull_request"] |= details
+    return payload
+
+
+@pytest.mark.parametrize("action", ["opened", "synchronize", "reopened"])
+def test_a_published_pull_request_is_read(action: str) -> None:
+    assert read(sample(f"pull_request.{action}"), "pull_request") == OPENED
+
+
+def test_a_draft_that_is_ready_is_proposed_as_it_was() -> None:
+    later = datetime(2019, 5, 15, 15, 21, 18, tzinfo=UTC)
+
+    assert read(sample("pull_request.ready_for_review"), "pull_request") == replace(OPENED, updated_at=later)
+
+
+def test_a_closed_pull_request_says_whether_it_was_merged() -> None:
+    payload = sample("pull_request.closed")
+    closed = read(payload, "pull_request")
+    payload["pull_request"]["merged"] = True
+    merged = read(payload, "pull_request")
+
+    assert isinstance(closed, PullRequestEvent)
+    assert isinstance(merged, PullRequestEvent)
+    assert [(event.is_open, event.is_merged) for event in (closed, merged)] == [(False, False), (False, True)]
+
+
+@pytest.mark.parametrize("home", [None, {}, "x", {"full_name": "stranger/Hello-World"}, {"full_name": None}])
+def test_a_head_that_is_not_for_certain_ours_is_from_a_fork(home: object) -> None:
+    told = read(proposal(head={"sha": SHA, "repo": home}), "pull_request")
+
+    assert isinstance(told, PullRequestEvent)
+    assert told.from_fork
+
+
+def test_another_base_proposes_anew_and_another_title_does_not() -> None:
+    moved = proposal() | {"action": "edited", "changes": {"base": {"ref": {"from": "old"}}}}
+    renamed = proposal() | {"action": "edited", "changes": {"title": {"from": "old"}}}
+
+    assert read(moved, "pull_request") == OPENED
+    assert isinstance(read(renamed, "pull_request"), Ignored)
+
+
+def test_an_action_that_changes_no_head_asks_for_nothing() -> None:
+    assert read(sample("pull_request.labeled"), "pull_request") == Ignored(
+        "a pull request that was 'labeled' asks for nothing"
+    )
+
+
+_HOSTILE_DETAILS: list[dict[str, Any]] = [
+    {"head": None},
+    {"head": {"sha": "main"}},
+    {"head": {"sha": "--upload-pack=x".ljust(40, "a")}},
+    {"base": {"ref": "main"}},
+    {"base": {"ref": "a b", "sha": SHA}},
+    {"base": {"ref": "", "sha": SHA}},
+    {"base": {"ref": "main", "sha": NOTHING[:39]}},
+    {"updated_at": None},
+    {"updated_at": "yesterday"},
+    {"updated_at": "2019-05-15T15:20:33"},
+]
+
+
+@pytest.mark.parametrize("details", _HOSTILE_DETAILS)
+def test_a_pull_request_that_is_not_what_it_should_be_is_untrusted(details: dict[str, Any]) -> None:
+    with pytest.raises(UntrustedInput):
+        read(proposal(**details), "pull_request")
+
+
+@pytest.mark.parametrize("number", [None, 0, -1, True, "7", "7/head:refs/heads/main", 1.5, 10**9])
+def test_a_number_that_no_pull_request_has_is_untrusted(number: object) -> None:
+    with pytest.raises(UntrustedInput):
+        read(proposal() | {"number": number}, "pull_request")
+
+
+@given(st.sampled_from(["action", "number", "pull_request", "repository", "sender"]), _JSON)
+def test_any_json_in_a_pull_request_is_read_ignored_or_untrusted(key: str, value: object) -> None:
+    try:
+        told = read(proposal() | {key: value}, "pull_request")
+    except UntrustedInput:
+        return
+
+    assert isinstance(told, PullRequestEvent | Ignored)
+
+
+@given(st.sampled_from(["head", "base", "merged", "updated_at", "state"]), _JSON)
+def test_any_json_inside_of_a_pull_request_is_read_ignored_or_untrusted(key: str, value: object) -> None:
+    try:
+        told = read(proposal(**{key: value}), "pull_request")
+    except UntrustedInput:
+        return
+
+    assert isinstance(told, PullRequestEvent | Ignored)
+
+
+def test_the_head_is_handed_out_by_the_repository_that_is_to_be_changed() -> None:
+    assert GitHubForge().head_reference(7) == "refs/pull/7/head"
 
 
 @given(st.binary(max_size=300))

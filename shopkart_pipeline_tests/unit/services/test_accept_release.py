@@ -1,6 +1,7 @@
 """An event becomes releases and requests, however often it is told."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable, Untrusted
 from shopkart_pipeline.domain.release import Person, release_key
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.accept_release import APPROVED, PHASE_PASSED, accept, progress
-from shopkart_pipeline.services.affected_services import is_affected
+from shopkart_pipeline.services.affected_services import NOT_AFFECTED, is_affected
 from shopkart_pipeline_tests.fakes.world import World, a_service
 
 BEN = Person("Ben", "ben@shopkart.example")
@@ -63,6 +64,32 @@ def test_a_change_that_concerns_nobody_is_no_release(world: World) -> None:
     assert accepted.requests == ()
     assert accepted.outcome == "backend not affected, frontend not affected"
     assert world.evidence.releases() == ()
+
+
+def test_a_service_that_is_not_affected_is_told_so_once_and_why(world: World) -> None:
+    before = world.commit()
+    sha = world.commit({"backend/app.py": "x = 2\n"})
+    delivery = world.delivery(sha, before)
+
+    accepted = [accept(world.platform, delivery) for _ in range(2)]
+
+    [note] = world.evidence.newest_notes(NOT_AFFECTED)
+    assert accepted[0].not_affected == accepted[1].not_affected == (note,)
+    assert (note.service, note.release_key) == ("frontend", accepted[0].requests[0].release_key)
+    assert note.message == "none of 1 changed paths (backend/app.py) lies in frontend or servicekit"
+    assert (note.data["commit"], note.data["base"]) == (sha, before)
+    assert note.data["looked_at"] == "frontend, servicekit"
+
+
+def test_of_many_services_that_are_not_affected_the_outcome_names_some(world: World) -> None:
+    before, sha = world.commit(), world.commit({"README.md": "hello"})
+    several = {f"s{number}": a_service(f"s{number}", world.signers) for number in range(40)}
+    world.pipeline = replace(world.pipeline, services=several)
+
+    accepted = accept(world.platform, world.delivery(sha, before))
+
+    assert accepted.outcome.endswith("s4 not affected, 35 more not affected")
+    assert len(accepted.not_affected) == len(world.evidence.newest_notes(NOT_AFFECTED)) == 40
 
 
 def test_the_first_push_of_a_branch_concerns_every_service_that_it_holds(world: World) -> None:

@@ -1,5 +1,7 @@
 """Deliveries that never came, and work that nobody needs any more."""
 
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +43,27 @@ def test_looking_twice_and_the_real_delivery_make_one_run(missed: World) -> None
     assert len(missed.drain()) == 1
 
 
+def test_the_head_of_a_pull_request_is_not_taken_for_the_branch(missed: World) -> None:
+    """The same commit may be merged as it is, by a push that no webhook told."""
+    before = missed.evidence.releases("backend")[0].sha
+    proposed = missed.proposed()
+    missed.tip = proposed.sha
+
+    reconcile_sources(missed.platform)
+
+    delivery = missed.inbox.pending()[-1]
+    assert (delivery.event, json.loads(delivery.body)["after"]) == ("push", proposed.sha)
+    assert json.loads(delivery.body)["before"] == before
+
+
+def test_a_push_that_concerned_nobody_was_told_all_the_same(missed: World) -> None:
+    before, sha = missed.tip, missed.commit({"README.md": "hello"})
+    missed.push(sha, before)
+    missed.drain()
+
+    assert reconcile_sources(missed.platform) == ()
+
+
 def test_a_branch_that_was_never_released_is_left_to_its_first_push(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,11 +91,15 @@ def test_files_of_old_releases_go_and_those_of_production_stay(world: World) -> 
     for release in (live, *releases):
         folders[release.key] = world.platform.workspace.tree(release.repository, release.sha)
         folders[release.key].mkdir(parents=True, exist_ok=True)
+        os.utime(folders[release.key], (0, 0))
+    at_work = releases[1]
+    os.utime(folders[at_work.key], (world.clock.now().timestamp(),) * 2)
 
     sweep_workspace(world.platform)
 
     assert folders[live.key].exists()
     assert not folders[releases[0].key].exists()
+    assert folders[at_work.key].exists()
     assert folders[releases[-1].key].exists()
     assert len(world.evidence.releases("backend")) == KEPT_RELEASES + 3
 

@@ -1,0 +1,127 @@
+"""What a person means by a name, and what is told about pull requests and services that were not affected."""
+
+import argparse
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from shopkart_pipeline.cli import releases, show
+from shopkart_pipeline.cli.arguments import find_not_affected, find_release
+from shopkart_pipeline.cli.report import is_settled, not_affected_report, release_report, verdict_of
+from shopkart_pipeline.domain.declaration import Phase, StageKind
+from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.domain.evidence import EvidenceMissing
+from shopkart_pipeline.domain.release import Person
+from shopkart_pipeline.services.rerun_stages import ask_for_rerun
+from shopkart_pipeline_tests.fakes.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def shown(world: World, name: str) -> str:
+    console = Console(file=io.StringIO(), width=200, soft_wrap=True)
+    show.print_report(console, release_report(world.platform, find_release(world.platform, name)))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_service_alone_means_its_newest_merge_and_never_a_pull_request(world: World) -> None:
+    merged = world.merge()
+    proposed = world.proposed()
+
+    assert find_release(world.platform, "backend") == merged
+    assert find_release(world.platform, "backend#7") == proposed
+    assert find_release(world.platform, f"backend@{proposed.key}") == proposed
+
+
+def test_a_number_means_the_newest_head_of_that_pull_request(world: World) -> None:
+    world.merge()
+    world.proposed(77)
+    world.proposed()
+    newest = world.proposed(action="synchronize")
+
+    assert find_release(world.platform, "backend#7") == newest
+    with pytest.raises(NotFound, match="nothing of pull request 8"):
+        find_release(world.platform, "backend#8")
+
+
+def test_a_pull_request_is_passed_when_what_applies_is(world: World) -> None:
+    world.merge()
+    release = world.proposed()
+    assert (verdict_of(world.platform, release), is_settled(world.platform, release)) == ("under_way", False)
+
+    world.run(release, Phase.CI)
+
+    assert (verdict_of(world.platform, release), is_settled(world.platform, release)) == ("passed", True)
+    stages = [stage["stage"] for stage in release_report(world.platform, release)["stages"]]
+    assert stages[-1] == "image_scan"
+
+
+def test_a_pull_request_that_fails_is_stopped_and_one_that_moved_on_is_cancelled(world: World) -> None:
+    world.merge()
+    first, second = world.proposed(), world.proposed(action="synchronize")
+    world.scanners[StageKind.LINT].result = EvidenceMissing("ruff crashed")
+    world.run(second, Phase.CI)
+
+    assert verdict_of(world.platform, first) == "cancelled"
+    assert verdict_of(world.platform, second) == "stopped"
+
+
+def test_a_pull_request_says_that_nothing_is_pushed_and_where_it_is_from(world: World) -> None:
+    base = world.merge()
+    world.proposed(head={"sha": world.propose(), "repo": None})
+
+    assert f"pull request 7 from a fork, without secrets, measured against {base.sha[:12]}" in shown(world, "backend#7")
+
+
+def test_names_of_strangers_are_shown_as_they_are(world: World) -> None:
+    world.merge(author=Person("[/red] Mallory", "mallory@elsewhere.example"), message="[/bold] change")
+
+    assert "[/bold] change ([/red] Mallory)" in shown(world, "backend")
+
+
+def test_who_ran_what_again_is_shown(world: World) -> None:
+    release = world.merge()
+    ask_for_rerun(world.platform, release, "image_scan", actor="maya", no_reuse=False)
+
+    assert "run again image_scan by maya" in shown(world, "backend")
+
+
+def test_a_key_that_is_no_release_of_a_service_says_why(world: World) -> None:
+    world.commit()
+    release = world.merge()
+
+    note = find_not_affected(world.platform, f"frontend@{release.key[:15]}")
+
+    assert note is not None
+    report = not_affected_report(note)
+    assert (report["service"], report["verdict"], report["commit"]) == ("frontend", "not_affected", release.sha)
+    assert "lies in frontend or servicekit" in report["reason"]
+    assert find_not_affected(world.platform, f"backend@{release.key}") is None
+    assert find_not_affected(world.platform, "frontend") is None
+
+
+def test_releases_and_what_was_not_affected_are_one_list(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.commit()
+    first = world.merge()
+    world.clock.advance(60)
+    world.push(world.commit({"README.md": "x"}), first.sha)
+    world.drain()
+    monkeypatch.setattr(releases, "open_platform", lambda: world.platform)
+    monkeypatch.setenv("COLUMNS", "200")
+    parser = argparse.ArgumentParser()
+    releases.add_arguments(parser)
+
+    releases.run(parser.parse_args([]))
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if "@" in line]
+    assert "backend, frontend" in lines[0]
+    assert first.name in "".join(lines[1:])
+    assert f"frontend@{first.key}" in "".join(lines[1:])
