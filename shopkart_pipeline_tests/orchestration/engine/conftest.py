@@ -43,4 +43,5 @@ def cold_home(tmp_path: Path, empty_home: Path) -> Iterator[Home]:
     """A home of its own, whose server the test starts."""
     shutil.copytree(empty_home, tmp_path / "dagster")
     with Home.opened(tmp_path) as home:
+        home.instance.add_dynamic_partitions("sample_releases", ["r1"])
         yield home

@@ -80,7 +80,12 @@ class Home:
         return self.paths.home / "scratch"
 
     def launch(
-        self, job_name: str, key: str, partition_key: str | None = None, selected: dg.AssetKey | None = None
+        self,
+        job_name: str,
+        key: str,
+        partition_key: str | None = None,
+        selected: dg.AssetKey | None = None,
+        **tags: str,
     ) -> str:
         """Launch a run of a job, or of one selected asset of it; its id."""
         launched = launch_once(
@@ -89,7 +94,7 @@ class Home:
             job_name=job_name,
             asset_selection=[selected] if selected else None,
             partition_key=partition_key,
-            tags={"who": "a test"},
+            tags={"who": "a test", **{f"shopkart/{name}": value for name, value in tags.items()}},
         )
         return launched.run_id
 

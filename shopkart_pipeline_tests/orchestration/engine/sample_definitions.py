@@ -12,6 +12,7 @@ import dagster as dg
 from shopkart_pipeline.engine import cancellation
 from shopkart_pipeline.engine.executor import parallel_threads
 from shopkart_pipeline.engine.launch import launch_once
+from shopkart_pipeline.engine.places import RunLimits
 
 RELEASES = dg.DynamicPartitionsDefinition(name="sample_releases")
 STAGES = tuple(f"stage_{number:02}" for number in range(11))
@@ -110,6 +111,16 @@ def waits_ten_seconds(context: dg.AssetExecutionContext) -> None:
     time.sleep(10)
 
 
+@dg.asset(group_name="short")
+def notes_its_time(context: dg.AssetExecutionContext) -> None:
+    """Leaves a line when it begins and one when it ends."""
+    with (scratch(context) / "times").open("a") as log:
+        log.write(f"began {context.run_id}\n")
+        log.flush()
+        time.sleep(0.05)
+        log.write(f"ended {context.run_id}\n")
+
+
 def count_calls(instance: dg.DagsterInstance) -> None:
     """A wake-up: leaves a line with what was asked for when it began."""
     folder = Path(instance.root_directory) / "scratch"
@@ -150,8 +161,10 @@ def job(name: str, *selected: dg.AssetsDefinition, executor: dg.ExecutorDefiniti
 impatient = parallel_threads.configured({"cancel_grace_seconds": 1}, name="parallel_threads")
 
 
+RUN_LIMITS = RunLimits(3, {"pull_requests": 2})
+
 defs = dg.Definitions(
-    assets=[*stages, *sleepers, endless_tool, endless_python, dies, waits_a_second, waits_ten_seconds],
+    assets=[*stages, *sleepers, endless_tool, endless_python, dies, waits_a_second, waits_ten_seconds, notes_its_time],
     sensors=[launching_sensor],
     jobs=[
         job("sample_ci", *stages),
@@ -160,6 +173,7 @@ defs = dg.Definitions(
         job("endless_python_job", endless_python),
         job("dies_job", dies),
         job("short_job", waits_a_second),
+        job("timed_job", notes_its_time),
         job("waiting_job", waits_ten_seconds),
         job("deaf_job", waits_ten_seconds, executor=impatient),
     ],

@@ -1,0 +1,99 @@
+"""Runs that begin and stand there: a launcher that executes nothing, and an instance in memory with it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import dagster as dg
+from dagster._core.instance.types import InstanceType
+from dagster._core.launcher.base import LaunchRunContext, RunLauncher
+from dagster._core.run_coordinator import DefaultRunCoordinator
+from dagster._core.storage.event_log import InMemoryEventLogStorage
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
+from dagster._core.storage.root import TemporaryLocalArtifactStorage
+from dagster._core.storage.runs import InMemoryRunStorage
+from dagster._serdes import ConfigurableClass, ConfigurableClassData
+
+from shopkart_pipeline.engine.launch import LaunchedRun
+from shopkart_pipeline.engine.run_ids import run_id_of
+
+
+@dg.op
+def stands_there() -> None: ...
+
+
+@dg.job
+def standing() -> None:
+    stands_there()
+
+
+class StandingRuns(RunLauncher, ConfigurableClass):
+    """Lets runs begin, and ends them when asked to."""
+
+    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        self._inst_data = inst_data
+        self.through: Callable[[Callable[[], object]], object] = lambda call: call()
+        """What every call goes through, such as a fuse."""
+        super().__init__()
+
+    @property
+    def inst_data(self) -> ConfigurableClassData | None:
+        return self._inst_data
+
+    @classmethod
+    def config_type(cls) -> Mapping[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        return cls(inst_data)
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        event = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, context.dagster_run.job_name)
+        self._instance.report_dagster_event(event, context.dagster_run.run_id)
+
+    def terminate(self, run_id: str) -> bool:
+        return bool(self.through(lambda: self._terminate(run_id)))
+
+    def _terminate(self, run_id: str) -> bool:
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        self._instance.report_run_canceled(run)
+        return True
+
+
+def launch_standing(
+    instance: dg.DagsterInstance,
+    *,
+    key: str,
+    job_name: str,
+    asset_selection: object,
+    partition_key: str,
+    tags: Mapping[str, str],
+) -> LaunchedRun:
+    """In place of the engine's `launch_once`: the run that a key stands for begins, once."""
+
+    def launch() -> bool:
+        if instance.get_run_by_id(run_id_of(key)) is not None:
+            return False
+        wanted = {**tags, "dagster/partition": partition_key, "dagster/run_key": key, "job": job_name}
+        status = dg.DagsterRunStatus.STARTED
+        instance.create_run_for_job(standing, run_id=run_id_of(key), tags=wanted, status=status)
+        return True
+
+    launcher = instance.run_launcher
+    assert isinstance(launcher, StandingRuns)
+    return LaunchedRun(run_id_of(key), bool(launcher.through(launch)))
+
+
+def instance_of_standing_runs() -> dg.DagsterInstance:
+    """An instance in memory with that launcher."""
+    return dg.DagsterInstance(
+        instance_type=InstanceType.EPHEMERAL,
+        local_artifact_storage=TemporaryLocalArtifactStorage(),
+        run_storage=InMemoryRunStorage(),
+        event_storage=InMemoryEventLogStorage(),
+        compute_log_manager=NoOpComputeLogManager(),
+        run_coordinator=DefaultRunCoordinator(),
+        run_launcher=StandingRuns(),
+    )
