@@ -1,20 +1,23 @@
 """Runs that begin and stand there: a launcher that executes nothing, and an instance in memory with it."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
 
 import dagster as dg
 from dagster._core.instance.types import InstanceType
-from dagster._core.launcher.base import LaunchRunContext, RunLauncher
+from dagster._core.launcher.base import LaunchRunContext
 from dagster._core.run_coordinator import DefaultRunCoordinator
 from dagster._core.storage.event_log import InMemoryEventLogStorage
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.storage.root import TemporaryLocalArtifactStorage
 from dagster._core.storage.runs import InMemoryRunStorage
-from dagster._serdes import ConfigurableClass, ConfigurableClassData
+from dagster._serdes import ConfigurableClassData
 
+from shopkart_pipeline.engine.definitions_source import DefinitionsSource
 from shopkart_pipeline.engine.launch import LaunchedRun
+from shopkart_pipeline.engine.launcher import WarmRunLauncher
 from shopkart_pipeline.engine.run_ids import run_id_of
+from shopkart_pipeline.engine.run_records import Queued, RunRecords
+from shopkart_pipeline.engine.warm_client import ServerOptions
 
 
 @dg.op
@@ -26,30 +29,24 @@ def standing() -> None:
     stands_there()
 
 
-class StandingRuns(RunLauncher, ConfigurableClass):
-    """Lets runs begin, and ends them when asked to."""
+class StandingRuns(WarmRunLauncher):
+    """Lets runs begin, and ends them when asked to; no process works for them."""
 
-    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
-        self._inst_data = inst_data
+    def __init__(
+        self,
+        options: ServerOptions | None = None,
+        source: DefinitionsSource | None = None,
+        inst_data: ConfigurableClassData | None = None,
+    ) -> None:
+        super().__init__(options or ServerOptions(), source or DefinitionsSource(), inst_data)
         self.through: Callable[[Callable[[], object]], object] = lambda call: call()
         """What every call goes through, such as a fuse."""
-        super().__init__()
-
-    @property
-    def inst_data(self) -> ConfigurableClassData | None:
-        return self._inst_data
-
-    @classmethod
-    def config_type(cls) -> Mapping[str, Any]:
-        return {}
-
-    @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        return cls(inst_data)
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        event = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, context.dagster_run.job_name)
-        self._instance.report_dagster_event(event, context.dagster_run.run_id)
+        run = context.dagster_run
+        event = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name)
+        self._instance.report_dagster_event(event, run.run_id)
+        RunRecords(self._paths.runs).write(Queued(run.run_id, run.job_name, sequence=1))
 
     def terminate(self, run_id: str) -> bool:
         return bool(self.through(lambda: self._terminate(run_id)))

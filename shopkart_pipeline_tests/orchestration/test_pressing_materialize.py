@@ -4,9 +4,10 @@ The runs are Dagster's own, over a world in memory; the event log is also writte
 endpoints could, because none of that may count.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dagster import (
@@ -25,6 +26,11 @@ from shopkart_pipeline.defs.keys import NO_REUSE_TAG, partitions_name
 from shopkart_pipeline.domain.declaration import LeftOut, StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.engine.run_ids import run_id_of
+from shopkart_pipeline.services.accept_release import accept
+from shopkart_pipeline.services.follow_up import STAGE_PASSED
+from shopkart_pipeline.services.requests import RunRequest
+from shopkart_pipeline.services.rerun_stages import VERB
 from shopkart_pipeline_tests.fakes.world import World
 
 PRODUCTION = AssetKey(["backend", "production"])
@@ -43,7 +49,7 @@ def instance() -> Iterator[DagsterInstance]:
 
 
 def press(
-    world: World, instance: DagsterInstance, release: Release, *stages: str, tags: Mapping[str, str] | None = None
+    world: World, instance: DagsterInstance, release: Release, *stages: str, **details: Any
 ) -> ExecuteInProcessResult:
     """Materialize these assets of a release, and nothing else."""
     definitions: Definitions = build_definitions(world.platform)
@@ -54,8 +60,20 @@ def press(
         partition_key=release.key,
         asset_selection=[AssetKey(["backend", stage]) for stage in stages],
         raise_on_error=False,
-        tags=tags,
+        **details,
     )
+
+
+def follow_ups(world: World) -> list[RunRequest]:
+    """The runs that the pipeline would launch by itself because of stages that were run alone."""
+    events = [delivery for delivery in world.inbox.pending() if delivery.event == STAGE_PASSED]
+    return [request for event in events for request in accept(world.platform, event).requests]
+
+
+def by_hand(world: World) -> list[tuple[str, str]]:
+    """What the ledger says that somebody ran again: who, and what."""
+    acts = [entry.act for entry in world.ledger.entries() if entry.act.verb == VERB]
+    return [(act.actor, act.body["stages"]) for act in acts]
 
 
 def pretend(instance: DagsterInstance, release: Release, stage: str, *checks: str) -> None:
@@ -254,3 +272,96 @@ def test_a_tag_on_the_run_makes_every_stage_run(world: World, instance: DagsterI
     [event] = result.asset_materializations_for_node("backend__lint")
     assert "reused_from_run" not in event.metadata
     assert "the same as run" in str(event.metadata["notes"].value)
+
+
+# What follows a stage that was pressed alone.
+
+CI = ("source", "dependencies", "lint", "unit_tests", "application", "image", "image_scan", "published_image")
+AFTER_LINT = ("image", "image_scan", "published_image")
+
+
+def test_a_stage_that_is_pressed_alone_is_followed_by_exactly_what_is_downstream(
+    world: World, instance: DagsterInstance
+) -> None:
+    release = world.ready()
+
+    result = press(world, instance, release, "lint")
+
+    assert materialized(result) == {"lint"}
+    [request] = follow_ups(world)
+    assert request.stages == AFTER_LINT
+    assert request.key == f"{release.name}:ci:after:{result.run_id}"
+    assert by_hand(world) == [("web interface", "lint")]
+
+
+def test_pressing_what_follows_is_followed_by_nothing_more(world: World, instance: DagsterInstance) -> None:
+    release = world.ready()
+
+    result = press(world, instance, release, *AFTER_LINT)
+
+    assert result.success
+    assert follow_ups(world) == []
+
+
+def test_pressing_a_whole_phase_is_followed_by_the_next_phase_alone(world: World, instance: DagsterInstance) -> None:
+    release = world.merge()
+
+    press(world, instance, release, *CI)
+
+    assert [delivery.event for delivery in world.inbox.pending()] == ["shopkart.phase_passed"]
+    assert by_hand(world) == [("web interface", ", ".join(CI))]
+
+
+def test_several_stages_that_are_pressed_together_are_followed_once(world: World, instance: DagsterInstance) -> None:
+    release = world.ready()
+
+    press(world, instance, release, "lint", "unit_tests")
+
+    [request] = follow_ups(world)
+    assert request.stages == AFTER_LINT
+    assert by_hand(world) == [("web interface", "lint, unit_tests")]
+
+
+def test_nothing_follows_a_pressed_stage_whose_gate_failed(world: World, instance: DagsterInstance) -> None:
+    release = world.ready()
+    world.scanners[StageKind.LINT].result = FAILING
+
+    press(world, instance, release, "lint")
+
+    assert follow_ups(world) == []
+
+
+def test_no_reuse_is_passed_on_to_what_follows(world: World, instance: DagsterInstance) -> None:
+    release = world.ready()
+
+    press(world, instance, release, "lint", tags={NO_REUSE_TAG: "true"})
+
+    assert [request.no_reuse for request in follow_ups(world)] == [True]
+
+
+def test_what_the_pipeline_launched_is_no_act_of_a_person_until_it_is_executed_again(
+    world: World, instance: DagsterInstance
+) -> None:
+    release = world.ready()
+    ours = {"dagster/run_key": "a delivery"}
+
+    press(world, instance, release, "image_scan", run_id=run_id_of("a delivery"), tags=ours)
+    assert by_hand(world) == []
+
+    press(world, instance, release, "image_scan", tags=ours)
+    assert by_hand(world) == [("web interface", "image_scan")]
+
+
+@pytest.mark.parametrize("stage", ["published_image", "staging", "production"])
+def test_a_pull_request_is_not_published_or_deployed_by_pressing(
+    world: World, instance: DagsterInstance, stage: str
+) -> None:
+    world.commit()
+    release = world.proposed()
+    press(world, instance, release, *(name for name in CI if name != "published_image"))
+    pretend(instance, release, "published_image")
+
+    message = refusal(press(world, instance, release, stage), stage)
+
+    assert "a pull request is tried out, never published or deployed" in message
+    assert world.observe("staging").stable is None
