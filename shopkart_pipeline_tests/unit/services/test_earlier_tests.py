@@ -74,7 +74,7 @@ def test_a_release_that_was_stopped_is_no_measure(world: World) -> None:
 
 def test_a_proposed_change_is_no_measure(world: World) -> None:
     a_tested(world, b"merged")
-    a_tested(world, b"proposed", pull_request=PullRequest(7, "0" * 40, from_fork=False))
+    a_tested(world, b"proposed", pull_request=PullRequest(7, str(world.tip), from_fork=False))
 
     assert baseline(world, world.merge()) == b"merged"
 
