@@ -70,8 +70,8 @@ def _in_words(record: RunRecord | NoRecord) -> str:
             return "waits for its turn"
         case Running():
             return "runs"
-        case Ended(how=how):
-            return how
+        case Ended(how=how, succeeded=succeeded):
+            return "has ended" if succeeded else how
 
 
 def _is_over(record: RunRecord | NoRecord) -> bool:

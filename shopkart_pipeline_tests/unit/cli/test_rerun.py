@@ -104,7 +104,7 @@ def test_a_run_is_followed_from_its_queue_to_its_end(world: World, monkeypatch: 
 
     told = life.told
     assert told[:3] == ["is being launched", "waits for its turn", "runs"]
-    assert [line.split()[:2] for line in told[3:]] == [["✔", "lint"], ["✔", "image"], ["it", "ended"]]
+    assert [line.split()[:2] for line in told[3:]] == [["✔", "lint"], ["✔", "image"], ["has", "ended"]]
 
 
 def test_a_stage_that_does_not_pass_and_one_that_never_came_out_are_told(
