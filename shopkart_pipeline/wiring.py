@@ -32,6 +32,7 @@ from shopkart_pipeline.adapters.oci_registry import DiskRegistry
 from shopkart_pipeline.adapters.osv import OsvSnapshot
 from shopkart_pipeline.adapters.osv_service import OsvService
 from shopkart_pipeline.adapters.pip_audit import PipAudit
+from shopkart_pipeline.adapters.preferred import Preferred
 from shopkart_pipeline.adapters.prefixed_registry import PrefixedRegistry
 from shopkart_pipeline.adapters.python_application import PythonApplication
 from shopkart_pipeline.adapters.quality_scan import QualityScan
@@ -43,6 +44,7 @@ from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.adapters.trivy import Trivy
+from shopkart_pipeline.adapters.trivy_fs import TrivyFs
 from shopkart_pipeline.domain.declaration import Environment, StageKind
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
@@ -158,18 +160,22 @@ def _scanners(settings: Settings, scm: SourceControl, clock: Clock) -> dict[Stag
     reachability = Reachability(probe, home / "cache" / "advisory-service.json", clock)
     access, embedded = Access(settings.sonar_token), NewCodeQuality(scm)
     sonarqube = SonarQube(access, sonarqube_hints(settings), home / "cache" / "sonarqube", clock)
+    advisories, image_packages = DependencyScan(live, snapshot, reachability), ImagePackages(clock)
+    trivy, trivy_fs = Trivy(home / "cache" / "trivy", clock), TrivyFs(home / "cache" / "trivy", clock)
     return {
         StageKind.LINT: (Combined((Hadolint(),), any_of=(Ruff(), Eslint())), command),
         StageKind.QUALITY: (QualityScan(sonarqube, embedded, access), sonarqube, embedded, command),
         StageKind.SECRET_SCAN: (Gitleaks(scm, secret_names), DetectSecrets(scm, secret_names), command),
         StageKind.DEPENDENCY_SCAN: (
-            DependencyScan(live, snapshot, reachability),
+            Preferred(advisories, trivy_fs),
+            advisories,
+            trivy_fs,
             live,
             snapshot,
             *of_one_ecosystem,
             command,
         ),
-        StageKind.IMAGE_SCAN: (Trivy(home / "cache" / "trivy"), ImagePackages(clock), command),
+        StageKind.IMAGE_SCAN: (Preferred(trivy, image_packages), trivy, image_packages, command),
         StageKind.UNIT_TESTS: (command,),
         StageKind.INTEGRATION_TESTS: (command,),
         StageKind.ACCEPTANCE_TESTS: (command,),

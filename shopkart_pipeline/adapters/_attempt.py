@@ -2,7 +2,8 @@
 
 Reports and exit code have to agree, and where there is a JUnit report at least one test must have been executed. A
 command that failed although no test did, or the other way round, proves nothing. Only reports that this run wrote are
-read, without the place of the copy that it ran in and without the secrets that it was given.
+read, without the place of the copy that it ran in and without the secrets that it was given; of a search for secrets
+also without the pieces of source that it quotes.
 """
 
 import os
@@ -10,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shopkart_pipeline.adapters import junit
+from shopkart_pipeline.adapters import junit, sarif
 from shopkart_pipeline.adapters._coverage_report import LCOV_NAME, XML_NAME, is_xml
 from shopkart_pipeline.adapters._process import Completed
 from shopkart_pipeline.adapters._report_limits import read_report
 from shopkart_pipeline.adapters.junit import Outcome, TestCase
-from shopkart_pipeline.domain.declaration import Stage
+from shopkart_pipeline.domain.declaration import Stage, StageKind
 from shopkart_pipeline.domain.evidence import RawReport
 from shopkart_pipeline.ports.scanner import ScanRequest
 
@@ -102,6 +103,8 @@ def _collect(request: ScanRequest, work: Path) -> tuple[dict[str, RawReport], di
             continue
         try:
             content = _cleaned(read_report(file), request, work)
+            if name == SARIF and stage.kind is StageKind.SECRET_SCAN:
+                content = sarif.without_snippets(content)
         except (ValueError, OSError) as error:
             refused[name] = str(error)
             continue

@@ -3,7 +3,8 @@
 To tell new from old, the same command is run on the base of the release. That is done only where it found something,
 and only for the stages whose command looks at the source alone (lint and quality): one that looks at an image, at a
 deployment or at what is installed would find the same again, and call it old. Where the base was not or could not be
-looked at, everything counts as new.
+looked at, everything counts as new. What a search for secrets reports is critical, whatever level it gives: gitleaks
+gives none in SARIF, which would mean a mere warning.
 
 Measures: `findings`, `violations` (the same number, by the name that linters use), `new_violations`, `suppressed`.
 """
@@ -18,7 +19,7 @@ from shopkart_pipeline.adapters._attempt import CHECKSTYLE, SARIF, Attempt, unex
 from shopkart_pipeline.adapters._findings import Located, findings_of, fingerprints
 from shopkart_pipeline.adapters._service_paths import find_place
 from shopkart_pipeline.domain.declaration import StageKind
-from shopkart_pipeline.domain.evidence import Finding
+from shopkart_pipeline.domain.evidence import Finding, Severity
 from shopkart_pipeline.ports.scanner import ScanRequest
 
 _Parsed = TypeVar("_Parsed")
@@ -102,6 +103,8 @@ def _read(attempt: Attempt, request: ScanRequest, tree: Path) -> Found:
         found.tools.append("checkstyle report")
     folders = (request.service.source.path, ".")
     found.said = [replace(one, path=find_place(one.path, folders, tree) or one.path) for one in found.said]
+    if stage.kind is StageKind.SECRET_SCAN:
+        found.said = [replace(one, severity=Severity.CRITICAL) for one in found.said]
     return found
 
 

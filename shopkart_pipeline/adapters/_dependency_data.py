@@ -80,6 +80,13 @@ def read_locks(request: ScanRequest, only: Ecosystem | None = None) -> Locked | 
     return replace(locked, notes=_left_out(request, locked.paths))
 
 
+def has_lock_to_read(request: ScanRequest) -> bool:
+    """Whether there is a lock that has to be read: one that is declared, or one with a usual name."""
+    return bool(request.stage.options.get("lock", "").split()) or any(
+        os.path.lexists(request.service_tree / name) for name in _USUAL
+    )
+
+
 def read_base_locks(request: ScanRequest) -> Locked:
     """Packages that the locks of the base name, as far as they can be read; the notes say what can't."""
     if request.base_tree is None:

@@ -34,9 +34,10 @@ def read_report(file: Path) -> bytes:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         raise ValueError("there is none") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("it is no regular file")
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise ValueError("it is no regular file")
         content = stream.read(MAXIMUM_REPORT_BYTES + 1)
     if len(content) > MAXIMUM_REPORT_BYTES:
         raise ValueError(f"it {TOO_BIG}")

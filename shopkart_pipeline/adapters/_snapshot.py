@@ -9,15 +9,15 @@ Options of the stage: `advisories`, the folder relative to the repository's root
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel
 
 from shopkart_pipeline.adapters._advisories import Index, index_of
+from shopkart_pipeline.adapters._advisory_age import age_days, lenience_note, maximum_age_days, outdated
 from shopkart_pipeline.adapters._osv_documents import ADVISORY_FILE, Advisory
 from shopkart_pipeline.adapters._packages import Ecosystem
 from shopkart_pipeline.adapters._report_limits import why
@@ -27,8 +27,6 @@ from shopkart_pipeline.ports.scanner import ScanRequest
 MAXIMUM_AGE_DAYS = 30.0
 _FOLDER = "advisories"
 _ABOUT = "snapshot.json"
-_CLOCK_TOLERANCE = timedelta(days=1)
-_DAYS = re.compile(r"[0-9]{1,6}")
 
 
 class _About(BaseModel):
@@ -50,9 +48,6 @@ class Snapshot:
     def ecosystems(self) -> frozenset[Ecosystem]:
         """Those that it knows anything of."""
         return frozenset(ecosystem for ecosystem, _ in self.index)
-
-    def age_days(self, now: datetime) -> float:
-        return (now - self.taken_at) / timedelta(days=1)
 
     @property
     def tool(self) -> Tool:
@@ -87,28 +82,11 @@ def read_snapshot(request: ScanRequest, now: datetime) -> Snapshot | EvidenceMis
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else why(error)
         return EvidenceMissing(f"there is no usable advisory snapshot in {name}: {reason}")
-    return _outdated(snapshot, request, now) or snapshot
-
-
-def _outdated(snapshot: Snapshot, request: ScanRequest, now: datetime) -> EvidenceMissing | None:
-    maximum_days = _maximum_age_days(request)
-    if isinstance(maximum_days, EvidenceMissing):
-        return maximum_days
-    date, age_days = f"{snapshot.taken_at:%Y-%m-%d}", snapshot.age_days(now)
-    if snapshot.taken_at - now > _CLOCK_TOLERANCE:
-        reason = f"the advisories are of {date}, which is yet to come: mend the snapshot's date, or this clock"
-        return EvidenceMissing(reason, snapshot.tool)
-    if age_days > maximum_days:
-        reason = f"the advisories are of {date}, {age_days:.1f} days old; at most {maximum_days:g}: renew the snapshot"
-        return EvidenceMissing(reason, snapshot.tool)
-    return None
-
-
-def _maximum_age_days(request: ScanRequest) -> float | EvidenceMissing:
-    text = request.stage.options.get("maximum_age_days", f"{MAXIMUM_AGE_DAYS:g}")
-    if not _DAYS.fullmatch(text):
-        return EvidenceMissing(f"the stage's maximum_age_days is {text[:60]!r}, no number of days")
-    return float(text)
+    try:
+        reason = outdated(snapshot.taken_at, now, maximum_age_days(request, MAXIMUM_AGE_DAYS))
+    except ValueError as error:
+        return EvidenceMissing(str(error))
+    return snapshot if reason is None else EvidenceMissing(f"{reason}: renew the snapshot", snapshot.tool)
 
 
 def advisory_inputs(request: ScanRequest, now: datetime) -> Mapping[str, str]:
@@ -127,12 +105,9 @@ def advisory_inputs(request: ScanRequest, now: datetime) -> Mapping[str, str]:
 def snapshot_notes(snapshot: Snapshot, request: ScanRequest) -> tuple[str, ...]:
     """What a reader has to know about the data."""
     note = f"Judged by the dated advisory snapshot of {snapshot.taken_at:%Y-%m-%d} ({snapshot.source})."
-    maximum_days = _maximum_age_days(request)
-    if isinstance(maximum_days, float) and maximum_days > MAXIMUM_AGE_DAYS:
-        return note, f"The declaration lets advisories grow {maximum_days:g} days old; {MAXIMUM_AGE_DAYS:g} is shipped."
-    return (note,)
+    return note, *lenience_note(maximum_age_days(request, MAXIMUM_AGE_DAYS), MAXIMUM_AGE_DAYS)
 
 
 def snapshot_measures(snapshot: Snapshot, now: datetime) -> dict[str, float]:
     """How much the snapshot holds, and how old it is."""
-    return {"advisories": float(snapshot.count), "snapshot_age_days": snapshot.age_days(now)}
+    return {"advisories": float(snapshot.count), "snapshot_age_days": age_days(snapshot.taken_at, now)}

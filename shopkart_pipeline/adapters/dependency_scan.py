@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
+from shopkart_pipeline.adapters._dependency_data import has_lock_to_read
 from shopkart_pipeline.adapters._http import Ask, HttpClient
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, ToolRun
@@ -111,6 +112,14 @@ class DependencyScan(Scanner):
     def unavailable(self) -> str | None:
         live, snapshot = self._live.unavailable(), self._snapshot.unavailable()
         return f"{live}; {snapshot}" if live and snapshot else None
+
+    def trouble(self, request: ScanRequest) -> str | None:
+        """Why it can judge nothing: there is no lock that it reads."""
+        return None if has_lock_to_read(request) else f"{request.service.source.path} has no lock that it reads"
+
+    def prepare(self, request: ScanRequest) -> str | None:
+        """The same: it needs nothing else."""
+        return self.trouble(request)
 
     def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
         """Whether the service answers, and the day: live advisories are asked for again on the next one."""

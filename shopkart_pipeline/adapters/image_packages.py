@@ -3,13 +3,12 @@
 The layers are unpacked and searched for installed packages of Python and npm; packages of an operating system are
 counted, and the notes say what the snapshot can't judge. An image in which no package is found was not looked at.
 
-An image that runs as root is a finding (medium), and so is a variable that looks like a credential (high); its value is
-told nowhere. Options of the stage: `advisories` and `maximum_age_days` (`_snapshot`).
+What the configuration gives away is found too (`_image_configuration`). Options of the stage: `advisories` and
+`maximum_age_days` (`_snapshot`).
 
 Measures: `vulnerabilities`, `new_vulnerabilities`, `packages`, `system_packages`, `advisories`, `snapshot_age_days`.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from email.parser import HeaderParser
@@ -21,8 +20,8 @@ from pydantic import BaseModel, ValidationError
 from shopkart_pipeline.adapters import _oci
 from shopkart_pipeline.adapters._advisories import vulnerabilities
 from shopkart_pipeline.adapters._dependency_data import known_vulnerabilities
+from shopkart_pipeline.adapters._image_configuration import configuration_findings, read_image, unreadable
 from shopkart_pipeline.adapters._installed_files import node_manifests
-from shopkart_pipeline.adapters._oci_documents import RunDocument
 from shopkart_pipeline.adapters._packages import Ecosystem, Package
 from shopkart_pipeline.adapters._semver import parse_semver
 from shopkart_pipeline.adapters._snapshot import (
@@ -34,20 +33,10 @@ from shopkart_pipeline.adapters._snapshot import (
 )
 from shopkart_pipeline.adapters._vulnerability_evidence import evidence_of, findings_of
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.domain.evidence import (
-    EvidenceMissing,
-    Finding,
-    RawReport,
-    Severity,
-    Tool,
-    ToolRun,
-    fingerprint_of,
-)
+from shopkart_pipeline.domain.evidence import EvidenceMissing, RawReport, Tool, ToolRun
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 
-_ROOT = frozenset({"", "0", "root"})
-_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
 _SYSTEM_PACKAGES = (("var/lib/dpkg/status", b"Package:"), ("lib/apk/db/installed", b"P:"))
 
 
@@ -76,9 +65,13 @@ class ImagePackages(Scanner):
             return ToolRun(snapshot)
         tool = Tool("image-packages", "1", snapshot.tool.rules)
         root = request.scratch / "image"
-        configuration = _unpacked(request, root)
-        if isinstance(configuration, EvidenceMissing):
-            return ToolRun(EvidenceMissing(configuration.reason, tool))
+        image = read_image(request)
+        if isinstance(image, EvidenceMissing):
+            return ToolRun(replace(image, tool=tool))
+        try:
+            _oci.unpack(image.layout, root)
+        except (PipelineError, OSError) as error:
+            return ToolRun(replace(unreadable(error), tool=tool))
         packages = _packages(root)
         if not packages:
             return ToolRun(EvidenceMissing("no installed package was found in the image", tool))
@@ -98,22 +91,8 @@ class ImagePackages(Scanner):
             {"system_packages": float(system), **snapshot_measures(snapshot, now)},
             " of the image",
         )
-        evidence = replace(evidence, findings=(*warned, *_configuration_findings(configuration)))
+        evidence = replace(evidence, findings=(*warned, *configuration_findings(image.configuration)))
         return ToolRun(evidence, (_listing(packages),))
-
-
-def _unpacked(request: ScanRequest, root: Path) -> RunDocument | EvidenceMissing:
-    """Unpacks the image to `root`, and gives its configuration."""
-    if request.image is None:
-        return EvidenceMissing("there is no image to look at")
-    try:
-        manifest = _oci.read_manifest(request.image)
-        if request.image_digest not in (None, manifest.digest):
-            return EvidenceMissing(f"the layout holds {manifest.digest}, not {request.image_digest}")
-        _oci.unpack(request.image, root)
-        return _oci.read_config(request.image, manifest).config
-    except (PipelineError, OSError) as error:
-        return EvidenceMissing(f"the image can't be read: {error}")
 
 
 def _packages(root: Path) -> list[Package]:
@@ -154,17 +133,6 @@ def _system_packages(root: Path) -> int:
         if database.is_file() and not database.is_symlink():
             count += sum(line.startswith(field) for line in database.read_bytes().splitlines())
     return count
-
-
-def _configuration_findings(configuration: RunDocument) -> Iterator[Finding]:
-    if configuration.User.partition(":")[0] in _ROOT:
-        message = "The image runs as root; give it a user of its own."
-        yield Finding("image-user", Severity.MEDIUM, message, fingerprint_of("image-user", None, "root"))
-    for line in configuration.Env or ():
-        name, _, value = line.partition("=")
-        if value and _SECRET_NAME.search(name):
-            message = f"The variable {name} looks like a credential; whoever pulls the image can read it."
-            yield Finding("image-variable", Severity.HIGH, message, fingerprint_of("image-variable", None, name))
 
 
 def _blind_spots(snapshot: Snapshot, packages: Sequence[Package], system: int) -> Iterator[str]:

@@ -7,19 +7,21 @@ that code hosts read) wins over them.
 Source: OASIS SARIF 2.1.0, sections 3.14 (run), 3.20 (invocation), 3.27 (result), 3.35 (suppression).
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field, FiniteFloat
 
 from shopkart_pipeline.adapters._findings import Located
-from shopkart_pipeline.adapters._report_limits import Many
+from shopkart_pipeline.adapters._report_limits import Many, json_value
 from shopkart_pipeline.domain.evidence import Severity, Tool
 
 _LEVELS = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "note": Severity.LOW, "none": Severity.INFO}
 _SCORES = ((9.0, Severity.CRITICAL), (7.0, Severity.HIGH), (4.0, Severity.MEDIUM), (0.1, Severity.LOW))
+_QUOTES = frozenset({"snippet", "contextRegion", "contents", "insertedContent", "deletedContent"})
 _Level = Literal["error", "warning", "note", "none"]
 
 
@@ -131,6 +133,22 @@ def parse(content: bytes) -> SarifLog:
     drivers = [run.tool.driver for run in log.runs]
     versions = [driver.semantic_version or driver.version or "unknown" for driver in drivers]
     return SarifLog(Tool(", ".join(driver.name for driver in drivers), ", ".join(versions)), tuple(said), suppressed)
+
+
+def without_snippets(content: bytes) -> bytes:
+    """A log without the pieces of source that it quotes: those of a search for secrets are the secrets.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    return json.dumps(_without(json_value(content), _QUOTES), indent=1).encode()
+
+
+def _without(value: object, names: Set[str]) -> object:
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value).items()
+        return {name: _without(inner, names) for name, inner in members if name not in names}
+    return [_without(inner, names) for inner in cast("list[object]", value)] if isinstance(value, list) else value
 
 
 def _results(run: _Run) -> list[_Result]:

@@ -5,6 +5,7 @@ and the summary names what judged and what was judged, so an absent tool can be 
 """
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ from shopkart_pipeline_tests.docker_base import (
 
 NPM = shutil.which("npm")
 ESLINT = shutil.which("eslint")
+TOOLS = os.pathsep.join(filter(None, (os.environ.get("SHOPKART_TEST_TOOLS"), os.environ["PATH"])))
+"""Where tools are looked for: some take part in these tests alone."""
+GITLEAKS, TRIVY = shutil.which("gitleaks", path=TOOLS), shutil.which("trivy", path=TOOLS)
 
 collect_ignore = [
     *([] if engine_for_tests() else ["test_docker_engine.py"]),
@@ -36,7 +40,15 @@ collect_ignore = [
     *([] if aws_servers.installed("ministack") else ["test_ecr_ministack.py"]),
     *([] if PROGRAM and aws_servers.installed("moto") else ["test_ecr_moto.py"]),
     *([] if ESLINT else ["test_eslint.py"]),
+    *([] if GITLEAKS else ["test_gitleaks.py"]),
+    *([] if TRIVY else ["test_trivy.py"]),
 ]
+
+
+@pytest.fixture(autouse=True)
+def tools_in_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tools that take part in these tests alone are found like any other."""
+    monkeypatch.setenv("PATH", TOOLS)
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +91,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which real tools took part."""
     terminalreporter.write_line(f"images judged by: {', '.join(installed_readers())}")
     terminalreporter.write_line(f"npm: {NPM or 'not installed'}")
+    terminalreporter.write_line(f"gitleaks: {GITLEAKS or 'not installed'}")
+    terminalreporter.write_line(f"trivy: {TRIVY or 'not installed'}")
     terminalreporter.write_line(f"eslint: {ESLINT or 'not installed'}")
     terminalreporter.write_line(f"registry server: {PROGRAM or 'docker-registry is not installed'}")
     servers = ", ".join(name for name in aws_servers.SERVERS if aws_servers.installed(name))

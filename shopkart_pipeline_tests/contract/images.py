@@ -1,9 +1,11 @@
 """Services, applications and requests that the tests about images start from."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shopkart_pipeline.adapters._oci_documents import blob_path, digest_of
 from shopkart_pipeline.domain.declaration import Service, Source, Workload
 from shopkart_pipeline.ports.builder import ImageRequest
 from shopkart_pipeline_tests.docker_base import write_empty_base_layout
@@ -70,3 +72,22 @@ def a_request(folder: Path, service: Service | None = None, files: Mapping[str, 
         log=folder / "image.log",
         timeout_seconds=60.0,
     )
+
+
+def with_configuration(image: Path, **settings: object) -> Path:
+    """The layout with another configuration, its digests mended."""
+
+    def rewrite(descriptor: dict[str, object], document: dict[str, object]) -> None:
+        content = json.dumps(document).encode()
+        descriptor.update(digest=digest_of(content), size=len(content))
+        blob_path(image, str(descriptor["digest"])).write_bytes(content)
+
+    index = json.loads((image / "index.json").read_text())
+    [entry] = index["manifests"]
+    manifest = json.loads(blob_path(image, entry["digest"]).read_text())
+    configuration = json.loads(blob_path(image, manifest["config"]["digest"]).read_text())
+    configuration["config"].update(settings)
+    rewrite(manifest["config"], configuration)
+    rewrite(entry, manifest)
+    (image / "index.json").write_text(json.dumps(index))
+    return image

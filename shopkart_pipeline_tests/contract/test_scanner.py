@@ -30,10 +30,12 @@ from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
 from shopkart_pipeline.adapters.osv import OsvSnapshot
 from shopkart_pipeline.adapters.osv_service import OsvService
 from shopkart_pipeline.adapters.pip_audit import PipAudit
+from shopkart_pipeline.adapters.preferred import Preferred
 from shopkart_pipeline.adapters.quality_scan import QualityScan
 from shopkart_pipeline.adapters.ruff import Ruff
 from shopkart_pipeline.adapters.sonarqube import SonarQube
 from shopkart_pipeline.adapters.trivy import Trivy
+from shopkart_pipeline.adapters.trivy_fs import TrivyFs
 from shopkart_pipeline.domain.declaration import StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
@@ -47,6 +49,7 @@ from shopkart_pipeline_tests.fakes.fake_scm import FakeSourceControl
 from shopkart_pipeline_tests.fakes.fixed_clock import FixedClock
 from shopkart_pipeline_tests.package_locks import package_lock
 from shopkart_pipeline_tests.scan_requests import NOON, a_release, a_request, a_service, a_stage, write_files
+from shopkart_pipeline_tests.trivy_database import write_database
 
 SECRET = "AKIA" + "Z7QX4M2N5P6R3T4W"
 ESLINT = 'export default [{ rules: { "no-debugger": "error", "no-unused-vars": "error" } }];\n'
@@ -159,9 +162,13 @@ MAKERS: dict[str, Callable[[World], Scanner]] = {
         Reachability(lambda: "not here", world.folder / "reached.json", FixedClock(NOON)),
     ),
     "image-packages": lambda world: ImagePackages(FixedClock(NOON)),
-    "trivy": lambda world: Trivy(world.folder / "trivy"),
+    "trivy": lambda world: Trivy(write_database(world.folder / "trivy", NOON), FixedClock(NOON)),
+    "trivy-fs": lambda world: TrivyFs(write_database(world.folder / "trivy", NOON), FixedClock(NOON)),
+    "preferred": lambda world: Preferred(
+        Trivy(world.folder / "trivy", FixedClock(NOON)), ImagePackages(FixedClock(NOON))
+    ),
 }
-READS_THE_TREE = sorted(set(MAKERS) - {"fake", "command", "image-packages", "trivy"})
+READS_THE_TREE = sorted(set(MAKERS) - {"fake", "command", "image-packages", "trivy", "preferred"})
 
 
 @pytest.fixture

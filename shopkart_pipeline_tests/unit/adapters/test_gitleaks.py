@@ -10,12 +10,21 @@ import pytest
 from shopkart_pipeline.adapters import sarif
 from shopkart_pipeline.adapters._gitleaks_program import parse
 from shopkart_pipeline.adapters._report_limits import MAXIMUM_FINDINGS, MAXIMUM_REPORT_BYTES
+from shopkart_pipeline.adapters.declared_command import DeclaredCommand
 from shopkart_pipeline.adapters.gitleaks import Gitleaks
 from shopkart_pipeline.domain.declaration import StageKind
-from shopkart_pipeline.domain.evidence import Evidence
+from shopkart_pipeline.domain.evidence import Evidence, Severity
 from shopkart_pipeline.ports.scanner import ScanRequest
 from shopkart_pipeline_tests.fakes.fake_scm import FakeSourceControl
-from shopkart_pipeline_tests.scan_requests import SAMPLES, a_release, a_request, a_stage, evidence_of, reason_of
+from shopkart_pipeline_tests.scan_requests import (
+    SAMPLES,
+    a_release,
+    a_request,
+    a_stage,
+    evidence_of,
+    reason_of,
+    write_files,
+)
 
 SECRET = "AKIA" + "Z7QX4M2N5P6R3T4W"
 LEAKING = f'import os\n\nAWS = "{SECRET}"\n'
@@ -325,6 +334,20 @@ def test_recorded_sarif_of_gitleaks_is_read_by_the_import() -> None:
         ("github-pat", "backend/b.py", 2),
         ("private-key", "backend/key.py", 1),
     ]
+
+
+def test_gitleaks_as_a_declared_command_finds_critical_secrets_and_stores_none(tmp_path: Path) -> None:
+    masked = (SAMPLES / "gitleaks/history-8.30.sarif").read_bytes()
+    write_files(tmp_path, {"results.sarif": masked.replace(b'"REDACTED"', f'"{SECRET}"'.encode())})
+    command = ("sh", "-c", f"cp {tmp_path}/results.sarif results.sarif; exit 1")
+    stage = a_stage(StageKind.SECRET_SCAN, command=command, sarif="results.sarif")
+
+    run = DeclaredCommand(FakeSourceControl()).scan(a_request(tmp_path, {"backend/a.py": LEAKING}, stage=stage))
+
+    evidence = evidence_of(run)
+    assert {finding.severity for finding in evidence.findings} == {Severity.CRITICAL}
+    assert [finding.path for finding in evidence.findings] == ["backend/a.py", "backend/b.py", "backend/key.py"]
+    assert SECRET.encode() not in repr(run).encode() + run.raw[0].content
 
 
 def test_recorded_sarif_without_secrets_is_clean_and_not_missing() -> None:

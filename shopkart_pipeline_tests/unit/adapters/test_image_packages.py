@@ -1,6 +1,5 @@
 """The embedded image scan, over real OCI layouts of the embedded builder."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from shopkart_pipeline.domain.evidence import Severity
 from shopkart_pipeline.ports.scanner import ScanRequest
 from shopkart_pipeline_tests.advisory_snapshots import an_advisory, snapshot_files
 from shopkart_pipeline_tests.contract import images
+from shopkart_pipeline_tests.contract.images import with_configuration
 from shopkart_pipeline_tests.fakes.fixed_clock import FixedClock
 from shopkart_pipeline_tests.scan_requests import a_request, evidence_of, reason_of
 
@@ -37,26 +37,6 @@ def scan_request(folder: Path, image: Path | None, base_lock: str | None = None)
     base = None if base_lock is None else {"backend/requirements.lock": base_lock}
     digest = read_manifest(image).digest if image is not None else None
     return a_request(folder, SNAPSHOT, base, image=image, image_digest=digest)
-
-
-def with_configuration(image: Path, **settings: object) -> Path:
-    """The layout with another configuration, its digests mended."""
-    from shopkart_pipeline.adapters._oci_documents import blob_path, digest_of
-
-    def rewrite(descriptor: dict[str, object], document: dict[str, object]) -> None:
-        content = json.dumps(document).encode()
-        descriptor.update(digest=digest_of(content), size=len(content))
-        blob_path(image, str(descriptor["digest"])).write_bytes(content)
-
-    index = json.loads((image / "index.json").read_text())
-    [entry] = index["manifests"]
-    manifest = json.loads(blob_path(image, entry["digest"]).read_text())
-    configuration = json.loads(blob_path(image, manifest["config"]["digest"]).read_text())
-    configuration["config"].update(settings)
-    rewrite(manifest["config"], configuration)
-    rewrite(entry, manifest)
-    (image / "index.json").write_text(json.dumps(index))
-    return image
 
 
 def test_a_vulnerable_package_inside_of_the_image_is_a_finding(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shopkart_pipeline.adapters.sarif import parse
+from shopkart_pipeline.adapters.sarif import parse, without_snippets
 from shopkart_pipeline.domain.evidence import Severity
 from shopkart_pipeline_tests.scan_requests import SAMPLES
 
@@ -17,6 +17,12 @@ def log(*results: dict[str, Any], rules: tuple[dict[str, Any], ...] = (), **run:
 
 def result(**details: Any) -> dict[str, Any]:
     return {"ruleId": "R1", "message": {"text": "bad"}, **details}
+
+
+@pytest.mark.parametrize("document", [b"", b"[", b"[" * 100_000])
+def test_nothing_is_kept_of_what_can_not_be_cleaned(document: bytes) -> None:
+    with pytest.raises(ValueError, match=r"EOF|recursion"):
+        without_snippets(document)
 
 
 def test_the_recorded_log_is_read() -> None:
