@@ -10,9 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from shopkart_pipeline.cli.report import release_report
+from shopkart_pipeline.cli.report import stage_outcome
 from shopkart_pipeline.cli.words import MARKS, STYLES
 from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.evidence import Evidence
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.engine.run_records import Ended, NoRecord, Queued, Running, RunRecord, RunRecords
 from shopkart_pipeline.engine.warm_paths import WarmPaths
@@ -54,12 +55,15 @@ def follow(
 def _tell_stages(
     console: Console, platform: Platform, release: Release, stages: Sequence[str], run_id: str, told: dict[str, str]
 ) -> None:
-    for stage in release_report(platform, release)["stages"]:
-        name, status = stage["stage"], stage["status"]
-        if name in stages and name not in told and stage.get("run_id") == run_id:
-            told[name] = status
-            head = f"[{STYLES[status]}]{MARKS[status]} {name:<18}[/]{stage['duration_seconds']:6.1f} s"
-            console.print(f"{head}  {escape(stage['summary'])}")
+    service, records = platform.service(release.service), platform.evidence.latest(release.service, release.key)
+    for name in stages:
+        record = records.get(name)
+        if record is None or record.run_id != run_id or name in told:
+            continue
+        told[name] = status = stage_outcome(platform, release, service.stage(name), records)
+        summary = record.result.summary if isinstance(record.result, Evidence) else record.result.reason
+        head = f"[{STYLES[status]}]{MARKS[status]} {name:<18}[/]{record.duration_seconds:6.1f} s"
+        console.print(f"{head}  {escape(summary)}")
 
 
 def _in_words(record: RunRecord | NoRecord) -> str:

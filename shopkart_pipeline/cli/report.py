@@ -116,9 +116,11 @@ def _verdict_of_pull_request(
 ) -> str:
     if judge_pull_request(platform, release).outcome is Outcome.PASS:
         return PASSED
-    if any(outcome in ("failed", "missing") for outcome in outcomes.values()):
+    is_over = reason_to_end(platform, name, release.service, release.key) is not None
+    was_ended = bool(platform.evidence.notes(release.service, release.key, CANCELLED_RUN))
+    if any(outcome in ("failed", "missing") for outcome in outcomes.values()) and not (is_over and was_ended):
         return STOPPED
-    return CANCELLED if reason_to_end(platform, name, release.service, release.key) else UNDER_WAY
+    return CANCELLED if is_over else UNDER_WAY
 
 
 def is_settled(platform: Platform, release: Release) -> bool:

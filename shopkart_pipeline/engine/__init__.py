@@ -7,6 +7,7 @@
 | `storage`, `sqlite_engines`, `first_open` | a connection for each statement | nine tenths of a stage without work |
 | `event_rows`, `own_materializations` | composed statements, reading back what was just written | half of the rest |
 | `compute_logs` | four processes that mirror a run's output | nobody watches a worker's own output |
+| `places` | a daemon that looks into a queue every five seconds | merges run in order, at once when they may |
 | `launch` | a request that makes a run each time it is sent | a key stands for one run |
 
 The room knows Dagster and asset jobs, not our stages. Dagster has few public interfaces for any of this; each private

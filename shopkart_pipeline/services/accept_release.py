@@ -96,8 +96,7 @@ def _known(platform: Platform, source: Source, sha: str | None) -> str | None:
 
 
 def _accept_progress(platform: Platform, delivery: Delivery) -> Accepted:
-    service_name, key, phase_name = read_own_event(delivery, "service", "release_key", "phase")
-    phase = Phase(phase_name)
+    service_name, key, phase = read_own_event(delivery, "service", "release_key", "phase")
     service = platform.service(service_name)
     release = platform.evidence.release(service_name, key)
     if release.pull_request is not None:

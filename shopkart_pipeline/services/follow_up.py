@@ -70,9 +70,9 @@ def announce_follow_up(
 def accept_stage_passed(platform: Platform, delivery: Delivery) -> Accepted:
     """What follows the stages that a person ran alone, by the declaration as it is now."""
     names = ("service", "release_key", "phase", "stages", "run_id", "no_reuse")
-    service_name, key, phase_name, ran, run_id, no_reuse = read_own_event(delivery, *names)
+    service_name, key, phase, ran, run_id, no_reuse = read_own_event(delivery, *names)
     service, release = platform.service(service_name), platform.evidence.release(service_name, key)
-    stages = following(service, release, ran, phase := Phase(phase_name))
+    stages = following(service, release, ran, phase)
     if not stages:
         return Accepted((), f"nothing follows {', '.join(ran)}")
     request = RunRequest(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import UntrustedInput
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.inbox import Delivery
@@ -31,10 +32,11 @@ def own_event(platform: Platform, event: str, release: Release, identity: str, b
 
 
 def read_own_event(delivery: Delivery, *names: str) -> tuple[Any, ...]:
-    """The values of these names. Raises `UntrustedInput` where one is missing: then it is not the pipeline's."""
+    """The values of these names, `phase` as one. Raises `UntrustedInput` where one is missing: then the pipeline did not
+    send it."""
     try:
         body = json.loads(delivery.body)
-        return tuple(body[name] for name in names)
+        return tuple(Phase(body[name]) if name == "phase" else body[name] for name in names)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UntrustedInput(
             f"The event {delivery.event} can't be read.", "Only the pipeline itself sends it."

@@ -6,8 +6,9 @@ whoever asked for the stage.
 
 Order. Events of a pull request may arrive in another order than they happened, and more than once. Each is remembered
 once, and the one that came to be last stands (the later arrival of two that the forge dates alike). Only its head is
-worth a run; every other run of that pull request has to end. The same head may stand again (closed and reopened, or
-pushed away and back), and is then worth another attempt: `attempt` counts what stood in between.
+worth a run; every other run of that pull request has to end. The same head may stand again (closed and reopened, pushed
+away and back, meant for another branch meanwhile), and is then worth another attempt: `attempt` counts what stood in
+between.
 """
 
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def remember(platform: Platform, delivery: Delivery, event: PullRequestEvent) ->
     name = PullRequestName(event.repository, event.number)
     state = "proposes" if event.is_open else "merged" if event.is_merged else "closed"
     earlier = [each for each in _history(platform, name) if each.updated_at <= event.updated_at]
-    attempt = sum(1 for each in earlier if not each.is_open or each.sha != event.sha)
+    attempt = sum(1 for each in earlier if not each.is_open or (each.sha, each.branch) != (event.sha, event.branch))
     note = Note(
         event.repository,
         pull_request_key(event.number),

@@ -14,6 +14,8 @@ from shopkart_pipeline.domain.declaration import Phase, StageKind
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.domain.release import Person
+from shopkart_pipeline.ports.evidence_store import Note
+from shopkart_pipeline.services.pull_requests import CANCELLED
 from shopkart_pipeline.services.rerun_stages import ask_for_rerun
 from shopkart_pipeline_tests.fakes.world import World
 
@@ -70,6 +72,20 @@ def test_a_pull_request_that_fails_is_stopped_and_one_that_moved_on_is_cancelled
 
     assert verdict_of(world.platform, first) == "cancelled"
     assert verdict_of(world.platform, second) == "stopped"
+
+
+def test_what_a_cancelled_run_left_behind_is_no_failure_of_its_head(world: World) -> None:
+    world.merge()
+    first = world.proposed()
+    world.stage(first, "source")
+    world.scanners[StageKind.LINT].result = EvidenceMissing("ruff was cancelled")
+    world.stage(first, "lint")
+    assert verdict_of(world.platform, first) == "stopped"
+
+    world.proposed(action="synchronize")
+    world.evidence.note(Note("backend", first.key, world.clock.now(), CANCELLED, "run x: superseded", {}))
+
+    assert verdict_of(world.platform, first) == "cancelled"
 
 
 def test_a_pull_request_says_that_nothing_is_pushed_and_where_it_is_from(world: World) -> None:

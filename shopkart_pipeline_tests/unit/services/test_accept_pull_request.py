@@ -204,6 +204,18 @@ def test_another_base_ends_what_ran_for_the_old_one(world: World) -> None:
     assert why(world, release) == "the pull request is for elsewhere now"
 
 
+def test_a_head_that_was_meant_for_another_branch_meanwhile_gets_another_attempt(world: World) -> None:
+    sha = world.propose()
+    first = asked(world, world.pull_request(sha))
+    for branch in ("elsewhere", "main"):
+        moved = world.pull_request(sha, "edited", base={"ref": branch, "sha": world.tip})
+        body = moved.body.replace(b'"action": "edited"', b'"action": "edited", "changes": {"base": {}}')
+        accepted = accept(world.platform, replace(moved, body=body))
+
+    assert [request.release_key for request in accepted.requests] == [first.release_key]
+    assert accepted.requests[0].key != first.key
+
+
 def test_in_whatever_order_events_arrive_the_last_head_stands_alone(world: World) -> None:
     first, second, third = (world.propose() for _ in range(3))
     told = [

@@ -17,6 +17,7 @@ from shopkart_pipeline.services.accept_release import APPROVED, PHASE_PASSED, ac
 from shopkart_pipeline.services.affected_services import NOT_AFFECTED, is_affected
 from shopkart_pipeline_tests.fakes.world import World, a_service
 
+BAD_PHASE = b'{"service": "backend", "release_key": "k", "phase": "tomorrow"}'
 BEN = Person("Ben", "ben@shopkart.example")
 
 
@@ -209,7 +210,7 @@ def test_new_evidence_and_its_approval_ask_for_another_run(world: World) -> None
     assert second.key != first.key
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"service": 1}', b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"service": 1}', BAD_PHASE, b"[" * 100_000])
 def test_an_event_of_the_pipeline_that_can_not_be_read_is_refused(world: World, body: bytes) -> None:
     with pytest.raises(UntrustedInput):
         accept(world.platform, Delivery("d", PHASE_PASSED, world.clock.now(), body))
