@@ -32,8 +32,11 @@ def own_event(platform: Platform, event: str, release: Release, identity: str, b
 
 
 def read_own_event(delivery: Delivery, *names: str) -> tuple[Any, ...]:
-    """The values of these names, `phase` as one. Raises `UntrustedInput` where one is missing: then the pipeline did not
-    send it."""
+    """The values of these names, `phase` as one.
+
+    Raises:
+        UntrustedInput: one is missing, so the pipeline did not send it.
+    """
     try:
         body = json.loads(delivery.body)
         return tuple(Phase(body[name]) if name == "phase" else body[name] for name in names)
