@@ -60,6 +60,7 @@ class Result(BaseModel):
 
     Target: str
     Class: str = ""
+    Type: str = ""
     Packages: Many[Package] | None = None
     Vulnerabilities: Many[Vulnerability] | None = None
     ExperimentalModifiedFindings: Many[ModifiedFinding] | None = None

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, cast
 
+from packaging.utils import canonicalize_name
+
 from shopkart_pipeline.adapters._report_limits import MAXIMUM_FINDINGS, json_value
 from shopkart_pipeline.adapters._trivy_documents import (
     ModifiedFinding,
@@ -27,6 +29,7 @@ _SEVERITIES = {
     "CRITICAL": Severity.CRITICAL,
     "UNKNOWN": Severity.UNKNOWN,
 }
+_PYTHON = frozenset({"pip", "pipenv", "poetry", "uv", "pylock", "python-pkg"})
 _END_OF_LIFE = "end-of-life"
 _SHOWN_SUPPRESSED = 20
 _MESSAGE_CHARACTERS = 500
@@ -78,7 +81,7 @@ class TrivyReport:
     def fingerprints(self) -> frozenset[str]:
         """What the vulnerabilities are recognised by, under each of their names."""
         return frozenset(
-            fingerprint(name, one.PkgName)
+            fingerprint(name, _name(result, one))
             for result in self._results
             for one in result.Vulnerabilities or ()
             for name in (one.VulnerabilityID, *(one.VendorIDs or ()))
@@ -94,7 +97,7 @@ class TrivyReport:
         same: dict[tuple[str, str], list[tuple[Result, Vulnerability]]] = {}
         for result in self._results:
             for one in result.Vulnerabilities or ():
-                same.setdefault((one.VulnerabilityID, one.PkgName), []).append((result, one))
+                same.setdefault((one.VulnerabilityID, _name(result, one)), []).append((result, one))
         lines = {} if folder is None else self._lines()
         findings = [_finding(group, known, folder, lines) for group in same.values()]
         if self._system is not None and self._system.EOSL:
@@ -163,21 +166,27 @@ def _finding(
     group: list[tuple[Result, Vulnerability]], known: Set[str], folder: str | None, lines: Mapping[str, int]
 ) -> Finding:
     result, one = max(group, key=lambda pair: _SEVERITIES[pair[1].Severity])
+    package = _name(result, one)
     names = {name for _, each in group for name in (each.VulnerabilityID, *(each.VendorIDs or ()))}
     path = one.PkgPath if folder is None else f"{folder}/{one.PkgPath or result.Target}".removeprefix("./")
     return Finding(
         rule=one.VulnerabilityID,
         severity=_SEVERITIES[one.Severity],
         message=(one.Title or "vulnerable version")[:_MESSAGE_CHARACTERS],
-        fingerprint=fingerprint(one.VulnerabilityID, one.PkgName),
+        fingerprint=fingerprint(one.VulnerabilityID, package),
         path=path,
         line=lines.get(one.PkgIdentifier.UID),
-        package=one.PkgName,
+        package=package,
         installed_version=_told(each.InstalledVersion for _, each in group),
         fixed_in=_told(each.FixedVersion for _, each in group),
-        is_new=known.isdisjoint(fingerprint(name, one.PkgName) for name in names),
+        is_new=known.isdisjoint(fingerprint(name, package) for name in names),
         link=one.PrimaryURL,
     )
+
+
+def _name(result: Result, one: Vulnerability) -> str:
+    """The name of a package, the same in a lock and in an image: Python spells names in several ways."""
+    return canonicalize_name(one.PkgName) if result.Type in _PYTHON else one.PkgName
 
 
 def _end_of_life(system: OperatingSystem) -> Finding:

@@ -6,12 +6,13 @@ waivers: an entry counts if it gives a `statement` and an `expired_at` at most 9
 and does not count. A plain `.trivyignore` knows neither and is not read.
 
 Trivy gets copies, so that no name of the repository leads anywhere, and of the ignore file only what counts. For the
-base of a release everything counts, expired or not: what was suppressed there was not known to be there, and is new
-when it comes back.
+base of a release everything counts that it has, expired or not: what was suppressed there was not known to be there,
+and is new when it comes back.
 
 Option of the stage: `vex`, paths relative to the repository's root, separated by white space.
 """
 
+import os
 import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -84,6 +85,8 @@ def prepare_suppressions(
     arguments: list[str] = []
     sources: dict[str, str] = {}
     for number, name in enumerate(vex_names(request)):
+        if now is None and not os.path.lexists(tree / name):
+            continue
         copy = f"vex-{number}.json"
         (folder / copy).write_bytes(read_named_file(tree, name))
         arguments += ["--vex", copy]

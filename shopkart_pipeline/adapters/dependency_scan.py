@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from shopkart_pipeline.adapters._dependency_data import has_lock_to_read
 from shopkart_pipeline.adapters._http import Ask, HttpClient
+from shopkart_pipeline.adapters._stand_in import stood_in
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, ToolRun
+from shopkart_pipeline.domain.evidence import Evidence, ToolRun
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 
@@ -135,11 +136,4 @@ class DependencyScan(Scanner):
             if isinstance(run.result, Evidence):
                 return run
             reason = run.result.reason
-        run = self._snapshot.scan(request)
-        match run.result:
-            case Evidence() as evidence:
-                note = f"No advisory service answered: {reason}."
-                return replace(run, result=replace(evidence, notes=(*evidence.notes, note)))
-            case EvidenceMissing() as missing:
-                both = f"no advisory service answered ({reason}), and {missing.reason}"
-                return replace(run, result=replace(missing, reason=both))
+        return stood_in(self._snapshot.scan(request), "no advisory service answered", reason)

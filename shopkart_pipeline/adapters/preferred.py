@@ -6,10 +6,10 @@ evidence says why. A tool that looked and failed is not replaced, so nothing tha
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Protocol
 
-from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, ToolRun
+from shopkart_pipeline.adapters._stand_in import stood_in
+from shopkart_pipeline.domain.evidence import ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 
 
@@ -62,12 +62,4 @@ class Preferred(Scanner):
         if reason is None:
             return self._first.scan(request)
         run = self._second.scan(request)
-        if absent is not None:
-            return run
-        match run.result:
-            case Evidence() as evidence:
-                note = f"{self._first.name} could not be asked: {reason}."
-                return replace(run, result=replace(evidence, notes=(*evidence.notes, note)))
-            case EvidenceMissing() as missing:
-                both = f"{self._first.name} could not be asked ({reason}), and {missing.reason}"
-                return replace(run, result=replace(missing, reason=both))
+        return run if absent else stood_in(run, f"{self._first.name} could not be asked", reason)

@@ -176,6 +176,14 @@ def test_a_vex_document_suppresses_and_is_shown(tmp_path: Path, cache: Path) -> 
     assert b'"Source": "security/starlette.vex.json"' in run.raw[0].content
 
 
+def test_a_first_vex_document_leaves_known_what_the_base_had(tmp_path: Path, cache: Path) -> None:
+    other = json.loads(json.dumps(VEX).replace(STARLETTE, "CVE-2000-1"))
+
+    evidence = evidence_of(locks(tmp_path, cache, {**OLD, "v.json": json.dumps(other)}, OLD, vex="v.json"))
+
+    assert [finding.is_new for finding in evidence.findings] == [False]
+
+
 def test_an_entry_of_the_ignore_file_counts_until_it_expires(tmp_path: Path, cache: Path) -> None:
     def scanned(name: str, expires: str):
         return evidence_of(locks(tmp_path / name, cache, {**OLD, ".trivyignore.yaml": IGNORED.format(expires=expires)}))
@@ -197,7 +205,7 @@ def test_what_was_suppressed_at_the_base_is_new_when_it_comes_back(tmp_path: Pat
 
 
 def test_an_image_of_an_application_is_judged_against_the_locks_of_the_base(tmp_path: Path, cache: Path) -> None:
-    files = {"deps/starlette-0.30.0.dist-info/METADATA": "Name: starlette\nVersion: 0.30.0\n", "app/shop.py": ""}
+    files = {"deps/starlette-0.30.0.dist-info/METADATA": "Name: Starlette\nVersion: 0.30.0\n", "app/shop.py": ""}
 
     old = Trivy(cache, CLOCK).scan(image_request(tmp_path / "old", files, OLD))
     new = Trivy(cache, CLOCK).scan(image_request(tmp_path / "new", files, NEW))
@@ -281,7 +289,7 @@ def test_without_a_database_the_scan_says_so_and_another_one_takes_its_place(tmp
 
     assert reason_of(alone).startswith("trivy has no vulnerability database (fetching trivy's database ended")
     assert evidence_of(together).tool.name == "image-packages"
-    assert evidence_of(together).notes[-1].startswith("trivy could not be asked: trivy has no vulnerability database")
+    assert evidence_of(together).notes[-1].startswith("Trivy could not be asked: trivy has no vulnerability database")
 
 
 def test_a_damaged_database_is_no_evidence(tmp_path: Path, cache: Path) -> None:

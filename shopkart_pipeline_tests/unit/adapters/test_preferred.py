@@ -68,7 +68,7 @@ def test_the_second_stands_in_for_one_that_lacks_its_data_and_says_so(request_: 
     evidence = evidence_of(Preferred(First(lacks="no data"), Second()).scan(request_))
 
     assert evidence.tool.name == "second"
-    assert evidence.notes == ("Its own note.", "first could not be asked: no data.")
+    assert evidence.notes == ("Its own note.", "First could not be asked: no data.")
 
 
 def test_the_second_stands_in_without_a_word_where_the_first_is_not_installed(request_: ScanRequest) -> None:

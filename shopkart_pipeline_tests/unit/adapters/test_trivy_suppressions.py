@@ -94,6 +94,10 @@ def test_at_the_base_every_entry_counts(tmp_path: Path) -> None:
     assert suppressions.arguments == ("--ignorefile", "ignored.yaml")
 
 
+def test_a_document_that_the_base_did_not_have_yet_suppressed_nothing_there(tmp_path: Path) -> None:
+    assert prepare(tmp_path, {}, now=None, vex="security/new.json") == Suppressions()
+
+
 @pytest.mark.parametrize(
     ("scanned", "paths", "relative"),
     [
