@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS releases (
     document TEXT NOT NULL,
     UNIQUE (service, key)
 );
+CREATE INDEX IF NOT EXISTS releases_by_service ON releases (service, sequence);
 CREATE TABLE IF NOT EXISTS attempts (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     service TEXT NOT NULL,
@@ -59,6 +60,8 @@ CREATE TABLE IF NOT EXISTS notes (
 CREATE INDEX IF NOT EXISTS notes_by_release ON notes (service, key, sequence);
 CREATE INDEX IF NOT EXISTS notes_by_kind ON notes (kind, sequence);
 """
+_NEWEST = "SELECT document FROM releases ORDER BY sequence DESC LIMIT :limit"
+_NEWEST_OF_SERVICE = "SELECT document FROM releases WHERE service = :service ORDER BY sequence DESC LIMIT :limit"
 
 
 @cache
@@ -98,8 +101,7 @@ class SqliteEvidenceStore(EvidenceStore):
     def releases(self, service: str | None = None, limit: int = 100) -> tuple[Release, ...]:
         with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT document FROM releases WHERE ?1 IS NULL OR service = ?1 ORDER BY sequence DESC LIMIT ?2",
-                (service, limit),
+                _NEWEST if service is None else _NEWEST_OF_SERVICE, {"service": service, "limit": limit}
             ).fetchall()
         return tuple(_adapter(Release).validate_json(row["document"]) for row in rows)
 

@@ -6,6 +6,7 @@ chain: finding that needs a head that was signed elsewhere, which this adapter d
 
 import hashlib
 import sqlite3
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -25,7 +26,10 @@ CREATE TABLE IF NOT EXISTS entries (
     entry_hash TEXT NOT NULL UNIQUE
 );
 CREATE INDEX IF NOT EXISTS entries_by_release ON entries (service, release_key);
+CREATE INDEX IF NOT EXISTS entries_by_service ON entries (service, sequence);
 """
+_END = 2**62
+_AT_ONCE = 20
 GENESIS = "0" * 64
 _ACT = TypeAdapter(Act)
 
@@ -42,18 +46,12 @@ class SqliteLedger(Ledger):
         self._database = Database(path, _SCHEMA)
 
     def append(self, act: Act) -> Entry:
-        document = _dump(act)
+        return self.append_all((act,))[0]
+
+    def append_all(self, acts: Iterable[Act]) -> tuple[Entry, ...]:
+        """Add acts in one transaction: all of them or none."""
         with self._database.transaction() as connection:
-            last = connection.execute(
-                "SELECT sequence, entry_hash FROM entries ORDER BY sequence DESC LIMIT 1"
-            ).fetchone()
-            sequence, previous = (last["sequence"] + 1, last["entry_hash"]) if last else (1, GENESIS)
-            entry_hash = hash_of(sequence, document, previous)
-            connection.execute(
-                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
-                (sequence, act.service, act.release_key, document, previous, entry_hash),
-            )
-        return Entry(sequence, act, previous, entry_hash)
+            return tuple(_append(connection, act, _dump(act)) for act in acts)
 
     def entries(self, service: str | None = None, release_key: str | None = None) -> tuple[Entry, ...]:
         with self._database.reading() as connection:
@@ -63,6 +61,19 @@ class SqliteLedger(Ledger):
                 (service, release_key),
             ).fetchall()
         return tuple(_entry(row) for row in rows)
+
+    def newest_first(self, service: str) -> Iterator[Entry]:
+        before = _END
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(
+                    "SELECT * FROM entries WHERE service = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?",
+                    (service, before, _AT_ONCE),
+                ).fetchall()
+            yield from map(_entry, rows)
+            if len(rows) < _AT_ONCE:
+                return
+            before = rows[-1]["sequence"]
 
     def verify(self) -> str | None:
         with self._database.reading() as connection:
@@ -82,6 +93,17 @@ class SqliteLedger(Ledger):
                 return f"entry {expected} is filed under another release"
             previous = row["entry_hash"]
         return None
+
+
+def _append(connection: sqlite3.Connection, act: Act, document: str) -> Entry:
+    last = connection.execute("SELECT sequence, entry_hash FROM entries ORDER BY sequence DESC LIMIT 1").fetchone()
+    sequence, previous = (last["sequence"] + 1, last["entry_hash"]) if last else (1, GENESIS)
+    entry_hash = hash_of(sequence, document, previous)
+    connection.execute(
+        "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
+        (sequence, act.service, act.release_key, document, previous, entry_hash),
+    )
+    return Entry(sequence, act, previous, entry_hash)
 
 
 def _dump(act: Act) -> str:

@@ -61,12 +61,16 @@ class Stack:
         """Stop all: what was started last goes first, so nothing loses what it needs."""
         with contextlib.suppress(PipelineError):
             WarmClient(self.settings.dagster_home).shutdown(stop_runs=True)
+        self.stop_processes()
+        _file(self.settings).unlink(missing_ok=True)
+
+    def stop_processes(self) -> None:
+        """Stop these processes alone; runs go on."""
         for process in reversed(self.processes):
             process.stop(STOP_SECONDS)
         with contextlib.suppress(PipelineError):  # The sensor may have started another while runs were waiting.
             WarmClient(self.settings.dagster_home).shutdown(stop_runs=True)
         self.processes.clear()
-        _file(self.settings).unlink(missing_ok=True)
 
     def _remember(self) -> None:
         known = [{"pid": each.pid, "created": _created(each.pid)} for each in self.processes]
@@ -121,10 +125,10 @@ def start_daemon(stack: Stack, workspace: Path = ROOT / "workspace.yaml") -> Non
     stack.start("daemon", [str(_BIN / "dagster-daemon"), "run", "-w", str(workspace)])
 
 
-def start_web(stack: Stack, *, with_daemon: bool) -> None:
+def start_web(stack: Stack, *, with_daemon: bool, workspace: Path = ROOT / "workspace.yaml") -> None:
     """The web interface; `dagster dev` runs the daemon beside it over one code server."""
     port = str(stack.settings.web_port)
-    where = ["-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1", "-p", port]
+    where = ["-w", str(workspace), "-h", "127.0.0.1", "-p", port]
     program = [str(_BIN / "dagster"), "dev"] if with_daemon else [str(_BIN / "dagster-webserver")]
     # `dagster dev` stops its daemon and code server on Ctrl-C alone.
     stack.start("web", [*program, *where], stop_signal=signal.SIGINT)

@@ -1,7 +1,7 @@
 """The append-only record of acts that change what may run."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,6 +42,10 @@ class Ledger(ABC):
     @abstractmethod
     def entries(self, service: str | None = None, release_key: str | None = None) -> tuple[Entry, ...]:
         """Entries, oldest first."""
+
+    @abstractmethod
+    def newest_first(self, service: str) -> Iterator[Entry]:
+        """Entries of a service, newest first; read only as far as they are asked for."""
 
     @abstractmethod
     def verify(self) -> str | None:

@@ -1,5 +1,6 @@
 """What was in an environment, as the ledger tells: the base of new-code rules and the target of a rollback."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,17 +52,20 @@ def last_turn_back(platform: Platform, service: str, release_key: str, environme
 
 def placements(platform: Platform, service: str, environment: str) -> tuple[Placed, ...]:
     """Releases that took the environment, oldest first."""
-    return tuple(
-        Placed(entry.act.at, entry.act.release_key, entry.act.digest, entry.act.body["commit"], entry.act.verb)
-        for entry in platform.ledger.entries(service)
-        if entry.act.verb in _PLACED and entry.act.body.get("environment") == environment
-    )
+    return tuple(reversed([*newest_placements(platform, service, environment)]))
+
+
+def newest_placements(platform: Platform, service: str, environment: str) -> Iterator[Placed]:
+    """The same, newest first; of a long history only as much is read as is asked for."""
+    for entry in platform.ledger.newest_first(service):
+        act = entry.act
+        if act.verb in _PLACED and act.body.get("environment") == environment:
+            yield Placed(act.at, act.release_key, act.digest, act.body["commit"], act.verb)
 
 
 def current(platform: Platform, service: str, environment: str) -> Placed | None:
     """The release that took the environment last; None before the first."""
-    history = placements(platform, service, environment)
-    return history[-1] if history else None
+    return next(newest_placements(platform, service, environment), None)
 
 
 def before_current(platform: Platform, service: str, environment: str) -> Placed | None:

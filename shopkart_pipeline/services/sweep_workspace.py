@@ -7,12 +7,14 @@ ago stays, too.
 
 import shutil
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.production_history import placements
+from shopkart_pipeline.services.production_history import newest_placements
 
 KEPT_RELEASES = 20
+KEPT_PLACEMENTS = 2
 KEPT_ENVIRONMENTS = 20
 WORK_AGE_SECONDS = 6 * 3600.0
 SCRATCH_AGE_SECONDS = 24 * 3600.0
@@ -28,7 +30,8 @@ def sweep_workspace(platform: Platform) -> int:
         releases = platform.evidence.releases(service.name, KEPT_RELEASES)
         commits |= {release.sha for release in releases}
         for environment in platform.pipeline.environments:
-            commits |= {placed.commit for placed in placements(platform, service.name, environment)[-2:]}
+            newest = newest_placements(platform, service.name, environment)
+            commits |= {placed.commit for placed in islice(newest, KEPT_PLACEMENTS)}
         kept = {release.key for release in releases}
         removed += _remove_old((work / "releases" / service.name).glob("*"), kept, now - WORK_AGE_SECONDS)
     removed += _remove_old((work / "trees").glob("*/*"), commits, now - WORK_AGE_SECONDS)

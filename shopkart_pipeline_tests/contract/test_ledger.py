@@ -56,6 +56,13 @@ def test_an_act_comes_back_as_it_was_told(ledger: Ledger) -> None:
     assert entry.act == told
 
 
+def test_the_newest_entries_of_a_service_come_first(ledger: Ledger) -> None:
+    told = [ledger.append(act(number, "frontend" if number % 3 else "backend")) for number in range(70)]
+
+    assert list(ledger.newest_first("backend")) == [entry for entry in reversed(told) if entry.act.service == "backend"]
+    assert list(ledger.newest_first("nobody")) == []
+
+
 def test_entries_are_found_by_service_and_release(ledger: Ledger) -> None:
     for service, key in [("backend", "a"), ("frontend", "a"), ("backend", "b")]:
         ledger.append(act(1, service, key))

@@ -1,6 +1,7 @@
 """A ledger in memory."""
 
 import hashlib
+from collections.abc import Iterator
 
 from shopkart_pipeline.ports.ledger import Act, Entry, Ledger
 
@@ -23,6 +24,9 @@ class MemoryLedger(Ledger):
             for entry in self.kept
             if service in (None, entry.act.service) and release_key in (None, entry.act.release_key)
         )
+
+    def newest_first(self, service: str) -> Iterator[Entry]:
+        return reversed(self.entries(service))
 
     def verify(self) -> str | None:
         previous = "0" * 64

@@ -20,7 +20,7 @@ from shopkart_pipeline.cli.bench.surroundings import DEFAULT_PEERS, PEERS, Surro
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.settings import from_environment
 
-MEASUREMENTS = ("webhook", "transitions")
+MEASUREMENTS = ("webhook", "transitions", "receiver", "services", "releases")
 """Modules beside this one, in the order in which they run."""
 _REPEATS = 15
 
@@ -31,19 +31,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the tables between the marks of this file")
     parser.add_argument("--only", action="append", choices=MEASUREMENTS, metavar="NAME", help=f"one of: {names}")
     parser.add_argument("--peers", default=",".join(DEFAULT_PEERS), help=f"of {', '.join(PEERS)} (default %(default)s)")
+    for name, sizes in (("services", Surroundings.service_counts), ("releases", Surroundings.release_counts)):
+        shown = ",".join(map(str, sizes))
+        text = f"how many {name} a growth curve has (default {shown})"
+        parser.add_argument(f"--{name}", type=_sizes, default=sizes, metavar="N,N", help=text)
     parser.add_argument("--repeats", type=int, default=_REPEATS, help=f"samples of each kind (default {_REPEATS})")
 
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 whether limits are kept or not: a busy machine is no defect."""
     console = Console(soft_wrap=True, highlight=False)
-    around = Surroundings(from_environment(), max(1, options.repeats), _peers(options.peers))
+    around = Surroundings(
+        from_environment(),
+        max(1, options.repeats),
+        _peers(options.peers),
+        service_counts=options.services,
+        release_counts=options.releases,
+    )
     document = take_measurements(around, options.only or MEASUREMENTS, console)
     if options.json:
         options.json.write_text(json.dumps(document, indent=1) + "\n")
     if options.table:
         write_between_marks(options.table, markdown(document))
     return 0
+
+
+def _sizes(given: str) -> tuple[int, ...]:
+    return tuple(sorted({int(size.replace("_", "")) for size in given.split(",")}))
 
 
 def _peers(given: str) -> tuple[str, ...]:

@@ -52,6 +52,9 @@ class Surroundings:
     """Of the person who asked; its home holds the cache and the folder for the bench's own homes."""
     repeats: int
     peers: tuple[str, ...] = DEFAULT_PEERS
+    service_counts: tuple[int, ...] = (10, 100, 1000)
+    release_counts: tuple[int, ...] = (10, 100, 1000, 10_000)
+    receiver_seconds: float = 10.0
 
     @property
     def cache(self) -> Path:
@@ -106,7 +109,7 @@ class RunningPipeline:
     """The pipeline at work in a home of its own, with a repository that it watches."""
 
     def __init__(self, settings: Settings, repository: BenchRepository) -> None:
-        self.settings, self.repository = settings, repository
+        self.settings, self.repository, self.changes = settings, repository, 0
         self._secret = webhook_secrets_of(settings)[0]
         self._records = RunRecords(WarmPaths(settings.dagster_home).runs)
 
