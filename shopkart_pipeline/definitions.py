@@ -1,13 +1,12 @@
 """The Dagster code location. Merges what the rooms below define; nothing else."""
 
-from dagster import DagsterInstance, Definitions
+from dagster import DagsterInstance
 
 from shopkart_pipeline.adapters import _process
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.dispatch import drain
 from shopkart_pipeline.defs.keys import PULL_REQUESTS
 from shopkart_pipeline.engine import cancellation
-from shopkart_pipeline.engine.executor import parallel_threads
 from shopkart_pipeline.engine.places import RunLimits
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.wiring import build_platform
@@ -22,7 +21,7 @@ RUN_LIMITS = RunLimits(
 )
 """How many runs the warm server lets be at work."""
 cancellation.on_cancel(_process.stop_all)
-defs = Definitions.merge(build_definitions(platform), Definitions(executor=parallel_threads))
+defs = build_definitions(platform)
 
 
 def drain_inbox(instance: DagsterInstance) -> None:

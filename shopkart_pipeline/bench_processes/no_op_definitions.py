@@ -1,13 +1,12 @@
 """The code location of the bench's home: the pipeline's own definitions over a platform whose tools do nothing."""
 
-from dagster import DagsterInstance, Definitions
+from dagster import DagsterInstance
 
 from shopkart_pipeline.adapters import _process
 from shopkart_pipeline.bench_processes.no_op import end_with_ci, without_work
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.dispatch import drain
 from shopkart_pipeline.engine import cancellation
-from shopkart_pipeline.engine.executor import parallel_threads
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.wiring import build_platform
 
@@ -15,7 +14,7 @@ settings = from_environment()
 WATCHED_FILES = (settings.declaration,)
 platform = without_work(build_platform(settings))
 cancellation.on_cancel(_process.stop_all)
-defs = Definitions.merge(build_definitions(platform), Definitions(executor=parallel_threads))
+defs = build_definitions(platform)
 
 
 def drain_inbox(instance: DagsterInstance) -> None:

@@ -12,6 +12,8 @@ from shopkart_pipeline.defs.rollback import build_rollback_job
 from shopkart_pipeline.defs.sensors import build_sensors
 from shopkart_pipeline.defs.stages import build_stages
 from shopkart_pipeline.domain.declaration import Phase, Service
+from shopkart_pipeline.engine.asset_shapes import NarrowJob
+from shopkart_pipeline.engine.executor import parallel_threads
 from shopkart_pipeline.engine.places import QUEUE_TAG
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.requests import queue_of
@@ -32,6 +34,7 @@ def build_definitions(platform: Platform) -> Definitions:
         jobs=[*rollbacks, maintenance, *(job for service in services for job in _phase_jobs(service))],
         sensors=build_sensors(rollbacks),
         schedules=build_schedules(platform.pipeline, maintenance),
+        executor=parallel_threads,
         resources={"platform": ResourceDefinition.hardcoded_resource(platform)},
     )
 
@@ -41,7 +44,7 @@ def _phase_jobs(service: Service) -> list[UnresolvedAssetJobDefinition]:
 
 
 def _phase_job(service: Service, phase: Phase) -> UnresolvedAssetJobDefinition:
-    return define_asset_job(
+    job = define_asset_job(
         job_name(service.name, phase),
         selection=AssetSelection.assets(*(asset_key(service.name, stage.name) for stage in service.stages_of(phase))),
         description=f"{_DESCRIPTIONS[phase]} ({service.name})",
@@ -51,3 +54,4 @@ def _phase_job(service: Service, phase: Phase) -> UnresolvedAssetJobDefinition:
             **({QUEUE_TAG: queue} if (queue := queue_of(service.name, phase)) else {}),
         },
     )
+    return NarrowJob.of(job)

@@ -1,13 +1,16 @@
 """The button that brings production back: a job of one op per service."""
 
 # Dagster leaves type parameters of these functions open.
-# pyright: reportUnknownVariableType=false
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
 
-from dagster import Config, Failure, JobDefinition, OpExecutionContext, ResourceParam, job, op
+from functools import cache
+
+from dagster import Config, Failure, GraphDefinition, JobDefinition, OpDefinition, OpExecutionContext, ResourceParam, op
 
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
 from shopkart_pipeline.domain.declaration import Service
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.engine.asset_shapes import named
 from shopkart_pipeline.engine.places import GROUP_TAG, NO_LIMIT
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.roll_back import roll_back, roll_back_abandoned
@@ -24,29 +27,32 @@ class RollbackConfig(Config):
 
 def build_rollback_job(service: Service) -> JobDefinition:
     """Needs no partition: it always goes to the release before the current one."""
+    operation = named(_operation(), f"{op_prefix(service.name)}_roll_back")
+    return GraphDefinition(rollback_job_name(service.name), node_defs=[operation]).to_job(
+        description=f"Roll {service.name} back in production.",
+        tags={GROUP_TAG: NO_LIMIT},
+    )
+
+
+@cache
+def _operation() -> OpDefinition:
+    """Of any service: the job's name says which."""
 
     @op(
-        name=f"{op_prefix(service.name)}_roll_back",
+        name="roll_back",
         description="Brings production back to the release before: no rebuild, no rescan, no new approval.",
     )
     def roll_back_op(context: OpExecutionContext, config: RollbackConfig, platform: ResourceParam[Platform]) -> None:
         run_id = context.run.run_id
+        [service_name] = [each for each in platform.pipeline.services if rollback_job_name(each) == context.job_name]
         try:
             if config.abandoned_release:
-                turned = roll_back_abandoned(platform, service.name, config.abandoned_release, run_id)
+                turned = roll_back_abandoned(platform, service_name, config.abandoned_release, run_id)
                 context.log.info("turned back" if turned else "it has ended, or somebody drives it: nothing was done")
                 return
-            placed = roll_back(platform, service.name, config.actor, config.reason, run_id)
+            placed = roll_back(platform, service_name, config.actor, config.reason, run_id)
         except PipelineError as error:
             raise Failure(error.what, metadata={"fix": error.fix}, allow_retries=False) from None
         context.add_output_metadata({"release": placed.release_key, "image": placed.digest})
 
-    @job(
-        name=rollback_job_name(service.name),
-        description=f"Roll {service.name} back in production.",
-        tags={GROUP_TAG: NO_LIMIT},
-    )
-    def rollback_job() -> None:
-        roll_back_op()
-
-    return rollback_job
+    return roll_back_op

@@ -7,11 +7,13 @@ materialization, because there is nothing that could be shown as a result.
 
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 
 from dagster import (
     AssetCheckResult,
     AssetCheckSpec,
     AssetExecutionContext,
+    AssetKey,
     AssetsDefinition,
     AssetSpec,
     Failure,
@@ -27,6 +29,8 @@ from shopkart_pipeline.defs.keys import APPROVAL, NO_REUSE_TAG, asset_key, op_pr
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import EvidenceMissing
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.engine.asset_shapes import of_shape
 from shopkart_pipeline.engine.doorbell import ring
 from shopkart_pipeline.services.judge_release import gates_of, skipped
 from shopkart_pipeline.services.platform import Platform
@@ -62,6 +66,9 @@ _KINDS = {
     StageKind.PRODUCTION: {"kubernetes"},
 }
 
+_ANY_SERVICE = "service"
+"""In the names of inputs and outputs, which are the same for every service."""
+
 
 def build_stages(service: Service) -> list[AssetsDefinition | AssetSpec]:
     """The assets of a service, and the approval as an asset that people make."""
@@ -87,47 +94,63 @@ def _approval(service: Service) -> AssetSpec:
 
 
 def _stage_asset(service: Service, stage: Stage) -> AssetsDefinition:
-    key = asset_key(service.name, stage.name)
-    needs = [*stage.needs, *([APPROVAL] if stage.phase is Phase.PRODUCTION else [])]
-
-    @asset(
-        key=key,
+    checks = _checks(service, stage)
+    needs = (*stage.needs, *([APPROVAL] if stage.phase is Phase.PRODUCTION else []))
+    spec = AssetSpec(
+        asset_key(service.name, stage.name),
         deps=[asset_key(service.name, name) for name in needs],
         partitions_def=releases_of(service.name),
         group_name=group_of(service, stage.phase),
         owners=list(service.owners),
         kinds=_KINDS.get(stage.kind, {stage.phase.value}),
         description=_DESCRIPTIONS[stage.kind],
-        check_specs=_checks(service, stage),
         tags={"shopkart/phase": stage.phase.value, "shopkart/kind": stage.kind.value},
+    )
+    template = _template(stage.name, needs, tuple(check.name for check in checks))
+    name = f"{op_prefix(service.name)}__{stage.name}"
+    return of_shape(template, name, spec, checks, lambda key: asset_key(service.name, key.path[-1]))
+
+
+@lru_cache(maxsize=1024)
+def _template(stage_name: str, needs: tuple[str, ...], checks: tuple[str, ...]) -> AssetsDefinition:
+    """The stage of any service: what it works for, it learns from the context."""
+
+    @asset(
+        key=asset_key(_ANY_SERVICE, stage_name),
+        deps=[asset_key(_ANY_SERVICE, name) for name in needs],
+        check_specs=[AssetCheckSpec(name, asset=asset_key(_ANY_SERVICE, stage_name)) for name in checks],
     )
     def run(
         context: AssetExecutionContext, platform: ResourceParam[Platform]
     ) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
-        release = platform.evidence.release(service.name, context.partition_key)
+        service_name = context.asset_key.path[0]
+        release = platform.evidence.release(service_name, context.partition_key)
+        stage = platform.service(service_name).stage(stage_name)
         note_by_hand(context, platform, release, stage)
         try:
             reuse = context.run.tags.get(NO_REUSE_TAG) != "true"
-            outcome = run_stage(platform, release, stage.name, context.run.run_id, reuse=reuse)
+            outcome = run_stage(platform, release, stage_name, context.run.run_id, reuse=reuse)
         except Refused as refusal:
             raise Failure(refusal.what, metadata={"fix": refusal.fix}, allow_retries=False) from None
         follows = outcome.passed and ask_for_what_follows(context, platform, release, stage)
         if outcome.phase_passed or follows:
             ring(dagster_home_of(platform.workspace.home))
-        yield from _events(platform, outcome)
-
-    def _events(platform: Platform, outcome: StageOutcome) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
-        release = platform.evidence.release(service.name, outcome.record.release_key)
-        log = str(platform.workspace.log(release, stage.name))
-        metadata = record_metadata(release, outcome, log)
-        checks = [check_result(key, gate) for gate in outcome.gates]
-        result = outcome.record.result
-        if isinstance(result, EvidenceMissing):
-            yield from checks
-            raise Failure(result.reason, metadata=metadata, allow_retries=False)
-        yield MaterializeResult(asset_key=key, metadata=metadata, check_results=checks)
+        yield from _events(platform, context.asset_key, release, outcome)
 
     return run
+
+
+def _events(
+    platform: Platform, key: AssetKey, release: Release, outcome: StageOutcome
+) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
+    log = str(platform.workspace.log(release, outcome.record.stage))
+    metadata = record_metadata(release, outcome, log)
+    checks = [check_result(key, gate) for gate in outcome.gates]
+    result = outcome.record.result
+    if isinstance(result, EvidenceMissing):
+        yield from checks
+        raise Failure(result.reason, metadata=metadata, allow_retries=False)
+    yield MaterializeResult(asset_key=key, metadata=metadata, check_results=checks)
 
 
 def _checks(service: Service, stage: Stage) -> list[AssetCheckSpec]:

@@ -4,8 +4,11 @@ import importlib.util
 import logging
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+# Private: what a repository is called that is loaded already.
+from dagster._core.definitions.repository_definition import RepositoryDefinition
 
 from shopkart_pipeline.engine import rehearsal, worker
 from shopkart_pipeline.engine.definitions_source import DefinitionsSource
@@ -15,6 +18,7 @@ from shopkart_pipeline.engine.storage import WarmSqliteStorage
 from shopkart_pipeline.engine.warm_client import ServerOptions
 from shopkart_pipeline.engine.warm_paths import WarmPaths
 
+_PREPARED_JOBS = 100
 _logger = logging.getLogger("warm_server")
 
 
@@ -22,7 +26,15 @@ _logger = logging.getLogger("warm_server")
 class Loaded:
     """The definitions are there."""
 
-    job_names: frozenset[str]
+    repository: RepositoryDefinition = field(repr=False)
+    job_names: frozenset[str] = field(repr=False)
+    prepared: set[str] = field(default_factory=set[str], repr=False)
+
+    def prepare(self, job_name: str) -> None:
+        """Plan a job unless it was planned before: every child that is forked from now on has it."""
+        if job_name not in self.prepared:
+            rehearsal.prepare_job(self.repository, job_name)
+            self.prepared.add(job_name)
 
 
 @dataclass(frozen=True)
@@ -34,14 +46,17 @@ class Broken:
 
 
 def load(paths: WarmPaths, options: ServerOptions) -> Loaded | Broken:
-    """Make the home's databases, import the definitions, plan their jobs and rehearse a run."""
+    """Make the home's databases, import the definitions, plan jobs and rehearse a run. Of very many jobs the rest is
+    planned when each is launched for the first time."""
     databases = HomeDatabases(paths.home)
     storage = worker.describe(paths).storage_data
     if storage and storage.class_name == WarmSqliteStorage.__name__:
         databases.ensure()
     try:
         repository = DefinitionsSource(options.definitions_module).repository()
-        job_names = rehearsal.prepare_jobs(repository)
+        loaded = Loaded(repository, frozenset(repository.job_names))
+        for job_name in sorted(loaded.job_names)[:_PREPARED_JOBS]:
+            loaded.prepare(job_name)
     except (Exception, SystemExit) as error:
         _logger.exception("The definitions can't be loaded")
         what = f"{options.definitions_module} can't be loaded: {type(error).__name__}: {error}"
@@ -51,7 +66,7 @@ def load(paths: WarmPaths, options: ServerOptions) -> Loaded | Broken:
     except Exception:
         _logger.exception("The rehearsal failed; runs will be slower, not wrong")
     _warn_of_threads()
-    return Loaded(frozenset(job_names))
+    return loaded
 
 
 def with_named_files(options: ServerOptions) -> ServerOptions:

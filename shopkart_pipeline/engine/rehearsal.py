@@ -8,6 +8,7 @@ leaves neither threads nor connections behind.
 
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from dagster import DagsterInstance, DagsterInvalidConfigError
@@ -54,18 +55,12 @@ def rehearse(databases: HomeDatabases) -> None:
                 raise RuntimeError("The rehearsal of a run failed.")
 
 
-def prepare_jobs(repository: RepositoryDefinition) -> list[str]:
-    """Compute the snapshots and plans of all jobs, so that nobody has to afterwards. Returns the jobs' names.
+def prepare_job(repository: RepositoryDefinition, name: str) -> None:
+    """Compute the snapshot and plan of a job, so that nobody has to afterwards.
 
     A job that can't be planned without configuration is left for when it gets some.
     """
-    names = sorted(repository.job_names)
-    for name in names:
-        job = repository.get_job(name)
-        snapshot_id = job.get_job_snapshot_id()
-        try:
-            plan = create_execution_plan(job)
-        except DagsterInvalidConfigError:
-            continue
-        snapshot_from_execution_plan(plan, snapshot_id)
-    return names
+    job = repository.get_job(name)
+    snapshot_id = job.get_job_snapshot_id()
+    with suppress(DagsterInvalidConfigError):
+        snapshot_from_execution_plan(create_execution_plan(job), snapshot_id)

@@ -43,6 +43,7 @@ from shopkart_pipeline.engine.workers import Workers
 _TICK_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
 _BROKEN_SECONDS = 5.0
+_NAMED_JOBS = 50
 _REPORT_ORPHANS = "shopkart_pipeline.engine.reconcile:report_orphans"
 _logger = logging.getLogger("warm_server")
 
@@ -186,10 +187,12 @@ class WarmServer:
             case Broken(what, fix) if not self._watch.has_changed():
                 self._reload_wanted = True  # What is wrong may lie where nobody watches.
                 return Refusal(what, fix)
-            case Loaded(job_names) if launch.job_name not in job_names and not self._watch.has_changed():
+            case Loaded(_, job_names) if launch.job_name not in job_names and not self._watch.has_changed():
                 what = f"{self._options.definitions_module} has no job {launch.job_name}."
-                return Refusal(what, f"Its jobs are: {', '.join(sorted(job_names))}.")
-            case _:
+                return Refusal(what, f"Its jobs are: {', '.join(sorted(job_names)[:_NAMED_JOBS])}.")
+            case loaded:
+                if isinstance(loaded, Loaded) and launch.job_name in loaded.job_names:
+                    loaded.prepare(launch.job_name)
                 self._workers.accept(launch.run_id, launch.job_name, launch.queue, launch.group)
                 self._workers.tidy()
                 return Answer({})
