@@ -163,7 +163,7 @@ def test_many_starters_make_one_server_and_a_killed_one_loses_no_run(cold_home: 
 
     os.kill(first_server, signal.SIGKILL)
     os.kill(doomed_worker, signal.SIGKILL)
-    wait_for(lambda: not is_alive(first_server))
+    wait_for(lambda: not is_alive(first_server) and not is_alive(doomed_worker))
     assert cold_home.launcher.check_run_worker_health(cold_home.run(dying)).status.value == "FAILED"
     cold_home.launcher.start_server()
 
