@@ -1,6 +1,11 @@
-"""`shopkart test`: the project's tests, with pytest's own arguments."""
+"""`shopkart test`: the project's tests, with pytest's own arguments.
+
+Without arguments all of them run: first what can run side by side, then the demo's story with the machine to itself,
+because it watches how fast things happen.
+"""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from shopkart_pipeline.cli.stack import ROOT
+
+_MOST_AT_ONCE = 4
+_GO_ON = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +27,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     passed_on: Sequence[str] = options.passed_on
     sys.dont_write_bytecode = True
-    configuration = ["--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
-    return int(pytest.main([*configuration, *_default_path(passed_on), *passed_on]))
+    if passed_on:
+        return _pytest(*_default_path(passed_on), *passed_on)
+    everything = str(ROOT / "shopkart_pipeline_tests")
+    at_once = min(os.cpu_count() or 1, _MOST_AT_ONCE)
+    side_by_side = _pytest(everything, "-m", "not e2e", "--numprocesses", str(at_once))
+    if side_by_side not in _GO_ON:
+        return side_by_side
+    return _pytest(everything, "-m", "e2e") or side_by_side
+
+
+def _pytest(*arguments: str) -> int:
+    return int(pytest.main(["--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *arguments]))
 
 
 def _default_path(arguments: Sequence[str]) -> list[str]:
