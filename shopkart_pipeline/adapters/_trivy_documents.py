@@ -69,7 +69,8 @@ class Result(BaseModel):
 class Producer(BaseModel):
     """Who wrote the report."""
 
-    Version: str = "unknown"
+    Version: str = ""
+    """Told since version 0.69."""
 
 
 class OperatingSystem(BaseModel):

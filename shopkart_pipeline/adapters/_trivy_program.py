@@ -1,6 +1,6 @@
 """Runs trivy over an image or a folder, and makes evidence of what it reports.
 
-Trivy 0.58 or newer. It reports every severity and fails nothing by itself; the gates decide. It keeps nothing but its
+Trivy 0.67 or newer. It reports every severity and fails nothing by itself; the gates decide. It keeps nothing but its
 database between scans (its own cache of scans can be open in one process alone), tells nobody that it ran, and reads no
 configuration of the repository but what is named here (`_trivy_suppressions`).
 """
@@ -24,6 +24,7 @@ from shopkart_pipeline.adapters._vulnerability_evidence import vulnerability_mea
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, RawReport, Tool, ToolRun
 from shopkart_pipeline.ports.scanner import ScanRequest
 
+_ASKING_SECONDS = 30.0
 _QUIET = {"TRIVY_DISABLE_TELEMETRY": "true", "TRIVY_SKIP_VERSION_CHECK": "true"}
 
 
@@ -126,14 +127,19 @@ class TrivyProgram:
 
     def tool(self, report: TrivyReport) -> Tool:
         """Trivy, as evidence names it."""
-        return Tool(
-            "trivy", report.version, f"trivy's vulnerability database of {self.state.updated_at:%Y-%m-%dT%H:%M:%SZ}"
-        )
+        rules = f"trivy's vulnerability database of {self.state.updated_at:%Y-%m-%dT%H:%M:%SZ}"
+        return Tool("trivy", report.version or self._version(), rules)
 
     def raw(self, looked: Looked, artifact: str) -> RawReport:
         """The report, as it may be kept."""
         content = stored_report(looked.content, artifact, looked.suppressions.sources)
         return RawReport("trivy.json", "application/json", content)
+
+    def _version(self) -> str:
+        request = self.request
+        asked = Command([self.executable, "version"], request.scratch, _ASKING_SECONDS, log=request.log, capture=True)
+        told = re.match(rb"Version: (\S+)", run(asked).stdout)
+        return told[1].decode(errors="replace") if told else "unknown"
 
     def _look(
         self, name: str, words: Sequence[str], tree: Path, scanned: str | None, *, is_base: bool = False

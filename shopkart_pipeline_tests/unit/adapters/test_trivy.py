@@ -133,6 +133,16 @@ def test_a_clean_report_is_evidence_with_version_and_date_of_the_database(
     assert program.asked[0].startswith("image --input image --scanners vuln --list-all-pkgs --show-suppressed")
 
 
+def test_a_report_that_does_not_tell_the_version_is_not_left_without_one(
+    tmp_path: Path, program: TrivyStandIn, trivy: Trivy
+) -> None:
+    document = json.loads(sample("clean.json"))
+    del document["Trivy"]
+    program.scans(json.dumps(document).encode())
+
+    assert evidence_of(trivy.scan(scan_request(tmp_path))).tool.version == "0.68.2"
+
+
 def test_without_a_base_everything_is_new_and_noted_so(tmp_path: Path, program: TrivyStandIn, trivy: Trivy) -> None:
     program.scans(sample("vulnerabilities.json"))
 
