@@ -3,7 +3,8 @@
 from dagster import DagsterInstance
 
 from shopkart_pipeline.adapters import _process
-from shopkart_pipeline.bench_processes.no_op import end_with_ci, without_work
+from shopkart_pipeline.bench_processes.ends_with_ci import ends_with_ci
+from shopkart_pipeline.bench_processes.no_op import without_work
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.dispatch import drain
 from shopkart_pipeline.engine import cancellation
@@ -12,12 +13,11 @@ from shopkart_pipeline.wiring import build_platform
 
 settings = from_environment()
 WATCHED_FILES = (settings.declaration,)
-platform = without_work(build_platform(settings))
+platform = ends_with_ci(without_work(build_platform(settings)))
 cancellation.on_cancel(_process.stop_all)
 defs = build_definitions(platform)
 
 
 def drain_inbox(instance: DagsterInstance) -> None:
-    """As the pipeline's own, but nothing follows continuous integration."""
-    end_with_ci(platform.inbox, platform.clock)
+    """As the pipeline's own."""
     drain(instance, platform)

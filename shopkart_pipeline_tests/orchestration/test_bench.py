@@ -1,14 +1,20 @@
 """The bench's pieces at the smallest size. Nothing here asserts a time: a busy machine is no defect."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from shopkart_pipeline.cli.bench.repository import BenchRepository, Pushed
 from shopkart_pipeline.cli.bench.run import take_measurements
+from shopkart_pipeline.cli.bench.storefront import SCRIPT
 from shopkart_pipeline.cli.bench.surroundings import Surroundings
+from shopkart_pipeline.cli.demo.story import STOREFRONT
 from shopkart_pipeline.settings import from_environment
 
 FACTS = ("began_at", "seconds", "command", "repeats", "peers", "machine", "load_before", "load_after")
@@ -16,7 +22,14 @@ FACTS = ("began_at", "seconds", "command", "repeats", "peers", "machine", "load_
 
 @pytest.fixture
 def around(tmp_path: Path) -> Surroundings:
-    return Surroundings(from_environment({"SHOPKART_HOME": str(tmp_path)}), repeats=1, peers=("make",))
+    return Surroundings(
+        from_environment({"SHOPKART_HOME": str(tmp_path)}),
+        repeats=1,
+        peers=("make",),
+        service_counts=(1, 2),
+        release_counts=(3, 5),
+        receiver_seconds=0.2,
+    )
 
 
 def _measured(around: Surroundings, name: str) -> dict[str, Any]:
@@ -47,3 +60,52 @@ def test_transitions_are_measured_between_tools(around: Surroundings) -> None:
     assert between["limit"] == 60
     assert len(between["samples"]) == 6
     assert min(between["samples"]) > 0
+
+
+def test_the_receiver_answers_every_request(around: Surroundings) -> None:
+    (receiver,) = _measured(around, "receiver")["measurements"]
+
+    assert [each["quantity"] for each in receiver["measures"]] == ["answer, 50th percentile", "answer, 99th percentile"]
+    assert "40 requests" in receiver["notes"][0]
+
+
+def test_loading_is_measured_at_growing_sizes(around: Surroundings) -> None:
+    (services,) = _measured(around, "services")["measurements"]
+
+    loads = [each for each in services["measures"] if each["quantity"].startswith("definitions load, ")]
+    assert [each["quantity"] for each in loads] == ["definitions load, 1 services", "definitions load, 2 services"]
+    assert all(each["median"] > 0 for each in services["measures"])
+
+
+def test_launches_and_the_page_are_measured_over_a_growing_history(around: Surroundings) -> None:
+    (releases,) = _measured(around, "releases")["measurements"]
+
+    quantities = [each["quantity"] for each in releases["measures"]]
+    assert quantities == [
+        "POST to first stage started, 3 releases",
+        "POST to first stage started, 5 releases",
+        "the asset page's query, 3 releases",
+        "the asset page's query, 5 releases",
+        "launch latency at 5 releases over that at 3",
+    ]
+
+
+def test_the_script_checks_what_the_pipeline_checks(tmp_path: Path) -> None:
+    """Every tool of the script runs on the storefront as it is, and a broken test fails it."""
+    clone, bare, cache = tmp_path / "clone", tmp_path / "bare.git", tmp_path / "cache"
+    repository = BenchRepository(bare, clone, "shopkart/storefront")
+    shutil.copytree(STOREFRONT, clone, dirs_exist_ok=True)
+    first = repository.push("As it is")
+    broken = repository.push("Broken", {"backend/tests/unit/test_broken.py": "def test_it():\n    assert 1 == 2\n"})
+
+    assert _run_script(bare, first, first, tmp_path / "good", cache) == 0
+    assert _run_script(bare, broken, first, tmp_path / "bad", cache) != 0
+    assert (tmp_path / "good" / "registry" / "confirmed").read_text().count(".tar.gz") == 2
+    assert not (tmp_path / "bad" / "registry").exists()
+
+
+def _run_script(bare: Path, commit: Pushed, base: Pushed, work: Path, cache: Path) -> int:
+    work.mkdir()
+    tools = Path(sys.executable).parent
+    arguments = ["sh", str(SCRIPT), str(bare), commit.sha, base.sha, str(work), str(cache), str(tools)]
+    return subprocess.run(arguments, cwd=work, capture_output=True, timeout=600, check=False).returncode

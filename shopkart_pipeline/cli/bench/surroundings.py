@@ -62,14 +62,12 @@ class Surroundings:
 
     @contextmanager
     def folder(self) -> Generator[Path]:
-        """An empty folder, gone afterwards."""
+        """An empty folder, gone afterwards unless something failed: then the logs in it are wanted."""
         root = self.settings.home / "bench"
         root.mkdir(parents=True, exist_ok=True)
         folder = Path(mkdtemp(dir=root))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def own_settings(home: Path, declaration: Path) -> Settings:
@@ -138,11 +136,14 @@ class RunningPipeline:
             records = dict(self.platform.evidence.latest(service, releases[0].key))
             for record in records.values():
                 if isinstance(record.result, EvidenceMissing):
-                    raise ToolUnavailable(f"{record.stage}: {record.result.reason}", "See the bench's home.")
-            last = records.get(_LAST_STAGE)
-            if last is not None and isinstance(self._records.read(last.run_id), Ended):
-                return Told(posted_at, last.run_id, records)
-        raise ToolUnavailable(f"{service} did not get through, only {sorted(records)}.", "See the bench's home.")
+                    raise ToolUnavailable(f"{record.stage}: {record.result.reason}", f"See {self.settings.home}.")
+            run_ids = {record.run_id for record in records.values()}
+            if any(isinstance(self._records.read(run_id), Ended) for run_id in run_ids):
+                records = dict(self.platform.evidence.latest(service, releases[0].key))
+                if _LAST_STAGE in records:
+                    return Told(posted_at, records[_LAST_STAGE].run_id, records)
+                break
+        raise ToolUnavailable(f"{service} did not get through, only {sorted(records)}.", f"See {self.settings.home}.")
 
     def run_ends(self, run_ids: Sequence[str]) -> list[float]:
         """When each run was over for Dagster."""
