@@ -21,6 +21,7 @@ from shopkart_pipeline.engine.process_identity import ProcessIdentity, identify,
 from shopkart_pipeline.engine.run_records import Ended, NoRecord, Queued, Running, RunRecords
 
 _KEPT_RECORDS = 500
+_TIDY_EVERY = 100
 _LOOK_SECONDS = 2.0
 
 
@@ -48,6 +49,7 @@ class Workers:
         self._queue: OrderedDict[str, Queued] = OrderedDict()
         self._workers: dict[str, _Worker] = {}
         self._sequence = 0
+        self._since_tidy = 0
 
     @property
     def running(self) -> dict[str, int]:
@@ -146,8 +148,11 @@ class Workers:
         self._records.write(Ended(record.run_id, record.job_name, how, succeeded))
 
     def tidy(self) -> None:
-        """Forget what nobody asks about any more."""
-        self._records.forget_oldest(_KEPT_RECORDS)
+        """Forget what nobody asks about any more, now and then: reading all records takes as long as a fork."""
+        self._since_tidy += 1
+        if self._since_tidy >= _TIDY_EVERY:
+            self._since_tidy = 0
+            self._records.forget_oldest(_KEPT_RECORDS)
 
 
 def _how_it_ended(worker: _Worker) -> tuple[str, bool]:

@@ -5,8 +5,9 @@ warm as the pipeline's; where the pipeline does something within its own process
 pipeline does more: it stores evidence, judges gates, measures what is new, and shows all of it; the ratio says what
 this costs. Each sample is a commit that changes a line of the backend and no lock.
 
-A second measurement is a commit that changes nothing that the service depends on, told by a webhook that does not know
-the former head, so that everything has to be looked at: no tool is to run.
+Two more commits change nothing that the service depends on. One lies outside of its paths, and is done when it is noted
+that the service is not affected. The other is told by a webhook that does not know the former head, so that every stage
+of both services is gone through, with results that can be reused: no tool is to run.
 """
 
 import sys
@@ -23,6 +24,7 @@ from shopkart_pipeline.cli.bench.surroundings import RunningPipeline, Surroundin
 from shopkart_pipeline.cli.demo.story import STOREFRONT
 from shopkart_pipeline.cli.stack import ROOT
 from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.services.affected_services import NOT_AFFECTED
 
 NAME = "storefront"
 SCRIPT = Path(__file__).with_name("storefront.sh")
@@ -31,6 +33,7 @@ _REPOSITORY, _SERVICE = "shopkart/storefront", "backend"
 _CHANGED = "backend/src/storefront_backend/answers.py"
 _IGNORED = ignore_patterns("__pycache__", "*.pyc", ".pytest_cache", ".ruff_cache", ".coverage")
 _UNKNOWN = "f" * 40
+_LOOKED_AT = "a commit without a change, all services looked at"
 _DONE_EVERY_TIME = frozenset({"source", "published_image"})
 """A checkout and a push are what makes the commit's own tree and tag."""
 _RATIO_LIMIT, _UNCHANGED_LIMIT_SECONDS = 1.3, 1.5
@@ -49,17 +52,18 @@ def measure(around: Surroundings) -> Measurement:
             own.append(_seconds(pipeline, pipeline.release(_SERVICE, pushed, _LONGEST_SECONDS)))
             script.append(_script(folder, pipeline, pushed, before, number))
             before = pushed
+        _unchanged(pipeline)  # Measured against no base for the first time: that is a change of what checks depend on.
         unchanged = [_unchanged(pipeline) for _ in range(around.repeats)]
+        outside = tuple(_outside(pipeline) for _ in range(around.repeats))
     ratio = tuple(mine / theirs for mine, theirs in zip(own, script, strict=True))
     quantity = "POST to the end of continuous integration"
     measures = (
         Measure(SHOPKART, quantity, "s", tuple(own)),
         Measure("shell script", quantity, "s", tuple(script)),
         Measure(SHOPKART, "pipeline over script, commit by commit", "times", ratio, _RATIO_LIMIT),
-        Measure(
-            SHOPKART, "a commit without a change", "s", tuple(each[0] for each in unchanged), _UNCHANGED_LIMIT_SECONDS
-        ),
-        Measure(SHOPKART, "tools run for it", "tools", tuple(float(each[1]) for each in unchanged), 0.0),
+        Measure(SHOPKART, "a commit outside of the service's paths", "s", outside, _UNCHANGED_LIMIT_SECONDS),
+        Measure(SHOPKART, _LOOKED_AT, "s", tuple(each[0] for each in unchanged), _UNCHANGED_LIMIT_SECONDS),
+        Measure(SHOPKART, "tools that ran for it", "tools", tuple(float(each[1]) for each in unchanged), 0.0),
     )
     return Measurement(NAME, "The storefront's backend", measures)
 
@@ -105,3 +109,16 @@ def _unchanged(pipeline: RunningPipeline) -> tuple[float, int]:
     told = pipeline.release(_SERVICE, pushed, _LONGEST_SECONDS)
     ran = [name for name, record in told.records.items() if record.reused is None and name not in _DONE_EVERY_TIME]
     return _seconds(pipeline, told), len(ran)
+
+
+def _outside(pipeline: RunningPipeline) -> float:
+    """Seconds until it is noted that a commit does not concern the service."""
+    pipeline.changes += 1
+    pushed = pipeline.repository.push("Words", {"README.md": f"Change {pipeline.changes}.\n"})
+    posted_at, deadline = pipeline.post(pushed), time.monotonic() + _LONGEST_SECONDS
+    while time.monotonic() < deadline:
+        for note in pipeline.platform.evidence.newest_notes(NOT_AFFECTED, _SERVICE, 1):
+            if note.data["commit"] == pushed.sha:
+                return note.at.timestamp() - posted_at
+        time.sleep(0.02)
+    raise ToolUnavailable("Nobody noted that the service is not affected.", f"See {pipeline.settings.home}.")

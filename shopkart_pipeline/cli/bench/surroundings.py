@@ -37,7 +37,7 @@ from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.settings import Settings, from_environment, variables_for, webhook_secrets_of
 from shopkart_pipeline.wiring import build_platform
 
-PEERS = ("make", "buildbot")
+PEERS = ("make", "buildbot", "dagster")
 DEFAULT_PEERS = ("make", "buildbot")
 _LAST_STAGE = "published_image"
 _LOOK_SECONDS = 0.05

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from shopkart_pipeline.cli.bench.buildbot_peer import running_buildbot
+from shopkart_pipeline.cli.bench.dagster_peer import running_dagster
 from shopkart_pipeline.cli.bench.make_peer import running_make
 from shopkart_pipeline.cli.bench.measures import SHOPKART, Measure, Measurement
 from shopkart_pipeline.cli.bench.peers import Peer, Timing
@@ -48,6 +49,8 @@ def _running(name: str, folder: Path, cache: Path) -> AbstractContextManager[Pee
             return running_make(folder)
         case "buildbot":
             return running_buildbot(folder, cache)
+        case "dagster":
+            return running_dagster(folder)
         case _:
             raise ValueError(f"no peer is called {name}")
 
