@@ -6,7 +6,7 @@ from shopkart_pipeline.adapters import _process
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.dispatch import drain
 from shopkart_pipeline.defs.keys import PULL_REQUESTS
-from shopkart_pipeline.engine import cancellation
+from shopkart_pipeline.engine import cancellation, collector
 from shopkart_pipeline.engine.places import RunLimits
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.wiring import build_platform
@@ -14,14 +14,16 @@ from shopkart_pipeline.wiring import build_platform
 settings = from_environment()
 WATCHED_FILES = (settings.declaration,)
 """When one of them changes, the warm server loads the definitions afresh."""
-platform = build_platform(settings)
+with collector.paused():
+    platform = build_platform(settings)
+    defs = build_definitions(platform)
+    defs.get_repository_def()  # Dagster asks for it next, and it is kept.
 RUN_LIMITS = RunLimits(
     runs=platform.pipeline.concurrency.runs,
     groups={PULL_REQUESTS: platform.pipeline.concurrency.pull_requests},
 )
 """How many runs the warm server lets be at work."""
 cancellation.on_cancel(_process.stop_all)
-defs = build_definitions(platform)
 
 
 def drain_inbox(instance: DagsterInstance) -> None:

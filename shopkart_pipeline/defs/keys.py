@@ -1,5 +1,7 @@
 """Names in Dagster: an asset key is `[service, stage]`, a partition is a release, a job is one phase of a service."""
 
+from functools import cache
+
 from dagster import AssetKey, DynamicPartitionsDefinition
 
 from shopkart_pipeline.domain.declaration import Phase
@@ -16,6 +18,7 @@ PULL_REQUESTS = "pull_requests"
 """The group of runs that counts against the limit of that name."""
 
 
+@cache
 def asset_key(service: str, stage: str) -> AssetKey:
     return AssetKey([service, stage])
 
@@ -24,6 +27,7 @@ def partitions_name(service: str) -> str:
     return f"{service}_releases"
 
 
+@cache
 def releases_of(service: str) -> DynamicPartitionsDefinition:
     """The releases of a service; one partition definition per service keeps pages and queries small."""
     return DynamicPartitionsDefinition(name=partitions_name(service))
