@@ -168,27 +168,23 @@ def _without_value(gate: Gate, reason: str) -> GateResult:
 
 
 def _evaluate(gate: Gate, evidence: Evidence, waived: Waived) -> GateResult:
-    exempt = _exempt(gate, evidence)
     match gate.rule:
         case MeasureRule() as rule:
-            return exempt or _evaluate_measure(gate, rule, evidence)
+            return _exempt(gate, evidence, _evaluate_measure(gate, rule, evidence))
         case FindingsRule() as rule:
-            return exempt or _evaluate_findings(gate, rule, evidence, waived)
+            return _exempt(gate, evidence, _evaluate_findings(gate, rule, evidence, waived))
 
 
-def _exempt(gate: Gate, evidence: Evidence) -> GateResult | None:
-    """The line of a gate that a measure of its stage exempts; None where the gate applies."""
+def _exempt(gate: Gate, evidence: Evidence, result: GateResult) -> GateResult:
+    """The line as it is, or where a measure of the stage exempts the gate, one that says so with value and limit."""
     rule = gate.rule
     size = None if rule.exempt_measure is None else evidence.measures.get(rule.exempt_measure)
     if size is None or not math.isfinite(size) or size >= rule.exempt_below:
-        return None
-    reason = f"exempt: {rule.exempt_measure} {size:g} < {rule.exempt_below:g}"
-    value, comparison = None, Comparison.AT_MOST
-    if isinstance(rule, MeasureRule):
-        value, comparison = evidence.measures.get(rule.measure), rule.comparison
-        shown = f"{rule.measure} {value:g}" if value is not None else f"no {rule.measure}"
-        reason += f" ({shown}, limit {rule.limit:g})"
-    return GateResult(gate.name, gate.stage, Outcome.PASS, reason, value, rule.limit, comparison, exempted=True)
+        return result
+    name = rule.measure if isinstance(rule, MeasureRule) else "findings"
+    shown = f"{name} {result.value:g}" if result.value is not None else f"no {name}"
+    reason = f"exempt: {rule.exempt_measure} {size:g} < {rule.exempt_below:g} ({shown}, limit {rule.limit:g})"
+    return replace(result, outcome=Outcome.PASS, reason=reason, exempted=True)
 
 
 def _evaluate_measure(gate: Gate, rule: MeasureRule, evidence: Evidence) -> GateResult:
