@@ -1,0 +1,65 @@
+"""An outbox in memory."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shopkart_pipeline.domain.notice import Notice
+from shopkart_pipeline.ports.outbox import Outbox, Outgoing
+
+
+@dataclass
+class _Kept:
+    notice: Notice
+    attempts: int = 0
+    not_before: datetime | None = None
+    settled: bool = False
+    given_up: str | None = None
+
+
+@dataclass
+class MemoryOutbox(Outbox):
+    """Notices in the order in which they came."""
+
+    kept: list[_Kept] = field(default_factory=list[_Kept])
+    remote_ids: dict[str, str] = field(default_factory=dict[str, str])
+    paused_until: datetime | None = None
+
+    def put(self, notice: Notice, now: datetime) -> None:
+        newest = [each.notice for each in self.kept if each.notice.about == notice.about][-1:]
+        if newest != [notice]:
+            self.kept.append(_Kept(notice))
+
+    def pending(self, now: datetime, limit: int = 50) -> tuple[Outgoing, ...]:
+        if self.paused_until is not None and now < self.paused_until:
+            return ()
+        newest = {each.notice.about: number for number, each in enumerate(self.kept)}
+        due = [
+            Outgoing(number, each.notice, each.attempts, self.remote_ids.get(each.notice.about))
+            for number, each in enumerate(self.kept)
+            if newest[each.notice.about] == number
+            and not each.settled
+            and (each.not_before is None or each.not_before <= now)
+        ]
+        return tuple(due[:limit])
+
+    def trying(self, sequence: int) -> None:
+        self.kept[sequence].attempts += 1
+
+    def sent(self, sequence: int, remote_id: str, now: datetime) -> None:
+        about = self.kept[sequence].notice.about
+        for each in self.kept[: sequence + 1]:
+            each.settled |= each.notice.about == about
+        self.remote_ids[about] = remote_id
+
+    def postpone(self, sequence: int, until: datetime, reason: str) -> None:
+        self.kept[sequence].not_before = until
+
+    def give_up(self, sequence: int, reason: str, now: datetime) -> None:
+        self.kept[sequence].settled, self.kept[sequence].given_up = True, reason
+
+    def pause(self, until: datetime, reason: str) -> None:
+        self.paused_until = until
+
+    def abandoned(self, limit: int = 100) -> tuple[tuple[Notice, str], ...]:
+        found = [(each.notice, each.given_up) for each in reversed(self.kept) if each.given_up is not None]
+        return tuple(found[:limit])
