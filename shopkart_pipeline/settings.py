@@ -12,6 +12,10 @@
 | `SHOPKART_ADVISORY_SERVICE` | base address of an advisory service that speaks OSV | `https://api.osv.dev` |
 | `SHOPKART_SONAR_TOKEN` | user token for the SonarQube servers that stages declare | none |
 | `SHOPKART_SONAR_WEBHOOK_SECRET` | secrets that sign SonarQube's webhooks | none: no such webhooks |
+| `SHOPKART_GITHUB_APP_ID`, `SHOPKART_GITHUB_PRIVATE_KEY_FILE` | the GitHub App that the pipeline acts as | none |
+| `SHOPKART_GITHUB_TOKEN` | a token to act with instead of an App | none |
+| `SHOPKART_PUBLIC_URL` | where people reach the web interface; links to runs begin with it | none: no links |
+| `SHOPKART_INBOX` | where webhooks are kept, as a PostgreSQL address | `inbox.db` in the home |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
 | `SHOPKART_RECEIVER_PORT` | port of the webhook receiver | 3001 |
 """
@@ -26,6 +30,20 @@ from shopkart_pipeline.domain.errors import PipelineError
 
 SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
 _RUNTIMES = ("auto", "process", "docker")
+
+
+@dataclass(frozen=True)
+class GitHubAccess:
+    """Who the pipeline is at GitHub: an App, or the owner of a token, or nobody."""
+
+    app_id: str = ""
+    private_key_file: Path | None = None
+    """The App's private key, in PEM; read when it is needed."""
+    token: str = field(default="", repr=False)
+
+    @property
+    def is_given(self) -> bool:
+        return bool(self.app_id or self.token)
 
 
 @dataclass(frozen=True)
@@ -48,6 +66,11 @@ class Settings:
     """Empty: webhooks of SonarQube are not accepted."""
     web_port: int
     receiver_port: int
+    github: "GitHubAccess" = field(default_factory=lambda: GitHubAccess())
+    public_url: str = ""
+    """Without a slash at its end; empty: nothing links to the web interface."""
+    inbox_address: str = field(default="", repr=False)
+    """Of a PostgreSQL database, with its password; empty: a file in the home."""
     registry_login: tuple[str, str] | None = field(default=None, repr=False)
     """User and password for a registry of kind `oci`; None: it asks nobody who they are."""
 
@@ -80,6 +103,9 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         advisory_service=given.get("SHOPKART_ADVISORY_SERVICE") or "https://api.osv.dev",
         sonar_token=_token(given, "SHOPKART_SONAR_TOKEN"),
         sonar_webhook_secrets=_secrets(given, "SHOPKART_SONAR_WEBHOOK_SECRET"),
+        github=_github(given),
+        public_url=_public_url(given),
+        inbox_address=_inbox_address(given),
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
         registry_login=_login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
@@ -132,6 +158,33 @@ def _login(given: Mapping[str, str], user: str, password: str) -> tuple[str, str
     if ":" in values[0]:
         raise PipelineError(f"{user} has a colon in it.", "A user's name can't have one (RFC 7617).")
     return values
+
+
+def _github(given: Mapping[str, str]) -> GitHubAccess:
+    app_id, key = given.get("SHOPKART_GITHUB_APP_ID") or "", given.get("SHOPKART_GITHUB_PRIVATE_KEY_FILE") or ""
+    if bool(app_id) != bool(key):
+        missing = "SHOPKART_GITHUB_PRIVATE_KEY_FILE" if app_id else "SHOPKART_GITHUB_APP_ID"
+        raise PipelineError(f"{missing} is not set.", "An App needs both its id and its private key's file.")
+    token = _token(given, "SHOPKART_GITHUB_TOKEN")
+    if app_id and token:
+        raise PipelineError("Both a GitHub App and SHOPKART_GITHUB_TOKEN are given.", "Take one of them away.")
+    if app_id and not (app_id.isascii() and app_id.isalnum()):
+        raise PipelineError(f"SHOPKART_GITHUB_APP_ID is {app_id!r}.", "Use the App's id, or its client id.")
+    return GitHubAccess(app_id, Path(key).absolute() if key else None, token)
+
+
+def _public_url(given: Mapping[str, str]) -> str:
+    url = (given.get("SHOPKART_PUBLIC_URL") or "").rstrip("/")
+    if url and not (url.startswith(("http://", "https://")) and url.isascii() and url.isprintable() and " " not in url):
+        raise PipelineError(f"SHOPKART_PUBLIC_URL is {url!r}.", "Use an address such as https://pipeline.example.")
+    return url
+
+
+def _inbox_address(given: Mapping[str, str]) -> str:
+    address = (given.get("SHOPKART_INBOX") or "").strip()
+    if address and not address.startswith(("postgresql://", "postgres://")):
+        raise PipelineError("SHOPKART_INBOX is not a PostgreSQL address.", "Use postgresql://USER@HOST/DATABASE.")
+    return address
 
 
 def _buildx_state(given: Mapping[str, str]) -> Path:

@@ -41,6 +41,7 @@ from shopkart_pipeline.adapters.sonarqube import SonarQube
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
 from shopkart_pipeline.adapters.sqlite_inbox import SqliteInbox
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
+from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
 from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.adapters.trivy import Trivy
@@ -90,6 +91,8 @@ def build_platform(settings: Settings) -> Platform:
         sites={
             name: _site(settings, environment, registry, clock) for name, environment in pipeline.environments.items()
         },
+        outbox=SqliteOutbox(home / "outbox.db"),
+        public_url=settings.public_url,
     )
 
 

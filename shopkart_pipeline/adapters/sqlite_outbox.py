@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS notices (
 CREATE INDEX IF NOT EXISTS notices_by_thing ON notices (about, sequence);
 CREATE INDEX IF NOT EXISTS notices_unsettled ON notices (sequence) WHERE settled_at IS NULL;
 CREATE TABLE IF NOT EXISTS things (about TEXT PRIMARY KEY, remote_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS turns (id INTEGER PRIMARY KEY CHECK (id = 1), holder TEXT NOT NULL, until TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS pauses (id INTEGER PRIMARY KEY CHECK (id = 1), until TEXT NOT NULL, reason TEXT NOT NULL);
 """
 _ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
@@ -97,6 +98,18 @@ class SqliteOutbox(Outbox):
     def pause(self, until: datetime, reason: str) -> None:
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO pauses VALUES (1, ?, ?)", (until.isoformat(), reason))
+
+    def take_turn(self, holder: str, until: datetime, now: datetime) -> bool:
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT holder, until FROM turns").fetchone()
+            if row is not None and row["holder"] != holder and now < datetime.fromisoformat(row["until"]):
+                return False
+            connection.execute("INSERT OR REPLACE INTO turns VALUES (1, ?, ?)", (holder, until.isoformat()))
+            return True
+
+    def end_turn(self, holder: str) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM turns WHERE holder = ?", (holder,))
 
     def abandoned(self, limit: int = 100) -> tuple[tuple[Notice, str], ...]:
         with self._database.reading() as connection:

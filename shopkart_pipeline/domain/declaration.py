@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.policy import Gate
 from shopkart_pipeline.domain.registry import Registry
 from shopkart_pipeline.domain.rollout import RolloutStep
@@ -237,3 +238,5 @@ class Pipeline:
     """Dagster partitions kept per service; older releases stay in the evidence store."""
     registry: Registry = field(default_factory=Registry)
     concurrency: Concurrency = field(default_factory=Concurrency)
+    code_host: CodeHostPolicy | None = None
+    """None: there are webhooks and git, and nothing is told back."""

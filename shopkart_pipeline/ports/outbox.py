@@ -51,5 +51,14 @@ class Outbox(ABC):
         """Hand out nothing before that moment: the code host asked for a rest."""
 
     @abstractmethod
+    def take_turn(self, holder: str, until: datetime, now: datetime) -> bool:
+        """Become the one who sends, until that moment; False while somebody else is. Two senders could make one thing
+        twice at the code host."""
+
+    @abstractmethod
+    def end_turn(self, holder: str) -> None:
+        """Let others send; does nothing where somebody else has the turn."""
+
+    @abstractmethod
     def abandoned(self, limit: int = 100) -> tuple[tuple[Notice, str], ...]:
         """Notices that were given up, with the reasons, newest first."""

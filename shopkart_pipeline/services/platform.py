@@ -8,12 +8,14 @@ from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.ports.builder import ApplicationBuilder, ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.cluster import Cluster
+from shopkart_pipeline.ports.code_host import CodeHost, CodeHostReader
 from shopkart_pipeline.ports.evidence_store import EvidenceStore
 from shopkart_pipeline.ports.forge import Forge
 from shopkart_pipeline.ports.image_files import ImageFiles
 from shopkart_pipeline.ports.inbox import Inbox
 from shopkart_pipeline.ports.incident_store import IncidentStore
 from shopkart_pipeline.ports.ledger import Ledger
+from shopkart_pipeline.ports.outbox import Outbox
 from shopkart_pipeline.ports.registry import ImageRegistry
 from shopkart_pipeline.ports.scanner import Scanner
 from shopkart_pipeline.ports.scm import SourceControl
@@ -56,6 +58,17 @@ class Platform:
     """By kind of stage, in the order in which `auto` prefers them."""
     sites: Mapping[str, Site]
     """By name of the environment."""
+    outbox: Outbox
+    code_host: CodeHost | None = None
+    """None: none is declared, or its credentials are not here."""
+    code_reader: CodeHostReader | None = None
+    """As `code_host`."""
+    public_url: str = ""
+    """Where people reach the web interface; empty: nowhere, so nothing links to it."""
+
+    def run_url(self, run_id: str) -> str | None:
+        """The page of a run; None where there is no web interface to link to."""
+        return f"{self.public_url}/runs/{run_id}" if self.public_url else None
 
     def service(self, name: str) -> Service:
         """The declared service; raises `NotFound`."""

@@ -168,6 +168,24 @@ def test_no_more_are_handed_out_than_asked_for(outbox: Outbox) -> None:
     assert [each.notice for each in outbox.pending(NOON, limit=2)] == [replace(COMMENT, number=n) for n in (1, 2)]
 
 
+def test_one_sends_at_a_time_and_a_turn_ends_by_itself(outbox: Outbox) -> None:
+    assert outbox.take_turn("one", NOON + MINUTE, NOON)
+    assert outbox.take_turn("one", NOON + MINUTE, NOON)
+    assert not outbox.take_turn("two", NOON + MINUTE, NOON)
+
+    assert outbox.take_turn("two", NOON + 2 * MINUTE, NOON + MINUTE)
+
+
+def test_a_turn_is_given_back_by_its_holder_alone(outbox: Outbox) -> None:
+    outbox.take_turn("one", NOON + MINUTE, NOON)
+    outbox.end_turn("two")
+    assert not outbox.take_turn("two", NOON + MINUTE, NOON)
+
+    outbox.end_turn("one")
+
+    assert outbox.take_turn("two", NOON + MINUTE, NOON)
+
+
 def test_everything_is_there_for_the_next_process(tmp_path: Path) -> None:
     first = SqliteOutbox(tmp_path / "outbox.db")
     first.put(CHECK, NOON)

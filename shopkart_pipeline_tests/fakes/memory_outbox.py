@@ -23,6 +23,7 @@ class MemoryOutbox(Outbox):
     kept: list[_Kept] = field(default_factory=list[_Kept])
     remote_ids: dict[str, str] = field(default_factory=dict[str, str])
     paused_until: datetime | None = None
+    turn: tuple[str, datetime] | None = None
 
     def put(self, notice: Notice, now: datetime) -> None:
         newest = [each.notice for each in self.kept if each.notice.about == notice.about][-1:]
@@ -59,6 +60,16 @@ class MemoryOutbox(Outbox):
 
     def pause(self, until: datetime, reason: str) -> None:
         self.paused_until = until
+
+    def take_turn(self, holder: str, until: datetime, now: datetime) -> bool:
+        if self.turn is not None and self.turn[0] != holder and now < self.turn[1]:
+            return False
+        self.turn = holder, until
+        return True
+
+    def end_turn(self, holder: str) -> None:
+        if self.turn is not None and self.turn[0] == holder:
+            self.turn = None
 
     def abandoned(self, limit: int = 100) -> tuple[tuple[Notice, str], ...]:
         found = [(each.notice, each.given_up) for each in reversed(self.kept) if each.given_up is not None]

@@ -32,6 +32,7 @@ from shopkart_pipeline.domain.release import Person, Release
 from shopkart_pipeline.domain.rollout import RolloutStep
 from shopkart_pipeline.domain.workload import ServiceStatus
 from shopkart_pipeline.ports.builder import ApplicationBuilder
+from shopkart_pipeline.ports.code_host import CodeHost, CodeHostReader
 from shopkart_pipeline.ports.image_files import ImageFiles
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.ports.ledger import Entry
@@ -54,6 +55,7 @@ from shopkart_pipeline_tests.fakes.memory_evidence import MemoryEvidenceStore
 from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
 from shopkart_pipeline_tests.fakes.memory_incidents import MemoryIncidentStore
 from shopkart_pipeline_tests.fakes.memory_ledger import MemoryLedger
+from shopkart_pipeline_tests.fakes.memory_outbox import MemoryOutbox
 
 MAYA, JONAS = "maya@shopkart.example", "jonas@shopkart.example"
 REPOSITORY = "shopkart/storefront"
@@ -196,6 +198,9 @@ class World:
     evidence: MemoryEvidenceStore = field(default_factory=MemoryEvidenceStore)
     incidents: MemoryIncidentStore = field(default_factory=MemoryIncidentStore)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
+    code_host: CodeHost | None = None
+    code_reader: CodeHostReader | None = None
     registry: FakeRegistry = field(default_factory=FakeRegistry)
     builder: FakeBuilder = field(default_factory=FakeBuilder)
     application_builder: FakeApplicationBuilder = field(default_factory=FakeApplicationBuilder)
@@ -246,6 +251,10 @@ class World:
             image_builders=(self.builder,),
             scanners={kind: (scanner,) for kind, scanner in self.scanners.items()},
             sites={STAGING: site, PRODUCTION: site},
+            outbox=self.outbox,
+            code_host=self.code_host,
+            code_reader=self.code_reader,
+            public_url="https://pipeline.example",
         )
 
     # What people do.
