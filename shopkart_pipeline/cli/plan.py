@@ -7,14 +7,16 @@ from it, so both say the same.
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
 from shopkart_pipeline.cli.validate import beside
+from shopkart_pipeline.domain.code_host import CodeHostPolicy, Command
 from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Phase, Pipeline, Service, Stage
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.registry import Registry
@@ -73,6 +75,7 @@ def plan_of(pipeline: Pipeline, *, services: Sequence[str] = (), changed: Sequen
         "declaration": str(pipeline.file),
         "digest": pipeline.digest,
         "registry": _registry(pipeline.registry),
+        "github": _code_host(pipeline.code_host) if pipeline.code_host else None,
         "services": [_service(service, pipeline) for service in affected],
         "not_affected": [service.name for service in wanted if service not in affected],
     }
@@ -87,6 +90,15 @@ def _registry(registry: Registry) -> dict[str, Any]:
         "prefix": registry.prefix,
         "scan": registry.scanning.value,
         "reason": registry.scanning_reason or None,
+    }
+
+
+def _code_host(policy: CodeHostPolicy) -> dict[str, Any]:
+    return {
+        "api": policy.api,
+        "people": dict(policy.people),
+        "commands": {command.value: list(policy.commands.get(command, ())) for command in Command},
+        "branch_protection": {**asdict(policy.branch), "required_checks": list(policy.branch.required_checks)},
     }
 
 
@@ -166,6 +178,8 @@ def print_plan(console: Console, document: Mapping[str, Any]) -> None:
     for name in document["not_affected"]:
         console.print(f"{name}: not affected")
     console.print(f"[bold]registry[/] {escape(_registry_in_words(document['registry']))}")
+    if document["github"]:
+        console.print(f"[bold]github[/] {escape(_code_host_in_words(document['github']))}")
     if document["services"]:
         console.print("[dim]Stages of a phase with the same number run at the same time. Nothing was run.[/]")
 
@@ -174,6 +188,22 @@ def _registry_in_words(registry: Mapping[str, Any]) -> str:
     where = [registry[key] for key in ("kind", "address", "region", "account") if registry[key]]
     because = f" ({registry['reason']})" if registry["reason"] else ""
     return f"{' '.join(where)}, repositories {registry['prefix']}SERVICE, its own scan {registry['scan']}{because}"
+
+
+def _code_host_in_words(policy: Mapping[str, Any]) -> str:
+    commands = [f"/{command} by {', '.join(people) or 'nobody'}" for command, people in policy["commands"].items()]
+    protection = [f"{key} {_plain(value)}" for key, value in policy["branch_protection"].items() if value != []]
+    return f"{policy['api']}; {'; '.join(commands)}; branches: {', '.join(protection)}"
+
+
+def _plain(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case [*words]:
+            return ", ".join(map(str, cast("list[object]", words)))
+        case _:
+            return str(value)
 
 
 def _tree(service: Mapping[str, Any]) -> Tree:

@@ -1,13 +1,10 @@
 """The registry: which keys go with which kind, and what is filled in.
 
-Only ECR scans what it keeps, so only there can a scan be asked for. Without encryption a registry may be on this
-machine alone: whoever sits between could hand out other credentials' images, and read the credentials.
+Only ECR scans what it keeps, so only there can a scan be asked for. See `encryption` for addresses without it.
 """
 
-import ipaddress
-from urllib.parse import urlsplit
-
 from shopkart_pipeline.domain.registry import Registry, RegistryKind, RegistryScanning
+from shopkart_pipeline.spec.encryption import check_encrypted
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.models.registry import RegistrySpec
 
@@ -40,7 +37,7 @@ def compile_registry(spec: RegistrySpec, faults: Faults) -> Registry:
         if getattr(spec, key) is None:
             faults.add_missing(("registry", key), message)
     for key in ("address", "endpoint"):
-        _check_encrypted(key, getattr(spec, key), faults)
+        check_encrypted(("registry", key), getattr(spec, key), "a registry", faults)
     scanning, reason = _scanning(spec, kind, faults)
     return Registry(
         kind=kind,
@@ -66,16 +63,3 @@ def _scanning(spec: RegistrySpec, kind: RegistryKind, faults: Faults) -> tuple[R
     if spec.reason is None and off and kind not in _NO_SCANNER:
         faults.add_missing(("registry", "reason"), "say why the registry's scan is left out")
     return scanning, (spec.reason or _NO_SCANNER.get(kind, "")) if off else ""
-
-
-def _check_encrypted(key: str, address: str | None, faults: Faults) -> None:
-    if address is not None and address.startswith("http:") and not _is_loopback(urlsplit(address).hostname or ""):
-        message = "without encryption a registry may only be on this machine (127.0.0.1); write https://"
-        faults.add_meaning(("registry", key), message)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

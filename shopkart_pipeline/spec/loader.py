@@ -7,6 +7,7 @@ together. Nothing but the file itself is read: the allowed-signers file, remotes
 from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Concurrency, Pipeline, Service
+from shopkart_pipeline.spec.compile_code_host import approvers_of, compile_code_host
 from shopkart_pipeline.spec.compile_deployments import Surroundings
 from shopkart_pipeline.spec.compile_registry import compile_registry
 from shopkart_pipeline.spec.compile_service import check_between_services, compile_service
@@ -44,6 +45,8 @@ def load(file: Path, *, home: Path) -> Pipeline:
     )
     registry = compile_registry(settings.registry or RegistrySpec(), faults)
     services = _services(document.value, around, home, faults)
+    approvers = None if faults else approvers_of(services.values())
+    code_host = compile_code_host(settings.github, around.teams, approvers, faults) if settings.github else None
     if faults:
         raise faults.error()
     schedules = settings.schedules.model_dump(exclude_none=True) if settings.schedules else {}
@@ -58,6 +61,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         live_releases=live_releases or Pipeline.live_releases,
         registry=registry,
         concurrency=Concurrency(**concurrency),
+        code_host=code_host,
     )
 
 

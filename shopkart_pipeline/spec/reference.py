@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from shopkart_pipeline.domain.code_host import BranchPolicy, CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Analysis
 from shopkart_pipeline.spec.compile_gates import compile_gates
 from shopkart_pipeline.spec.compile_stages import compile_stages
@@ -24,6 +25,12 @@ _BEGIN, _END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 _STAGE, _GATE = "services.NAME.stages.STAGE", "services.NAME.gates.STAGE.GATE"
 _DEPLOYMENT = "services.NAME.environments.ENVIRONMENT"
+_OWN_DEFAULTS: dict[str, Any] = {
+    "AnalysisSpec": Analysis(),
+    "CodeHostSpec": CodeHostPolicy(),
+    "BranchProtectionSpec": BranchPolicy(),
+}
+"""Sections whose defaults are not shipped as a declaration, but are those of the domain."""
 _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("DeclarationSpec", "Top level", None),
     ("ServiceSpec", "`services.NAME` and `defaults`", None),
@@ -46,6 +53,9 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("ApprovalsSpec", f"`{_DEPLOYMENT}.approvals`", ("approvals",)),
     ("EnvironmentSpec", "`environments.NAME`", None),
     ("RegistrySpec", "`registry`", ("registry",)),
+    ("CodeHostSpec", "`github`", None),
+    ("CommandsSpec", "`github.commands`", None),
+    ("BranchProtectionSpec", "`github.branch_protection`", None),
     ("TrustSpec", "`trust`", ("trust",)),
     ("SchedulesSpec", "`schedules`", ("schedules",)),
     ("RetentionSpec", "`retention`", ("retention",)),
@@ -104,8 +114,9 @@ def _row(*cells: str) -> str:
 
 
 def _default(name: str, key: str, place: tuple[str, ...] | None) -> str:
-    if name == "AnalysisSpec":
-        return f"`{asdict(Analysis())[key]}`"
+    if name in _OWN_DEFAULTS:
+        value = asdict(_OWN_DEFAULTS[name]).get(key)
+        return "" if value in (None, (), {}) else _shown([value])
     if place is None:
         return ""
     if name not in ("DeploymentSpec", "ErrorObjective", "ApprovalsSpec"):

@@ -93,11 +93,26 @@ RelativePath = Annotated[
     ),
 ]
 UrlPath = Annotated[str, Matching(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*", "a URL's path, such as /health/ready")]
+_SERVER = r"https?://(\[[0-9a-f:]{2,39}\]|[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?)(:[0-9]{1,5})?"
 ServerAddress = Annotated[
     str,
     Matching(
-        r"https?://(\[[0-9a-f:]{2,39}\]|[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?)(:[0-9]{1,5})?/?",
+        rf"{_SERVER}/?",
         "a server's address without a path or a password in it, such as https://registry.example",
+    ),
+]
+ApiAddress = Annotated[
+    str,
+    Matching(
+        rf"{_SERVER}(/[A-Za-z0-9._~-]{{1,60}}){{0,5}}/?",
+        "an API's address without a password in it, such as https://api.github.com or https://github.example/api/v3",
+    ),
+]
+Login = Annotated[
+    str,
+    Matching(
+        r"[A-Za-z0-9]([A-Za-z0-9_-]{0,98}[A-Za-z0-9])?",
+        "the login of a person at GitHub: letters, digits and hyphens, such as maya-shop",
     ),
 ]
 RepositoryPrefix = Annotated[

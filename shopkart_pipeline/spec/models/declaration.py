@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from shopkart_pipeline.spec.cron import Cron
+from shopkart_pipeline.spec.models.code_host import CodeHostSpec
 from shopkart_pipeline.spec.models.delivery import DeploymentSpec, WorkloadSpec
 from shopkart_pipeline.spec.models.gates import GateSpec
 from shopkart_pipeline.spec.models.registry import RegistrySpec
@@ -133,8 +134,12 @@ class DeclarationSpec(Section):
         default=None, description="Where services run, by name. Replaces the shipped environments as a whole."
     )
     registry: RegistrySpec | None = Field(default=None, description="Where images are kept.")
+    github: CodeHostSpec | None = Field(
+        default=None,
+        description="GitHub: who is who, who may command what. Without it there are webhooks and git alone.",
+    )
     teams: dict[TeamName, list[Email] | None] | None = Field(
-        default=None, description="Members of teams, for `approvers`."
+        default=None, description="Members of teams, for `approvers` and `commands`."
     )
     trust: TrustSpec | None = Field(default=None, description="Whose word counts.")
     schedules: SchedulesSpec | None = Field(default=None, description="When maintenance runs.")

@@ -122,3 +122,15 @@ def test_the_plan_says_where_images_go(tmp_path: Path) -> None:
     assert "registry ecr eu-central-1 123456789012, repositories shop/SERVICE, its own scan required" in (
         output.getvalue()
     )
+
+
+def test_the_plan_says_who_may_command_at_github(tmp_path: Path) -> None:
+    file = tmp_path / "shopkart.yaml"
+    people = "people: {maya-shop: maya@shopkart.example}, commands: {approve: [maya@shopkart.example]}"
+    file.write_text(f"{STOREFRONT.read_text()}github: {{{people}, branch_protection: {{required_checks: [build]}}}}\n")
+    document, output = plan_of(load(file, home=HOME)), io.StringIO()
+    print_plan(Console(file=output, width=400), document)
+
+    assert document["github"]["people"] == {"maya-shop": "maya@shopkart.example"}
+    assert "github https://api.github.com; /approve by maya@shopkart.example; /rollback by nobody" in output.getvalue()
+    assert "up_to_date true, required_checks build" in output.getvalue()
