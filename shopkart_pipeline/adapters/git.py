@@ -72,6 +72,9 @@ class GitSource(SourceControl):
     def commits(self, source: Source, base: str | None, sha: str) -> tuple[Commit, ...]:
         return self._log(source, _both(base, sha), "--topo-order", "--reverse", *_range(base, sha))
 
+    def first_parents(self, source: Source, base: str | None, sha: str) -> tuple[Commit, ...]:
+        return self._log(source, _both(base, sha), "--first-parent", "--topo-order", "--reverse", *_range(base, sha))
+
     def merge_base(self, source: Source, one: str, other: str) -> str | None:
         done = self._read(source, [one, other], ["merge-base", one, other], accepted=(0, 1))
         return done.stdout.decode().strip() or None

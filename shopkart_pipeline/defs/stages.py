@@ -49,6 +49,7 @@ _DESCRIPTIONS = {
     StageKind.IMAGE: "The container image, named by its digest from here on.",
     StageKind.IMAGE_SCAN: "Known vulnerabilities and misconfiguration of the image.",
     StageKind.PUBLISHED_IMAGE: "The image in the registry, its digest confirmed by the registry.",
+    StageKind.CODE_REVIEW: "The pull requests and reviews behind everything that the release brings to production.",
     StageKind.STAGING: "The image running in staging.",
     StageKind.INTEGRATION_TESTS: "Integration tests against the release in staging.",
     StageKind.ACCEPTANCE_TESTS: "User acceptance tests against the release in staging.",
@@ -62,6 +63,7 @@ _KINDS = {
     StageKind.IMAGE: {"docker"},
     StageKind.IMAGE_SCAN: {"docker"},
     StageKind.PUBLISHED_IMAGE: {"docker"},
+    StageKind.CODE_REVIEW: {"github"},
     StageKind.STAGING: {"kubernetes"},
     StageKind.PRODUCTION: {"kubernetes"},
 }

@@ -2,8 +2,11 @@
 
 What counts is what stood when the merge happened: of each reviewer the newest review that says yes or no, given before
 the merge, for a head that was merged; the author's own does not count. So the answer about a commit never changes.
+Reviewers are persons: two logins of one person are one reviewer, and nobody approves with a second login what the first
+one proposed.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +30,8 @@ class Review:
     sha: str | None
     """The head that was looked at; None where the code host does not know it any more."""
     submitted_at: datetime
+    counts: bool = True
+    """Whether it is somebody's who may write to the repository; anybody at all can review a public one."""
 
 
 @dataclass(frozen=True)
@@ -50,3 +55,38 @@ class ProposedChange:
     """The commit that it became on the branch, where it was merged."""
     updated_at: datetime
     url: str
+
+
+_DECISIVE = frozenset({ReviewState.APPROVED, ReviewState.CHANGES_REQUESTED, ReviewState.DISMISSED})
+"""A comment takes no approval back; a dismissal does."""
+
+
+def approvers(
+    change: ProposedChange, reviews: Iterable[Review], people: Mapping[str, str], *, dismiss_stale_reviews: bool
+) -> tuple[str, ...]:
+    """The logins of those whose approval stood when a change was merged, sorted; nobody for one that was not merged.
+
+    Args:
+        change: the pull request.
+        reviews: all of its reviews, in any order.
+        people: persons by login in lower case; who is not in it is a person of that login alone.
+        dismiss_stale_reviews: whether approvals of an earlier head than the one that was merged count for nothing.
+    """
+    if change.merged_at is None:
+        return ()
+    newest: dict[str, Review] = {}
+    for review in sorted(reviews, key=lambda each: each.submitted_at):
+        if review.state in _DECISIVE and review.counts and review.submitted_at <= change.merged_at:
+            newest[_person(review.login, people)] = review
+    newest.pop(_person(change.login, people), None)
+    return tuple(
+        sorted(
+            review.login
+            for review in newest.values()
+            if review.state is ReviewState.APPROVED and (not dismiss_stale_reviews or review.sha == change.sha)
+        )
+    )
+
+
+def _person(login: str, people: Mapping[str, str]) -> str:
+    return people.get(login.casefold(), login).casefold()

@@ -37,6 +37,7 @@ class StageKind(StrEnum):
     IMAGE = "image"
     IMAGE_SCAN = "image_scan"
     PUBLISHED_IMAGE = "published_image"
+    CODE_REVIEW = "code_review"
     STAGING = "staging"
     INTEGRATION_TESTS = "integration_tests"
     ACCEPTANCE_TESTS = "acceptance_tests"

@@ -45,6 +45,11 @@ class SourceControl(ABC):
         """Commits reachable from `sha` but not from `base`, oldest first; all of them where `base` is None."""
 
     @abstractmethod
+    def first_parents(self, source: Source, base: str | None, sha: str) -> tuple[Commit, ...]:
+        """The steps that a branch took: from `sha` back along first parents as far as `base` does not reach, oldest
+        first; all of them where `base` is None. What a merge brought in is not among them, the merge is."""
+
+    @abstractmethod
     def merge_base(self, source: Source, one: str, other: str) -> str | None:
         """The newest commit that both come from; None where they have nothing in common."""
 

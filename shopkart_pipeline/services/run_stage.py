@@ -27,6 +27,7 @@ from shopkart_pipeline.services.build_artifacts import (
 )
 from shopkart_pipeline.services.checkout_source import checkout_source
 from shopkart_pipeline.services.collect_evidence import collect_evidence
+from shopkart_pipeline.services.collect_reviews import collect_reviews
 from shopkart_pipeline.services.judge_release import (
     image_digest,
     is_about_image,
@@ -159,6 +160,8 @@ def _do(platform: Platform, release: Release, stage: Stage, image: str | None, r
                 return build_application(platform, release, stage)
             case StageKind.IMAGE:
                 return build_image(platform, release, stage)
+            case StageKind.CODE_REVIEW:
+                return collect_reviews(platform, release)
             case StageKind.PUBLISHED_IMAGE | StageKind.STAGING | StageKind.PRODUCTION:
                 return _deliver(platform, release, stage, image, run_id)
             case _:

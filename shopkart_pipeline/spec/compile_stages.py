@@ -14,7 +14,7 @@ from shopkart_pipeline.spec.scope import Scope
 from shopkart_pipeline.spec.stage_graph import Arrangement, StageNode, arrange
 from shopkart_pipeline.spec.text_types import IDENTIFIER
 
-_STAGING = (StageKind.STAGING, StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS)
+_STAGING = (StageKind.CODE_REVIEW, StageKind.STAGING, StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS)
 _TESTS = (StageKind.UNIT_TESTS, StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS)
 _RANK = {phase: rank for rank, phase in enumerate(Phase)}
 _TOO_ALIKE = 0.9

@@ -39,6 +39,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("HealthSpec", "`services.NAME.workload.health`", ("defaults", "workload", "health")),
     ("StagesSpec", "`services.NAME.stages`", None),
     ("ToolStage", f"`{_STAGE}`: stages that the pipeline carries out itself", None),
+    ("ReviewStage", f"`{_STAGE}`: `code_review`", None),
     ("ScanStage", f"`{_STAGE}`: `lint`, `quality` and scans", None),
     ("SuiteStage", f"`{_STAGE}`: tests", None),
     ("OwnStage", f"`{_STAGE}`: a stage of one's own", None),

@@ -391,3 +391,23 @@ def test_a_merge_base_of_what_is_not_here_is_not_found(world: World) -> None:
         world.scm.merge_base(world.source, UNKNOWN, sha)
     with pytest.raises(NotFound):
         world.scm.merge_base(world.source, sha, UNKNOWN)
+
+
+def test_the_steps_of_a_branch_are_its_merges_not_what_they_brought(world: World) -> None:
+    base = world.add({"a": b"1"})
+    side = world.add({"b": b"1"}, branch="side")
+    merge = world.add({}, merged=side)
+    tip = fetched(world, world.add({"a": b"2"}))
+
+    assert [commit.sha for commit in world.scm.first_parents(world.source, base, tip)] == [merge, tip]
+    assert [commit.sha for commit in world.scm.first_parents(world.source, None, tip)] == [base, merge, tip]
+    assert world.scm.first_parents(world.source, tip, base) == ()
+
+
+def test_steps_of_what_is_not_here_are_not_found(world: World) -> None:
+    sha = fetched(world, world.add({"a": b"1"}))
+
+    with pytest.raises(NotFound):
+        world.scm.first_parents(world.source, UNKNOWN, sha)
+    with pytest.raises(NotFound):
+        world.scm.first_parents(world.source, sha, UNKNOWN)

@@ -86,6 +86,16 @@ class FakeSourceControl(SourceControl):
     def commits(self, source: Source, base: str | None, sha: str) -> tuple[Commit, ...]:
         return tuple(self._commits[one] for one in self._range(base, sha))
 
+    def first_parents(self, source: Source, base: str | None, sha: str) -> tuple[Commit, ...]:
+        self._tree(sha)
+        self._old(base)
+        known, step = set(self._ancestors(base)) if base else set[str](), sha
+        steps: list[str] = []
+        while step and step not in known:
+            steps.insert(0, step)
+            step = next(iter(self._parents[step]), "")
+        return tuple(self._commits[one] for one in steps)
+
     def merge_base(self, source: Source, one: str, other: str) -> str | None:
         self._tree(one)
         self._tree(other)

@@ -77,6 +77,15 @@ class ToolStage(StageSpec):
         return StageDetails(tool=self.tool or "auto", options=self.options or {})
 
 
+class ReviewStage(StageSpec):
+    """A shipped stage that has no tool to choose."""
+
+    disabled: _Disabled = None
+
+    def details(self) -> StageDetails:
+        return StageDetails(options=self.options or {}, disabled=self.disabled)
+
+
 class ScanStage(ToolStage):
     """A shipped stage that looks for findings."""
 
@@ -178,6 +187,9 @@ class StagesSpec(Section):
     )
     published_image: ToolStage | None = Field(
         default=None, description="Pushes the image to the registry, once, and confirms its digest."
+    )
+    code_review: ReviewStage | None = Field(
+        default=None, description="Asks the code host who reviewed what the release brings to production."
     )
     staging: ToolStage | None = Field(default=None, description="Deploys the digest to staging.")
     integration_tests: SuiteStage | None = Field(

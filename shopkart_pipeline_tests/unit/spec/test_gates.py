@@ -41,6 +41,7 @@ def test_the_shipped_gates_are_these(tmp_path: Path) -> None:
             "new fixable findings of high or worse <= 0 (exempt while registry_scans < 1)"
         ),
         "image_scan.credentials": "findings of high or worse by image-variable <= 0",
+        "code_review.unreviewed": "findings of high or worse <= 0 (exempt while code_host < 1)",
         "staging.released": "released >= 1",
         "integration_tests.failed": "failed <= 0",
         "integration_tests.tests": "tests >= 1",

@@ -19,10 +19,11 @@ SHIPPED_NEEDS = {
     "image": ("application", "lint", "unit_tests", "quality", "secret_scan", "dependency_scan"),
     "image_scan": ("image",),
     "published_image": ("image_scan",),
+    "code_review": ("source",),
     "staging": ("published_image",),
     "integration_tests": ("staging",),
     "acceptance_tests": ("staging",),
-    "production": ("integration_tests", "acceptance_tests"),
+    "production": ("code_review", "integration_tests", "acceptance_tests"),
 }
 
 
@@ -36,6 +37,7 @@ def test_a_service_that_says_nothing_has_the_shipped_stages(tmp_path: Path) -> N
     assert all(stage.kind is StageKind(stage.name) for stage in service.stages)
     assert all(stage.timeout_seconds > 0 for stage in service.stages)
     assert {stage.name for stage in service.stages_of(Phase.STAGING)} == {
+        "code_review",
         "staging",
         "integration_tests",
         "acceptance_tests",
@@ -124,7 +126,7 @@ def test_a_stage_that_is_left_out_is_replaced_by_what_it_needs(tmp_path: Path) -
     needs = _needs(service.stages)
     assert "unit_tests" not in needs
     assert needs["quality"] == ("dependencies",)
-    assert needs["production"] == ("integration_tests",)
+    assert needs["production"] == ("code_review", "integration_tests")
     assert not [gate for gate in service.gates if gate.stage in ("unit_tests", "acceptance_tests")]
 
 

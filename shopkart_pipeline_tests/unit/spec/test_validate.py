@@ -18,7 +18,7 @@ def _validated(file: Path) -> tuple[int, list[str]]:
 def test_a_valid_declaration_is_one_line_and_exit_code_zero(tmp_path: Path) -> None:
     file = tmp_path / "shopkart.yaml"
     file.write_text(SMALLEST)
-    assert _validated(file) == (0, [f"{file}: valid: 1 service, 15 stages, 24 gates, 2 environments"])
+    assert _validated(file) == (0, [f"{file}: valid: 1 service, 16 stages, 25 gates, 2 environments"])
 
 
 def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
