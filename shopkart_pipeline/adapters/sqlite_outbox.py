@@ -1,7 +1,7 @@
 """The outbox in a SQLite file. What a thing is called at the code host is kept for as long as the file is."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,18 +41,19 @@ class SqliteOutbox(Outbox):
     def __init__(self, path: Path) -> None:
         self._database = Database(path, _SCHEMA)
 
-    def put(self, notice: Notice, now: datetime) -> None:
-        kind = type(notice).__name__
-        body = _ADAPTERS[kind].dump_json(notice).decode()
+    def put(self, notices: Sequence[Notice], now: datetime) -> None:
         with self._database.transaction() as connection:
-            newest = connection.execute(
-                "SELECT kind, body FROM notices WHERE about = ? ORDER BY sequence DESC LIMIT 1", (notice.about,)
-            ).fetchone()
-            if newest is None or (newest["kind"], newest["body"]) != (kind, body):
-                connection.execute(
-                    "INSERT INTO notices (about, kind, body, put_at) VALUES (?, ?, ?, ?)",
-                    (notice.about, kind, body, now.isoformat()),
-                )
+            for notice in notices:
+                kind = type(notice).__name__
+                body = _ADAPTERS[kind].dump_json(notice).decode()
+                newest = connection.execute(
+                    "SELECT kind, body FROM notices WHERE about = ? ORDER BY sequence DESC LIMIT 1", (notice.about,)
+                ).fetchone()
+                if newest is None or tuple(newest) != (kind, body):
+                    connection.execute(
+                        "INSERT INTO notices (about, kind, body, put_at) VALUES (?, ?, ?, ?)",
+                        (notice.about, kind, body, now.isoformat()),
+                    )
 
     def pending(self, now: datetime, limit: int = 50) -> tuple[Outgoing, ...]:
         with self._database.reading() as connection:
@@ -110,6 +111,13 @@ class SqliteOutbox(Outbox):
     def end_turn(self, holder: str) -> None:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM turns WHERE holder = ?", (holder,))
+
+    def forget(self, settled_before: datetime) -> int:
+        with self._database.transaction() as connection:
+            limit = (settled_before.isoformat(),)
+            gone = connection.execute("DELETE FROM notices WHERE settled_at < ?", limit).rowcount
+            connection.execute("DELETE FROM things WHERE about NOT IN (SELECT about FROM notices)")
+            return gone
 
     def abandoned(self, limit: int = 100) -> tuple[tuple[Notice, str], ...]:
         with self._database.reading() as connection:

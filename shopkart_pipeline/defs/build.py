@@ -32,7 +32,7 @@ def build_definitions(platform: Platform) -> Definitions:
     return Definitions(
         assets=[item for service in services for item in build_stages(service)],
         jobs=[*rollbacks, maintenance, *(job for service in services for job in _phase_jobs(service))],
-        sensors=build_sensors(rollbacks),
+        sensors=build_sensors(platform.pipeline, rollbacks),
         schedules=build_schedules(platform.pipeline, maintenance),
         executor=parallel_threads,
         resources={"platform": ResourceDefinition.hardcoded_resource(platform)},

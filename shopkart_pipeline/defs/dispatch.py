@@ -30,6 +30,7 @@ from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.accept_release import APPROVED, accept
 from shopkart_pipeline.services.approve_release import APPROVE
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.report_progress import accepted_commit
 from shopkart_pipeline.services.requests import RunRequest
 
 DELIVERIES = "deliveries"
@@ -65,6 +66,7 @@ def _dispatch(instance: DagsterInstance, platform: Platform, delivery: Delivery)
     if accepted.pull_request is not None:
         end_superseded(instance, platform, accepted.pull_request)
     show_not_affected(instance, accepted.not_affected)
+    accepted_commit(platform, accepted)
     if delivery.event == APPROVED:
         _show_approvals(instance, platform, delivery, accepted.requests)
     return _done(platform, delivery, accepted.outcome)

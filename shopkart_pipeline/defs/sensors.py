@@ -23,14 +23,17 @@ from dagster import (
 
 from shopkart_pipeline.defs.dispatch import DELIVERIES, drain
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
+from shopkart_pipeline.defs.reports import build_reports_sensor
+from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.engine.launcher import keep_serving
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.tend_rollouts import Abandoned, abandoned_rollouts, overdue
 
 
-def build_sensors(rollback_jobs: Sequence[JobDefinition]) -> list[SensorDefinition]:
+def build_sensors(pipeline: Pipeline, rollback_jobs: Sequence[JobDefinition]) -> list[SensorDefinition]:
     """All sensors of the code location."""
-    return [_deliveries(), _abandoned(rollback_jobs)]
+    reports = [build_reports_sensor()] if pipeline.code_host is not None else []
+    return [_deliveries(), _abandoned(rollback_jobs), *reports]
 
 
 def _deliveries() -> SensorDefinition:

@@ -160,6 +160,8 @@ class Deployment:
     analysis: Analysis
     objectives: tuple[Objective, ...]
     approvals: Approvals | None
+    url: str | None = None
+    """Where people find the service there; None where that is not said."""
 
 
 @dataclass(frozen=True)

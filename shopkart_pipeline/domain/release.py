@@ -95,6 +95,11 @@ def pull_request_key(number: int, sha: str | None = None) -> str:
     return f"{_PROPOSED}{number:06d}" + (f"-{sha[:12]}" if sha else "")
 
 
+def number_of(key: str) -> int:
+    """The number of the pull request that a key is of. Raises `ValueError` for other keys."""
+    return int(key.removeprefix(_PROPOSED).partition("-")[0])
+
+
 def is_proposed(key: str) -> bool:
     """Whether a key is that of a pull request, and not of a merge."""
     return key.startswith(_PROPOSED)

@@ -1,6 +1,7 @@
 """Notices on their way out. A notice is kept when this returns; it is sent later, in order, until it has arrived."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,8 +24,9 @@ class Outbox(ABC):
     """Durable and ordered: of one thing the newest notice counts, and what is older is not sent after it."""
 
     @abstractmethod
-    def put(self, notice: Notice, now: datetime) -> None:
-        """Keep a notice; durable when this returns. The same as the newest one about that thing is not kept again."""
+    def put(self, notices: Sequence[Notice], now: datetime) -> None:
+        """Keep notices, all of them or none; durable when this returns. What is the same as the newest one about its
+        thing is not kept again."""
 
     @abstractmethod
     def pending(self, now: datetime, limit: int = 50) -> tuple[Outgoing, ...]:
@@ -58,6 +60,11 @@ class Outbox(ABC):
     @abstractmethod
     def end_turn(self, holder: str) -> None:
         """Let others send; does nothing where somebody else has the turn."""
+
+    @abstractmethod
+    def forget(self, settled_before: datetime) -> int:
+        """Let go of what was settled before that moment and of the names of things that nothing is left about; returns
+        how many notices went."""
 
     @abstractmethod
     def abandoned(self, limit: int = 100) -> tuple[tuple[Notice, str], ...]:

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import NotFound, Refused
-from shopkart_pipeline.domain.release import Release, pull_request_key
+from shopkart_pipeline.domain.release import Release, number_of, pull_request_key
 from shopkart_pipeline.domain.verdict import Verdict
 from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.ports.forge import PullRequestEvent
@@ -28,6 +28,8 @@ from shopkart_pipeline.services.requests import PullRequestName
 CANCELLED = "cancelled"
 """Kind of the notes about runs that were ended because their pull request moved on."""
 _HISTORY = "pull_request"
+_LOOKED_AT = 200
+"""Newest events of a repository among which that of a merge is looked for."""
 
 
 def name_of(release: Release) -> PullRequestName | None:
@@ -72,6 +74,7 @@ class Standing:
     is_merged: bool
     updated_at: datetime
     attempt: int
+    merge_sha: str | None = None
 
 
 def remember(platform: Platform, delivery: Delivery, event: PullRequestEvent) -> Standing:
@@ -140,3 +143,11 @@ def _standing(note: Note) -> Standing:
         updated_at=datetime.fromisoformat(str(note.data["updated_at"])),
         attempt=int(note.data["attempt"] or 0),
     )
+
+
+def merged_by(platform: Platform, repository: str, sha: str) -> PullRequestName | None:
+    """The pull request that became a commit of the branch; None where none is known that did."""
+    for note in platform.evidence.newest_notes(_HISTORY, repository, _LOOKED_AT):
+        if note.data.get("merge_sha") == sha:
+            return PullRequestName(repository, number_of(note.release_key))
+    return None

@@ -6,7 +6,7 @@ an image or a mention. Nothing here asks or sends anything.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, Severity, StageRecord
@@ -15,13 +15,15 @@ from shopkart_pipeline.domain.notice import (
     AnnotationLevel,
     CheckNotice,
     CheckStatus,
-    CommentNotice,
     Conclusion,
 )
 from shopkart_pipeline.domain.plain_text import plain
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
+from shopkart_pipeline.services.phase_state import PhaseState
 
+COMMIT_CHECK = "shopkart"
+"""Name of the check over everything that a commit concerns; what branch protection asks for."""
 MAXIMUM_ANNOTATIONS = 200
 """More than people read; code scanning gets all of them."""
 _SUMMARY_CHARACTERS = 60_000
@@ -54,8 +56,8 @@ def finished_check(release: Release, record: StageRecord, gates: Sequence[GateRe
         name=check_name(release.service, record.stage),
         status=CheckStatus.COMPLETED,
         conclusion=Conclusion.SUCCESS if passed else Conclusion.FAILURE,
-        title=plain(_title(record))[:200],
-        summary=_shortened(_summary(release, record, gates)),
+        title=f"{words_of(record.result)}{' (reused)' if record.reused is not None else ''}"[:200],
+        summary=shortened(_summary(release, record, gates)),
         annotations=annotations_of(record),
         details_url=url,
         started_at=record.started_at,
@@ -63,43 +65,67 @@ def finished_check(release: Release, record: StageRecord, gates: Sequence[GateRe
     )
 
 
-def overall_check(
-    release: Release, lines: Sequence[GateResult], *, finished: bool, now: datetime, url: str | None
+def commit_check(
+    repository: str, sha: str, states: Mapping[str, PhaseState], others: int, url: str | None = None
 ) -> CheckNotice:
-    """The one check of a service that branch protection asks for: its continuous integration as a whole."""
-    verdict = Verdict(tuple(lines))
-    passed = verdict.outcome is Outcome.PASS
-    title = "passed" if passed else "; ".join(plain(line.line) for line in verdict.blocking[:2]) or "nothing was judged"
-    return CheckNotice(
-        repository=release.repository,
-        sha=release.sha,
-        name=check_name(release.service, None),
-        status=CheckStatus.COMPLETED if finished else CheckStatus.IN_PROGRESS,
-        conclusion=(Conclusion.SUCCESS if passed else Conclusion.FAILURE) if finished else None,
-        title=title[:200] if finished else "running",
-        summary=_shortened(f"Release `{release.name}`.\n\n{gate_table(lines)}") if finished else f"`{release.name}`",
-        details_url=url,
-        completed_at=now if finished else None,
-    )
+    """The one check of a commit that branch protection asks for.
 
-
-def not_affected_check(repository: str, sha: str, service: str, reason: str, now: datetime) -> CheckNotice:
-    """The check of a service that a change does not concern; it satisfies a required check."""
+    Args:
+        repository: where the commit is.
+        sha: which one.
+        states: continuous integration of each service that it concerns.
+        others: how many services of the repository it does not concern.
+        url: where there is more to see.
+    """
+    outcomes = {state.outcome for state in states.values()}
+    finished = Outcome.MISSING not in outcomes
+    conclusion = Conclusion.SKIPPED if not states else Conclusion.SUCCESS
+    if Outcome.FAIL in outcomes:
+        conclusion = Conclusion.FAILURE
+    failed = [name for name, state in states.items() if state.outcome is Outcome.FAIL]
+    title = "running" if not finished else f"did not pass: {', '.join(failed)}" if failed else "passed"
+    parts = [f"{marked(state.outcome)} **{name}**\n\n{gate_table(_told(state))}" for name, state in states.items()]
+    if others:
+        parts.append(f"{others} {'service is' if others == 1 else 'services are'} not affected by this commit.")
     return CheckNotice(
         repository=repository,
         sha=sha,
-        name=check_name(service, None),
-        status=CheckStatus.COMPLETED,
-        conclusion=Conclusion.SKIPPED,
-        title="not affected",
-        summary=escape(reason),
-        completed_at=now,
+        name=COMMIT_CHECK,
+        status=CheckStatus.COMPLETED if finished else CheckStatus.IN_PROGRESS,
+        conclusion=conclusion if finished else None,
+        title=(title if states else "no service is affected")[:200],
+        summary=shortened("\n\n".join(parts) or "Nothing of it belongs to a service."),
+        details_url=url,
     )
 
 
-def check_name(service: str, stage: str | None) -> str:
-    """How a check is called; that of the whole service has the service's name alone."""
-    return f"shopkart / {service}" + (f" / {stage}" if stage else "")
+def _told(state: PhaseState) -> Sequence[GateResult]:
+    """What stops it, if something does; else everything."""
+    return state.blocking or [line for line in state.lines if line.stage in state.ended]
+
+
+def marked(outcome: Outcome) -> str:
+    """An outcome as a sign."""
+    return _MARKS[outcome]
+
+
+def ended_check(release: Release, stage: str, conclusion: Conclusion, reason: str, url: str | None) -> CheckNotice:
+    """The check of a stage whose run ended before the stage did."""
+    return CheckNotice(
+        repository=release.repository,
+        sha=release.sha,
+        name=check_name(release.service, stage),
+        status=CheckStatus.COMPLETED,
+        conclusion=conclusion,
+        title=plain(reason)[:200],
+        summary=f"{escape(reason)}. The stage left no result. Release `{release.name}`.",
+        details_url=url,
+    )
+
+
+def check_name(service: str, stage: str) -> str:
+    """How the check of a stage is called."""
+    return f"{COMMIT_CHECK} / {service} / {stage}"
 
 
 def gate_table(lines: Iterable[GateResult]) -> str:
@@ -111,25 +137,6 @@ def gate_table(lines: Iterable[GateResult]) -> str:
         gate = f"{line.stage}.{line.gate}"
         rows.append(f"| {_MARKS[line.outcome]} | `{gate}` | {value} | {escape(limit)} | {escape(line.reason)} |")
     return "\n".join(rows)
-
-
-def pull_request_comment(
-    release: Release, number: int, services: Sequence[tuple[str, str, Sequence[GateResult]]]
-) -> CommentNotice:
-    """The one comment at a pull request.
-
-    Args:
-        release: the newest one of the pull request; names repository and commit.
-        number: of the pull request.
-        services: name, state in words, and gates of each service.
-    """
-    parts = [f"### ShopKart pipeline at `{release.sha[:12]}`"]
-    for name, state, lines in services:
-        blocking = Verdict(tuple(lines)).blocking
-        parts.append(f"**{name}**: {escape(state)}")
-        if blocking:
-            parts.append(gate_table(blocking))
-    return CommentNotice(release.repository, number, _shortened("\n\n".join(parts)))
 
 
 def annotations_of(record: StageRecord) -> tuple[Annotation, ...]:
@@ -157,12 +164,13 @@ def _annotation(finding: Finding) -> Annotation:
     )
 
 
-def _title(record: StageRecord) -> str:
-    match record.result:
+def words_of(result: Evidence | EvidenceMissing) -> str:
+    """What a result says, in one line."""
+    match result:
         case Evidence(summary=summary):
-            return f"{summary} (reused)" if record.reused is not None else summary
+            return plain(summary)
         case EvidenceMissing(reason=reason):
-            return f"no evidence: {reason}"
+            return plain(f"no evidence: {reason}")
 
 
 def _summary(release: Release, record: StageRecord, gates: Sequence[GateResult]) -> str:
@@ -182,7 +190,8 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", plain(text)).replace("://", ":&#47;&#47;").replace("\\@", "&#64;")
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """Text that fits into what GitHub takes, cut at the end of a line."""
     if len(text) <= _SUMMARY_CHARACTERS:
         return text
     return text[:_SUMMARY_CHARACTERS].rpartition("\n")[0] + "\n\n… and more, see the details."

@@ -23,6 +23,7 @@ from shopkart_pipeline.services.production_history import (
     record_placement,
     record_turn_back,
 )
+from shopkart_pipeline.services.report_progress import rolled_back
 from shopkart_pipeline.services.roll_out import turn_back, workload_spec
 from shopkart_pipeline.services.rollout_document import RolloutDocument, load
 
@@ -44,7 +45,7 @@ def roll_back(platform: Platform, service_name: str, actor: str, reason: str, ru
         _turn_back_leftover(platform, deployment, service_name, reason, run_id)
         if under_way is not None and not _got_through(platform, deployment, service_name, under_way):
             return _standing(platform, deployment, service_name)
-        return _restore(platform, deployment, service, actor, reason)
+        return _restore(platform, deployment, service, actor, reason, run_id)
 
 
 def roll_back_abandoned(platform: Platform, service_name: str, release_key: str, run_id: str) -> bool:
@@ -94,7 +95,9 @@ def _standing(platform: Platform, deployment: Deployment, service: str) -> Place
     return placed
 
 
-def _restore(platform: Platform, deployment: Deployment, service: Service, actor: str, reason: str) -> Placed:
+def _restore(
+    platform: Platform, deployment: Deployment, service: Service, actor: str, reason: str, run_id: str
+) -> Placed:
     environment, cluster = deployment.environment, platform.sites[deployment.environment].cluster
     leaving, earlier = current(platform, service.name, environment), before_current(platform, service.name, environment)
     if leaving is None or earlier is None:
@@ -106,4 +109,5 @@ def _restore(platform: Platform, deployment: Deployment, service: Service, actor
     cluster.apply(environment, service.name, Track.STABLE, workload_spec(service, deployment, release, earlier.digest))
     placed = replace(earlier, at=platform.clock.now(), how=ROLL_BACK)
     record_placement(platform, ROLL_BACK, service.name, environment, placed, actor, reason)
+    rolled_back(platform, release, placed, run_id, reason)
     return placed

@@ -39,6 +39,7 @@ from shopkart_pipeline.services.judge_release import (
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.publish_image import publish_image
 from shopkart_pipeline.services.pull_requests import forbid
+from shopkart_pipeline.services.report_progress import stage_began, stage_ended
 from shopkart_pipeline.services.reuse_result import comparison, discard, earlier, inputs_of, stand_in, with_note
 from shopkart_pipeline.services.roll_out import roll_out, to_be_ended
 from shopkart_pipeline.services.waivers import end_waivers
@@ -78,6 +79,7 @@ def run_stage(
     image = _admit(platform, release, stage)
     start = StageStart(service.name, release.key, stage.name, run_id, platform.clock.now())
     platform.evidence.begin(start)
+    stage_began(platform, release, stage, run_id)
     records = platform.evidence.latest(release.service, release.key)
     inputs = inputs_of(platform, release, stage, image, records)
     former = earlier(platform, release, stage, inputs)
@@ -91,6 +93,7 @@ def run_stage(
     platform.evidence.finish(record)
     end_waivers(platform, release, record, records)
     outcome = StageOutcome(record, stage_lines(platform, release, record, records))
+    stage_ended(platform, release, record, outcome.gates)
     announced = outcome.passed and _announce(platform, release, stage, run_id)
     return replace(outcome, phase_passed=announced)
 

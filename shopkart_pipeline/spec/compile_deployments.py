@@ -60,6 +60,7 @@ def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Su
             Objective(measure, float(promise.at_most), promise.window) for measure, promise in promises if promise
         ),
         approvals=_approvals(scope, name, spec.approvals or ApprovalsSpec(), around),
+        url=spec.url,
     )
 
 

@@ -115,6 +115,13 @@ Login = Annotated[
         "the login of a person at GitHub: letters, digits and hyphens, such as maya-shop",
     ),
 ]
+WebAddress = Annotated[
+    str,
+    Matching(
+        r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\x00-\x20@]*)?",
+        "a web address without a password in it, such as https://shop.example",
+    ),
+]
 RepositoryPrefix = Annotated[
     str,
     Matching(

@@ -1,5 +1,6 @@
 """An outbox in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +13,8 @@ class _Kept:
     notice: Notice
     attempts: int = 0
     not_before: datetime | None = None
-    settled: bool = False
+    settled_at: datetime | None = None
+    forgotten: bool = False
     given_up: str | None = None
 
 
@@ -25,20 +27,23 @@ class MemoryOutbox(Outbox):
     paused_until: datetime | None = None
     turn: tuple[str, datetime] | None = None
 
-    def put(self, notice: Notice, now: datetime) -> None:
-        newest = [each.notice for each in self.kept if each.notice.about == notice.about][-1:]
-        if newest != [notice]:
-            self.kept.append(_Kept(notice))
+    def put(self, notices: Sequence[Notice], now: datetime) -> None:
+        for notice in notices:
+            newest = [each.notice for each in self.kept if each.notice.about == notice.about and not each.forgotten][
+                -1:
+            ]
+            if newest != [notice]:
+                self.kept.append(_Kept(notice))
 
     def pending(self, now: datetime, limit: int = 50) -> tuple[Outgoing, ...]:
         if self.paused_until is not None and now < self.paused_until:
             return ()
-        newest = {each.notice.about: number for number, each in enumerate(self.kept)}
+        newest = {each.notice.about: number for number, each in enumerate(self.kept) if not each.forgotten}
         due = [
             Outgoing(number, each.notice, each.attempts, self.remote_ids.get(each.notice.about))
             for number, each in enumerate(self.kept)
-            if newest[each.notice.about] == number
-            and not each.settled
+            if newest.get(each.notice.about) == number
+            and each.settled_at is None
             and (each.not_before is None or each.not_before <= now)
         ]
         return tuple(due[:limit])
@@ -49,14 +54,15 @@ class MemoryOutbox(Outbox):
     def sent(self, sequence: int, remote_id: str, now: datetime) -> None:
         about = self.kept[sequence].notice.about
         for each in self.kept[: sequence + 1]:
-            each.settled |= each.notice.about == about
+            if each.notice.about == about and each.settled_at is None:
+                each.settled_at = now
         self.remote_ids[about] = remote_id
 
     def postpone(self, sequence: int, until: datetime, reason: str) -> None:
         self.kept[sequence].not_before = until
 
     def give_up(self, sequence: int, reason: str, now: datetime) -> None:
-        self.kept[sequence].settled, self.kept[sequence].given_up = True, reason
+        self.kept[sequence].settled_at, self.kept[sequence].given_up = now, reason
 
     def pause(self, until: datetime, reason: str) -> None:
         self.paused_until = until
@@ -71,6 +77,18 @@ class MemoryOutbox(Outbox):
         if self.turn is not None and self.turn[0] == holder:
             self.turn = None
 
+    def forget(self, settled_before: datetime) -> int:
+        gone = [
+            each
+            for each in self.kept
+            if each.settled_at is not None and each.settled_at < settled_before and not each.forgotten
+        ]
+        for each in gone:
+            each.forgotten = True
+        left = {each.notice.about for each in self.kept if not each.forgotten}
+        self.remote_ids = {about: name for about, name in self.remote_ids.items() if about in left}
+        return len(gone)
+
     def abandoned(self, limit: int = 100) -> tuple[tuple[Notice, str], ...]:
-        found = [(each.notice, each.given_up) for each in reversed(self.kept) if each.given_up is not None]
+        found = [(each.notice, each.given_up) for each in reversed(self.kept) if each.given_up and not each.forgotten]
         return tuple(found[:limit])

@@ -39,6 +39,7 @@ from shopkart_pipeline.ports.ledger import Entry
 from shopkart_pipeline.services.accept_release import APPROVED, accept, progress
 from shopkart_pipeline.services.approve_release import record_approval, statement_for
 from shopkart_pipeline.services.platform import Platform, Site
+from shopkart_pipeline.services.report_progress import accepted_commit
 from shopkart_pipeline.services.requests import RunRequest
 from shopkart_pipeline.services.rollout_document import RolloutDocument, load
 from shopkart_pipeline.services.run_stage import StageOutcome, run_stage
@@ -289,6 +290,7 @@ class World:
         """A change is committed and pushed, and has become a release of the backend."""
         before, sha = self.tip, self.commit(files, **details)
         accepted = accept(self.platform, self.delivery(sha, before))
+        accepted_commit(self.platform, accepted)
         [key] = {request.release_key for request in accepted.requests}
         return self.evidence.release("backend", key)
 
@@ -326,7 +328,9 @@ class World:
     def proposed(self, number: int = 7, files: Mapping[str, str] | None = None, **details: Any) -> Release:
         """A pull request was opened, and its head has become a proposed release of the backend."""
         delivery = self.pull_request(self.propose(number, files), number=number, **details)
-        [request] = accept(self.platform, delivery).requests
+        accepted = accept(self.platform, delivery)
+        accepted_commit(self.platform, accepted)
+        [request] = accepted.requests
         return self.evidence.release("backend", request.release_key)
 
     def approve(self, release: Release, by: str = MAYA) -> Entry:
@@ -378,6 +382,7 @@ class World:
         requests: list[RunRequest] = []
         for delivery in self.inbox.pending():
             accepted = accept(self.platform, delivery)
+            accepted_commit(self.platform, accepted)
             requests += [request for request in accepted.requests if request.key not in self._launched]
             self._launched |= {request.key for request in accepted.requests}
             self.inbox.done(delivery.id, accepted.outcome, self.clock.now())

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from shopkart_pipeline.spec.durations import Duration, PositiveDuration
 from shopkart_pipeline.spec.models.section import Command, Ratio, Section
-from shopkart_pipeline.spec.text_types import Owner, Text, UrlPath, VariableName, Words
+from shopkart_pipeline.spec.text_types import Owner, Text, UrlPath, VariableName, WebAddress, Words
 
 _Requests = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
@@ -125,3 +125,6 @@ class DeploymentSpec(Section):
     analysis: AnalysisSpec | None = Field(default=None, description="How the canary is judged.")
     objectives: ObjectivesSpec | None = Field(default=None, description="What is promised for the service.")
     approvals: ApprovalsSpec | None = Field(default=None, description="Who must agree before the environment changes.")
+    url: WebAddress | None = Field(
+        default=None, description="Where people find the service there; deployments at GitHub link to it."
+    )
