@@ -7,6 +7,8 @@ has to be named anew in the declaration anyhow. Every request asks for the one v
 all supported Enterprise Servers speak, whatever version the typed methods are of.
 """
 
+import functools
+import ssl
 import weakref
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ class Session(GitHub[Any]):
             user_agent="shopkart-pipeline",
             timeout=httpx.Timeout(timeout_seconds, connect=min(_CONNECT_SECONDS, timeout_seconds)),
             follow_redirects=False,
+            ssl_verify=_certificates(),
             event_hooks={"request": [_ask_for_version], "response": []},
             cache_strategy=MemCacheStrategy(),
             http_cache=False,
@@ -48,6 +51,12 @@ class Session(GitHub[Any]):
 
     def _check_rate_limit(self, response: Response[Any, Any]) -> None:
         """Limits are failures like others, told apart in one place; this would stumble over `Retry-After: soon`."""
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Loading certificates takes longer than a request."""
+    return httpx.create_ssl_context()
 
 
 def app_session(app_id: str, private_key: str, api: str, timeout_seconds: float) -> Session:

@@ -302,7 +302,7 @@ def test_no_secret_gets_into_a_message_or_a_log(world: World, caplog: pytest.Log
     ):
         world.github.troubles.make(trouble)
         with pytest.raises(PipelineError) as caught:
-            client.get(REPOSITORY, ITEMS, {"secret": token})
+            client.get(REPOSITORY, ITEMS)
         told += [str(caught.value), repr(caught.value), repr(caught.value.__dict__)]
     key = (world.folder / "app.pem").read_text().splitlines()[1]
     assert all(secret not in text for secret in (token, key, "eyJ") for text in [*told, caplog.text, repr(client)])
