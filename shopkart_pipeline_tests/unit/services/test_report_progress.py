@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shopkart_pipeline.domain.declaration import Phase
+from shopkart_pipeline.domain.declaration import Phase, StageKind
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, Severity, Tool
 from shopkart_pipeline.domain.notice import (
@@ -81,7 +81,9 @@ def test_a_stage_that_passed_is_a_check_with_its_gates(world: World) -> None:
 
 def test_a_stage_that_failed_is_a_check_with_its_findings_at_their_lines(world: World) -> None:
     finding = Finding("F401", Severity.HIGH, "`os` is unused <img src=x>", "f1", path="backend/app.py", line=3)
-    world.scanners["lint"] = FakeScanner(result=Evidence(TOOL, "1 violation", {"new_violations": 1}, (finding,)))
+    world.scanners[StageKind.LINT] = FakeScanner(
+        result=Evidence(TOOL, "1 violation", {"new_violations": 1}, (finding,))
+    )
     release = world.merge()
     world.run(release, Phase.CI, ["source", "lint"])
 
@@ -94,7 +96,7 @@ def test_a_stage_that_failed_is_a_check_with_its_findings_at_their_lines(world: 
 
 
 def test_missing_evidence_fails_the_check_and_says_why(world: World) -> None:
-    world.scanners["lint"] = FakeScanner(result=EvidenceMissing("ruff did not run"))
+    world.scanners[StageKind.LINT] = FakeScanner(result=EvidenceMissing("ruff did not run"))
     release = world.merge()
     world.run(release, Phase.CI, ["source", "lint"])
 
@@ -192,7 +194,7 @@ def test_findings_go_to_code_scanning_once_when_continuous_integration_has_ended
 
 
 def test_what_has_no_evidence_is_not_sent_to_code_scanning_as_clean(world: World) -> None:
-    world.scanners["image_scan"] = FakeScanner(result=EvidenceMissing("crashed"))
+    world.scanners[StageKind.IMAGE_SCAN] = FakeScanner(result=EvidenceMissing("crashed"))
     release = world.merge()
     world.run(release, Phase.CI)
 
@@ -211,7 +213,7 @@ def test_a_run_that_is_lost_ends_the_checks_of_its_stages(world: World) -> None:
 
     release = world.merge()
     world.stage(release, "source", "run-x")
-    world.scanners["lint"].scan = die  # pyright: ignore[reportAttributeAccessIssue]
+    world.scanners[StageKind.LINT].scan = die  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(_Crash):
         world.stage(release, "lint", "run-x")
     assert check(world, release, "shopkart / backend / lint").status is CheckStatus.IN_PROGRESS
@@ -261,7 +263,7 @@ def test_the_comment_of_a_pull_request_shows_its_services(world: World) -> None:
 
 def test_the_comment_of_a_pull_request_says_what_stops_it(world: World) -> None:
     world.merge()
-    world.scanners["lint"] = FakeScanner(result=Evidence(TOOL, "1 violation", {"new_violations": 1}))
+    world.scanners[StageKind.LINT] = FakeScanner(result=Evidence(TOOL, "1 violation", {"new_violations": 1}))
     release = world.proposed()
     world.run(release, Phase.CI, ["source", "lint"])
 
