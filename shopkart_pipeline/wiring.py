@@ -7,6 +7,9 @@ the declaration choose; where it says `auto`, the order below is the order of pr
 from functools import partial
 from pathlib import Path
 
+from shopkart_pipeline.adapters._github_answers import AnswerStore
+from shopkart_pipeline.adapters._github_client import GitHubClient
+from shopkart_pipeline.adapters._github_identity import GitHubCredentials
 from shopkart_pipeline.adapters._sonarqube_access import Access
 from shopkart_pipeline.adapters._sonarqube_hints import Hints
 from shopkart_pipeline.adapters.buildah import BuildahBuilder
@@ -19,6 +22,7 @@ from shopkart_pipeline.adapters.docker_engine import Builder, DockerEngineBuilde
 from shopkart_pipeline.adapters.eslint import Eslint
 from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.adapters.github import GitHubForge
+from shopkart_pipeline.adapters.github_app import GitHubAccount
 from shopkart_pipeline.adapters.gitleaks import Gitleaks
 from shopkart_pipeline.adapters.hadolint import Hadolint
 from shopkart_pipeline.adapters.image_packages import ImagePackages
@@ -46,6 +50,7 @@ from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.adapters.trivy import Trivy
 from shopkart_pipeline.adapters.trivy_fs import TrivyFs
+from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Environment, StageKind
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
@@ -99,6 +104,20 @@ def build_platform(settings: Settings) -> Platform:
 def inbox_path(settings: Settings) -> Path:
     """Where deliveries are kept; the receiver needs nothing else of the platform."""
     return settings.home / "inbox.db"
+
+
+def github_account(settings: Settings, policy: CodeHostPolicy) -> GitHubAccount | None:
+    """Who the pipeline is at GitHub; None where no credentials are given."""
+    client = _github_client(settings, policy)
+    return None if client is None else GitHubAccount(client)
+
+
+def _github_client(settings: Settings, policy: CodeHostPolicy | None) -> GitHubClient | None:
+    if policy is None or not settings.github.is_given:
+        return None
+    given = settings.github
+    credentials = GitHubCredentials(policy.api, given.app_id, given.private_key_file, given.token)
+    return GitHubClient(credentials, SystemClock(), AnswerStore(settings.home / "cache" / "github.db"))
 
 
 def sonarqube_hints(settings: Settings) -> Hints:

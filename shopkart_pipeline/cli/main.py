@@ -31,6 +31,7 @@ _COMMANDS = {
     "rollback": "bring production back to the release before",
     "rebuild": "build a release's image once more and compare it with the recorded one",
     "incidents": "list incidents, or show one with its postmortem",
+    "github": "show how the pipeline is connected to GitHub, and what it lacks there",
     "ledger": "show or verify the ledger",
     "bench": "measure how fast the pipeline is on this machine, beside peers",
     "test": "run the project's tests",

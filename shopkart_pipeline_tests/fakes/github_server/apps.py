@@ -12,7 +12,9 @@ def _installation(call: Call) -> Answer:
     if owner not in call.world.installed_for or f"{owner}/{call.path['repo']}" not in call.world.repositories:
         raise Refusal(404, "Not Found")
     number = sorted(call.world.installed_for).index(owner) + 1
-    return Answer({"id": number, "account": {"login": owner}, "app_id": call.world.app.id})
+    app = call.world.app
+    granted = {"permissions": app.permissions, "events": app.events}
+    return Answer({"id": number, "account": {"login": owner}, "app_id": app.id, **granted})
 
 
 def _access_token(call: Call) -> Answer:

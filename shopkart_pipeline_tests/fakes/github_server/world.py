@@ -46,6 +46,8 @@ class GitHubApp:
     slug: str = "shopkart-pipeline"
     client_id: str = "Iv23liAbCdEfGhIjKlMn"
     permissions: dict[str, str] = field(default_factory=lambda: dict(ALL_PERMISSIONS))
+    events: list[str] = field(default_factory=list[str])
+    """What its webhook is told."""
     public_key: bytes = b""
     keys_made: int = 0
 
