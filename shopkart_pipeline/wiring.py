@@ -56,6 +56,7 @@ from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.ports.builder import ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
+from shopkart_pipeline.ports.inbox import Inbox
 from shopkart_pipeline.ports.registry import ImageRegistry
 from shopkart_pipeline.ports.scanner import Scanner
 from shopkart_pipeline.ports.scm import SourceControl
@@ -82,7 +83,7 @@ def build_platform(settings: Settings) -> Platform:
         clock=clock,
         scm=scm,
         forge=GitHubForge(),
-        inbox=SqliteInbox(inbox_path(settings)),
+        inbox=build_inbox(settings),
         evidence=SqliteEvidenceStore(home / "evidence"),
         incidents=DiskIncidentStore(home / "incidents"),
         ledger=SqliteLedger(home / "ledger.db"),
@@ -101,9 +102,14 @@ def build_platform(settings: Settings) -> Platform:
     )
 
 
-def inbox_path(settings: Settings) -> Path:
+def build_inbox(settings: Settings) -> Inbox:
     """Where deliveries are kept; the receiver needs nothing else of the platform."""
-    return settings.home / "inbox.db"
+    if not settings.inbox_address:
+        return SqliteInbox(settings.home / "inbox.db")
+    # The client library takes a while to import, which only those who use it should wait for.
+    from shopkart_pipeline.adapters.postgres_inbox import PostgresInbox
+
+    return PostgresInbox(settings.inbox_address)
 
 
 def github_account(settings: Settings, policy: CodeHostPolicy) -> GitHubAccount | None:

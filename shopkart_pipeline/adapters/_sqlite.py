@@ -37,9 +37,15 @@ class Database:
         weakref.finalize(self, _close, self._idle)
 
     @contextmanager
-    def transaction(self) -> Generator[sqlite3.Connection]:
-        """A transaction that holds the write lock from its beginning; durable when it ends without an error."""
+    def transaction(self, *, durable: bool = True) -> Generator[sqlite3.Connection]:
+        """A transaction that holds the write lock from its beginning.
+
+        It is on disk when it ends without an error. One that is not durable is there for every reader then, survives
+        the end of this process, and is on disk with the next durable one at the latest; it holds the lock for a moment
+        only.
+        """
         with self._connection() as connection:
+            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -101,7 +107,6 @@ class Database:
         connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA synchronous=FULL")
             if not self._prepared:
                 self._prepare(connection)
         except BaseException:

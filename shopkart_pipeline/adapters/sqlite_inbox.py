@@ -1,10 +1,17 @@
-"""The inbox in a SQLite file: a delivery is on disk before anybody is told that it was received."""
+"""The inbox in a SQLite file: a delivery is on disk before anybody is told that it was received.
 
-from datetime import datetime
+Deliveries that come at once are one transaction with one fsync. That a delivery is done is written without an fsync of
+its own, so the lock that receivers wait for is held for a moment only.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from shopkart_pipeline.adapters._sqlite import Database
-from shopkart_pipeline.ports.inbox import Delivery, Inbox
+from shopkart_pipeline.domain.plain_text import plain
+from shopkart_pipeline.ports.inbox import LED_TO_NOTHING, MOST_PENDING_BYTES, Delivery, Inbox
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -18,6 +25,23 @@ CREATE TABLE IF NOT EXISTS deliveries (
 );
 CREATE INDEX IF NOT EXISTS deliveries_pending ON deliveries (sequence) WHERE done_at IS NULL;
 """
+_PUT = f"""
+INSERT INTO deliveries (id, event, received_at, body) VALUES (?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET event = excluded.event, received_at = excluded.received_at, body = excluded.body,
+    done_at = NULL, outcome = NULL
+WHERE done_at IS NOT NULL AND ({" OR ".join(f"outcome LIKE '{word}%'" for word in LED_TO_NOTHING)})
+"""  # noqa: S608 # The words are constants.
+_PENDING = """
+WITH waiting AS (
+    SELECT sequence, length(body) AS size FROM deliveries
+    WHERE done_at IS NULL AND sequence > coalesce((SELECT sequence FROM deliveries WHERE id = ?), 0)
+    ORDER BY sequence LIMIT ?
+), counted AS (SELECT sequence, size, sum(size) OVER (ORDER BY sequence) AS total FROM waiting)
+SELECT id, event, received_at, body FROM counted JOIN deliveries USING (sequence)
+WHERE total <= ? OR total = size ORDER BY sequence
+"""
+_ROWS_AT_ONCE = 100
+"""Bodies that are dropped under one lock."""
 
 
 class SqliteInbox(Inbox):
@@ -26,27 +50,41 @@ class SqliteInbox(Inbox):
     def __init__(self, path: Path) -> None:
         self._database = Database(path, _SCHEMA)
 
-    def put(self, delivery: Delivery) -> bool:
+    def put_all(self, deliveries: Sequence[Delivery]) -> tuple[bool, ...]:
         with self._database.transaction() as connection:
-            cursor = connection.execute(
-                "INSERT INTO deliveries (id, event, received_at, body) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-                (delivery.id, delivery.event, delivery.received_at.isoformat(), delivery.body),
-            )
-            return cursor.rowcount == 1
+            return tuple(_put(connection, delivery) for delivery in deliveries)
 
-    def pending(self, limit: int = 100) -> tuple[Delivery, ...]:
+    def pending(self, limit: int = 100, after: str | None = None) -> tuple[Delivery, ...]:
         with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT id, event, received_at, body FROM deliveries WHERE done_at IS NULL ORDER BY sequence LIMIT ?",
-                (limit,),
-            ).fetchall()
+            rows = connection.execute(_PENDING, (after, limit, MOST_PENDING_BYTES)).fetchall()
         return tuple(
             Delivery(row["id"], row["event"], datetime.fromisoformat(row["received_at"]), row["body"]) for row in rows
         )
 
     def done(self, delivery_id: str, outcome: str, now: datetime) -> None:
-        with self._database.transaction() as connection:
+        with self._database.transaction(durable=False) as connection:
             connection.execute(
                 "UPDATE deliveries SET done_at = ?, outcome = ? WHERE id = ? AND done_at IS NULL",
-                (now.isoformat(), outcome, delivery_id),
+                (now.astimezone(UTC).isoformat(), plain(outcome), delivery_id),
             )
+
+    def drop_bodies(self, done_before: datetime) -> int:
+        with self._database.reading() as connection:
+            old = connection.execute(
+                "SELECT sequence FROM deliveries WHERE done_at < ? AND length(body) > 0",
+                (done_before.astimezone(UTC).isoformat(),),
+            ).fetchall()
+        numbers = [(row["sequence"],) for row in old]
+        for begin in range(0, len(numbers), _ROWS_AT_ONCE):
+            with self._database.transaction(durable=False) as connection:
+                # One that was delivered again meanwhile is pending, and keeps its body.
+                connection.executemany(
+                    "UPDATE deliveries SET body = x'' WHERE sequence = ? AND done_at IS NOT NULL",
+                    numbers[begin : begin + _ROWS_AT_ONCE],
+                )
+        return len(numbers)
+
+
+def _put(connection: sqlite3.Connection, delivery: Delivery) -> bool:
+    values = (delivery.id, delivery.event, delivery.received_at.isoformat(), delivery.body)
+    return connection.execute(_PUT, values).rowcount == 1

@@ -1,24 +1,40 @@
-"""What every inbox owes its callers: one suite over the fake and over SQLite, and what only a real file can lose."""
+"""What every inbox owes its callers: one suite over the fake, SQLite and PostgreSQL, and what only real ones can lose."""
 
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters.postgres_inbox import PostgresInbox
 from shopkart_pipeline.adapters.sqlite_inbox import SqliteInbox
-from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.ports.inbox import Delivery, Inbox
 from shopkart_pipeline_tests.contract.durable_writers import acknowledged, start_writer
+from shopkart_pipeline_tests.contract.postgres import Postgres, running_postgres
 from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def inbox(request: pytest.FixtureRequest, tmp_path: Path) -> Inbox:
-    return MemoryInbox() if request.param == "memory" else SqliteInbox(tmp_path / "below" / "inbox.db")
+    match request.param:
+        case "memory":
+            return MemoryInbox()
+        case "sqlite":
+            return SqliteInbox(tmp_path / "below" / "inbox.db")
+        case _:
+            server: Postgres = request.getfixturevalue("postgres")
+            return PostgresInbox(server.address())
 
 
 def delivery(number: int, body: bytes = b"{}") -> Delivery:
@@ -81,6 +97,129 @@ def test_no_more_are_handed_out_than_asked_for(inbox: Inbox) -> None:
         inbox.put(delivery(number))
 
     assert [each.id for each in inbox.pending(limit=2)] == ["d-0", "d-1"]
+
+
+def test_those_behind_a_delivery_are_handed_out_alone(inbox: Inbox) -> None:
+    for number in range(4):
+        inbox.put(delivery(number))
+    inbox.done("d-1", "released", NOON)
+
+    assert [each.id for each in inbox.pending(after="d-1")] == ["d-2", "d-3"]
+    assert inbox.pending(after="d-3") == ()
+    assert len(inbox.pending(after="nobody")) == 3
+
+
+def test_large_bodies_are_handed_out_a_few_at_a_time(inbox: Inbox) -> None:
+    large = b"x" * (25 * 1024 * 1024)
+    for number in range(4):
+        inbox.put(delivery(number, large))
+
+    assert [each.id for each in inbox.pending()] == ["d-0", "d-1"]
+    assert [each.id for each in inbox.pending(after="d-1")] == ["d-2", "d-3"]
+
+
+def test_many_are_put_at_once_and_each_is_told_whether_it_is_new(inbox: Inbox) -> None:
+    inbox.put(delivery(1))
+
+    assert inbox.put_all([delivery(2), delivery(1), delivery(3), delivery(3)]) == (True, False, True, False)
+    assert ids(inbox) == ["d-1", "d-2", "d-3"]
+
+
+@pytest.mark.parametrize("outcome", ["rejected: `ref` is not text", "ignored: no service is released from there"])
+def test_what_has_led_to_nothing_is_pending_again_when_it_is_delivered_again(inbox: Inbox, outcome: str) -> None:
+    inbox.put(delivery(1, b"first"))
+    inbox.put(delivery(2))
+    inbox.done("d-1", outcome, NOON)
+    inbox.drop_bodies(NOON + timedelta(days=1))
+
+    assert inbox.put(delivery(1, b"again"))
+
+    assert [(each.id, each.body) for each in inbox.pending()] == [("d-1", b"again"), ("d-2", b"{}")]
+    inbox.done("d-1", "released", NOON)
+    assert not inbox.put(delivery(1))
+
+
+def test_an_outcome_may_quote_anything(inbox: Inbox) -> None:
+    inbox.put(delivery(1))
+
+    inbox.done("d-1", "ignored: \x00 \ud800 100 %", NOON)
+
+    assert inbox.pending() == ()
+
+
+def test_bodies_of_what_was_done_long_ago_are_dropped_and_nothing_else(inbox: Inbox) -> None:
+    for number in range(3):
+        inbox.put(delivery(number))
+    inbox.done("d-0", "released", NOON)
+    inbox.done("d-1", "released", NOON.astimezone(timezone(timedelta(hours=-8))) + timedelta(hours=2))
+
+    assert inbox.drop_bodies(NOON + timedelta(hours=1)) == 1
+
+    assert inbox.drop_bodies(NOON + timedelta(hours=1)) == 0
+    assert not inbox.put(delivery(0))
+    assert [each.body for each in inbox.pending()] == [b"{}"]
+
+
+# What only a server can do.
+
+
+def test_receivers_and_drains_of_one_database_share_it(postgres: Postgres) -> None:
+    address = postgres.address()
+
+    def put(number: int) -> bool:
+        return PostgresInbox(address).put(delivery(number % 4))
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(put, range(32)))
+
+    first, second = PostgresInbox(address), PostgresInbox(address)
+    assert sum(told) == 4
+    assert ids(first) == ids(second)
+    first.done("d-1", "released", NOON)
+    second.done("d-1", "released", NOON)
+    assert sorted(ids(second)) == ["d-0", "d-2", "d-3"]
+
+
+def test_a_lost_server_is_unavailable_and_back_when_it_is(postgres: Postgres) -> None:
+    inbox = PostgresInbox(postgres.address())
+    inbox.put(delivery(1))
+    postgres.stop()
+
+    try:
+        with pytest.raises(ToolUnavailable, match="can't be used"):
+            inbox.put(delivery(2))
+    finally:
+        postgres.start()
+
+    assert inbox.put(delivery(2))
+    assert ids(inbox) == ["d-1", "d-2"]
+
+
+def test_a_connection_that_was_lost_while_it_lay_idle_is_replaced(postgres: Postgres) -> None:
+    inbox = PostgresInbox(postgres.address())
+    inbox.put(delivery(1))
+    postgres.stop()
+    postgres.start()
+
+    assert inbox.put(delivery(2))
+
+
+@pytest.mark.parametrize("address", ["postgresql://u:top secret@h/d", "postgresql://u:top%20secret@127.0.0.1:1/d"])
+def test_no_error_repeats_the_password(address: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        PostgresInbox(address).put(delivery(1))
+
+    shown = f"{caught.value} {caught.value.__cause__}"
+    assert "secret" not in shown
+
+
+def test_a_password_that_is_wrong_is_not_repeated_either(postgres: Postgres) -> None:
+    inbox = PostgresInbox(postgres.address(password="hunter2"))
+
+    with pytest.raises(ToolUnavailable, match="password authentication failed") as caught:
+        inbox.put(delivery(1))
+
+    assert "hunter2" not in str(caught.value)
 
 
 # What only a file can do.

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+import threading
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import httpx
@@ -13,7 +15,8 @@ from starlette.applications import Starlette
 
 from shopkart_pipeline.adapters.github import signature_of
 from shopkart_pipeline.domain.errors import ToolUnavailable
-from shopkart_pipeline.hooks.receiver import MAXIMUM_BODY_BYTES, create_app
+from shopkart_pipeline.hooks.bodies import MAXIMUM_BODY_BYTES, Limits
+from shopkart_pipeline.hooks.receiver import create_app
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline_tests.fakes.fake_clock import NOON, FakeClock
 from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
@@ -25,10 +28,12 @@ BODY = json.dumps({"ref": "refs/heads/main"}).encode()
 class Door:
     """A receiver with its inbox and bell."""
 
-    def __init__(self, *secrets: str, inbox: MemoryInbox | None = None) -> None:
+    def __init__(self, *secrets: str, inbox: MemoryInbox | None = None, limits: Limits = Limits()) -> None:
         self.inbox = inbox or MemoryInbox()
         self.rung = 0
-        self.app: Starlette = create_app(self.inbox, secrets or (SECRET,), FakeClock(), self._ring)
+        self.app: Starlette = create_app(
+            self.inbox, secrets or (SECRET,), FakeClock(), self._ring, limits=limits
+        )
 
     def _ring(self) -> None:
         self.rung += 1
@@ -40,6 +45,7 @@ class Door:
             "X-GitHub-Delivery": "d-1",
             "X-GitHub-Event": "push",
             "X-Hub-Signature-256": signature_of(content, SECRET),
+            "Content-Type": "application/json",
             **(headers or {}),
         }
         sent = {name: value for name, value in given.items() if value is not None}
@@ -50,7 +56,10 @@ class Door:
     ) -> httpx.Response:
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(app=self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
+            async with (
+                self.app.router.lifespan_context(self.app),
+                httpx.AsyncClient(transport=transport, base_url="http://receiver") as client,
+            ):
                 content = body if isinstance(body, bytes) else _stream(body)
                 return await client.request(method, path, content=content, headers=headers or {})
 
@@ -179,7 +188,7 @@ def test_a_body_that_turns_out_too_large_is_refused_as_soon_as_it_is(door: Door)
 
 def test_what_can_not_be_stored_is_not_acknowledged() -> None:
     class Full(MemoryInbox):
-        def put(self, delivery: Delivery) -> bool:
+        def put_all(self, deliveries: Sequence[Delivery]) -> tuple[bool, ...]:
             raise ToolUnavailable("The database can't be used: disk is full.", "Make room.")
 
     door = Door(inbox=Full())
@@ -189,6 +198,150 @@ def test_what_can_not_be_stored_is_not_acknowledged() -> None:
     assert answer.status_code == 503
     assert "database" not in answer.text
     assert door.rung == 0
+
+
+def test_what_is_not_signed_at_all_is_refused_unread(door: Door) -> None:
+    def chunks() -> Iterable[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    assert door.post(chunks(), headers={"X-Hub-Signature-256": None}).status_code == 401
+
+
+def test_github_is_told_which_content_type_to_use(door: Door) -> None:
+    answer = door.post(b"payload=%7B%7D", headers={"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"})
+
+    assert answer.status_code == 415
+    assert "application/json" in answer.json()["error"]
+    assert door.stored == ()
+
+
+class SlowInbox(MemoryInbox):
+    """Stores when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+        self.batches: list[int] = []
+
+    def put_all(self, deliveries: Sequence[Delivery]) -> tuple[bool, ...]:
+        assert self.go.wait(20)
+        self.batches.append(len(deliveries))
+        return super().put_all(deliveries)
+
+
+def test_a_slow_disk_is_not_waited_for_longer_than_the_sender_waits() -> None:
+    inbox = SlowInbox()
+    door = Door(inbox=inbox, limits=Limits(answer_seconds=0.2))
+
+    async def post() -> tuple[float, httpx.Response]:
+        transport = httpx.ASGITransport(app=door.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
+            began = time.monotonic()
+            answer = await client.post("/webhooks/github", content=BODY, headers=_signed("d-1"))
+            inbox.go.set()
+            return time.monotonic() - began, answer
+
+    seconds, answer = asyncio.run(post())
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert seconds < 5
+
+
+def test_what_comes_while_the_disk_is_at_work_is_written_together() -> None:
+    inbox = SlowInbox()
+    door = Door(inbox=inbox)
+
+    async def post_all() -> list[int]:
+        transport = httpx.ASGITransport(app=door.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
+            posts = [
+                asyncio.create_task(client.post("/webhooks/github", content=BODY, headers=_signed(f"d-{number}")))
+                for number in range(20)
+            ]
+            await asyncio.sleep(0.3)
+            inbox.go.set()
+            return [(await post).status_code for post in posts]
+
+    assert asyncio.run(post_all()) == [202] * 20
+    assert sum(inbox.batches) == 20
+    assert len(inbox.batches) <= 3
+    assert len(door.inbox.pending()) == 20
+
+
+def test_what_all_senders_together_may_have_in_memory_is_bounded() -> None:
+    inbox = SlowInbox()
+    door = Door(inbox=inbox, limits=Limits(held_bytes=3000))
+    body = b"x" * 1000
+
+    async def post_all() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app=door.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
+            posts = [
+                asyncio.create_task(client.post("/webhooks/github", content=body, headers=_signed(f"d-{number}", body)))
+                for number in range(5)
+            ]
+            await asyncio.sleep(0.3)
+            inbox.go.set()
+            answers = [await post for post in posts]
+            answers.append(await client.post("/webhooks/github", content=body, headers=_signed("d-9", body)))
+            return answers
+
+    answers = asyncio.run(post_all())
+
+    assert sorted(answer.status_code for answer in answers) == [202] * 4 + [503] * 2
+    assert answers[-1].status_code == 202, "what was held is given back"
+    assert {answer.headers.get("Retry-After") for answer in answers if answer.status_code == 503} == {"5"}
+
+
+def test_a_body_that_trickles_in_is_not_waited_for() -> None:
+    door = Door(limits=Limits(body_seconds=0.1))
+
+    async def trickle() -> int:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"{"
+            await asyncio.sleep(5)
+            yield b"}"
+
+        transport = httpx.ASGITransport(app=door.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
+            answer = await client.post("/webhooks/github", content=chunks(), headers=_signed("d-1"))
+            return answer.status_code
+
+    assert asyncio.run(trickle()) == 408
+    assert door.stored == ()
+
+
+def test_many_deliveries_ring_a_few_times_and_the_last_is_told_of() -> None:
+    door, seen = Door(), list[int]()
+    door.app = create_app(door.inbox, (SECRET,), FakeClock(), lambda: seen.append(len(door.stored)))
+
+    async def post_all() -> None:
+        transport = httpx.ASGITransport(app=door.app)
+        async with (
+            door.app.router.lifespan_context(door.app),
+            httpx.AsyncClient(transport=transport, base_url="http://receiver") as client,
+        ):
+            for number in range(50):
+                await client.post("/webhooks/github", content=BODY, headers=_signed(f"d-{number}"))
+
+    asyncio.run(post_all())
+
+    assert seen[-1] == 50
+    assert len(seen) < 10
+
+
+def test_the_published_example_of_a_signature_is_accepted() -> None:
+    """From GitHub's "Validating webhook deliveries", "Testing the webhook payload validation"."""
+    door = Door("It's a Secret to Everybody")
+    published = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+
+    assert door.post(b"Hello, World!", {"X-Hub-Signature-256": published}).status_code == 202
+    assert door.post(b"Hello, World?", {"X-Hub-Signature-256": published}).status_code == 401
+
+
+def _signed(name: str, body: bytes = BODY) -> dict[str, str]:
+    return {"X-GitHub-Delivery": name, "X-GitHub-Event": "push", "X-Hub-Signature-256": signature_of(body, SECRET)}
 
 
 def test_a_sender_that_leaves_in_the_middle_leaves_no_trace(door: Door) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from shopkart_pipeline.adapters._sonarqube_hints import Hints
 from shopkart_pipeline.adapters.sonarqube_webhook import signature_of
-from shopkart_pipeline.hooks.receiver import MAXIMUM_BODY_BYTES, SonarQubeDoor, create_app
+from shopkart_pipeline.hooks.bodies import MAXIMUM_BODY_BYTES
+from shopkart_pipeline.hooks.receiver import SonarQubeDoor, create_app
 from shopkart_pipeline_tests.fakes.fake_clock import FakeClock
 from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
 
