@@ -5,7 +5,6 @@ the declaration choose; where it says `auto`, the order below is the order of pr
 """
 
 from functools import partial
-from pathlib import Path
 
 from shopkart_pipeline.adapters._github_answers import AnswerStore
 from shopkart_pipeline.adapters._github_client import GitHubClient

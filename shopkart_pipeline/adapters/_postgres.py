@@ -21,7 +21,7 @@ from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 _T = TypeVar("_T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 _KEPT_OPEN = 4
-_WAITING = {
+_WAITING: dict[str, int] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 5000,
     "keepalives_idle": 10,
@@ -54,7 +54,9 @@ class Database:
                 "SHOPKART_INBOX can't be read.",
                 "Use postgresql://USER:PASSWORD@HOST/DATABASE, with special characters percent-encoded.",
             ) from None
-        self._address = conninfo.make_conninfo(**{**_WAITING, **parts})
+        self._address = conninfo.make_conninfo(
+            address, **{name: value for name, value in _WAITING.items() if name not in parts}
+        )
         self._password = str(parts.get("password") or "")
         self._name = f"{parts.get('host') or 'the local socket'}/{parts.get('dbname') or ''}"
         self._table, self._schema = table, schema

@@ -7,6 +7,7 @@ with the reason.
 """
 
 import logging
+import math
 
 from dagster import AssetMaterialization, DagsterInstance, MetadataValue
 
@@ -23,7 +24,7 @@ from shopkart_pipeline.defs.keys import (
 )
 from shopkart_pipeline.defs.not_affected import show_not_affected
 from shopkart_pipeline.defs.superseded import end_superseded
-from shopkart_pipeline.domain.errors import NotFound, PipelineError, UntrustedInput
+from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.engine.launch import launch_once
 from shopkart_pipeline.engine.places import GROUP_TAG, QUEUE_TAG
 from shopkart_pipeline.ports.inbox import Delivery
@@ -39,27 +40,50 @@ DELIVERIES = "deliveries"
 log = logging.getLogger(__name__)
 
 
-def drain(instance: DagsterInstance, platform: Platform) -> tuple[str, ...]:
-    """Act upon everything that is pending; returns what was done, in words."""
-    return tuple(_apart(instance, platform, delivery) for delivery in platform.inbox.pending())
+def drain(instance: DagsterInstance, platform: Platform, at_most_seconds: float = math.inf) -> tuple[str, ...]:
+    """Act upon everything that is pending, in the order of its arrival; returns what was done, in words.
+
+    Where a repository does not answer, what came later from it waits, too. Whatever waits is passed over, however much
+    of it there is. After `at_most_seconds` no further delivery is begun.
+    """
+    began, said, silent, after = platform.clock.now(), list[str](), set[str](), None
+    while deliveries := platform.inbox.pending(after=after):
+        for delivery in deliveries:
+            said.append(_apart(instance, platform, delivery, silent))
+            if (platform.clock.now() - began).total_seconds() > at_most_seconds:
+                return tuple(said)
+        after = deliveries[-1].id
+    return tuple(said)
 
 
-def _apart(instance: DagsterInstance, platform: Platform, delivery: Delivery) -> str:
+def _apart(instance: DagsterInstance, platform: Platform, delivery: Delivery, silent: set[str]) -> str:
     """One delivery that can't be dispatched must not keep the others waiting; it stays, and is tried again."""
     try:
-        return _dispatch(instance, platform, delivery)
+        if silent and _repository(platform, delivery) in silent:
+            return f"{delivery.event} {delivery.id} waits behind an earlier one"
+        return _dispatch(instance, platform, delivery, silent)
     except Exception as error:
         log.exception("delivery %s (%s) could not be dispatched", delivery.id, delivery.event)
         return f"{delivery.event} {delivery.id} waits: {type(error).__name__}"
 
 
-def _dispatch(instance: DagsterInstance, platform: Platform, delivery: Delivery) -> str:
+def _repository(platform: Platform, delivery: Delivery) -> str | None:
+    """The repository whose commits a delivery is about; None where it is about none."""
+    try:
+        return getattr(platform.forge.read(delivery), "repository", None)
+    except UntrustedInput:
+        return None
+
+
+def _dispatch(instance: DagsterInstance, platform: Platform, delivery: Delivery, silent: set[str]) -> str:
     try:
         accepted = accept(platform, delivery)
     except (UntrustedInput, NotFound) as error:
         return _done(platform, delivery, f"rejected: {error.what}")
     except PipelineError as error:
         log.warning("delivery %s waits: %s", delivery.id, error)
+        if isinstance(error, ToolUnavailable) and (repository := _repository(platform, delivery)) is not None:
+            silent.add(repository)
         return f"{delivery.event} {delivery.id} waits: {error.what}"
     for request in accepted.requests:
         launch(instance, request)

@@ -29,6 +29,11 @@ from shopkart_pipeline.engine.launcher import keep_serving
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.tend_rollouts import Abandoned, abandoned_rollouts, overdue
 
+_TICK_SECONDS = 40.0
+"""Dagster gives up on a tick after 60."""
+_NAMED = 50
+"""Deliveries that a tick tells of; the log has them all."""
+
 
 def build_sensors(pipeline: Pipeline, rollback_jobs: Sequence[JobDefinition]) -> list[SensorDefinition]:
     """All sensors of the code location."""
@@ -45,10 +50,10 @@ def _deliveries() -> SensorDefinition:
     )
     def deliveries(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SkipReason:
         keep_serving(context.instance)
-        done = drain(context.instance, platform)
+        done = drain(context.instance, platform, _TICK_SECONDS)
         # Runs are launched here under ids that follow from the delivery, so no RunRequest is returned:
         # the warm worker may have launched the same run a moment ago.
-        return SkipReason("; ".join(done) or "The inbox is empty.")
+        return SkipReason("; ".join(done[:_NAMED]) or "The inbox is empty.")
 
     return deliveries
 

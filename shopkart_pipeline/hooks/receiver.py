@@ -58,7 +58,7 @@ def create_app(
     clock: Clock,
     ring: Callable[[], None],
     sonarqube: SonarQubeDoor = SonarQubeDoor(),
-    limits: Limits = Limits(),
+    limits: Limits | None = None,
 ) -> Starlette:
     """The receiver as an ASGI application.
 
@@ -68,13 +68,14 @@ def create_app(
         clock: gives the time of receipt.
         ring: called in a thread after something was stored; must not raise.
         sonarqube: for SonarQube's webhooks.
-        limits: what senders may use of memory and time.
+        limits: what senders may use of memory and time; None: what GitHub needs.
 
     Raises:
         ValueError: no secret was given. There is no unsigned mode.
     """
     if not secrets or not all(secrets):
         raise ValueError("a webhook receiver needs at least one secret")
+    limits = limits or Limits()
     bodies, bell = Bodies(limits), Bell(ring)
 
     @asynccontextmanager
@@ -158,5 +159,6 @@ def _sonarqube_routes(door: SonarQubeDoor, bodies: Bodies) -> list[Route]:
 
 
 async def _refusal(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+    if not isinstance(error, HTTPException):
+        raise error
     return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)

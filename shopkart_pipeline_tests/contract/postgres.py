@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
+
 from shopkart_pipeline.adapters.local_cluster.addresses import DATABASE, password_of, postgres_name
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
 from shopkart_pipeline.adapters.local_cluster.ports import HOST, Ports
@@ -46,15 +48,15 @@ class Postgres:
             self._process.wait(60)
 
     def address(self, password: str | None = None) -> str:
-        """Of a place in the database where nothing is yet."""
+        """Of a place in the database where nothing is yet; with another password, of the database."""
+        port = self._ports.of(postgres_name("tests"))
+        address = f"postgresql://{DATABASE}:{password or self.password}@{HOST}:{port}/{DATABASE}"
+        if password is not None:
+            return address
         schema = f"t{uuid4().hex}"
-        plain = f"postgresql://{DATABASE}:{password or self.password}@{HOST}:{self._ports.of('postgres-tests')}/{DATABASE}"
-        if password is None:
-            import psycopg
-
-            with psycopg.connect(plain) as connection:
-                connection.execute(f"CREATE SCHEMA {schema}".encode())
-        return f"{plain}?options=-csearch_path%3D{schema}"
+        with psycopg.connect(address) as connection:
+            connection.execute(f"CREATE SCHEMA {schema}".encode())
+        return f"{address}?options=-csearch_path%3D{schema}"
 
 
 @contextmanager

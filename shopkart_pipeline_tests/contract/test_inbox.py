@@ -1,4 +1,4 @@
-"""What every inbox owes its callers: one suite over the fake, SQLite and PostgreSQL, and what only real ones can lose."""
+"""What every inbox owes its callers: one suite over the fake, SQLite and PostgreSQL, and what only real ones do."""
 
 import signal
 from collections.abc import Iterator

@@ -16,6 +16,11 @@ class MemoryInbox(Inbox):
         self._deliveries: dict[str, Delivery] = {}
         self._done_at: dict[str, datetime] = {}
 
+    @property
+    def body_bytes(self) -> int:
+        """Of all bodies that are kept."""
+        return sum(len(each.body) for each in self._deliveries.values())
+
     def put_all(self, deliveries: Sequence[Delivery]) -> tuple[bool, ...]:
         return tuple(self._put(delivery) for delivery in deliveries)
 

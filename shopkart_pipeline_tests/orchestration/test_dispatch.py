@@ -10,7 +10,10 @@ from shopkart_pipeline.defs import dispatch
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.rollback import build_rollback_job
 from shopkart_pipeline.domain.declaration import Phase, Source
-from shopkart_pipeline.services.requests import RunRequest
+from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.ports.inbox import Delivery
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.requests import Accepted, RunRequest
 from shopkart_pipeline_tests.fakes.world import World
 
 
@@ -64,6 +67,79 @@ def test_a_delivery_that_nobody_can_act_upon_does_not_keep_the_others_waiting(
     assert [delivery.id for delivery in world.inbox.pending()] == [bad.id]
     assert "waits: RuntimeError" in said[0]
     assert good.id in said[1]
+
+
+def test_what_came_later_from_a_repository_that_does_not_answer_waits_for_its_turn(
+    world: World, instance: DagsterInstance, launched: list[RunRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = [world.commit() for _ in range(3)]
+    deliveries = [world.push(sha) for sha in commits]
+    fetch, outages = world.scm.fetch, [1]
+
+    def fetch_after_an_outage(source: Source, sha: str) -> None:
+        if outages:
+            outages.pop()
+            raise ToolUnavailable("The remote does not answer.", "Wait.")
+        fetch(source, sha)
+
+    monkeypatch.setattr(world.scm, "fetch", fetch_after_an_outage)
+
+    dispatch.drain(instance, world.platform)
+
+    assert launched == []
+    assert world.inbox.pending() == tuple(deliveries)
+    dispatch.drain(instance, world.platform)
+    assert [world.evidence.release("backend", each.release_key).sha for each in launched] == commits
+
+
+def test_more_than_a_hundred_that_wait_hide_nothing_behind_them(
+    world: World, instance: DagsterInstance, launched: list[RunRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = "c" * 40
+    for number in range(120):
+        world.clock.advance(1)
+        world.push(lost, repository={"full_name": f"shopkart/other-{number}"} if number % 2 else {"full_name": "?"})
+    waiting = [delivery.id for delivery in world.inbox.pending(limit=200)]
+    accept = dispatch.accept
+
+    def accept_unless_waiting(platform: Platform, delivery: Delivery) -> Accepted:
+        if delivery.id in waiting:
+            raise ToolUnavailable("The remote does not answer.", "Wait.")
+        return accept(platform, delivery)
+
+    monkeypatch.setattr(dispatch, "accept", accept_unless_waiting)
+    world.push(world.commit())
+
+    dispatch.drain(instance, world.platform)
+
+    assert [request.service for request in launched] == ["backend"]
+    assert [delivery.id for delivery in world.inbox.pending(limit=200)] == waiting
+
+
+def test_a_tick_ends_in_time_and_the_next_one_goes_on(
+    world: World, instance: DagsterInstance, launched: list[RunRequest]
+) -> None:
+    for _ in range(2):
+        world.push(world.commit())
+
+    first = dispatch.drain(instance, world.platform, at_most_seconds=-1)
+
+    assert len(first) == len(launched) == 1
+    dispatch.drain(instance, world.platform)
+    assert len(launched) == 2
+
+
+def test_a_delivery_that_nobody_understood_is_looked_at_again_when_it_is_delivered_again(
+    world: World, instance: DagsterInstance, launched: list[RunRequest]
+) -> None:
+    delivery = world.push(world.commit())
+    world.inbox.done(delivery.id, "rejected: the declaration had a fault", world.clock.now())
+
+    world.inbox.put(delivery)
+    dispatch.drain(instance, world.platform)
+
+    assert [request.service for request in launched] == ["backend"]
+    assert not world.inbox.put(delivery)
 
 
 def test_an_approval_is_shown_in_the_lineage(

@@ -28,12 +28,10 @@ BODY = json.dumps({"ref": "refs/heads/main"}).encode()
 class Door:
     """A receiver with its inbox and bell."""
 
-    def __init__(self, *secrets: str, inbox: MemoryInbox | None = None, limits: Limits = Limits()) -> None:
+    def __init__(self, *secrets: str, inbox: MemoryInbox | None = None, limits: Limits | None = None) -> None:
         self.inbox = inbox or MemoryInbox()
         self.rung = 0
-        self.app: Starlette = create_app(
-            self.inbox, secrets or (SECRET,), FakeClock(), self._ring, limits=limits
-        )
+        self.app: Starlette = create_app(self.inbox, secrets or (SECRET,), FakeClock(), self._ring, limits=limits)
 
     def _ring(self) -> None:
         self.rung += 1

@@ -122,3 +122,16 @@ def test_build_caches_are_kept_to_their_size_where_the_builder_is_there(world: W
     sweep_workspace(replace(world.platform, image_builders=(here, away)))
 
     assert (here.limit_bytes, away.limit_bytes) == (BUILD_CACHE_BYTES, None)
+
+
+def test_bodies_of_webhooks_are_kept_for_longer_than_github_delivers_again(world: World) -> None:
+    delivery = world.push(world.commit())
+    world.inbox.done(delivery.id, "released", world.clock.now())
+
+    world.clock.advance(3 * 24 * 3600)
+    sweep_workspace(world.platform)
+    assert world.inbox.body_bytes == len(delivery.body)
+
+    world.clock.advance(5 * 24 * 3600)
+    sweep_workspace(world.platform)
+    assert world.inbox.body_bytes == 0
