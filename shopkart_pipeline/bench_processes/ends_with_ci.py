@@ -3,6 +3,7 @@
 That a phase is through is still written to the inbox, as part of the last stage; only nobody acts upon it.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,11 +24,11 @@ class _CiOnly(Inbox):
     def __init__(self, inner: Inbox, clock: Clock) -> None:
         self._inner, self._clock = inner, clock
 
-    def put(self, delivery: Delivery) -> bool:
-        return self._inner.put(delivery)
+    def put_all(self, deliveries: Sequence[Delivery]) -> tuple[bool, ...]:
+        return self._inner.put_all(deliveries)
 
-    def pending(self, limit: int = 100) -> tuple[Delivery, ...]:
-        found = self._inner.pending(limit)
+    def pending(self, limit: int = 100, after: str | None = None) -> tuple[Delivery, ...]:
+        found = self._inner.pending(limit, after)
         for delivery in found:
             if delivery.event == PHASE_PASSED:
                 self._inner.done(delivery.id, "the bench ends here", self._clock.now())
@@ -35,3 +36,6 @@ class _CiOnly(Inbox):
 
     def done(self, delivery_id: str, outcome: str, now: datetime) -> None:
         self._inner.done(delivery_id, outcome, now)
+
+    def drop_bodies(self, done_before: datetime) -> int:
+        return self._inner.drop_bodies(done_before)
