@@ -4,6 +4,7 @@ Building a platform opens nothing and starts nothing, so every command and every
 the declaration choose; where it says `auto`, the order below is the order of preference.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from shopkart_pipeline.adapters._github_answers import AnswerStore
@@ -50,7 +51,7 @@ from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.adapters.trivy import Trivy
 from shopkart_pipeline.adapters.trivy_fs import TrivyFs
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
-from shopkart_pipeline.domain.declaration import Environment, StageKind
+from shopkart_pipeline.domain.declaration import Environment, Source, StageKind
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.ports.builder import ImageBuilder
@@ -75,7 +76,9 @@ def build_platform(settings: Settings) -> Platform:
     """
     home, clock = settings.home, SystemClock()
     pipeline = load(settings.declaration, home=home)
-    scm, registry = GitSource(home / "mirrors"), build_registry(settings, pipeline.registry)
+    registry = build_registry(settings, pipeline.registry)
+    github = _github_client(settings, pipeline.code_host)
+    scm = GitSource(home / "mirrors", authorization=_git_authorization(github))
     return Platform(
         pipeline=pipeline,
         workspace=Workspace(home),
@@ -115,6 +118,11 @@ def github_account(settings: Settings, policy: CodeHostPolicy) -> GitHubAccount 
     """Who the pipeline is at GitHub; None where no credentials are given."""
     client = _github_client(settings, policy)
     return None if client is None else GitHubAccount(client)
+
+
+def _git_authorization(github: GitHubClient | None) -> Callable[[Source], str]:
+    """How git introduces itself; without credentials it does not."""
+    return (lambda source: "") if github is None else GitHubAccount(github).git_authorization
 
 
 def _github_client(settings: Settings, policy: CodeHostPolicy | None) -> GitHubClient | None:

@@ -37,6 +37,7 @@ def run_git(
     timeout_seconds: float,
     *,
     remote: str | None = None,
+    authorization: str = "",
     variables: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
 ) -> Completed:
@@ -46,6 +47,7 @@ def run_git(
         repository: the repository's folder; its parent exists.
         arguments: git's command with its own arguments, nothing unchecked before its `--` or `--end-of-options`.
         remote: address of the remote that the arguments call `origin`; None for what needs no network.
+        authorization: the HTTP header of that name for the remote alone; empty: nobody is introduced.
         variables: further environment variables.
         stdin: what git reads from standard input.
 
@@ -62,7 +64,7 @@ def run_git(
             [git, *settings, *options, *arguments],
             repository.parent,
             timeout_seconds,
-            variables={**_VARIABLES, **(_origin(remote) if remote else {}), **(variables or {})},
+            variables={**_VARIABLES, **(_origin(remote, authorization) if remote else {}), **(variables or {})},
             network=remote is not None,
             capture=True,
             stdin=stdin,
@@ -80,5 +82,16 @@ def without_credentials(text: str, remote: str, name: str) -> str:
     return _CREDENTIALS.sub("//", text.replace(remote, name))
 
 
-def _origin(remote: str) -> dict[str, str]:
-    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "remote.origin.url", "GIT_CONFIG_VALUE_0": remote}
+def _origin(remote: str, authorization: str) -> dict[str, str]:
+    """The remote as configuration in the environment. What introduces us goes to that address, and follows nobody to
+    another one."""
+    settings = [("remote.origin.url", remote)]
+    if authorization:
+        settings += [
+            (f"http.{remote}.extraHeader", f"Authorization: {authorization}"),
+            (f"http.{remote}.followRedirects", "false"),
+        ]
+    variables = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables

@@ -5,7 +5,7 @@ with an odd name is scanned like any other.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -139,3 +139,17 @@ def _new_path(header: bytes) -> str:
 def _unescaped(match: re.Match[bytes]) -> bytes:
     code = match.group(1)
     return bytes([int(code, 8)]) if len(code) == 3 else _ESCAPED.get(code, code)
+
+
+def batches(blobs: Sequence[ChangedBlob], sizes: Sequence[int], limit_bytes: int) -> Iterator[list[ChangedBlob]]:
+    """Blobs in groups that fit into memory together; a bigger one comes alone."""
+    batch: list[ChangedBlob] = []
+    batch_bytes = 0
+    for blob, size_bytes in zip(blobs, sizes, strict=True):
+        if batch and batch_bytes + size_bytes > limit_bytes:
+            yield batch
+            batch, batch_bytes = [], 0
+        batch.append(blob)
+        batch_bytes += size_bytes
+    if batch:
+        yield batch

@@ -58,6 +58,11 @@ class GitHubClient:
         self._itself: Mapping[str, Any] | None = None
 
     @property
+    def api(self) -> str:
+        """Base address, without a slash at its end."""
+        return self._api
+
+    @property
     def is_app(self) -> bool:
         """Whether an App's credentials are used; only those may make check runs."""
         return self._credentials.is_app
@@ -68,6 +73,10 @@ class GitHubClient:
         if known is None:
             known = self._itself = cast("Mapping[str, Any]", self.get(None, "/app" if self.is_app else "/user"))
         return known
+
+    def token_for(self, repository: str) -> str:
+        """The token that acts in a repository now; for git, which speaks for itself."""
+        return self._identities.session(repository, self._ask_as_app)[1]
 
     def ask(self, repository: str | None, act: "Act") -> Any:
         """Do something by a typed method, and give the document that GitHub answers; None where it has none.

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -37,13 +37,20 @@ _REMOTE_TIMEOUT_SECONDS = 300.0
 class GitSource(SourceControl):
     """Sources in git, mirrored below one folder."""
 
-    def __init__(self, mirrors: Path, batch_bytes: int = 32 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        mirrors: Path,
+        batch_bytes: int = 32 * 1024 * 1024,
+        authorization: Callable[[Source], str] = lambda source: "",
+    ) -> None:
         """
         Args:
             mirrors: folder for the mirrors; made when first needed.
             batch_bytes: how much file content is held in memory at once, but for a single bigger file.
+            authorization: the HTTP header of that name for a source's remote, asked for each time; empty for none.
         """
         self._mirrors = mirrors
+        self._authorization = authorization
         self._whole_tree = lru_cache(maxsize=8)(self._read_tree)
         self._batch_bytes = batch_bytes
 
@@ -110,7 +117,7 @@ class GitSource(SourceControl):
 
     def files_of_commits(self, source: Source, base: str | None, sha: str) -> Iterator[ChangedFile]:
         blobs = self._changed_blobs(source, base, sha)
-        for batch in _batches(blobs, self._sizes(source, sha, blobs), self._batch_bytes):
+        for batch in output.batches(blobs, self._sizes(source, sha, blobs), self._batch_bytes):
             asked = "".join(f"{blob.object_id}\n" for blob in batch).encode()
             done = self._read(source, [sha], ["cat-file", "--batch"], stdin=asked)
             try:
@@ -225,7 +232,8 @@ class GitSource(SourceControl):
         return done
 
     def _ask_remote(self, source: Source, arguments: Sequence[str]) -> Completed:
-        done = run_git(self._mirror(source), arguments, _REMOTE_TIMEOUT_SECONDS, remote=source.remote)
+        mirror, header = self._mirror(source), self._authorization(source)
+        done = run_git(mirror, arguments, _REMOTE_TIMEOUT_SECONDS, remote=source.remote, authorization=header)
         if reason := done.failure(command_name(arguments)):
             if "not our ref" in done.tail or "couldn't find remote ref" in done.tail:
                 raise NotFound(f"{source.repository} has no such commit.", "Check its id; it may not be pushed yet.")
@@ -260,22 +268,6 @@ def _both(base: str | None, sha: str) -> list[str]:
 
 def _range(base: str | None, sha: str) -> list[str]:
     return [sha] if base is None else [sha, f"^{base}"]
-
-
-def _batches(
-    blobs: Sequence[output.ChangedBlob], sizes: Sequence[int], limit_bytes: int
-) -> Iterator[list[output.ChangedBlob]]:
-    """Blobs in groups that fit into memory together; a bigger one comes alone."""
-    batch: list[output.ChangedBlob] = []
-    batch_bytes = 0
-    for blob, size_bytes in zip(blobs, sizes, strict=True):
-        if batch and batch_bytes + size_bytes > limit_bytes:
-            yield batch
-            batch, batch_bytes = [], 0
-        batch.append(blob)
-        batch_bytes += size_bytes
-    if batch:
-        yield batch
 
 
 def _refuse_links_outside(tree: Path, source: Source, sha: str) -> None:

@@ -5,12 +5,14 @@ the installation at each repository is compared with them. More than is needed i
 of GitHub's "Permissions required for GitHub Apps"; levels are `read` and `write`.
 """
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
 from shopkart_pipeline.adapters._github_client import GitHubClient
+from shopkart_pipeline.domain.declaration import Source
 
 _PUBLIC_API = "https://api.github.com"
 _PUBLIC_WEB = "https://github.com"
@@ -106,6 +108,14 @@ class GitHubAccount:
     def name(self) -> str:
         """The App's name in addresses, or the login of the token's owner."""
         return str(self._client.itself().get("slug" if self.is_app else "login"))
+
+    def git_authorization(self, source: Source) -> str:
+        """The HTTP header `Authorization` by which git may fetch a source; empty for a remote that is not at this
+        GitHub. Source: "Authenticating as a GitHub App installation", HTTP-based git access."""
+        if not source.remote.startswith(f"{web_address(self._client.api)}/"):
+            return ""
+        login = f"x-access-token:{self._client.token_for(source.repository)}"
+        return f"Basic {base64.b64encode(login.encode()).decode()}"
 
     def installation_at(self, repository: str) -> Installation:
         """How the App is installed at a repository (`owner/name`); raises `NotFound` where it is not."""

@@ -1,12 +1,17 @@
 """Git where it is hostile or broken; what every source control system owes is in `contract/test_scm.py`."""
 
+import http.server
+import os
 import subprocess
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters import _git_command
 from shopkart_pipeline.adapters._git_output import parse_added_lines, parse_batch, parse_changed_blobs
 from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.domain.declaration import Source
@@ -247,3 +252,77 @@ def test_histories_that_have_nothing_in_common_have_no_merge_base(scm: GitSource
     scm.fetch(source, second)
 
     assert scm.merge_base(source, first, second) is None
+
+
+@pytest.fixture
+def guarded(remote: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
+    """The remote behind HTTP, for whoever introduces himself; its address, and what was sent for an introduction."""
+    asked: list[str] = []
+    backend = Path(git(remote, "--exec-path")) / "git-http-backend"
+
+    class Backend(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers.get("Authorization", ""))
+            if asked[-1] != "Basic dG9rZW4=":
+                self.send_error(401)
+                return
+            path, _, query = self.path.partition("?")
+            variables = {
+                **os.environ,
+                "GIT_PROJECT_ROOT": str(remote),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "PATH_INFO": path.removeprefix("/shop.git"),
+                "QUERY_STRING": query,
+                "REQUEST_METHOD": self.command,
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            }
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            said = subprocess.run([backend], input=body, env=variables, capture_output=True, check=True).stdout
+            head, _, content = said.partition(b"\r\n\r\n")
+            self.send_response(200)
+            for line in head.decode().splitlines():
+                name, _, value = line.partition(": ")
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    monkeypatch.setitem(_git_command._VARIABLES, "GIT_ALLOW_PROTOCOL", "http")  # pyright: ignore[reportPrivateUsage]
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/shop.git", asked
+        server.shutdown()
+
+
+def test_git_introduces_itself_to_the_remote_that_it_is_told_to(
+    tmp_path: Path, remote: Path, source: Source, guarded: tuple[str, list[str]]
+) -> None:
+    (remote / "app.py").write_text("1")
+    sha = commit_all(remote)
+    address, asked = guarded
+    there = replace(source, remote=address)
+
+    with pytest.raises(ToolUnavailable):
+        GitSource(tmp_path / "stranger").fetch(there, sha)
+    scm = GitSource(tmp_path / "known", authorization=lambda source: "Basic dG9rZW4=")
+    scm.fetch(there, sha)
+
+    assert scm.commit(there, sha).sha == sha
+    assert set(asked) == {"", "Basic dG9rZW4="}
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "known").rglob("*") if path.is_file())
+    assert b"dG9rZW4" not in kept
+
+
+def test_a_refused_introduction_is_not_shown(tmp_path: Path, source: Source, guarded: tuple[str, list[str]]) -> None:
+    scm = GitSource(tmp_path / "mirrors", authorization=lambda source: "Basic d3Jvbmc=")
+
+    with pytest.raises(ToolUnavailable) as failure:
+        scm.fetch(replace(source, remote=guarded[0]), "a" * 40)
+
+    assert "d3Jvbmc" not in str(failure.value)

@@ -1,5 +1,6 @@
 """What the App needs, how it is registered, and what an installation lacks."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -10,6 +11,7 @@ from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials
 from shopkart_pipeline.adapters.github_app import EVENTS, PERMISSIONS, GitHubAccount, registration_address
 from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.domain.declaration import Source
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline_tests.fakes.github_server.server import running_github
 from shopkart_pipeline_tests.fakes.github_server.world import GitHubWorld, Repository
@@ -86,3 +88,16 @@ def test_the_documentation_names_every_permission_and_event() -> None:
         assert f"| {needed.label} | {needed.level} | {needed.purpose} |" in text
     for event, purpose in EVENTS.items():
         assert f"| `{event}` | {purpose} |" in text
+
+
+def test_git_is_introduced_to_this_github_alone(account: GitHubAccount, github: GitHubWorld) -> None:
+    here = account._client.api  # pyright: ignore[reportPrivateUsage]
+
+    header = account.git_authorization(Source(REPOSITORY, f"{here}/{REPOSITORY}.git", "main", "."))
+
+    scheme, _, encoded = header.partition(" ")
+    assert scheme == "Basic"
+    login, _, token = base64.b64decode(encoded).decode().partition(":")
+    assert (login, token in github.tokens) == ("x-access-token", True)
+    for elsewhere in (f"{here}.evil.example/{REPOSITORY}.git", "ssh://git@github.com/a/b.git", "/srv/git/shop.git"):
+        assert account.git_authorization(Source(REPOSITORY, elsewhere, "main", ".")) == ""
