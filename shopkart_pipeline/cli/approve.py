@@ -11,8 +11,8 @@ from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.engine.doorbell import ring
 from shopkart_pipeline.ports.ledger import Entry
-from shopkart_pipeline.services.accept_release import APPROVED, progress
 from shopkart_pipeline.services.approve_release import record_approval, statement_for
+from shopkart_pipeline.services.own_events import APPROVED, progress
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.settings import from_environment
 

@@ -53,6 +53,7 @@ def find_not_affected(platform: Platform, name: str) -> Note | None:
 
 def _head(releases: Sequence[Release], service: str, number: str) -> Release:
     for release in releases:
-        if release.pull_request is not None and str(release.pull_request.number) == number:
+        proposed = release.pull_request
+        if proposed is not None and proposed.merge_group is None and str(proposed.number) == number:
             return release
     raise NotFound(f"{service} has nothing of pull request {number}.", "See `shopkart releases`.")

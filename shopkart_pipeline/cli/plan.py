@@ -197,13 +197,9 @@ def _code_host_in_words(policy: Mapping[str, Any]) -> str:
 
 
 def _plain(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case [*words]:
-            return ", ".join(map(str, cast("list[object]", words)))
-        case _:
-            return str(value)
+    if isinstance(value, list):
+        return ", ".join(cast("list[str]", value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _tree(service: Mapping[str, Any]) -> Tree:

@@ -78,7 +78,12 @@ def _pull_request(release: Release) -> dict[str, Any] | None:
     proposed = release.pull_request
     if proposed is None:
         return None
-    return {"number": proposed.number, "base": proposed.base_sha, "from_fork": proposed.from_fork}
+    return {
+        "number": proposed.number,
+        "base": proposed.base_sha,
+        "from_fork": proposed.from_fork,
+        "merge_group": proposed.merge_group,
+    }
 
 
 def _reruns(platform: Platform, release: Release) -> list[dict[str, str]]:

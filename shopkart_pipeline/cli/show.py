@@ -73,6 +73,7 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
 
 def _proposed(pull_request: dict[str, Any]) -> str:
     fork = " from a fork, without secrets" if pull_request["from_fork"] else ""
+    fork += f" at the head of merge group {pull_request['merge_group']}" if pull_request["merge_group"] else ""
     return (
         f"{pull_request['number']}{fork}, measured against {pull_request['base'][:12]}; nothing is pushed or deployed"
     )

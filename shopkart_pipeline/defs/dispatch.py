@@ -20,7 +20,9 @@ from shopkart_pipeline.defs.keys import (
     SERVICE_TAG,
     asset_key,
     job_name,
+    op_prefix,
     partitions_name,
+    rollback_job_name,
 )
 from shopkart_pipeline.defs.not_affected import show_not_affected
 from shopkart_pipeline.defs.superseded import end_superseded
@@ -28,11 +30,12 @@ from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavail
 from shopkart_pipeline.engine.launch import launch_once
 from shopkart_pipeline.engine.places import GROUP_TAG, QUEUE_TAG
 from shopkart_pipeline.ports.inbox import Delivery
-from shopkart_pipeline.services.accept_release import APPROVED, accept
+from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.approve_release import APPROVE
+from shopkart_pipeline.services.own_events import APPROVED
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.report_progress import accepted_commit
-from shopkart_pipeline.services.requests import RunRequest
+from shopkart_pipeline.services.requests import RollbackRequest, RunRequest
 
 DELIVERIES = "deliveries"
 """Name of the sensor that dispatches."""
@@ -87,6 +90,8 @@ def _dispatch(instance: DagsterInstance, platform: Platform, delivery: Delivery,
         return f"{delivery.event} {delivery.id} waits: {error.what}"
     for request in accepted.requests:
         launch(instance, request)
+    for rollback in accepted.rollbacks:
+        launch_rollback(instance, rollback)
     if accepted.pull_request is not None:
         end_superseded(instance, platform, accepted.pull_request)
     show_not_affected(instance, accepted.not_affected)
@@ -112,6 +117,25 @@ def launch(instance: DagsterInstance, request: RunRequest) -> None:
         asset_selection=[asset_key(request.service, stage) for stage in request.stages] or None,
         partition_key=request.release_key,
         tags=_tags(request),
+    )
+
+
+def launch_rollback(instance: DagsterInstance, request: RollbackRequest) -> None:
+    """Launch the run that a request for a rollback asks for, unless it exists."""
+    config = {"reason": request.reason, "actor": request.actor, "only_release": request.release_key}
+    launch_once(
+        instance,
+        key=request.key,
+        job_name=rollback_job_name(request.service),
+        asset_selection=None,
+        partition_key=None,
+        tags={
+            SERVICE_TAG: request.service,
+            RELEASE_TAG: f"{request.service}@{request.release_key}",
+            "shopkart/reason": request.reason,
+            "dagster/sensor_name": DELIVERIES,
+        },
+        run_config={"ops": {f"{op_prefix(request.service)}_roll_back": {"config": config}}},
     )
 
 

@@ -23,6 +23,8 @@ class RollbackConfig(Config):
     actor: str = "web interface"
     abandoned_release: str = ""
     """Turn back only the rollout of this release, and only if nobody drives it any more."""
+    only_release: str = ""
+    """Roll back only if this is the release that is then in production, or on its way there."""
 
 
 def build_rollback_job(service: Service) -> JobDefinition:
@@ -50,7 +52,8 @@ def _operation() -> OpDefinition:
                 turned = roll_back_abandoned(platform, service_name, config.abandoned_release, run_id)
                 context.log.info("turned back" if turned else "it has ended, or somebody drives it: nothing was done")
                 return
-            placed = roll_back(platform, service_name, config.actor, config.reason, run_id)
+            only = config.only_release or None
+            placed = roll_back(platform, service_name, config.actor, config.reason, run_id, only=only)
         except PipelineError as error:
             raise Failure(error.what, metadata={"fix": error.fix}, allow_retries=False) from None
         context.add_output_metadata({"release": placed.release_key, "image": placed.digest})

@@ -4,9 +4,12 @@ A login is somebody's name at the code host, a person is an e-mail address; only
 person can do anything but look. Logins are compared without regard to case, as GitHub does.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+_HIDDEN_ADDRESS = re.compile(r"(?:\d+\+)?([A-Za-z0-9_-]+)@users\.noreply\.[A-Za-z0-9.-]+")
 
 
 class Command(StrEnum):
@@ -52,6 +55,12 @@ class CodeHostPolicy:
     def person(self, login: str) -> str | None:
         """The e-mail address behind a login; None for somebody whom the declaration does not know."""
         return self.people.get(login.casefold())
+
+    def person_of_address(self, address: str) -> str | None:
+        """The person behind an address that the code host gives to those who hide theirs, such as
+        `7+maya@users.noreply.github.com`; None for any other address."""
+        hidden = _HIDDEN_ADDRESS.fullmatch(address)
+        return self.person(hidden[1]) if hidden else None
 
     def may(self, login: str, command: Command) -> bool:
         """Whether the person behind a login may use a command."""

@@ -8,7 +8,7 @@ pull request, because the same commit may be merged later, and because a strange
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_PROPOSED = "pr-"
+_PROPOSED, _MERGE_GROUP = "pr-", "mg-"
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ class PullRequest:
     """The commit of the branch that it is measured against."""
     from_fork: bool
     """Whether it comes from a repository that is not ours."""
+    merge_group: str | None = None
+    """Set for a group of a merge queue, which is tried out alike: the reference of its head. `number` is then that of
+    the last pull request in it."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ class Release:
 
     service: str
     key: str
-    """`YYYYmmdd-HHMMSS-` and twelve digits of the commit, in UTC, or `pr-` and the number of a pull request before
-    them; the Dagster partition key."""
+    """`YYYYmmdd-HHMMSS-` and twelve digits of the commit, in UTC; `pr-` and the number of a pull request before the
+    digits, or `mg-` for a merge queue's group; the Dagster partition key."""
     repository: str
     """`owner/name` as GitHub spells it."""
     branch: str
@@ -100,6 +103,11 @@ def number_of(key: str) -> int:
     return int(key.removeprefix(_PROPOSED).partition("-")[0])
 
 
+def merge_group_key(sha: str) -> str:
+    """The key of a merge queue's group whose head is `sha`, and of the release that stands for it."""
+    return f"{_MERGE_GROUP}{sha[:12]}"
+
+
 def is_proposed(key: str) -> bool:
-    """Whether a key is that of a pull request, and not of a merge."""
-    return key.startswith(_PROPOSED)
+    """Whether a key is that of a pull request or a merge queue's group, and not of a merge."""
+    return key.startswith((_PROPOSED, _MERGE_GROUP))

@@ -5,13 +5,13 @@ taken for a change of its own. An event that another one has overtaken asks for 
 """
 
 from shopkart_pipeline.domain.declaration import Phase, Service, Source
-from shopkart_pipeline.domain.release import PullRequest, pull_request_key
+from shopkart_pipeline.domain.release import PullRequest, merge_group_key, pull_request_key
 from shopkart_pipeline.ports.forge import PullRequestEvent
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.add_release import add_release, read_change
 from shopkart_pipeline.services.affected_services import in_words, note_not_affected, split
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.pull_requests import Standing, applicable_stages, remember, standing
+from shopkart_pipeline.services.pull_requests import Standing, applicable_stages, name_in, remember, standing
 from shopkart_pipeline.services.requests import Accepted, PullRequestName, RunRequest
 
 
@@ -19,7 +19,7 @@ def accept_pull_request(platform: Platform, delivery: Delivery, event: PullReque
     """Decide what an event of a pull request asks for. Raises as `accept` does."""
     ours = [each for each in platform.pipeline.services.values() if each.source.repository == event.repository]
     candidates = [service for service in ours if service.source.branch == event.branch]
-    name = PullRequestName(event.repository, event.number)
+    name = name_in(event)
     if not candidates and standing(platform, name) is None:
         return Accepted((), f"ignored: no service is released from {event.repository} branch {event.branch}")
     made = remember(platform, delivery, event)
@@ -40,7 +40,8 @@ def _propose(
 ) -> Accepted:
     base = _fetch(platform, candidates[0].source, event)
     change = read_change(platform, candidates[0].source, base, event.sha)
-    key, proposed = pull_request_key(event.number, event.sha), PullRequest(event.number, base, event.from_fork)
+    key = merge_group_key(event.sha) if event.merge_group else pull_request_key(event.number, event.sha)
+    proposed = PullRequest(event.number, base, event.from_fork, event.merge_group)
     affected, untouched = split(candidates, change.paths)
     releases = [add_release(platform, service, key, delivery, event, change, proposed) for service in affected]
     notes = note_not_affected(platform, untouched, key, delivery, change)
@@ -50,7 +51,7 @@ def _propose(
             service=release.service,
             release_key=release.key,
             phase=Phase.CI,
-            reason=f"pull request {name}" + (" from a fork" if event.from_fork else ""),
+            reason=_reason(event, name),
             stages=tuple(stage.name for stage in applicable_stages(service, release, Phase.CI)),
             pull_request=name,
         )
@@ -59,8 +60,16 @@ def _propose(
     return Accepted(requests, f"{name}: {in_words(releases, untouched)}", notes, name)
 
 
+def _reason(event: PullRequestEvent, name: PullRequestName) -> str:
+    if event.merge_group:
+        return f"merge group {name}"
+    return f"pull request {name}" + (" from a fork, without secrets" if event.from_fork else "")
+
+
 def _fetch(platform: Platform, source: Source, event: PullRequestEvent) -> str:
     """Have the head here; returns the commit that it started from, or where nothing is common, the branch's tip."""
+    reference = event.merge_group or platform.forge.head_reference(event.number)
+    platform.scm.fetch(source, event.sha, reference)
+    # A merge group may begin where another one ends, so its base comes with its head.
     platform.scm.fetch(source, event.base_sha)
-    platform.scm.fetch(source, event.sha, platform.forge.head_reference(event.number))
     return platform.scm.merge_base(source, event.base_sha, event.sha) or event.base_sha

@@ -1,10 +1,11 @@
 """An event becomes releases and requests for runs.
 
 A push to a declared branch becomes one release of each service whose own or shared paths it changed; for every other
-service of the repository it is noted that it is not affected. Pull requests are `accept_pull_request`'s. Events of the
-pipeline itself (`shopkart.*`) ask for the next phase, or for stages to be run again (`rerun_stages`). Deciding changes
-nothing but the list of releases and notes, and deciding twice gives the same answer; the caller launches, and only
-then marks the delivery as done.
+service of the repository it is noted that it is not affected. Pull requests and groups of a merge queue are
+`accept_pull_request`'s, comments `accept_command`'s, reviews `accept_review`'s. Events of the pipeline itself
+(`shopkart.*`) ask for the next phase, or for stages to be run again (`rerun_stages`). Deciding changes nothing but what
+is remembered: releases, notes, and for commands the ledger and the inbox. Deciding twice gives the same answer; the
+caller launches, and only then marks the delivery as done.
 
 A run for production is named after the evidence that was approved, not after the event: "staging is through" and
 "approved" may both find everything in place, and a release must not be rolled out twice for it. Once it was turned
@@ -14,22 +15,29 @@ back, it takes a new approval, and the name is another one.
 from shopkart_pipeline.domain.declaration import Phase, Source
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.release import Release, release_key
-from shopkart_pipeline.ports.forge import Ignored, PullRequestEvent, Push
+from shopkart_pipeline.ports.forge import (
+    CommentEvent,
+    DeploymentReviewEvent,
+    Ignored,
+    Ping,
+    PullRequestEvent,
+    Push,
+    ReviewEvent,
+)
 from shopkart_pipeline.ports.inbox import Delivery
+from shopkart_pipeline.services.accept_command import accept_command
 from shopkart_pipeline.services.accept_pull_request import accept_pull_request
+from shopkart_pipeline.services.accept_review import accept_deployment_review, accept_review
 from shopkart_pipeline.services.add_release import add_release, read_change
 from shopkart_pipeline.services.affected_services import in_words, note_not_affected, split
 from shopkart_pipeline.services.approve_release import weigh_approvals
 from shopkart_pipeline.services.follow_up import STAGE_PASSED, accept_stage_passed
 from shopkart_pipeline.services.judge_release import evidence_digest, phases_before
-from shopkart_pipeline.services.own_events import own_event, read_own_event
+from shopkart_pipeline.services.own_events import APPROVED, PHASE_PASSED, read_own_event
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import last_turn_back
 from shopkart_pipeline.services.requests import Accepted, RunRequest
 from shopkart_pipeline.services.rerun_stages import RERUN, accept_rerun
-
-PHASE_PASSED = "shopkart.phase_passed"
-APPROVED = "shopkart.approved"
 
 
 def accept(platform: Platform, delivery: Delivery) -> Accepted:
@@ -52,11 +60,15 @@ def accept(platform: Platform, delivery: Delivery) -> Accepted:
             return accept_pull_request(platform, delivery, event)
         case Push() as push:
             return _accept_push(platform, delivery, push)
-
-
-def progress(event: str, release: Release, phase: Phase, run_id: str, platform: Platform) -> Delivery:
-    """The delivery by which the pipeline tells itself that a release came further."""
-    return own_event(platform, event, release, f"{phase.value}:{run_id}", {"phase": phase.value})
+        case CommentEvent() as comment:
+            return accept_command(platform, delivery, comment)
+        case ReviewEvent() as review:
+            return accept_review(platform, delivery, review)
+        case DeploymentReviewEvent() as review:
+            return accept_deployment_review(platform, delivery, review)
+        case Ping(missing):
+            told = f"does not send {', '.join(missing)}: subscribe it to them" if missing else "sends all that is read"
+            return Accepted((), f"the webhook {told}")
 
 
 def _accept_push(platform: Platform, delivery: Delivery, push: Push) -> Accepted:

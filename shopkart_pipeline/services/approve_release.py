@@ -3,14 +3,15 @@
 The statement is text that the person signs; it names service, release, environment, image digest, the digest over
 all evidence before production, and when it ends. Signature and statement go into the ledger and are verified again
 whenever they are counted, so neither the ledger's writer nor a re-run stage can stretch what a person agreed to. It
-ends when the statement says so, or earlier if today's policy says so.
+ends when the statement says so, or earlier if today's policy says so. Instead of a signature there may be the code
+host's word (`approval_proof`); two approvals by one person are one, whatever way they came.
 
 Four eyes: whoever wrote something that would be new in production does not count, also where it was merged by an
-earlier push that never got there.
+earlier push that never got there, or under an address by which the code host hides theirs.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -20,11 +21,20 @@ from shopkart_pipeline.domain.errors import PipelineError, Refused, UntrustedInp
 from shopkart_pipeline.domain.evidence import StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome
+from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.ports.ledger import Act, Entry
+from shopkart_pipeline.services.approval_proof import (
+    DELIVERY,
+    Proof,
+    given_at,
+    person_behind,
+    proof_by_delivery,
+    proof_by_signature,
+)
 from shopkart_pipeline.services.checkout_source import base_commit
 from shopkart_pipeline.services.judge_release import evidence_digest, image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.production_history import last_turn_back
+from shopkart_pipeline.services.production_history import current, last_turn_back
 
 APPROVE = "approve"
 
@@ -96,11 +106,44 @@ def record_approval(platform: Platform, release: Release, statement: Statement, 
             f"The approval of {release.name} would count until {statement.expires_at}, which is too long.",
             f"In {deployment.environment} an approval counts for {longest:.0f} s at most.",
         )
-    principal = _check(platform, release, deployment, records, statement, signature, now)
-    for entry in platform.ledger.entries(release.service, release.key):
-        if entry.act.verb == APPROVE and entry.act.body.get("signature") == signature:
+    proof = proof_by_signature(signature)
+    principal = _check(platform, release, deployment, records, statement, proof, now)
+    for entry in _approvals(platform, release):
+        if entry.act.body.get("signature") == signature:
             return entry
-    body = {"statement": statement.to_bytes().decode(), "signature": signature}
+    return _record(platform, release, now, principal, statement, proof)
+
+
+def record_told_approval(platform: Platform, release: Release, delivery: Delivery) -> Entry:
+    """Put an approval into the ledger that the code host told of, about the release as it stands; one delivery is
+    recorded once.
+
+    Raises:
+        Refused: the person may not approve this release, or something has ended only after they did.
+    """
+    for entry in _approvals(platform, release):
+        if entry.act.body.get(DELIVERY) == delivery.id:
+            return entry
+    deployment = platform.deployment_of(platform.service(release.service), Phase.PRODUCTION)
+    placed = current(platform, release.service, deployment.environment)
+    if placed is not None and placed.release_key == release.key:
+        raise Refused(f"{release.name} is in {deployment.environment} already.", "Nothing is to be approved.")
+    records, now = platform.evidence.latest(release.service, release.key), platform.clock.now()
+    proof = proof_by_delivery(platform, release, deployment.environment, delivery)
+    statement = statement_for(platform, release, min(now, given_at(proof)))
+    principal = _check(platform, release, deployment, records, statement, proof, now)
+    return _record(platform, release, now, principal, statement, proof)
+
+
+def _approvals(platform: Platform, release: Release) -> Iterator[Entry]:
+    entries = platform.ledger.entries(release.service, release.key)
+    return (entry for entry in entries if entry.act.verb == APPROVE)
+
+
+def _record(
+    platform: Platform, release: Release, now: datetime, principal: str, statement: Statement, proof: Proof
+) -> Entry:
+    body = {"statement": statement.to_bytes().decode(), **proof}
     act = Act(now, principal, APPROVE, release.service, release.key, statement.digest, body)
     return platform.ledger.append(act)
 
@@ -125,14 +168,15 @@ def _count(
     if deployment.approvals is None:
         return ApprovalCount((), 0)
     found, rejected = set[str](), list[str]()
-    for entry in platform.ledger.entries(release.service, release.key):
-        if entry.act.verb != APPROVE:
-            continue
+    for entry in _approvals(platform, release):
         try:
             if entry.sequence < after:
                 raise Refused(f"{release.name} was turned back after {entry.act.actor} approved it.", "Approve again.")
-            statement, signature = _read(entry.act.body.get("statement", "")), entry.act.body.get("signature", "")
-            found.add(_check(platform, release, deployment, records, statement, signature, entry.act.at))
+            statement = _read(entry.act.body.get("statement", ""))
+            principal = _check(platform, release, deployment, records, statement, entry.act.body, entry.act.at)
+            if principal != entry.act.actor:
+                raise Refused(f"{entry.act.actor} approved, whose proof is {principal}'s now.", "Approve again.")
+            found.add(principal)
         except PipelineError as error:
             rejected.append(error.what)
     return ApprovalCount(tuple(sorted(found)), deployment.approvals.required, tuple(rejected))
@@ -144,21 +188,17 @@ def _check(
     deployment: Deployment,
     records: Mapping[str, StageRecord],
     statement: Statement,
-    signature: str,
-    given_at: datetime,
+    proof: Proof,
+    recorded_at: datetime,
 ) -> str:
-    """The person behind a signed statement, if it counts for the release as it stands now."""
+    """The person behind a statement, if it counts for the release as it stands now."""
     policy, now = _policy(deployment), platform.clock.now()
     _check_subject(platform, release, deployment, records, statement)
-    ends = min(_expiry(statement), given_at + timedelta(seconds=policy.expires_after_seconds))
+    ends = min(_expiry(statement), recorded_at + timedelta(seconds=policy.expires_after_seconds))
     if ends <= now:
         raise Refused(f"The approval of {release.name} ended at {ends.isoformat()}.", "Approve again.")
-    if policy.allowed_signers is None:
-        raise Refused(
-            f"Nobody can approve for {deployment.environment}: no allowed-signers file is declared.",
-            f"Declare `allowed_signers` in {platform.pipeline.file}.",
-        )
-    principal = platform.verifier.signer_of(statement.to_bytes(), signature, policy.allowed_signers, now)
+    environment, signed = deployment.environment, statement.to_bytes()
+    principal = person_behind(platform, release, environment, policy, signed, proof, records)
     if principal not in policy.approvers:
         raise Refused(
             f"{principal} is not among the approvers of {deployment.environment}.",
@@ -173,6 +213,8 @@ def _check_four_eyes(platform: Platform, release: Release, principal: str, polic
     source, base = platform.service(release.service).source, base_commit(platform, release)
     commits = platform.scm.commits(source, base, release.sha) if base is not None else ()
     people = {*release.people, *(person.email for each in commits for person in (each.author, each.committer))}
+    known = platform.pipeline.code_host
+    people |= {person for email in people if known and (person := known.person_of_address(email))}
     writers = {email.casefold() for email in people}
     if principal.casefold() in writers:
         others = [name for name in policy.approvers if name.casefold() not in writers]

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.evidence import Evidence, Tool, ToolRun
-from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.release import PullRequest, Release
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current
 from shopkart_pipeline.services.waivers import ended_notes
+
+FROM_FORK = "from a fork: runs without secrets, and nothing is pushed or deployed; its results stand for forks alone"
 
 
 def checkout_source(platform: Platform, release: Release) -> ToolRun:
@@ -32,8 +34,9 @@ def checkout_source(platform: Platform, release: Release) -> ToolRun:
             "tree": platform.scm.tree_digest(source, release.sha, (source.path, *source.shared_paths)),
             "declaration": platform.pipeline.digest,
             **({"left_out": ", ".join(left_out)} if left_out else {}),
+            **({"from_fork": "true"} if _is_from_fork(release) else {}),
         },
-        notes=ended_notes(platform, release, waivers),
+        notes=(*_restrictions(release), *ended_notes(platform, release, waivers)),
         waivers=waivers,
     )
     return ToolRun(evidence)
@@ -60,11 +63,23 @@ def base_tree(platform: Platform, release: Release) -> Path | None:
     return _export(platform, release, base) if base is not None else None
 
 
+def _is_from_fork(release: Release) -> bool:
+    return release.pull_request is not None and release.pull_request.from_fork
+
+
+def _restrictions(release: Release) -> tuple[str, ...]:
+    return (FROM_FORK,) if _is_from_fork(release) else ()
+
+
 def _export(platform: Platform, release: Release, sha: str) -> Path:
     source = platform.service(release.service).source
     destination = platform.workspace.tree(release.repository, sha)
     if not destination.exists():
         proposed = release.pull_request
-        platform.scm.fetch(source, sha, platform.forge.head_reference(proposed.number) if proposed else None)
+        platform.scm.fetch(source, sha, _reference(platform, proposed) if proposed else None)
         platform.scm.export(source, sha, destination)
     return destination
+
+
+def _reference(platform: Platform, proposed: PullRequest) -> str:
+    return proposed.merge_group or platform.forge.head_reference(proposed.number)

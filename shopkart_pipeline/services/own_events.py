@@ -15,6 +15,14 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.platform import Platform
 
+PHASE_PASSED = "shopkart.phase_passed"
+APPROVED = "shopkart.approved"
+
+
+def progress(event: str, release: Release, phase: Phase, run_id: str, platform: Platform) -> Delivery:
+    """The event that tells that a release came further, by a run or by whatever else identifies it."""
+    return own_event(platform, event, release, f"{phase.value}:{run_id}", {"phase": phase.value})
+
 
 def own_event(platform: Platform, event: str, release: Release, identity: str, body: Mapping[str, object]) -> Delivery:
     """An event about a release.

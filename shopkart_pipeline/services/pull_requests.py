@@ -9,6 +9,9 @@ once, and the one that came to be last stands (the later arrival of two that the
 worth a run; every other run of that pull request has to end. The same head may stand again (closed and reopened, pushed
 away and back, meant for another branch meanwhile), and is then worth another attempt: `attempt` counts what stood in
 between.
+
+A group of a merge queue has a history of its own: what becomes of the pull requests in it ends none of its runs, and it
+ends none of theirs.
 """
 
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ from datetime import datetime
 
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import NotFound, Refused
-from shopkart_pipeline.domain.release import Release, number_of, pull_request_key
+from shopkart_pipeline.domain.release import Release, number_of
 from shopkart_pipeline.domain.verdict import Verdict
 from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.ports.forge import PullRequestEvent
@@ -36,7 +39,13 @@ def name_of(release: Release) -> PullRequestName | None:
     """The pull request that a release is proposed by; None for a merge."""
     if release.pull_request is None:
         return None
-    return PullRequestName(release.repository, release.pull_request.number)
+    is_group = release.pull_request.merge_group is not None
+    return PullRequestName(release.repository, release.pull_request.number, release.sha if is_group else "")
+
+
+def name_in(event: PullRequestEvent) -> PullRequestName:
+    """The pull request that an event is about."""
+    return PullRequestName(event.repository, event.number, event.sha if event.merge_group else "")
 
 
 def applicable_stages(service: Service, release: Release, phase: Phase) -> tuple[Stage, ...]:
@@ -75,17 +84,18 @@ class Standing:
     updated_at: datetime
     attempt: int
     merge_sha: str | None = None
+    """The commit that it became, where it was merged and that was told."""
 
 
 def remember(platform: Platform, delivery: Delivery, event: PullRequestEvent) -> Standing:
     """Put an event into the history of its pull request, once; returns what it made of it."""
-    name = PullRequestName(event.repository, event.number)
+    name = name_in(event)
     state = "proposes" if event.is_open else "merged" if event.is_merged else "closed"
     earlier = [each for each in _history(platform, name) if each.updated_at <= event.updated_at]
     attempt = sum(1 for each in earlier if not each.is_open or (each.sha, each.branch) != (event.sha, event.branch))
     note = Note(
         event.repository,
-        pull_request_key(event.number),
+        name.key,
         delivery.received_at,
         _HISTORY,
         f"{event.actor} {state} {event.sha[:12]} for {event.branch} (delivery {delivery.id})",
@@ -96,6 +106,7 @@ def remember(platform: Platform, delivery: Delivery, event: PullRequestEvent) ->
             "is_merged": event.is_merged,
             "updated_at": event.updated_at.isoformat(),
             "attempt": attempt,
+            "merge_sha": event.merge_sha,
         },
     )
     platform.evidence.note_once(note)
@@ -119,7 +130,8 @@ def reason_to_end(platform: Platform, name: PullRequestName, service: str, relea
     if stands is None:
         return None
     if not stands.is_open:
-        return "the pull request was merged" if stands.is_merged else "the pull request was closed"
+        what = "merge group" if name.merge_group else "pull request"
+        return f"the {what} was merged" if stands.is_merged else f"the {what} was closed"
     try:
         release, source = platform.evidence.release(service, release_key), platform.service(service).source
     except NotFound as error:
@@ -130,7 +142,7 @@ def reason_to_end(platform: Platform, name: PullRequestName, service: str, relea
 
 
 def _history(platform: Platform, name: PullRequestName) -> list[Standing]:
-    notes = platform.evidence.notes(name.repository, pull_request_key(name.number), _HISTORY)
+    notes = platform.evidence.notes(name.repository, name.key, _HISTORY)
     return [_standing(note) for note in notes]
 
 
@@ -142,6 +154,7 @@ def _standing(note: Note) -> Standing:
         is_merged=note.data["is_merged"] is True,
         updated_at=datetime.fromisoformat(str(note.data["updated_at"])),
         attempt=int(note.data["attempt"] or 0),
+        merge_sha=str(merge_sha) if (merge_sha := note.data.get("merge_sha")) else None,
     )
 
 

@@ -21,10 +21,17 @@ from shopkart_pipeline.services.requests import Accepted, RunRequest
 RERUN = "shopkart.rerun"
 VERB = "rerun"
 """In the ledger."""
+_DELIVERY = "delivery"
 
 
 def ask_for_rerun(
-    platform: Platform, release: Release, stage_name: str | None, *, actor: str, no_reuse: bool
+    platform: Platform,
+    release: Release,
+    stage_name: str | None,
+    *,
+    actor: str,
+    no_reuse: bool,
+    asked_in: str | None = None,
 ) -> RunRequest:
     """Have a stage and all that is downstream of it in its phase run again; returns what the pipeline will launch.
 
@@ -34,6 +41,7 @@ def ask_for_rerun(
         stage_name: the stage; None for all of continuous integration.
         actor: who asks.
         no_reuse: whether results that are at hand for the same inputs may not be used.
+        asked_in: the delivery that it is asked in, if it is: however often it is read, it asks once.
 
     Raises:
         NotFound: the service has no such stage.
@@ -46,8 +54,11 @@ def ask_for_rerun(
         stage = _stage(service, stage_name)
         forbid(service, release, stage)
         phase, stages = stage.phase, with_downstream(service, release, [stage.name], stage.phase)
-    entry = _record(platform, release, phase, stages, actor, no_reuse=str(no_reuse).lower())
-    platform.inbox.put(own_event(platform, RERUN, release, entry.entry_hash, {"entry": entry.sequence}))
+    entry = _asked(platform, release, asked_in) if asked_in else None
+    if entry is None:
+        details = {"no_reuse": str(no_reuse).lower(), **({_DELIVERY: asked_in} if asked_in else {})}
+        entry = _record(platform, release, phase, stages, actor, **details)
+    platform.inbox.put(own_event(platform, RERUN, release, asked_in or entry.entry_hash, {"entry": entry.sequence}))
     return _request(release, entry)
 
 
@@ -71,6 +82,13 @@ def record_by_hand(
         _record(platform, release, phase, stages, actor, run_id=run_id)
 
 
+def _asked(platform: Platform, release: Release, delivery_id: str) -> Entry | None:
+    """What was recorded when that delivery was read before."""
+    entries = platform.ledger.entries(release.service, release.key)
+    of_delivery = (each for each in entries if each.act.verb == VERB and each.act.body.get(_DELIVERY) == delivery_id)
+    return next(of_delivery, None)
+
+
 def _stage(service: Service, name: str) -> Stage:
     try:
         return service.stage(name)
@@ -91,7 +109,7 @@ def _record(
 def _request(release: Release, entry: Entry) -> RunRequest:
     body = entry.act.body
     return RunRequest(
-        key=f"{release.name}:{body['phase']}:rerun:{entry.sequence}",
+        key=f"{release.name}:{body['phase']}:rerun:{body.get(_DELIVERY, entry.sequence)}",
         service=release.service,
         release_key=release.key,
         phase=Phase(body["phase"]),

@@ -28,14 +28,25 @@ from shopkart_pipeline.services.roll_out import turn_back, workload_spec
 from shopkart_pipeline.services.rollout_document import RolloutDocument, load
 
 
-def roll_back(platform: Platform, service_name: str, actor: str, reason: str, run_id: str) -> Placed:
+def roll_back(
+    platform: Platform, service_name: str, actor: str, reason: str, run_id: str, *, only: str | None = None
+) -> Placed:
     """Bring production back to the release before, and return what runs there then.
 
+    Args:
+        platform: the ports.
+        service_name: the service.
+        actor: who asks.
+        reason: why; goes into the ledger.
+        run_id: identifies the attempt.
+        only: the release that is to be taken back; if it is another one by now, nothing is done.
+
     Raises:
-        Refused: there is no earlier release to go back to.
+        Refused: there is no earlier release to go back to, or not `only` is what would be taken back.
     """
     service = platform.service(service_name)
     deployment = platform.deployment_of(service, Phase.PRODUCTION)
+    _check_target(platform, service_name, only)
     under_way = _saved(platform, deployment, service_name)
     if under_way is not None and under_way.state.phase not in FINAL_PHASES:
         _ask(platform, deployment, service_name, under_way, actor, reason)
@@ -45,7 +56,29 @@ def roll_back(platform: Platform, service_name: str, actor: str, reason: str, ru
         _turn_back_leftover(platform, deployment, service_name, reason, run_id)
         if under_way is not None and not _got_through(platform, deployment, service_name, under_way):
             return _standing(platform, deployment, service_name)
+        _check_target(platform, service_name, only)
         return _restore(platform, deployment, service, actor, reason, run_id)
+
+
+def to_be_taken_back(platform: Platform, service_name: str) -> str | None:
+    """The release that a rollback would take back now: the one on its way, else the one that is in production."""
+    deployment = platform.deployment_of(platform.service(service_name), Phase.PRODUCTION)
+    saved = _saved(platform, deployment, service_name)
+    if saved is not None and saved.state.phase not in FINAL_PHASES:
+        return saved.state.plan.release_key
+    placed = current(platform, service_name, deployment.environment)
+    return placed.release_key if placed is not None else None
+
+
+def _check_target(platform: Platform, service_name: str, only: str | None) -> None:
+    if only is None:
+        return
+    target = to_be_taken_back(platform, service_name)
+    if target != only:
+        what = f"{service_name}@{target} is in production, or on its way there," if target else "Nothing runs there,"
+        raise Refused(
+            f"{what} and not {only}: nothing was rolled back.", "Roll back what runs there, if it is at fault."
+        )
 
 
 def roll_back_abandoned(platform: Platform, service_name: str, release_key: str, run_id: str) -> bool:

@@ -18,7 +18,6 @@ from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRe
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
 from shopkart_pipeline.ports.evidence_store import Note, StageStart
-from shopkart_pipeline.services.accept_release import PHASE_PASSED, progress
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
 from shopkart_pipeline.services.build_artifacts import (
     build_application,
@@ -36,6 +35,7 @@ from shopkart_pipeline.services.judge_release import (
     stage_lines,
     stages_before,
 )
+from shopkart_pipeline.services.own_events import PHASE_PASSED, progress
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.publish_image import publish_image
 from shopkart_pipeline.services.pull_requests import forbid

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shopkart_pipeline.adapters.github import GitHubForge
+from shopkart_pipeline.domain.code_host import CodeHostPolicy, Command
 from shopkart_pipeline.domain.declaration import (
     Analysis,
     Approvals,
@@ -36,8 +37,9 @@ from shopkart_pipeline.ports.code_host import CodeHost, CodeHostReader
 from shopkart_pipeline.ports.image_files import ImageFiles
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.ports.ledger import Entry
-from shopkart_pipeline.services.accept_release import APPROVED, accept, progress
+from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.approve_release import record_approval, statement_for
+from shopkart_pipeline.services.own_events import APPROVED, progress
 from shopkart_pipeline.services.platform import Platform, Site
 from shopkart_pipeline.services.report_progress import accepted_commit
 from shopkart_pipeline.services.requests import RunRequest
@@ -332,6 +334,46 @@ class World:
         accepted_commit(self.platform, accepted)
         [request] = accepted.requests
         return self.evidence.release("backend", request.release_key)
+
+    def know_people(self, **commands: tuple[str, ...]) -> None:
+        """GitHub is declared: logins are the people's first names, and these people may use these commands."""
+        people = {"maya": MAYA, "jonas": JONAS, "ana": ANA.email}
+        policy = CodeHostPolicy(people=people, commands={Command(name): who for name, who in commands.items()})
+        self.pipeline = replace(self.pipeline, code_host=policy)
+
+    def merged(self, number: int = 7, files: Mapping[str, str] | None = None, **details: Any) -> Release:
+        """A pull request was opened and merged, and its merge has become a release of the backend."""
+        self.drain()
+        head = self.propose(number, files, **details)
+        self.pull_request(head, number=number)
+        before, sha = self.tip, self.commit(files, **details)
+        self.push(sha, before)
+        self.pull_request(head, "closed", number, merged=True, merge_commit_sha=sha)
+        [key] = {request.release_key for request in self.drain() if request.pull_request is None}
+        return self.evidence.release("backend", key)
+
+    def comment(self, text: str, login: str = "maya", number: int = 7, **details: Any) -> Delivery:
+        """Somebody writes a comment at a pull request, and GitHub's event about it is put into the inbox."""
+        self.clock.advance(2)
+        user = {"login": login, "type": "User"}
+        moment = self.clock.now()
+        body: dict[str, Any] = {
+            "action": "created",
+            "issue": {"number": number, "pull_request": {}},
+            "comment": {
+                "user": user,
+                "body": text,
+                "html_url": f"https://github.example/{REPOSITORY}/pull/{number}#issuecomment-{moment.timestamp():.0f}",
+                "created_at": moment.replace(microsecond=0).isoformat(),
+                **details,
+            },
+            "repository": {"full_name": REPOSITORY},
+            "sender": user,
+        }
+        identity = f"comment-{login}-{moment.timestamp():.0f}"
+        delivery = Delivery(identity, "issue_comment", moment, json.dumps(body).encode())
+        self.inbox.put(delivery)
+        return delivery
 
     def approve(self, release: Release, by: str = MAYA) -> Entry:
         """Somebody signs the statement about a release as it stands, and the pipeline is told."""

@@ -71,7 +71,7 @@ def test_a_head_from_a_fork_is_fetched_by_its_reference_and_says_where_it_is_fro
     release = world.evidence.release("backend", request.release_key)
     assert release.pull_request is not None
     assert release.pull_request.from_fork
-    assert request.reason == f"pull request {NAME} from a fork"
+    assert request.reason == f"pull request {NAME} from a fork, without secrets"
 
 
 def test_a_head_that_is_gone_can_never_be_tried_out(world: World) -> None:
