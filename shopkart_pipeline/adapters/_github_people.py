@@ -5,7 +5,7 @@ somebody's name, and not by somebody other than the account that it stands under
 something that nobody dates, so it says nothing here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import cast
@@ -97,20 +97,24 @@ def read_deployment_review(payload: Payload) -> DeploymentReviewEvent | Ignored:
         login=matching(approver, "login", LOGIN),
         is_approved=action == "approved",
         url=text_in(run, "html_url"),
-        known_at=max(_times(payload, run), default=time_in(payload, "since")),
+        known_at=_newest_time(payload, run),
     )
 
 
 def _environment(payload: Payload) -> str:
     """The environment that was reviewed; empty where it can't be told, or there are several."""
-    named = {each.get("environment") for each in (payload, *_jobs(payload)) if each.get("environment")}
-    return str(named.pop()) if len(named) == 1 else ""
+    named = {str(each["environment"]) for each in (payload, *_jobs(payload)) if each.get("environment")}
+    return named.pop() if len(named) == 1 else ""
 
 
-def _times(payload: Payload, run: Payload) -> Iterator[datetime]:
+def _newest_time(payload: Payload, run: Payload) -> datetime:
+    times: list[datetime] = []
     for holder, key in ((payload, "since"), (run, "updated_at"), *((job, "updated_at") for job in _jobs(payload))):
         with suppress(UntrustedInput):
-            yield time_in(holder, key)
+            times.append(time_in(holder, key))
+    if not times:
+        raise unreadable("it says no time")
+    return max(times)
 
 
 def _jobs(payload: Payload) -> Iterable[Payload]:

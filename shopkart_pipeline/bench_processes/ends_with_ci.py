@@ -9,7 +9,7 @@ from datetime import datetime
 
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.inbox import Delivery, Inbox
-from shopkart_pipeline.services.accept_release import PHASE_PASSED
+from shopkart_pipeline.services.own_events import PHASE_PASSED
 from shopkart_pipeline.services.platform import Platform
 
 

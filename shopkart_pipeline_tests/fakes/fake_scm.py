@@ -60,7 +60,11 @@ class FakeSourceControl(SourceControl):
 
     def propose(self, number: int, sha: str) -> None:
         """The head of pull request `number` on the remote."""
-        self._references[f"refs/pull/{number}/head"] = sha
+        self.offer(f"refs/pull/{number}/head", sha)
+
+    def offer(self, reference: str, sha: str) -> None:
+        """The remote hands out a commit by a reference of its own."""
+        self._references[reference] = sha
 
     def fetch(self, source: Source, sha: str, reference: str | None = None) -> None:
         if sha in self._here:

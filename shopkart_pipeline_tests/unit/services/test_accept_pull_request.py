@@ -1,18 +1,22 @@
 """Events of a pull request become proposed releases, in whatever order and however often they are told."""
 
+import json
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shopkart_pipeline.domain.declaration import Phase
-from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable
+from shopkart_pipeline.domain.errors import NotFound, Refused, ToolUnavailable
+from shopkart_pipeline.domain.evidence import Evidence
 from shopkart_pipeline.domain.release import PullRequest, Release
 from shopkart_pipeline.ports.inbox import Delivery
-from shopkart_pipeline.services.accept_release import PHASE_PASSED, accept, progress
+from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.affected_services import NOT_AFFECTED
-from shopkart_pipeline.services.pull_requests import reason_to_end
+from shopkart_pipeline.services.own_events import PHASE_PASSED, progress
+from shopkart_pipeline.services.pull_requests import reason_to_end, standing
 from shopkart_pipeline.services.requests import PullRequestName, RunRequest
 from shopkart_pipeline_tests.fakes.world import REPOSITORY, World
 
@@ -276,3 +280,150 @@ def test_a_pull_request_goes_its_way_and_its_merge_another(world: World) -> None
     made = world.play()
 
     assert [(request.pull_request, request.phase) for request in made] == [(None, Phase.CI), (None, Phase.STAGING)]
+
+
+# Groups of a merge queue.
+
+
+def grouped(world: World, sha: str, action: str = "checks_requested", number: int = 7, **details: Any) -> Delivery:
+    """What GitHub tells of a group of its merge queue."""
+    reference = f"refs/heads/gh-readonly-queue/main/pr-{number}-{'b' * 40}"
+    world.scm.offer(reference, sha)
+    group = {
+        "head_sha": sha,
+        "head_ref": reference,
+        "base_sha": world.tip,
+        "base_ref": "refs/heads/main",
+        "head_commit": {"timestamp": world.clock.now().isoformat()},
+    }
+    world.clock.advance(1)
+    body = {
+        "action": action,
+        "merge_group": group,
+        "repository": {"full_name": REPOSITORY},
+        "sender": {"login": "github-merge-queue[bot]"},
+        **details,
+    }
+    identity = f"group-{action}-{sha[:12]}"
+    return Delivery(identity, "merge_group", world.clock.now(), json.dumps(body).encode())
+
+
+def test_a_merge_group_is_tried_out_without_publishing(world: World) -> None:
+    sha = world.propose(files={"backend/app.py": "grouped = 1\n"})
+
+    accepted = accept(world.platform, grouped(world, sha))
+
+    [request] = accepted.requests
+    assert request.release_key == f"mg-{sha[:12]}"
+    assert "published_image" not in request.stages
+    assert request.queue == f"backend:mg-{sha[:12]}"
+    assert request.pull_request == PullRequestName(REPOSITORY, 7, sha)
+    release = world.evidence.release("backend", request.release_key)
+    assert release.pull_request is not None
+    assert release.pull_request.base_sha == world.tip
+    assert release.previous_sha == world.tip
+    outcomes = world.run(release, Phase.CI)
+    assert outcomes[-1].record.stage == "image_scan"
+    assert not any(outcome.phase_passed for outcome in outcomes)
+    with pytest.raises(Refused, match="never published"):
+        world.stage(release, "published_image")
+
+
+def test_the_head_of_a_merge_group_is_fetched_by_its_own_reference(world: World) -> None:
+    world.scm.local = False
+    sha = world.propose()
+
+    accept(world.platform, grouped(world, sha))
+
+    assert sha in world.scm.fetched
+
+
+def test_a_merge_group_and_its_pull_request_do_not_end_each_other(world: World) -> None:
+    proposed = world.proposed()
+    sha = world.propose()
+    [of_group] = accept(world.platform, grouped(world, sha)).requests
+    group = world.evidence.release("backend", of_group.release_key)
+    assert why(world, proposed) is None
+
+    accept(world.platform, world.pull_request(proposed.sha, "closed", merged=True))
+
+    assert why(world, proposed) == "the pull request was merged"
+    name = PullRequestName(REPOSITORY, 7, sha)
+    assert reason_to_end(world.platform, name, "backend", group.key) is None
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_destroyed_merge_group_ends_its_runs_in_whatever_order_that_is_told(world: World, order: int) -> None:
+    sha = world.propose()
+    told = [grouped(world, sha), grouped(world, sha, "destroyed", reason="dequeued")]
+
+    for delivery in told[::order]:
+        accepted = accept(world.platform, delivery)
+
+    name = PullRequestName(REPOSITORY, 7, sha)
+    assert accepted.pull_request == name
+    assert reason_to_end(world.platform, name, "backend", f"mg-{sha[:12]}") == "the merge group was closed"
+
+
+def test_a_merge_takes_over_what_was_found_about_its_group(world: World) -> None:
+    world.let_inputs_be_known()
+    sha = world.propose(files={"backend/app.py": "grouped = 2\n"})
+    [request] = accept(world.platform, grouped(world, sha)).requests
+    group = world.evidence.release("backend", request.release_key)
+    world.run(group, Phase.CI)
+
+    [merged] = accept(world.platform, world.delivery(sha, world.tip)).requests
+    release = world.evidence.release("backend", merged.release_key)
+    world.run(release, Phase.CI)
+
+    reused = world.record(release, "lint").reused
+    assert reused is not None
+    assert reused.release_key == group.key
+
+
+# What is remembered for commands.
+
+
+def test_the_commit_that_it_became_is_remembered(world: World) -> None:
+    proposed = world.proposed()
+    merge = world.commit()
+    delivery = world.pull_request(proposed.sha, "closed", merged=True, merge_commit_sha=merge)
+
+    accept(world.platform, delivery)
+
+    stands = standing(world.platform, PullRequestName(REPOSITORY, 7))
+    assert stands is not None
+    assert (stands.is_open, stands.is_merged, stands.merge_sha) == (False, True, merge)
+
+
+def test_a_trial_merge_of_an_open_pull_request_is_not_what_it_became(world: World) -> None:
+    accept(world.platform, world.pull_request(world.propose(), merge_commit_sha="c" * 40))
+
+    stands = standing(world.platform, PullRequestName(REPOSITORY, 7))
+    assert stands is not None
+    assert stands.merge_sha is None
+
+
+def test_a_checkout_says_that_it_is_from_a_fork(world: World) -> None:
+    fork = {"repo": {"full_name": "stranger/storefront"}}
+    sha = world.propose()
+    [request] = accept(world.platform, world.pull_request(sha, head={"sha": sha, **fork})).requests
+    release = world.evidence.release("backend", request.release_key)
+
+    world.stage(release, "source")
+
+    result = world.record(release, "source").result
+    assert isinstance(result, Evidence)
+    assert result.facts["from_fork"] == "true"
+    assert result.notes[0].startswith("from a fork: runs without secrets, and nothing is pushed")
+
+
+def test_a_checkout_of_our_own_says_nothing_of_forks(world: World) -> None:
+    release = world.proposed()
+
+    world.stage(release, "source")
+
+    result = world.record(release, "source").result
+    assert isinstance(result, Evidence)
+    assert "from_fork" not in result.facts
+    assert result.notes == ()

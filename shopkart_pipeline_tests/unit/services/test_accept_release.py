@@ -13,8 +13,9 @@ from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.release import Person, release_key
 from shopkart_pipeline.ports.inbox import Delivery
-from shopkart_pipeline.services.accept_release import APPROVED, PHASE_PASSED, accept, progress
+from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.affected_services import NOT_AFFECTED, is_affected
+from shopkart_pipeline.services.own_events import APPROVED, PHASE_PASSED, progress
 from shopkart_pipeline_tests.fakes.world import World, a_service
 
 BAD_PHASE = b'{"service": "backend", "release_key": "k", "phase": "tomorrow"}'
