@@ -108,6 +108,11 @@ def merge_group_key(sha: str) -> str:
     return f"{_MERGE_GROUP}{sha[:12]}"
 
 
+def is_merge_group(key: str) -> bool:
+    """Whether a key is that of a merge queue's group."""
+    return key.startswith(_MERGE_GROUP)
+
+
 def is_proposed(key: str) -> bool:
     """Whether a key is that of a pull request or a merge queue's group, and not of a merge."""
     return key.startswith((_PROPOSED, _MERGE_GROUP))

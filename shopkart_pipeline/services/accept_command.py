@@ -34,7 +34,7 @@ def accept_command(platform: Platform, delivery: Delivery, event: CommentEvent) 
         )
         for service, key in became.taken_back.items()
     )
-    return Accepted((), f"{name}: {event.login} {line}: {became.outcome}", rollbacks=rollbacks)
+    return Accepted((), f"{name}: {event.login} {line}: {became.outcome}", pull_request=name, rollbacks=rollbacks)
 
 
 def _decide(

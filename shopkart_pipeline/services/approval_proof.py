@@ -150,7 +150,7 @@ def _told(platform: Platform, release: Release, environment: str, delivery: Deli
         case DeploymentReviewEvent() as review if (
             review.is_approved
             and (review.repository, review.sha) == (release.repository, release.sha)
-            and review.environment.casefold() == environment.casefold()
+            and review.environment.casefold() in (environment, f"{environment}/{release.service}")
         ):
             return _Told(review.login, review.url, review.known_at)
         case _:

@@ -76,10 +76,11 @@ def _export(platform: Platform, release: Release, sha: str) -> Path:
     destination = platform.workspace.tree(release.repository, sha)
     if not destination.exists():
         proposed = release.pull_request
-        platform.scm.fetch(source, sha, _reference(platform, proposed) if proposed else None)
+        platform.scm.fetch(source, sha, reference_of(platform, proposed) if proposed else None)
         platform.scm.export(source, sha, destination)
     return destination
 
 
-def _reference(platform: Platform, proposed: PullRequest) -> str:
+def reference_of(platform: Platform, proposed: PullRequest) -> str:
+    """The reference by which the repository hands out the head of a proposed change."""
     return proposed.merge_group or platform.forge.head_reference(proposed.number)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.notice import CommentNotice
 from shopkart_pipeline.domain.verdict import Outcome
+from shopkart_pipeline.services.command_history import CommandOutcome
 from shopkart_pipeline.services.phase_state import PhaseState
 from shopkart_pipeline.services.render_notices import escape, gate_table, marked, shortened
 from shopkart_pipeline.services.requests import PullRequestName
@@ -19,13 +20,6 @@ _HELP = (
     "Commands, one at the beginning of a comment, for those whom the declaration names: `/rerun STAGE`, and after the "
     "merge `/approve`, `/rollback`."
 )
-
-
-@dataclass(frozen=True)
-class CommandOutcome:
-    login: str
-    command: str
-    outcome: str
 
 
 @dataclass(frozen=True)
@@ -92,4 +86,5 @@ def _cell(progress: Progress, service: str, phase: Phase, state: PhaseState) -> 
 
 
 def _command(outcome: CommandOutcome) -> str:
-    return f"- {escape(outcome.login)} `/{outcome.command}`: {escape(outcome.outcome)}"
+    shown = outcome.command.replace("`", "'")
+    return f"- {escape(outcome.login)} `{shown}`: {escape(outcome.outcome)}"

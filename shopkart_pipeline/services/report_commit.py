@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.notice import CheckNotice, CommentNotice, Notice
-from shopkart_pipeline.domain.release import is_proposed, number_of, pull_request_key
+from shopkart_pipeline.domain.release import is_merge_group, is_proposed, number_of, pull_request_key
 from shopkart_pipeline.domain.verdict import Outcome
 from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.services.approve_release import weigh_approvals
+from shopkart_pipeline.services.command_history import commands_of
 from shopkart_pipeline.services.phase_state import PhaseState, phase_state
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.pull_requests import merged_by, standing
@@ -105,7 +106,7 @@ def _comment(platform: Platform, name: PullRequestName) -> CommentNotice:
         name,
         _progress(platform, proposed, Phase.CI),
         _progress(platform, merged, *Phase),
-        (),
+        commands_of(platform, name),
     )
 
 
@@ -136,7 +137,10 @@ def _approvals(platform: Platform, service: str, key: str) -> str:
 
 
 def _pull_request_of(platform: Platform, concern: Concern) -> PullRequestName | None:
-    """The pull request that a commit is the head of, or became a part of the branch by."""
+    """The pull request that a commit is the head of, or became a part of the branch by; none for a merge group, whose
+    pull requests say nothing of it."""
+    if is_merge_group(concern.key):
+        return None
     if is_proposed(concern.key):
         return PullRequestName(concern.repository, number_of(concern.key))
     return merged_by(platform, concern.repository, concern.sha)

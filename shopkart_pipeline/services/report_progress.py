@@ -18,6 +18,7 @@ from shopkart_pipeline.domain.notice import Conclusion, DeploymentNotice, Deploy
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.sarif_log import sarif_log
 from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
+from shopkart_pipeline.services.checkout_source import reference_of
 from shopkart_pipeline.services.judge_release import stage_lines
 from shopkart_pipeline.services.phase_state import phase_state
 from shopkart_pipeline.services.platform import Platform
@@ -147,7 +148,7 @@ def _tell_findings(platform: Platform, release: Release) -> None:
     document = json.dumps(sarif_log(scanned, waived(platform, release, records)), sort_keys=True).encode()
     report = platform.evidence.put_report(RawReport("findings.sarif", "application/sarif+json", document))
     proposed = release.pull_request
-    ref = f"refs/heads/{release.branch}" if proposed is None else platform.forge.head_reference(proposed.number)
+    ref = f"refs/heads/{release.branch}" if proposed is None else reference_of(platform, proposed)
     notice = ScanNotice(release.repository, release.sha, ref, f"shopkart/{service.name}", report.digest)
     platform.outbox.put([notice], platform.clock.now())
 

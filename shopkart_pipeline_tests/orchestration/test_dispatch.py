@@ -2,19 +2,23 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dagster import AssetKey, DagsterInstance, build_sensor_context
 
 from shopkart_pipeline.defs import dispatch
 from shopkart_pipeline.defs.build import build_definitions
+from shopkart_pipeline.defs.keys import rollback_job_name
 from shopkart_pipeline.defs.rollback import build_rollback_job
 from shopkart_pipeline.domain.declaration import Phase, Source
 from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.inbox import Delivery
+from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.requests import Accepted, RunRequest
-from shopkart_pipeline_tests.fakes.world import World
+from shopkart_pipeline_tests.fakes.world import MAYA, World
 
 
 @pytest.fixture
@@ -191,3 +195,45 @@ def test_an_abandoned_rollout_that_has_ended_meanwhile_is_left_alone(world: Worl
     stable = world.observe().stable
     assert stable is not None
     assert stable.spec.release_key == release.key
+
+
+def test_a_rollback_by_comment_launches_the_button_once_and_it_takes_back_that_release(
+    world: World, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = world.released(), released_by_pull_request(world)
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(dispatch, "launch_once", lambda instance, **asking: asked.append(asking))
+    delivery = world.comment("/rollback")
+
+    dispatch.drain(instance, world.platform)
+    dispatch.launch_rollback(instance, accept(world.platform, delivery).rollbacks[0])
+
+    rollbacks = [each for each in asked if each["job_name"] == rollback_job_name("backend")]
+    assert rollbacks[0] == rollbacks[1]
+    assert rollbacks[0]["key"] == f"{delivery.id}:backend:rollback"
+    assert rollbacks[0]["tags"]["shopkart/release"] == second.name
+    job = build_rollback_job(world.pipeline.services["backend"])
+    config, resources = rollbacks[0]["run_config"], {"platform": world.platform}
+    assert job.execute_in_process(instance=instance, resources=resources, run_config=config).success
+    assert in_production(world) == first.key
+    assert world.ledger.entries("backend", first.key)[-1].act.actor == MAYA
+    again = job.execute_in_process(instance=instance, resources=resources, run_config=config, raise_on_error=False)
+    assert not again.success
+    assert in_production(world) == first.key
+
+
+def released_by_pull_request(world: World) -> Release:
+    """The merge of pull request 7 runs in production; Maya may roll back by comment."""
+    world.know_people(approve=(MAYA,), rollback=(MAYA,))
+    release = world.merged()
+    for phase in (Phase.CI, Phase.STAGING):
+        world.run(release, phase)
+    accept(world.platform, world.comment("/approve"))
+    assert world.stage(release, "production").passed
+    return release
+
+
+def in_production(world: World) -> str:
+    stable = world.observe().stable
+    assert stable is not None
+    return stable.spec.release_key

@@ -102,6 +102,15 @@ def test_a_deployment_that_is_let_go_on_is_approved(world: World) -> None:
     assert world.drain()[-1].phase is Phase.PRODUCTION
 
 
+@pytest.mark.parametrize(("environment", "is_meant"), [("production/backend", True), ("production/frontend", False)])
+def test_an_environment_of_one_service_is_that_services(world: World, environment: str, is_meant: bool) -> None:
+    release = world.ready()
+
+    accept(world.platform, reviewed(world, release, environment=environment))
+
+    assert approvers(world, release) == ((MAYA,) if is_meant else ())
+
+
 def test_a_rejection_is_noted_and_nothing_else(world: World) -> None:
     release = world.ready()
 
