@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shopkart_pipeline_tests.fakes.github_server import apps
+from shopkart_pipeline_tests.fakes.github_server import apps, comments, commits, deployments, scanning
 from shopkart_pipeline_tests.fakes.github_server.serving import Endpoint, serve
 from shopkart_pipeline_tests.fakes.github_server.world import GitHubWorld
 
@@ -30,7 +30,8 @@ class _Protocol(HttpToolsProtocol):
 
 def every_endpoint() -> list[Endpoint]:
     """All that this GitHub can do."""
-    return [*apps.ENDPOINTS]
+    groups = (apps, commits, deployments, comments, scanning)
+    return [endpoint for group in groups for endpoint in group.ENDPOINTS]
 
 
 @contextmanager
