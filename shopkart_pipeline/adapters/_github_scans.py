@@ -4,7 +4,8 @@ Each run is of its own category, because `automationDetails.id` names service an
 last slash): a newer one replaces the older of the same category, so sending one again doubles no alert. A run whose
 tool failed is left out, because to GitHub a run without results says that every alert is gone; left out, they stay as
 they are, and the stage's check tells that evidence is missing. Results without a place get one, since GitHub refuses a
-document that has any without. Of more results than it shows, the most severe stay.
+document that has any without. What tells one alert from another is our fingerprint, under the one name that GitHub
+looks at. Of more results than it shows, the most severe stay.
 
 Source: "SARIF support for code scanning" and "Upload an analysis as SARIF data" in GitHub's documentation.
 """
@@ -17,6 +18,7 @@ from typing import Any, cast
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.domain.errors import NotFound, Refused
 from shopkart_pipeline.domain.notice import ScanNotice
+from shopkart_pipeline.domain.sarif_log import FINGERPRINT
 
 _RUNS = 20
 _RESULTS = 5_000
@@ -79,4 +81,10 @@ def _placed(notice: ScanNotice, result: Document) -> Document:
     """The result at a line of a file; what is of no file is of the service as a whole."""
     nowhere: Document = {"artifactLocation": {"uri": notice.category}}
     place = result["locations"][0]["physicalLocation"] if result.get("locations") else nowhere
-    return {**result, "locations": [{"physicalLocation": {"region": {"startLine": 1}, **place}}]}
+    marks: Document = result.get("partialFingerprints", {})
+    known = {"primaryLocationLineHash": marks[FINGERPRINT]} if FINGERPRINT in marks else {}
+    return {
+        **result,
+        "locations": [{"physicalLocation": {"region": {"startLine": 1}, **place}}],
+        "partialFingerprints": {**marks, **known},
+    }

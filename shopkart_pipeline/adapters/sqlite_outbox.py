@@ -61,7 +61,10 @@ class SqliteOutbox(Outbox):
             if pause is not None and now < datetime.fromisoformat(pause["until"]):
                 return ()
             rows = connection.execute(
-                "SELECT notices.*, things.remote_id FROM notices LEFT JOIN things USING (about)"
+                "SELECT notices.*, things.remote_id,"
+                " (SELECT sum(attempts) FROM notices AS tried WHERE tried.about = notices.about"
+                "  AND (tried.settled_at IS NULL OR tried.not_before = 'never')) AS tries"
+                " FROM notices LEFT JOIN things USING (about)"
                 " WHERE settled_at IS NULL"
                 " AND sequence = (SELECT max(sequence) FROM notices AS newest WHERE newest.about = notices.about)"
                 " ORDER BY sequence"
@@ -128,7 +131,7 @@ class SqliteOutbox(Outbox):
 
 
 def _outgoing(row: sqlite3.Row) -> Outgoing:
-    return Outgoing(row["sequence"], _notice(row), row["attempts"], row["remote_id"])
+    return Outgoing(row["sequence"], _notice(row), row["tries"], row["remote_id"])
 
 
 def _notice(row: sqlite3.Row) -> Notice:

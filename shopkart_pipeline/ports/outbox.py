@@ -15,7 +15,8 @@ class Outgoing:
     sequence: int
     notice: Notice
     attempts: int
-    """How often it was tried before: a notice that was tried may have arrived without our knowing."""
+    """How often it, and older ones about the thing that never were known to arrive, were tried before: each of them may
+    have arrived without our knowing."""
     remote_id: str | None
     """What the code host calls the thing that the notice is about; None where that is not known."""
 

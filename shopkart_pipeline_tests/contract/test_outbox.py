@@ -125,6 +125,19 @@ def test_tries_are_counted_before_they_are_made(outbox: Outbox) -> None:
     assert outbox.pending(NOON)[0].attempts == 1
 
 
+def test_newer_news_of_a_thing_that_may_have_arrived_is_known_to_have_been_tried(outbox: Outbox) -> None:
+    outbox.put([CHECK], NOON)
+    outbox.trying(outbox.pending(NOON)[0].sequence)
+    outbox.put([DONE], NOON)
+    [newer] = outbox.pending(NOON)
+    assert (newer.notice, newer.attempts) == (DONE, 1)
+
+    outbox.sent(newer.sequence, "4711", NOON)
+    outbox.put([CHECK], NOON)
+
+    assert outbox.pending(NOON)[0].attempts == 0
+
+
 def test_what_is_postponed_holds_nothing_else_up(outbox: Outbox) -> None:
     outbox.put([CHECK], NOON)
     outbox.put([COMMENT], NOON)

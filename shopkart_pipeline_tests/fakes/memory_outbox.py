@@ -40,13 +40,17 @@ class MemoryOutbox(Outbox):
             return ()
         newest = {each.notice.about: number for number, each in enumerate(self.kept) if not each.forgotten}
         due = [
-            Outgoing(number, each.notice, each.attempts, self.remote_ids.get(each.notice.about))
+            Outgoing(number, each.notice, self._tries(each.notice), self.remote_ids.get(each.notice.about))
             for number, each in enumerate(self.kept)
             if newest.get(each.notice.about) == number
             and each.settled_at is None
             and (each.not_before is None or each.not_before <= now)
         ]
         return tuple(due[:limit])
+
+    def _tries(self, notice: Notice) -> int:
+        same = [each for each in self.kept if each.notice.about == notice.about and not each.forgotten]
+        return sum(each.attempts for each in same if each.settled_at is None or each.given_up is not None)
 
     def trying(self, sequence: int) -> None:
         self.kept[sequence].attempts += 1

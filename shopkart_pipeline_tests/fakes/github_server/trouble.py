@@ -23,6 +23,8 @@ class Trouble:
     method: str = ""
     """Empty: any."""
     path_end: str = ""
+    writing: bool = False
+    """Whether only what is no GET gets into it."""
     after: int = 0
     """How many fitting requests go well before."""
     status: int = 0
@@ -50,7 +52,8 @@ class Troubles:
     def next_for(self, method: str, path: str) -> Trouble | None:
         """The trouble that this request gets into; it is used up by that."""
         for trouble in self.coming:
-            if trouble.times and trouble.method in ("", method) and path.endswith(trouble.path_end):
+            fits = trouble.method in ("", method) and path.endswith(trouble.path_end)
+            if trouble.times and fits and not (trouble.writing and method == "GET"):
                 if trouble.after:
                     trouble.after -= 1
                     continue
