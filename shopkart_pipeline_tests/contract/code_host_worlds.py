@@ -102,14 +102,13 @@ class GitHubWorldOf(CodeHostWorld):
         self.github.troubles.make(Trouble(status=429, headers=headers))
 
     def _checks(self) -> list[Seen]:
-        newest = {run["name"]: run for run in self.repository.check_runs}
         return [
             Seen(
                 f"check:{REPOSITORY}:{run['head_sha']}:{run['name']}",
                 run["conclusion"] or run["status"],
                 run["output"]["annotations_count"],
             )
-            for run in newest.values()
+            for run in self.repository.check_runs
         ]
 
     def _statuses(self) -> list[Seen]:
