@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from shopkart_pipeline.adapters._sqlite import Database
 from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.ports.ledger import Act, Entry, Ledger
+from shopkart_pipeline.ports.ledger import DELIVERY, Act, Entry, Ledger, is_of_delivery
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -52,6 +52,17 @@ class SqliteLedger(Ledger):
         """Add acts in one transaction: all of them or none."""
         with self._database.transaction() as connection:
             return tuple(_append(connection, act, _dump(act)) for act in acts)
+
+    def append_once(self, act: Act) -> Entry:
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT * FROM entries WHERE service = ? AND release_key = ? ORDER BY sequence",
+                (act.service, act.release_key),
+            ).fetchall()
+            for entry in map(_entry, rows):
+                if is_of_delivery(entry.act, act.verb, act.body[DELIVERY]):
+                    return entry
+            return _append(connection, act, _dump(act))
 
     def entries(self, service: str | None = None, release_key: str | None = None) -> tuple[Entry, ...]:
         with self._database.reading() as connection:

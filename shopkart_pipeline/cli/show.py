@@ -56,7 +56,7 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     console.print(f"commit {report['commit']}\nimage  {report['digest'] or 'none'}")
     console.print(f"verdict [{STYLES[verdict]}]{verdict.replace('_', ' ')}[/]")
     if report["pull_request"]:
-        console.print(f"pull request {_proposed(report['pull_request'])}")
+        console.print(_proposed(report["pull_request"]))
     if report["approvers"]:
         console.print(f"approved by {', '.join(report['approvers'])}")
     for stage in report["stages"]:
@@ -73,10 +73,9 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
 
 def _proposed(pull_request: dict[str, Any]) -> str:
     fork = " from a fork, without secrets" if pull_request["from_fork"] else ""
-    fork += f" at the head of merge group {pull_request['merge_group']}" if pull_request["merge_group"] else ""
-    return (
-        f"{pull_request['number']}{fork}, measured against {pull_request['base'][:12]}; nothing is pushed or deployed"
-    )
+    what = "merge group up to pull request" if pull_request["merge_group"] else "pull request"
+    base = f"measured against {pull_request['base'][:12]}"
+    return f"{what} {pull_request['number']}{fork}, {base}; nothing is pushed or deployed"
 
 
 def _print_stage(console: Console, stage: dict[str, Any]) -> None:

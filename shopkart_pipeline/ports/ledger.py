@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+DELIVERY = "delivery"
+"""Where the body of an act names the delivery that asked for it."""
+
 
 @dataclass(frozen=True)
 class Act:
@@ -32,12 +35,22 @@ class Entry:
     entry_hash: str
 
 
+def is_of_delivery(act: Act, verb: str, delivery_id: str) -> bool:
+    """Whether an act is what a delivery asked for."""
+    return act.verb == verb and act.body.get(DELIVERY) == delivery_id
+
+
 class Ledger(ABC):
     """Hash-chained; concurrent writers never fork it."""
 
     @abstractmethod
     def append(self, act: Act) -> Entry:
         """Add an act; durable when this returns."""
+
+    @abstractmethod
+    def append_once(self, act: Act) -> Entry:
+        """Add an act whose body names the `DELIVERY` that asked for it, unless that verb is there for that release and
+        delivery already; returns the entry that is there then. Of several who come at once, one adds it."""
 
     @abstractmethod
     def entries(self, service: str | None = None, release_key: str | None = None) -> tuple[Entry, ...]:

@@ -21,12 +21,13 @@ from shopkart_pipeline.domain.evidence import RawReport, StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.forge import CommentEvent, DeploymentReviewEvent
 from shopkart_pipeline.ports.inbox import Delivery
+from shopkart_pipeline.ports.ledger import DELIVERY
 from shopkart_pipeline.services.judge_release import phases_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.pull_requests import standing
 from shopkart_pipeline.services.requests import PullRequestName
 
-DELIVERY, _PAYLOAD, _EVENT, _CREATED_AT = "delivery", "payload", "event", "created_at"
+_PAYLOAD, _EVENT, _CREATED_AT = "payload", "event", "created_at"
 
 Proof = Mapping[str, str]
 """What the ledger keeps beside the statement: `signature`, or what `proof_by_delivery` makes."""

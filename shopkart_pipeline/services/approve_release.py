@@ -22,9 +22,8 @@ from shopkart_pipeline.domain.evidence import StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome
 from shopkart_pipeline.ports.inbox import Delivery
-from shopkart_pipeline.ports.ledger import Act, Entry
+from shopkart_pipeline.ports.ledger import DELIVERY, Act, Entry, is_of_delivery
 from shopkart_pipeline.services.approval_proof import (
-    DELIVERY,
     Proof,
     given_at,
     person_behind,
@@ -122,7 +121,7 @@ def record_told_approval(platform: Platform, release: Release, delivery: Deliver
         Refused: the person may not approve this release, or something has ended only after they did.
     """
     for entry in _approvals(platform, release):
-        if entry.act.body.get(DELIVERY) == delivery.id:
+        if is_of_delivery(entry.act, APPROVE, delivery.id):
             return entry
     deployment = platform.deployment_of(platform.service(release.service), Phase.PRODUCTION)
     placed = current(platform, release.service, deployment.environment)
@@ -145,7 +144,7 @@ def _record(
 ) -> Entry:
     body = {"statement": statement.to_bytes().decode(), **proof}
     act = Act(now, principal, APPROVE, release.service, release.key, statement.digest, body)
-    return platform.ledger.append(act)
+    return platform.ledger.append_once(act) if DELIVERY in proof else platform.ledger.append(act)
 
 
 def valid_approvals(platform: Platform, release: Release, deployment: Deployment) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from shopkart_pipeline.domain.declaration import Phase, Service, Stage
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.inbox import Delivery
-from shopkart_pipeline.ports.ledger import Act, Entry
+from shopkart_pipeline.ports.ledger import DELIVERY, Act, Entry
 from shopkart_pipeline.services.follow_up import with_downstream
 from shopkart_pipeline.services.judge_release import image_digest
 from shopkart_pipeline.services.own_events import own_event, read_own_event
@@ -21,7 +21,6 @@ from shopkart_pipeline.services.requests import Accepted, RunRequest
 RERUN = "shopkart.rerun"
 VERB = "rerun"
 """In the ledger."""
-_DELIVERY = "delivery"
 
 
 def ask_for_rerun(
@@ -54,10 +53,8 @@ def ask_for_rerun(
         stage = _stage(service, stage_name)
         forbid(service, release, stage)
         phase, stages = stage.phase, with_downstream(service, release, [stage.name], stage.phase)
-    entry = _asked(platform, release, asked_in) if asked_in else None
-    if entry is None:
-        details = {"no_reuse": str(no_reuse).lower(), **({_DELIVERY: asked_in} if asked_in else {})}
-        entry = _record(platform, release, phase, stages, actor, **details)
+    details = {"no_reuse": str(no_reuse).lower(), **({DELIVERY: asked_in} if asked_in else {})}
+    entry = _record(platform, release, phase, stages, actor, **details)
     platform.inbox.put(own_event(platform, RERUN, release, asked_in or entry.entry_hash, {"entry": entry.sequence}))
     return _request(release, entry)
 
@@ -82,13 +79,6 @@ def record_by_hand(
         _record(platform, release, phase, stages, actor, run_id=run_id)
 
 
-def _asked(platform: Platform, release: Release, delivery_id: str) -> Entry | None:
-    """What was recorded when that delivery was read before."""
-    entries = platform.ledger.entries(release.service, release.key)
-    of_delivery = (each for each in entries if each.act.verb == VERB and each.act.body.get(_DELIVERY) == delivery_id)
-    return next(of_delivery, None)
-
-
 def _stage(service: Service, name: str) -> Stage:
     try:
         return service.stage(name)
@@ -103,13 +93,14 @@ def _record(
     records = platform.evidence.latest(release.service, release.key)
     digest = image_digest(platform.service(release.service), records) or ""
     body = {"phase": phase.value, "stages": ", ".join(stages), **details}
-    return platform.ledger.append(Act(platform.clock.now(), actor, VERB, release.service, release.key, digest, body))
+    act = Act(platform.clock.now(), actor, VERB, release.service, release.key, digest, body)
+    return platform.ledger.append_once(act) if DELIVERY in body else platform.ledger.append(act)
 
 
 def _request(release: Release, entry: Entry) -> RunRequest:
     body = entry.act.body
     return RunRequest(
-        key=f"{release.name}:{body['phase']}:rerun:{body.get(_DELIVERY, entry.sequence)}",
+        key=f"{release.name}:{body['phase']}:rerun:{body.get(DELIVERY, entry.sequence)}",
         service=release.service,
         release_key=release.key,
         phase=Phase(body["phase"]),

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -54,6 +55,32 @@ def test_an_act_comes_back_as_it_was_told(ledger: Ledger) -> None:
 
     [entry] = ledger.entries()
     assert entry.act == told
+
+
+def asked(delivery: str, number: int = 1, verb: str = "approve", release_key: str = "key") -> Act:
+    return replace(act(number, release_key=release_key), verb=verb, body={"delivery": delivery})
+
+
+def test_what_a_delivery_asked_for_is_added_once(ledger: Ledger) -> None:
+    first = ledger.append_once(asked("d", 1))
+
+    assert ledger.append_once(asked("d", 2)) == first
+    assert ledger.entries() == (first,)
+
+
+def test_another_delivery_verb_or_release_is_another_act(ledger: Ledger) -> None:
+    told = [asked("d"), asked("e"), asked("d", verb="rerun"), asked("d", release_key="other")]
+
+    assert [ledger.append_once(each).act for each in told] == told
+    assert ledger.verify() is None
+
+
+def test_of_several_who_come_at_once_one_adds_it(ledger: Ledger) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        entries = set(pool.map(lambda number: ledger.append_once(asked("d", number)).sequence, range(16)))
+
+    assert entries == {1}
+    assert len(ledger.entries()) == 1
 
 
 def test_the_newest_entries_of_a_service_come_first(ledger: Ledger) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
-from shopkart_pipeline.ports.ledger import Act, Entry, Ledger
+from shopkart_pipeline.ports.ledger import DELIVERY, Act, Entry, Ledger, is_of_delivery
 
 
 class MemoryLedger(Ledger):
@@ -17,6 +17,12 @@ class MemoryLedger(Ledger):
         sequence = len(self.kept) + 1
         self.kept.append(Entry(sequence, act, previous, _hash(sequence, act, previous)))
         return self.kept[-1]
+
+    def append_once(self, act: Act) -> Entry:
+        for entry in self.entries(act.service, act.release_key):
+            if is_of_delivery(entry.act, act.verb, act.body[DELIVERY]):
+                return entry
+        return self.append(act)
 
     def entries(self, service: str | None = None, release_key: str | None = None) -> tuple[Entry, ...]:
         return tuple(

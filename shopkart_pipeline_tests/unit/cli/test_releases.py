@@ -2,6 +2,7 @@
 
 import argparse
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from shopkart_pipeline.cli.report import is_settled, not_affected_report, releas
 from shopkart_pipeline.domain.declaration import Phase, StageKind
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.evidence import EvidenceMissing
-from shopkart_pipeline.domain.release import Person
+from shopkart_pipeline.domain.release import Person, PullRequest
 from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.services.pull_requests import CANCELLED
 from shopkart_pipeline.services.rerun_stages import ask_for_rerun
@@ -39,6 +40,16 @@ def test_a_service_alone_means_its_newest_merge_and_never_a_pull_request(world: 
     assert find_release(world.platform, "backend") == merged
     assert find_release(world.platform, "backend#7") == proposed
     assert find_release(world.platform, f"backend@{proposed.key}") == proposed
+
+
+def test_a_number_does_not_mean_a_group_of_the_merge_queue(world: World) -> None:
+    world.commit()
+    proposed = world.proposed()
+    group = PullRequest(7, proposed.sha, from_fork=False, merge_group="refs/heads/gh-readonly-queue/main/pr-7-x")
+    world.evidence.add_release(replace(proposed, key="mg-0123456789ab", pull_request=group))
+
+    assert find_release(world.platform, "backend#7") == proposed
+    assert f"merge group up to pull request 7, measured against {proposed.sha[:12]}" in shown(world, "backend@mg-")
 
 
 def test_a_number_means_the_newest_head_of_that_pull_request(world: World) -> None:

@@ -510,22 +510,26 @@ def _a_refusal(world: World) -> Delivery:
     return world.comment("/approve", "mallory")
 
 
-@pytest.mark.parametrize("asking", [_an_approval, _a_rollback, _a_rerun, _a_refusal])
+def ended(world: World, delivery: Delivery) -> object:
+    """All that is there after a delivery was read once more."""
+    accepted = accept(world.platform, delivery)
+    notes = [(each.command, each.outcome) for each in commands_of(world.platform, SEVEN)]
+    entries = [(entry.act.verb, entry.act.actor) for entry in world.ledger.entries()]
+    inbox = [each.event for each in world.inbox.pending()]
+    return accepted, notes, entries, inbox, world.drain(), world.ledger.verify()
+
+
+EVERY_COMMAND = pytest.mark.parametrize("asking", [_an_approval, _a_rollback, _a_rerun, _a_refusal])
+
+
+@EVERY_COMMAND
 def test_a_process_that_is_killed_anywhere_leaves_what_the_next_one_completes(
     world: World, asking: Callable[[World], Delivery]
 ) -> None:
     delivery = asking(world)
-
-    def ended(tried: World) -> object:
-        accepted = accept(tried.platform, delivery)
-        notes = [(each.command, each.outcome) for each in commands_of(tried.platform, SEVEN)]
-        entries = [(entry.act.verb, entry.act.actor) for entry in tried.ledger.entries()]
-        inbox = [each.event for each in tried.inbox.pending()]
-        return accepted, notes, entries, inbox, tried.drain(), tried.ledger.verify()
-
     fuse, whole = Fuse(), deepcopy(world)
     accept(fuse.fused(whole.platform), delivery)
-    expected = ended(whole)
+    expected = ended(whole, delivery)
     assert fuse.calls > 2
 
     for call in range(1, fuse.calls + 1):
@@ -534,4 +538,32 @@ def test_a_process_that_is_killed_anywhere_leaves_what_the_next_one_completes(
             with suppress(Killed):  # A call that finds nothing raises before it could kill.
                 accept(Fuse(call, after=after).fused(tried.platform), delivery)
             tried.clock.advance(5)
-            assert ended(tried) == expected, f"killed at call {call}, after its effect: {after}"
+            assert ended(tried, delivery) == expected, f"killed at call {call}, after its effect: {after}"
+
+
+@EVERY_COMMAND
+def test_two_who_read_it_at_once_do_it_once(world: World, asking: Callable[[World], Delivery]) -> None:
+    """Before each call of the one, the other does all of it."""
+    delivery = asking(world)
+    fuse, whole = Fuse(), deepcopy(world)
+    accept(fuse.fused(whole.platform), delivery)
+    expected = ended(whole, delivery)
+
+    for call in range(1, fuse.calls + 1):
+        tried = deepcopy(world)
+        accept(_Overtaken(tried, delivery, call).fused(tried.platform), delivery)
+
+        assert ended(tried, delivery) == expected, f"overtaken at call {call}"
+
+
+class _Overtaken(Fuse):
+    """Kills nobody: at one call somebody else reads the delivery."""
+
+    def __init__(self, world: World, delivery: Delivery, call: int) -> None:
+        super().__init__()
+        self._world, self._delivery, self._at = world, delivery, call
+
+    def through(self, call: Callable[[], object]) -> object:
+        if self.calls + 1 == self._at:
+            accept(self._world.platform, self._delivery)
+        return super().through(call)
