@@ -8,15 +8,20 @@ did nothing. Every failure is one of `TryLater`, `NotFound` and `Refused` (see `
 """
 
 import json
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
 
 from shopkart_pipeline.adapters._github_answers import AnswerStore, KeptAnswer
 from shopkart_pipeline.adapters._github_failures import PAUSE, CredentialsNotTaken, Problem, failed, shown, unanswered
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials, Identities
-from shopkart_pipeline.domain.errors import Refused, UntrustedInput
+from shopkart_pipeline.domain.errors import PipelineError, Refused, UntrustedInput
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.code_host import TryLater
 
@@ -39,7 +44,7 @@ class GitHubClient:
         credentials: who the pipeline is there.
         clock: the time, for tokens that end and limits that do.
         answers: keeps answers with their ETags; None: everything is transferred each time.
-        timeout_seconds: how long GitHub may be silent.
+        timeout_seconds: how long GitHub may be silent; it ends what takes longer than ten seconds by itself.
     """
 
     def __init__(
@@ -48,7 +53,7 @@ class GitHubClient:
         clock: Clock,
         answers: AnswerStore | None = None,
         *,
-        timeout_seconds: float = 20.0,
+        timeout_seconds: float = 15.0,
     ) -> None:
         self._credentials = credentials
         self._clock = clock
@@ -56,6 +61,7 @@ class GitHubClient:
         self._api = credentials.api.rstrip("/")
         self._identities = Identities(credentials, clock, timeout_seconds)
         self._itself: Mapping[str, Any] | None = None
+        self._ends = threading.local()
 
     @property
     def api(self) -> str:
@@ -66,6 +72,19 @@ class GitHubClient:
     def is_app(self) -> bool:
         """Whether an App's credentials are used; only those may make check runs."""
         return self._credentials.is_app
+
+    @contextmanager
+    def within(self, seconds: float) -> Generator[None]:
+        """Begin no request of this thread after that time; it is `TryLater` then."""
+        self._ends.at_seconds = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            del self._ends.at_seconds
+
+    def rest(self, reason: PipelineError, pause: timedelta) -> TryLater:
+        """What a failure is for those who can wait until somebody mends its cause."""
+        return TryLater(f"{reason.what} {reason.fix}", self._clock.now() + pause, everything=True)
 
     def itself(self) -> Mapping[str, Any]:
         """The App (`id`, `slug`), or the token's user (`id`, `login`); asked for once."""
@@ -163,6 +182,8 @@ class GitHubClient:
     def _call(self, session: "Session", token: str, act: "Act") -> "Response[Any, Any]":
         from githubkit.exception import RequestError, RequestFailed
 
+        if time.monotonic() > getattr(self._ends, "at_seconds", math.inf):
+            raise TryLater("GitHub is slow: it took too long in all.", self._clock.now() + PAUSE, everything=False)
         try:
             response = act(session)
         except RequestFailed as failure:

@@ -6,6 +6,7 @@ doesn't end other deployments by itself either (`auto_inactive`), because servic
 environments' names, and a new backend does not end the frontend.
 """
 
+import json
 from typing import TYPE_CHECKING, Any, cast
 
 from shopkart_pipeline.adapters._github_client import GitHubClient
@@ -42,8 +43,7 @@ class Deployments:
     def _find(self, notice: DeploymentNotice) -> int | None:
         same = {"sha": notice.sha, "environment": notice.environment}
         for deployment in self._client.each(notice.repository, f"/repos/{notice.repository}/deployments", same):
-            payload = deployment.get("payload")
-            if isinstance(payload, dict) and cast("dict[str, Any]", payload).get("about") == notice.about:
+            if _about(deployment.get("payload")) == notice.about:
                 return int(deployment["id"])
         return None
 
@@ -96,3 +96,13 @@ class Deployments:
             )
 
         self._client.ask(notice.repository, act)
+
+
+def _about(payload: Any) -> Any:
+    """What a deployment's payload is about; GitHub gives documents back as such, or as text."""
+    if isinstance(payload, str):
+        try:
+            payload = json.loads(payload)
+        except ValueError:
+            return None
+    return cast("dict[str, Any]", payload).get("about") if isinstance(payload, dict) else None

@@ -48,9 +48,11 @@ class CodeScanning:
                     owner, name, commit_sha=notice.sha, ref=notice.ref, sarif=packed
                 ),
             )
-        except NotFound as error:
-            what = f"Code scanning is not there: {error.what}"
-            raise Refused(what, "Turn code scanning on for this repository, or don't upload findings to it.") from error
+        except (NotFound, Refused) as error:
+            if isinstance(error, NotFound) or "code scanning" in error.what.casefold():
+                fix = "Turn code scanning on for this repository; what the tools found is in the checks all the same."
+                raise Refused(error.what, fix) from error
+            raise
         return str(made["id"])
 
 

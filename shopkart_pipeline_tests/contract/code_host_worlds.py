@@ -113,7 +113,10 @@ class GitHubWorldOf(CodeHostWorld):
 
     def _statuses(self) -> list[Seen]:
         newest = {each["context"]: each for each in self.repository.statuses}
-        return [Seen(f"check:{REPOSITORY}:{each['sha']}:{each['context']}", each["state"]) for each in newest.values()]
+        return [
+            Seen(f"check:{REPOSITORY}:{each['url'].rpartition('/')[2]}:{each['context']}", each["state"])
+            for each in newest.values()
+        ]
 
     def _deployments(self) -> list[Seen]:
         return [
@@ -123,7 +126,7 @@ class GitHubWorldOf(CodeHostWorld):
 
     def _comments(self) -> list[Seen]:
         return [
-            Seen(f"comment:{REPOSITORY}:{each['number']}", each["body"].removeprefix(f"{MARK}\n"))
+            Seen(f"comment:{REPOSITORY}:{each['issue_url'].rpartition('/')[2]}", each["body"].removeprefix(f"{MARK}\n"))
             for each in self.repository.comments
         ]
 

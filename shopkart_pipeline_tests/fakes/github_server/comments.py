@@ -11,7 +11,7 @@ def comment_as(world: GitHubWorld, repository: Repository, number: int, identity
     bot = identity.kind == "installation"
     made: Document = {
         "id": next(world.ids),
-        "number": number,
+        "issue_url": f"https://api.github.com/repos/{repository.full_name}/issues/{number}",
         "user": {"login": identity.login, "id": 41898282 if bot else 1, "type": "Bot" if bot else "User"},
         "body": body,
         "performed_via_github_app": identity.app.document if identity.app is not None else None,
@@ -44,7 +44,9 @@ def _create(call: Call) -> Answer:
 
 def _list(call: Call) -> Answer:
     number = _issue(call)
-    return Answer([each for each in call.repository.comments if each["number"] == number], items="")
+    return Answer(
+        [each for each in call.repository.comments if each["issue_url"].endswith(f"/issues/{number}")], items=""
+    )
 
 
 def _update(call: Call) -> Answer:

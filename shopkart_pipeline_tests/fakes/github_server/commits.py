@@ -112,13 +112,13 @@ def _create_status(call: Call) -> Answer:
         words = "description is too long (maximum is 140 characters)"
         error = {"resource": "Status", "code": "custom", "field": "description", "message": words}
         raise Refusal(422, "Validation Failed", errors=[error])
-    same = [each for each in call.repository.statuses if (each["sha"], each["context"]) == (sha, body["context"])]
+    same = [each for each in _of_commit(call) if each["context"] == body.get("context", "default")]
     if len(same) >= _STATUSES:
         words = "This SHA and context has reached the maximum number of statuses."
         raise Refusal(422, "Validation Failed", errors=[{"resource": "Status", "code": "custom", "message": words}])
     made = {
         "id": next(call.world.ids),
-        "sha": sha,
+        "url": f"{call.address}/repos/{call.repository.full_name}/statuses/{sha}",
         "state": body["state"],
         "context": body.get("context", "default"),
         "description": body.get("description"),
@@ -131,7 +131,11 @@ def _create_status(call: Call) -> Answer:
 
 
 def _statuses(call: Call) -> Answer:
-    return Answer([each for each in call.repository.statuses[::-1] if each["sha"] == call.path["sha"]], items="")
+    return Answer(_of_commit(call)[::-1], items="")
+
+
+def _of_commit(call: Call) -> list[Document]:
+    return [each for each in call.repository.statuses if each["url"].endswith(f"/{call.path['sha']}")]
 
 
 _REPOSITORY = "/repos/{owner}/{repo}"

@@ -39,6 +39,8 @@ class Answer:
     items: str | None = None
     """Where the body is a list of pages: the field that holds it, empty for the list itself."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    raw: bytes | None = None
+    """What is sent instead of a document."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def _finished(world: GitHubWorld, request: Request, call: Call, answer: Answer) 
     if answer.items is not None:
         body, link = _page(request, call, answer)
         headers |= {"Link": link} if link else {}
-    content = b"" if answer.status == 204 else json.dumps(body).encode()
+    content = b"" if answer.status == 204 else json.dumps(body).encode() if answer.raw is None else answer.raw
     if request.method == "GET":
         etag = f'W/"{hashlib.sha256(content).hexdigest()}"'
         headers |= {"ETag": etag}

@@ -1,6 +1,8 @@
 """The client speaks with a GitHub that really listens: credentials, limits, pages, ETags, and what errors say."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,7 +42,12 @@ def _made(_: Call) -> Answer:
     return Answer({"id": 1}, 201)
 
 
+def _garbled(call: Call) -> Answer:
+    return Answer(raw=call.repository.extra["garbled"])
+
+
 ENDPOINTS = [
+    Endpoint("GET", "/repos/{owner}/{repo}/garbled", None, _garbled),
     Endpoint("GET", "/repos/{owner}/{repo}/items", "contents=read", _items),
     Endpoint("GET", "/repos/{owner}/{repo}/things", "contents=read", _wrapped),
     Endpoint("POST", "/repos/{owner}/{repo}/items", "checks=write", _made),
@@ -247,6 +254,18 @@ def test_pages_are_not_transferred_before_they_are_needed(world: World) -> None:
 def test_a_list_that_is_none_is_no_empty_list(world: World) -> None:
     with pytest.raises(TryLater, match="no list"):
         world.as_app().get_all(REPOSITORY, f"/repos/{REPOSITORY}/things")
+
+
+@pytest.mark.parametrize("content", [b"<html>It works!</html>", b'[{"id": 1}, {"i', b"\xff\xfe"])
+def test_an_answer_that_is_no_document_is_asked_for_again(world: World, content: bytes) -> None:
+    world.repository.extra["garbled"] = content  # As a proxy in between may send it.
+    with pytest.raises(TryLater, match="no JSON"):
+        world.as_app(AnswerStore(world.folder / "answers.db")).get(REPOSITORY, f"/repos/{REPOSITORY}/garbled")
+
+
+def test_github_is_loaded_when_it_is_spoken_to_and_not_before() -> None:
+    program = "import sys, shopkart_pipeline.wiring; sys.exit('githubkit' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_a_link_to_another_server_is_not_followed(world: World) -> None:

@@ -5,13 +5,13 @@ import gzip
 import json
 from collections.abc import Generator, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shopkart_pipeline.adapters import _github_scans
+from shopkart_pipeline.adapters import _github_scans, github_host
 from shopkart_pipeline.adapters._github_comments import MARK
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, Severity, StageRecord, Tool
@@ -231,6 +231,13 @@ def test_a_deployment_merges_nothing_waits_for_no_checks_and_is_not_transient(wo
     assert (status["log_url"], status["environment_url"]) == ("https://x.example/runs/1", "https://shop.example")
 
 
+def test_a_deployment_whose_payload_comes_back_as_text_is_found(world: GitHubWorldOf) -> None:
+    first = world.host.send(UP, None, maybe_sent=False)
+    world.repository.deployments[0]["payload"] = json.dumps(world.repository.deployments[0]["payload"])
+
+    assert world.host.send(UP, None, maybe_sent=True) == first
+
+
 def test_a_deployment_by_somebody_else_is_not_taken_for_ours(world: GitHubWorldOf) -> None:
     world.repository.deployments.append(
         {"id": 1, "sha": SHA, "environment": "production", "payload": "by hand", "transient_environment": False}
@@ -354,6 +361,31 @@ def test_what_is_no_repository_is_never_asked_for(world: GitHubWorldOf, reposito
         world.host.send(replace(HELLO, repository=repository), None, maybe_sent=False)
 
     assert len(world.github.requests) == before
+
+
+def test_credentials_that_ended_lose_nothing(world: GitHubWorldOf) -> None:
+    world.github.app.new_key()
+    world.github.tokens.clear()
+
+    with pytest.raises(TryLater, match="give a new one") as caught:
+        world.host.send(PASSED, None, maybe_sent=False)
+
+    assert caught.value.everything
+    assert caught.value.until == world.github.clock.now() + timedelta(minutes=5)
+
+
+def test_a_slow_github_takes_no_longer_than_a_tick_has(world: GitHubWorldOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(github_host, "_SEND_SECONDS", 0.5)
+    notice = replace(PASSED, annotations=remarks(range(1, 201)))
+    world.github.troubles.make(Trouble(times=10, writing=True, delay_seconds=0.3))
+    with pytest.raises(TryLater, match="slow"):
+        world.host.send(notice, None, maybe_sent=False)
+    world.github.troubles.coming.clear()
+
+    world.host.send(notice, None, maybe_sent=True)
+
+    [run] = world.repository.check_runs
+    assert (run["conclusion"], run["output"]["annotations_count"]) == ("success", 200)
 
 
 def test_checks_of_other_commits_stay_apart(world: GitHubWorldOf) -> None:
