@@ -32,6 +32,7 @@ _COMMANDS = {
     "rebuild": "build a release's image once more and compare it with the recorded one",
     "incidents": "list incidents, or show one with its postmortem",
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",
+    "protection": "show how branches are protected, beside what is declared",
     "ledger": "show or verify the ledger",
     "bench": "measure how fast the pipeline is on this machine, beside peers",
     "test": "run the project's tests",

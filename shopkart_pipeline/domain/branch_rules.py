@@ -24,3 +24,6 @@ class BranchRules:
     """Where CODEOWNERS lies; None where there is none."""
     code_owners_errors: tuple[str, ...] = ()
     """What the code host finds wrong with it, one line each."""
+    bypass_hidden: bool = False
+    """Whether it can't be told who may get around the rules, because the code host shows that to administrators alone;
+    `admins_included` is False then."""

@@ -34,7 +34,7 @@ class BranchPolicy:
     up_to_date: bool = True
     """Whether checks count only for what is up to date with the branch."""
     required_checks: tuple[str, ...] = ()
-    """Names of the checks that have to pass, beside the one of each service of the repository."""
+    """Names of the checks that have to pass, beside the pipeline's own `shopkart`."""
     signed_commits: bool = False
     include_admins: bool = True
     """Whether the rules hold for administrators, too."""

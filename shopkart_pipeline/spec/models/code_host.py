@@ -41,7 +41,7 @@ class BranchProtectionSpec(Section):
         default=None, description="Whether checks count only for what is up to date with the branch."
     )
     required_checks: list[Words] | None = Field(
-        default=None, description="Checks that have to pass, beside the one of each service of the repository."
+        default=None, description="Checks that have to pass, beside the pipeline's own `shopkart`."
     )
     signed_commits: bool | None = Field(default=None, description="Whether every commit has to be signed.")
     include_admins: bool | None = Field(default=None, description="Whether the rules hold for administrators, too.")
