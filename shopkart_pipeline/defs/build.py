@@ -6,6 +6,7 @@
 from dagster import AssetSelection, Definitions, ResourceDefinition, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from shopkart_pipeline.defs.branch_protection import build_branch_protection, build_branch_schedule
 from shopkart_pipeline.defs.keys import SERVICE_TAG, asset_key, job_name
 from shopkart_pipeline.defs.maintenance import build_maintenance_job, build_schedules
 from shopkart_pipeline.defs.rollback import build_rollback_job
@@ -29,11 +30,15 @@ def build_definitions(platform: Platform) -> Definitions:
     """Assets, checks, jobs, sensors and schedules of every declared service."""
     services = platform.pipeline.services.values()
     rollbacks, maintenance = [build_rollback_job(service) for service in services], build_maintenance_job()
+    branches, looking = build_branch_protection(platform.pipeline)
     return Definitions(
-        assets=[item for service in services for item in build_stages(service)],
-        jobs=[*rollbacks, maintenance, *(job for service in services for job in _phase_jobs(service))],
+        assets=[*(item for service in services for item in build_stages(service)), *branches],
+        jobs=[*rollbacks, maintenance, *looking, *(job for service in services for job in _phase_jobs(service))],
         sensors=build_sensors(platform.pipeline, rollbacks),
-        schedules=build_schedules(platform.pipeline, maintenance),
+        schedules=[
+            *build_schedules(platform.pipeline, maintenance),
+            *build_branch_schedule(platform.pipeline, looking),
+        ],
         executor=parallel_threads,
         resources={"platform": ResourceDefinition.hardcoded_resource(platform)},
     )

@@ -101,6 +101,9 @@ class SchedulesSpec(Section):
     reconcile: Cron | None = Field(
         default=None, description="Compares branch heads with releases, for events that got lost."
     )
+    branch_protection: Cron | None = Field(
+        default=None, description="Compares how branches are protected with `github.branch`, where that is declared."
+    )
 
 
 class RetentionSpec(Section):
