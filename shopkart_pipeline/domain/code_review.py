@@ -31,7 +31,7 @@ class Review:
     """The head that was looked at; None where the code host does not know it any more."""
     submitted_at: datetime
     counts: bool = True
-    """Whether it is somebody's who may write to the repository; anybody at all can review a public one."""
+    """False for an approval by somebody who may not write to the repository: anybody can review a public one."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Endpoint:
 
     method: str
     path: str
-    """Such as `/repos/{owner}/{repo}/check-runs`."""
+    """Such as `/repos/{owner}/{repo}/check-runs`; a part like `{path...}` may hold slashes."""
     permission: str | None
     """Such as `checks=write`, several with `; ` where one of them is enough; None: nothing but to be known. `app`:
     the App's JWT is needed."""
@@ -75,7 +75,8 @@ class Endpoint:
     pattern: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path)
+        pattern = re.sub(r"\{(\w+)\.\.\.\}", r"(?P<\1>.+)", self.path)
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern)
         object.__setattr__(self, "pattern", re.compile(pattern))
 
 
