@@ -6,7 +6,7 @@ overlooks one that was begun earlier and committed later. That a delivery is don
 then it is done again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from shopkart_pipeline.adapters._postgres import Connection, Database
@@ -81,6 +81,14 @@ class PostgresInbox(Inbox):
             )
 
         self._database.run(done)
+
+    def known(self, ids: Collection[str]) -> frozenset[str]:
+        found = self._database.run(
+            lambda connection: connection.execute(
+                "SELECT id FROM shopkart_deliveries WHERE id = ANY(%s)", ([*ids],)
+            ).fetchall()
+        )
+        return frozenset(row[0] for row in found)
 
     def drop_bodies(self, done_before: datetime) -> int:
         return self._database.run(lambda connection: connection.execute(_DROP_BODIES, (done_before,)).rowcount)

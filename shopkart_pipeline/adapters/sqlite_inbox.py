@@ -4,8 +4,9 @@ Deliveries that come at once are one transaction with one fsync. That a delivery
 its own, so the lock that receivers wait for is held for a moment only.
 """
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,6 +68,13 @@ class SqliteInbox(Inbox):
                 "UPDATE deliveries SET done_at = ?, outcome = ? WHERE id = ? AND done_at IS NULL",
                 (now.astimezone(UTC).isoformat(), plain(outcome), delivery_id),
             )
+
+    def known(self, ids: Collection[str]) -> frozenset[str]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT id FROM deliveries WHERE id IN (SELECT value FROM json_each(?))", (json.dumps([*ids]),)
+            ).fetchall()
+        return frozenset(row["id"] for row in rows)
 
     def drop_bodies(self, done_before: datetime) -> int:
         with self._database.reading() as connection:

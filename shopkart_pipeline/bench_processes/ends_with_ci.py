@@ -3,7 +3,7 @@
 That a phase is through is still written to the inbox, as part of the last stage; only nobody acts upon it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -36,6 +36,9 @@ class _CiOnly(Inbox):
 
     def done(self, delivery_id: str, outcome: str, now: datetime) -> None:
         self._inner.done(delivery_id, outcome, now)
+
+    def known(self, ids: Collection[str]) -> frozenset[str]:
+        return self._inner.known(ids)
 
     def drop_bodies(self, done_before: datetime) -> int:
         return self._inner.drop_bodies(done_before)

@@ -7,9 +7,12 @@ the events of those that leave stay, and so does everything in the evidence stor
 # Dagster leaves type parameters of these functions open.
 # pyright: reportUnknownVariableType=false
 
+from collections.abc import Callable
+
 from dagster import (
     DagsterInstance,
     DefaultScheduleStatus,
+    Failure,
     JobDefinition,
     OpExecutionContext,
     ResourceParam,
@@ -23,6 +26,7 @@ from shopkart_pipeline.defs.keys import partitions_name
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.reconcile_sources import reconcile_sources
+from shopkart_pipeline.services.redeliver import redeliver
 from shopkart_pipeline.services.sweep_workspace import sweep_workspace
 
 RECONCILE = "reconcile"
@@ -31,11 +35,12 @@ RECONCILE = "reconcile"
 def build_maintenance_job() -> JobDefinition:
     """One job: looking at branches, sweeping, retiring partitions."""
 
-    @op(description="Makes up for webhooks that never came.")
+    @op(description="Makes up for webhooks that never came, and has those that failed delivered again.")
     def reconcile_branches(context: OpExecutionContext, platform: ResourceParam[Platform]) -> None:
-        for found in reconcile_sources(platform):
-            context.log.info(found)
+        failures = [_told(context, platform, part) for part in (reconcile_sources, redeliver)]
         drain(context.instance, platform)
+        if any(failures):
+            raise Failure("; ".join(filter(None, failures)))
 
     @op(description="Removes working files of older releases, and their partitions from the interface.")
     def sweep_old_work(context: OpExecutionContext, platform: ResourceParam[Platform]) -> None:
@@ -50,6 +55,17 @@ def build_maintenance_job() -> JobDefinition:
         sweep_old_work()
 
     return maintenance
+
+
+def _told(context: OpExecutionContext, platform: Platform, part: Callable[[Platform], tuple[str, ...]]) -> str:
+    """Do one part and log what it found; returns how it failed, which must not keep the others from being done."""
+    try:
+        for found in part(platform):
+            context.log.info(found)
+    except Exception as error:
+        context.log.exception("%s failed", part.__name__)
+        return f"{part.__name__} failed: {type(error).__name__}"
+    return ""
 
 
 def _beyond_retention(instance: DagsterInstance, platform: Platform, service: str) -> list[str]:

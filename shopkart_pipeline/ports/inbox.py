@@ -7,7 +7,7 @@ again after having changed something.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -57,6 +57,10 @@ class Inbox(ABC):
     def done(self, delivery_id: str, outcome: str, now: datetime) -> None:
         """Say what became of a delivery; from then on it is not pending. This alone may be lost in a power failure:
         then the delivery is pending again, and acting upon it twice is no harm."""
+
+    @abstractmethod
+    def known(self, ids: Collection[str]) -> frozenset[str]:
+        """Those of the ids that deliveries came under, whatever became of them."""
 
     @abstractmethod
     def drop_bodies(self, done_before: datetime) -> int:

@@ -267,3 +267,15 @@ def test_a_file_that_is_no_database_is_an_unavailable_tool(tmp_path: Path) -> No
 
     with pytest.raises(ToolUnavailable, match="can't be used"):
         SqliteInbox(path).put(delivery(1))
+
+
+def test_what_came_in_is_known_whatever_became_of_it(inbox: Inbox) -> None:
+    for number in (1, 2, 3):
+        inbox.put(delivery(number))
+    inbox.done("d-1", "released", NOON)
+    inbox.done("d-2", "rejected: it is not JSON", NOON)
+    inbox.drop_bodies(NOON + timedelta(days=1))
+
+    assert inbox.known(["d-1", "d-2", "d-3", "d-4", "'; --"]) == {"d-1", "d-2", "d-3"}
+    assert inbox.known([]) == frozenset()
+    assert inbox.known([f"d-{number}" for number in range(40_000)]) == {"d-1", "d-2", "d-3"}

@@ -1,6 +1,6 @@
 """An inbox in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -45,6 +45,9 @@ class MemoryInbox(Inbox):
         if delivery_id in self._deliveries and delivery_id not in self.outcomes:
             self.outcomes[delivery_id] = outcome
             self._done_at[delivery_id] = now
+
+    def known(self, ids: Collection[str]) -> frozenset[str]:
+        return frozenset(each for each in ids if each in self._deliveries)
 
     def drop_bodies(self, done_before: datetime) -> int:
         old = [

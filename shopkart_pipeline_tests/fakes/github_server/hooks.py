@@ -1,5 +1,5 @@
-"""Webhooks: they are really posted, signed, and every attempt is listed. Nothing is delivered again unless somebody asks,
-as at GitHub."""
+"""Webhooks: they are really posted, signed, and every attempt is listed. Nothing is delivered again unless somebody
+asks, as at GitHub."""
 
 import json
 import uuid
@@ -134,7 +134,7 @@ _HOOK = "/repos/{owner}/{repo}/hooks/{hook}"
 ENDPOINTS = [
     Endpoint("GET", "/app/hook/deliveries", "app", _app_deliveries),
     Endpoint("POST", "/app/hook/deliveries/{delivery}/attempts", "app", _app_attempt),
-    Endpoint("GET", "/repos/{owner}/{repo}/hooks", "webhooks=read", _list_hooks),
-    Endpoint("GET", f"{_HOOK}/deliveries", "webhooks=read", _deliveries),
-    Endpoint("POST", f"{_HOOK}/deliveries/{{delivery}}/attempts", "webhooks=write", _attempt),
+    Endpoint("GET", "/repos/{owner}/{repo}/hooks", "repository_hooks=read", _list_hooks),
+    Endpoint("GET", f"{_HOOK}/deliveries", "repository_hooks=read", _deliveries),
+    Endpoint("POST", f"{_HOOK}/deliveries/{{delivery}}/attempts", "repository_hooks=write", _attempt),
 ]

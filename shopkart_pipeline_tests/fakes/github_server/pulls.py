@@ -44,7 +44,12 @@ def open_pull(
         "title": f"change {number}",
         "user": account(login),
         "draft": False,
-        "base": {"ref": branch, "label": f"{owner}:{branch}", "sha": base_sha, "repo": {"full_name": repository.full_name}},
+        "base": {
+            "ref": branch,
+            "label": f"{owner}:{branch}",
+            "sha": base_sha,
+            "repo": {"full_name": repository.full_name},
+        },
         "head": {"ref": f"change-{number}", "label": f"{owner}:change-{number}", "sha": sha, "repo": home},
         "merged_at": None,
         "closed_at": None,

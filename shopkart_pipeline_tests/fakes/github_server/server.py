@@ -14,7 +14,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shopkart_pipeline_tests.fakes.github_server import apps, comments, commits, deployments, scanning
+from shopkart_pipeline_tests.fakes.github_server import (
+    apps,
+    comments,
+    commits,
+    deployments,
+    hooks,
+    protection,
+    pulls,
+    scanning,
+)
 from shopkart_pipeline_tests.fakes.github_server.serving import Endpoint, serve
 from shopkart_pipeline_tests.fakes.github_server.world import GitHubWorld
 
@@ -30,7 +39,7 @@ class _Protocol(HttpToolsProtocol):
 
 def every_endpoint() -> list[Endpoint]:
     """All that this GitHub can do."""
-    groups = (apps, commits, deployments, comments, scanning)
+    groups = (apps, commits, deployments, comments, scanning, pulls, protection, hooks)
     return [endpoint for group in groups for endpoint in group.ENDPOINTS]
 
 

@@ -24,6 +24,7 @@ ALL_PERMISSIONS = {
     "pull_requests": "write",
     "security_events": "write",
     "administration": "read",
+    "repository_hooks": "write",
 }
 
 
@@ -129,6 +130,8 @@ class GitHubWorld:
     troubles: Troubles = field(default_factory=Troubles)
     requests: list[Seen] = field(default_factory=list[Seen])
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1001))
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What groups of endpoints keep that are about no repository."""
 
     def add(self, full_name: str, *commits: str) -> Repository:
         """Make a repository with commits."""
