@@ -23,6 +23,7 @@ from shopkart_pipeline.adapters.eslint import Eslint
 from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.adapters.github import GitHubForge
 from shopkart_pipeline.adapters.github_app import GitHubAccount
+from shopkart_pipeline.adapters.github_reader import GitHubReader
 from shopkart_pipeline.adapters.gitleaks import Gitleaks
 from shopkart_pipeline.adapters.hadolint import Hadolint
 from shopkart_pipeline.adapters.image_packages import ImagePackages
@@ -100,6 +101,7 @@ def build_platform(settings: Settings) -> Platform:
             name: _site(settings, environment, registry, clock) for name, environment in pipeline.environments.items()
         },
         outbox=SqliteOutbox(home / "outbox.db"),
+        code_reader=None if github is None else GitHubReader(github, clock),
         public_url=settings.public_url,
     )
 

@@ -127,7 +127,7 @@ class GitHubReader(CodeHostReader):
             actors = _within(self._get(repository, f"/rulesets/{ruleset}"), "bypass_actors")
         except NotFound:
             return None
-        return bool(actors) if isinstance(actors, list) else None
+        return len(cast("list[Any]", actors)) > 0 if isinstance(actors, list) else None
 
     def _code_owners_file(self, repository: str, branch: str) -> str | None:
         for path in _CODE_OWNERS:
