@@ -1,5 +1,5 @@
 """Files that can be made again are kept for the newest releases only, and build caches to a declared size; evidence,
-images and history are kept. Of webhooks that were acted upon, id and outcome are kept, and the body for a while.
+images and history are kept. Of webhooks that were acted upon, id and outcome are kept, and the body for a while; of what the code host was told, everything for a while.
 
 Runs may wait long for their turn, so an older release may be the one that is at work: what was touched a short while
 ago stays, too.
@@ -21,6 +21,8 @@ WORK_AGE_SECONDS = 6 * 3600.0
 SCRATCH_AGE_SECONDS = 24 * 3600.0
 WEBHOOK_BODY_AGE = timedelta(days=7)
 """After it was acted upon; GitHub delivers again for three days."""
+NOTICE_AGE = timedelta(days=90)
+"""After it arrived at the code host, or was given up. What is told of an older release afterwards makes new things."""
 BUILD_CACHE_BYTES = 20 << 30
 """What each image builder may keep for builds to come."""
 
@@ -41,6 +43,7 @@ def sweep_workspace(platform: Platform) -> int:
     environments = sorted((work / "environments").glob("*"), key=_age, reverse=True)
     removed += _remove_old(environments[KEPT_ENVIRONMENTS:], set(), now - WORK_AGE_SECONDS)
     platform.inbox.drop_bodies(platform.clock.now() - WEBHOOK_BODY_AGE)
+    platform.outbox.forget(platform.clock.now() - NOTICE_AGE)
     for builder in platform.image_builders:
         if builder.unavailable() is None:
             builder.trim_cache(BUILD_CACHE_BYTES)
