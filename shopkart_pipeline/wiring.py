@@ -23,6 +23,7 @@ from shopkart_pipeline.adapters.eslint import Eslint
 from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.adapters.github import GitHubForge
 from shopkart_pipeline.adapters.github_app import GitHubAccount
+from shopkart_pipeline.adapters.github_host import GitHubHost
 from shopkart_pipeline.adapters.github_reader import GitHubReader
 from shopkart_pipeline.adapters.gitleaks import Gitleaks
 from shopkart_pipeline.adapters.hadolint import Hadolint
@@ -102,6 +103,7 @@ def build_platform(settings: Settings) -> Platform:
         },
         outbox=SqliteOutbox(home / "outbox.db"),
         code_reader=None if github is None else GitHubReader(github, clock),
+        code_host=None if github is None else GitHubHost(github),
         public_url=settings.public_url,
     )
 

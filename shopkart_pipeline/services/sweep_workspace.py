@@ -1,5 +1,6 @@
 """Files that can be made again are kept for the newest releases only, and build caches to a declared size; evidence,
-images and history are kept. Of webhooks that were acted upon, id and outcome are kept, and the body for a while; of what the code host was told, everything for a while.
+images and history are kept. Of webhooks that were acted upon, id and outcome are kept, and the body for a while; what
+the code host was told is kept for a while.
 
 Runs may wait long for their turn, so an older release may be the one that is at work: what was touched a short while
 ago stays, too.
