@@ -87,6 +87,8 @@ def read_deployment_review(payload: Payload) -> DeploymentReviewEvent | Ignored:
     action = text_in(payload, "action")
     if action not in _DECIDED:
         return Ignored(f"a deployment review that was {action[:40]!r} says nothing")
+    if payload.get("workflow_run") is None:
+        return Ignored("the deployment is of no workflow, so of no commit that is known")
     run, approver = object_in(payload, "workflow_run"), object_in(payload, "approver")
     if approver.get("type", _PERSON) != _PERSON:
         return Ignored("the deployment was not reviewed by a person")

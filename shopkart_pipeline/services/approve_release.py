@@ -118,20 +118,32 @@ def record_told_approval(platform: Platform, release: Release, delivery: Deliver
     recorded once.
 
     Raises:
-        Refused: the person may not approve this release, or something has ended only after they did.
+        Refused: the person may not approve this release, something has ended only after they did, or what is in
+            production has this release in it.
     """
     for entry in _approvals(platform, release):
         if is_of_delivery(entry.act, APPROVE, delivery.id):
             return entry
     deployment = platform.deployment_of(platform.service(release.service), Phase.PRODUCTION)
-    placed = current(platform, release.service, deployment.environment)
-    if placed is not None and placed.release_key == release.key:
-        raise Refused(f"{release.name} is in {deployment.environment} already.", "Nothing is to be approved.")
+    _check_not_there(platform, release, deployment)
     records, now = platform.evidence.latest(release.service, release.key), platform.clock.now()
     proof = proof_by_delivery(platform, release, deployment.environment, delivery)
     statement = statement_for(platform, release, min(now, given_at(proof)))
     principal = _check(platform, release, deployment, records, statement, proof, now)
     return _record(platform, release, now, principal, statement, proof)
+
+
+def _check_not_there(platform: Platform, release: Release, deployment: Deployment) -> None:
+    """At a pull request nobody sees what went to production meanwhile; an older release would take it away again."""
+    placed = current(platform, release.service, deployment.environment)
+    if placed is None:
+        return
+    source = platform.service(release.service).source
+    for sha in (placed.commit, release.sha):
+        platform.scm.fetch(source, sha)
+    if platform.scm.merge_base(source, placed.commit, release.sha) == release.sha:
+        there = "" if placed.release_key == release.key else f", as a part of {placed.release_key}"
+        raise Refused(f"{release.name} is in {deployment.environment} already{there}.", "Nothing is to be approved.")
 
 
 def _approvals(platform: Platform, release: Release) -> Iterator[Entry]:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from shopkart_pipeline.domain.code_host import Command
 from shopkart_pipeline.domain.comment_command import Asked
 from shopkart_pipeline.domain.declaration import Phase
-from shopkart_pipeline.domain.errors import NotFound, PipelineError, Refused, UntrustedInput
+from shopkart_pipeline.domain.errors import NotFound, PipelineError, Refused, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.release import Release, pull_request_key
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.approve_release import record_told_approval
 from shopkart_pipeline.services.merged_releases import merged_releases, services_of
 from shopkart_pipeline.services.own_events import APPROVED, progress
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.production_history import current
 from shopkart_pipeline.services.pull_requests import Standing, standing
 from shopkart_pipeline.services.requests import PullRequestName
 from shopkart_pipeline.services.rerun_stages import ask_for_rerun
@@ -70,10 +71,15 @@ def approve(platform: Platform, release: Release, delivery: Delivery) -> Result:
 
 
 def _take_back(platform: Platform, release: Release) -> Result:
-    target = to_be_taken_back(platform, release.service)
-    if target == release.key:
-        return Result(True, "is rolled back", {release.service: release.key})
+    """The run that rolls back looks once more, so a cluster that is away holds up nothing but that run."""
     environment = platform.environment_of(Phase.PRODUCTION).name
+    try:
+        target = to_be_taken_back(platform, release.service)
+    except ToolUnavailable:
+        placed = current(platform, release.service, environment)
+        target = placed.release_key if placed is not None else None
+    if target == release.key:
+        return Result(True, "a run rolls it back", {release.service: release.key})
     raise Refused(f"{target or 'no release of this service'} is what runs in {environment}.", "")
 
 

@@ -247,6 +247,10 @@ def test_a_review_of_several_environments_is_of_none_for_certain(jobs: object) -
     assert told.environment == ""
 
 
+def test_a_deployment_of_no_workflow_says_nothing_of_a_commit() -> None:
+    assert isinstance(read("deployment_review", reviewed(workflow_run=None)), Ignored)
+
+
 def test_a_program_reviews_no_deployment() -> None:
     assert isinstance(read("deployment_review", reviewed(approver=_BOT)), Ignored)
 

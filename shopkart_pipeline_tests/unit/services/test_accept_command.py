@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from shopkart_pipeline.domain.declaration import Phase, Service
+from shopkart_pipeline.domain.comment_command import command_in
+from shopkart_pipeline.domain.declaration import Approvals, Phase, Service
 from shopkart_pipeline.domain.errors import Refused, ToolUnavailable
 from shopkart_pipeline.domain.evidence import RawReport
 from shopkart_pipeline.domain.release import Person, Release
@@ -16,6 +17,7 @@ from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.approve_release import APPROVE, valid_approvals, weigh_approvals
 from shopkart_pipeline.services.command_history import CommandOutcome, commands_of
+from shopkart_pipeline.services.render_comment import pull_request_comment
 from shopkart_pipeline.services.requests import PullRequestName, RunRequest
 from shopkart_pipeline.services.rerun_stages import VERB
 from shopkart_pipeline.services.roll_back import roll_back
@@ -222,6 +224,28 @@ def test_what_is_in_production_needs_no_more_approval(world: World) -> None:
     assert "is in production already" in said(world, "/approve", "jonas").outcome
 
 
+def test_what_is_a_part_of_a_newer_release_in_production_is_not_brought_back(world: World) -> None:
+    first = waiting(world, 7)
+    newer = in_production(world, 8)
+
+    outcome = said(world, "/approve", number=7)
+
+    assert f"{first.name} is in production already, as a part of {newer.key}" in outcome.outcome
+    assert approvers(world, first) == ()
+
+
+def test_one_may_sign_and_one_may_comment(world: World) -> None:
+    policy(world, lambda approvals: replace(approvals, required=2))
+    release = waiting(world)
+    said(world, "/approve")
+    with pytest.raises(Refused, match="1 of 2 valid approvals"):
+        world.stage(release, "production")
+
+    world.approve(release, by=JONAS)
+
+    assert world.stage(release, "production").passed
+
+
 def test_a_pull_request_that_nothing_is_known_of_is_refused(world: World) -> None:
     assert "Nothing is known of shopkart/storefront#99" in said(world, "/approve", number=99).outcome
 
@@ -267,16 +291,22 @@ def _there_is_no_section(world: World) -> None:
     world.pipeline = replace(world.pipeline, code_host=None)
 
 
-def _she_is_no_approver(world: World) -> None:
+def policy(world: World, change: Callable[[Approvals], Approvals]) -> None:
+    """Approvals for production are declared differently."""
+
     def changed(service: Service) -> Service:
         deployment = service.deployments[PRODUCTION]
         assert deployment.approvals is not None
-        approvals = replace(deployment.approvals, approvers=(JONAS,))
+        approvals = change(deployment.approvals)
         return replace(
             service, deployments={**service.deployments, PRODUCTION: replace(deployment, approvals=approvals)}
         )
 
     world.declare("backend", changed)
+
+
+def _she_is_no_approver(world: World) -> None:
+    policy(world, lambda approvals: replace(approvals, approvers=(JONAS,)))
 
 
 def _time_goes_by(world: World) -> None:
@@ -358,6 +388,18 @@ def test_an_author_who_hides_their_address_is_known_all_the_same(world: World) -
     assert "four eyes" in said(world, "/approve").outcome
 
 
+def test_the_comment_that_tells_of_commands_is_none(world: World) -> None:
+    waiting(world)
+    said(world, "/approve", "mallory")
+    said(world, "/approve `@shopkart/everyone` <b>")
+
+    comment = pull_request_comment(SEVEN, None, None, commands_of(world.platform, SEVEN))
+
+    assert command_in(comment.body) is None
+    assert "mallory `/approve`: refused: mallory is nobody whom the declaration knows" in comment.body
+    assert "maya `/approve '@shopkart/everyone' <b>`: refused" in comment.body
+
+
 # Rolling back.
 
 
@@ -390,6 +432,17 @@ def test_what_does_not_run_can_not_be_rolled_back(world: World) -> None:
 
     assert not outcome.is_done
     assert f"{second.key} is what runs in production" in outcome.outcome
+
+
+def test_a_cluster_that_is_away_keeps_no_delivery_waiting(world: World) -> None:
+    release = in_production(world)
+    world.cluster.unreachable = True
+
+    [rollback] = accept(world.platform, world.comment("/rollback")).rollbacks
+
+    assert rollback.release_key == release.key
+    with pytest.raises(ToolUnavailable):
+        roll_back(world.platform, "backend", MAYA, "why", "run", only=release.key)
 
 
 def test_a_rollback_that_comes_late_does_not_take_back_what_came_meanwhile(world: World) -> None:
