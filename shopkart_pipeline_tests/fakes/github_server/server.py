@@ -28,7 +28,7 @@ from shopkart_pipeline_tests.fakes.github_server.serving import Endpoint, serve
 from shopkart_pipeline_tests.fakes.github_server.world import GitHubWorld
 
 
-class _Protocol(HttpToolsProtocol):
+class DroppableProtocol(HttpToolsProtocol):
     """Lets a request drop its connection."""
 
     def on_message_begin(self) -> None:
@@ -60,7 +60,7 @@ def running_github(world: GitHubWorld, endpoints: Sequence[Endpoint] = ()) -> Ge
     application = Starlette(routes=[Route("/{path:path}", answer, methods=methods)])
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        settings = uvicorn.Config(application, http=_Protocol, ws="none", lifespan="off", log_level="critical")
+        settings = uvicorn.Config(application, http=DroppableProtocol, ws="none", lifespan="off", log_level="critical")
         server = uvicorn.Server(settings)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -1,0 +1,46 @@
+"""A gateway: accepts routes a moment after they changed, and says for which generation it routes."""
+
+from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import Document
+from shopkart_pipeline_tests.fakes.kubernetes_server.resources import ROUTE, SERVICE
+from shopkart_pipeline_tests.fakes.kubernetes_server.store import copied
+from shopkart_pipeline_tests.fakes.kubernetes_server.world import KubernetesWorld
+
+_CONTROLLER = "example.net/emulated-gateway"
+
+
+def reconcile(world: KubernetesWorld) -> None:
+    changed_at = world.memory.setdefault("routes", {})
+    for route in world.store.all(ROUTE):
+        key = (route["metadata"]["uid"], route["metadata"]["generation"])
+        since = changed_at.setdefault(key, world.now())
+        if (world.now() - since).total_seconds() >= world.pace.gateway_lag:
+            changed = copied(route)
+            changed["status"] = {
+                "parents": [_parent(world, route, each) for each in route["spec"].get("parentRefs", [])]
+            }
+            world.store.update(ROUTE, changed)
+
+
+def _parent(world: KubernetesWorld, route: Document, parent: Document) -> Document:
+    namespace, missing = route["metadata"]["namespace"], list[str]()
+    for rule in route["spec"].get("rules", []):
+        names = [each["name"] for each in rule.get("backendRefs", [])]
+        missing += [name for name in names if world.store.get(SERVICE, namespace, name) is None]
+    resolved = (
+        ("False", "BackendNotFound", f"service {missing[0]} not found") if missing else ("True", "ResolvedRefs", "")
+    )
+    conditions = [_condition(world, route, "Accepted", "True", "Accepted", "")]
+    conditions.append(_condition(world, route, "ResolvedRefs", *resolved))
+    return {"parentRef": parent, "controllerName": _CONTROLLER, "conditions": conditions}
+
+
+def _condition(world: KubernetesWorld, route: Document, kind: str, value: str, reason: str, message: str) -> Document:
+    known = [
+        each
+        for parent in route.get("status", {}).get("parents", [])
+        for each in parent["conditions"]
+        if each["type"] == kind and each["status"] == value
+    ]
+    since = known[0]["lastTransitionTime"] if known else world.stamp()
+    told = {"type": kind, "status": value, "reason": reason, "message": message, "lastTransitionTime": since}
+    return {**told, "observedGeneration": route["metadata"]["generation"]}

@@ -1,0 +1,39 @@
+"""The emulated Kubernetes answers and behaves as the real one was recorded to."""
+
+import pytest
+
+from shopkart_pipeline_tests.kubernetes_replay import (
+    answers,
+    conditions,
+    pod_lives,
+    recordings,
+    replay,
+    scalings,
+)
+
+_NAMES = sorted(recordings())
+_WATCHED = [name for name in _NAMES if any("watch" in line for line in recordings()[name])]
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_requests_are_answered_as_recorded(name: str) -> None:
+    replayed = replay()[name]
+    assert answers(replayed.lines) == answers(replayed.recorded)
+
+
+@pytest.mark.parametrize("name", _WATCHED)
+def test_the_deployment_controller_scales_as_recorded(name: str) -> None:
+    replayed = replay()[name]
+    assert scalings(replayed.lines) == scalings(replayed.recorded)
+
+
+@pytest.mark.parametrize("name", _WATCHED)
+def test_a_deployment_goes_through_the_recorded_conditions(name: str) -> None:
+    replayed = replay()[name]
+    assert conditions(replayed.lines) == conditions(replayed.recorded)
+
+
+@pytest.mark.parametrize("name", _WATCHED)
+def test_pods_live_as_recorded(name: str) -> None:
+    replayed = replay()[name]
+    assert pod_lives(replayed.lines) == pod_lives(replayed.recorded)
