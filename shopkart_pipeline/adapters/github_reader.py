@@ -27,6 +27,7 @@ _CODE_OWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 """In the order in which GitHub looks."""
 _UNPROTECTED = "Branch not protected"
 _ERRORS_NAMED = 10
+_DELIVERY_PAGES = 200
 
 
 class GitHubReader(CodeHostReader):
@@ -35,6 +36,10 @@ class GitHubReader(CodeHostReader):
     def __init__(self, client: GitHubClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
+
+    @property
+    def has_one_webhook(self) -> bool:
+        return self._client.is_app
 
     def branch_head(self, repository: str, branch: str) -> str:
         document = self._get(repository, f"/git/ref/heads/{quote(branch)}")
@@ -81,7 +86,7 @@ class GitHubReader(CodeHostReader):
     def hook_deliveries(self, repository: str, since: datetime) -> tuple[HookDelivery, ...]:
         place = self._hook(repository)
         asked_by = None if self._client.is_app else repository
-        listed = self._client.each(asked_by, f"{place}/deliveries")
+        listed = self._client.each(asked_by, f"{place}/deliveries", maximum_pages=_DELIVERY_PAGES)
         return documents.read_deliveries(listed, since, self._clock)
 
     def deliver_again(self, repository: str, delivery: HookDelivery) -> None:

@@ -60,6 +60,11 @@ class CodeHostReader(ABC):
     credentials lack a permission, which is then named.
     """
 
+    @property
+    @abstractmethod
+    def has_one_webhook(self) -> bool:
+        """Whether all repositories tell of their events by the same webhook, as they do to an App."""
+
     @abstractmethod
     def branch_head(self, repository: str, branch: str) -> str:
         """The commit that a branch stands at."""

@@ -73,6 +73,10 @@ class FakeCodeReader(CodeHostReader):
 
     # What is asked.
 
+    @property
+    def has_one_webhook(self) -> bool:
+        return True
+
     def branch_head(self, repository: str, branch: str) -> str:
         self._answer(f"head {branch}")
         if (repository, branch) not in self.heads:

@@ -90,6 +90,30 @@ def test_one_webhook_for_several_repositories_is_asked_once(world: World, reader
     assert reader.delivered_again == ["a"]
 
 
+def test_what_has_all_arrived_is_not_listed_again(world: World, reader: FakeCodeReader) -> None:
+    redeliver(world.platform)
+    settled = world.clock.now()
+    world.clock.advance(2 * 3600)
+    reader.deliveries.append(HookDelivery("old", 1, "push", 1, False, settled - timedelta(minutes=30)))
+    failed(world, reader, "new")
+    world.clock.advance(300)
+
+    redeliver(world.platform)
+
+    assert reader.delivered_again == ["new"]
+
+
+def test_as_long_as_one_delivery_is_open_all_its_attempts_are_counted(world: World, reader: FakeCodeReader) -> None:
+    delivery = failed(world, reader, attempts=4)
+    for _ in range(8):
+        world.clock.advance(3600)
+        redeliver(world.platform)
+
+    reader.deliveries[0] = replace(delivery, attempts=5)
+
+    assert redeliver(world.platform) == ("push a was given up after 5 attempts",)
+
+
 def test_who_does_not_answer_is_named(world: World, reader: FakeCodeReader) -> None:
     failed(world, reader)
     world.clock.advance(300)
