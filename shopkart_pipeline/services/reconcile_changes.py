@@ -12,7 +12,7 @@ from shopkart_pipeline.ports.code_host import CodeHostReader
 from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.services.missed_events import missed_pull_request
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.pull_requests import standing
+from shopkart_pipeline.services.pull_requests import Standing, standing
 from shopkart_pipeline.services.requests import PullRequestName
 
 _UPDATES = "updates"
@@ -27,10 +27,17 @@ def read_changes(platform: Platform, reader: CodeHostReader, source: Source) -> 
 
 
 def tell_missed_changes(platform: Platform, changes: tuple[ProposedChange, ...]) -> tuple[str, ...]:
-    """Put what no webhook told of pull requests into the inbox; returns it in words."""
+    """Put what no webhook told of pull requests into the inbox; returns it in words.
+
+    One that was closed before anybody heard of it is nothing to speak of, but its end has to be known: should the event
+    of its beginning still come, nobody must try it out.
+    """
     told: list[str] = []
     for change in changes:
-        if _is_missed(platform, change) and platform.inbox.put(missed_pull_request(change, platform.clock.now())):
+        stands = standing(platform, PullRequestName(change.repository, change.number))
+        if not _is_missed(change, stands) or not platform.inbox.put(missed_pull_request(change, platform.clock.now())):
+            continue
+        if stands is not None or change.is_open:
             state = "proposes" if change.is_open else "was closed at"
             told.append(f"{change.repository}#{change.number} {state} {change.sha[:12]}, which no webhook told")
     return tuple(told)
@@ -46,10 +53,9 @@ def remember_changes(platform: Platform, source: Source, changes: tuple[Proposed
         platform.evidence.note_once(Note(source.repository, _place(source), now, _UPDATES, message, data))
 
 
-def _is_missed(platform: Platform, change: ProposedChange) -> bool:
-    stands = standing(platform, PullRequestName(change.repository, change.number))
+def _is_missed(change: ProposedChange, stands: Standing | None) -> bool:
     if stands is None:
-        return change.is_open
+        return True
     if stands.updated_at > change.updated_at:
         return False
     now = (change.sha, change.branch, change.is_open, change.merged_at is not None)

@@ -3,8 +3,12 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.errors import ToolUnavailable
@@ -189,9 +193,13 @@ def test_the_end_of_a_proposed_change_is_made_up_for(world: World, reader: FakeC
 
 def test_a_change_that_was_closed_before_anybody_heard_of_it_is_left(world: World, reader: FakeCodeReader) -> None:
     assert world.tip is not None
-    reader.opened(7, world.propose(7), world.tip, is_open=False)
+    sha = world.propose(7)
+    reader.opened(7, sha, world.tip, is_open=False)
 
     assert look(world) == ()
+    assert world.drain() == []
+    world.pull_request(sha, updated_at=(world.clock.now() - timedelta(minutes=5)).isoformat())
+    assert world.drain() == [], "the event of its beginning comes late"
 
 
 def test_what_a_webhook_told_later_than_the_answer_stands(world: World, reader: FakeCodeReader) -> None:
@@ -254,3 +262,48 @@ def test_nothing_is_forgotten_where_git_is_silent(
 
     look(world)
     assert [after for _, after in pushes(world)] == [sha]
+
+
+STEPS = st.lists(
+    st.sampled_from(["merge, told", "merge, lost", "merge, told later", "push, lost", "look", "act"]),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=STEPS)
+def test_whatever_is_lost_or_late_every_merge_becomes_one_run(steps: list[str]) -> None:
+    with TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        world.pipeline = replace(world.pipeline, code_host=CodeHostPolicy())
+        world.code_reader = reader = FakeCodeReader(world.clock)
+        first = world.merge()
+        stand(world, reader)
+        expected, requested, late = list[str](), list[str](), list[tuple[str, str]]()
+        for number, step in enumerate(steps, 7):
+            before = world.tip or ""
+            match step:
+                case "look":
+                    look(world)
+                case "act":
+                    requested += [release.sha for release in releases(world, world.drain())]
+                case "push, lost":
+                    world.commit()
+                    stand(world, reader)
+                case _:
+                    expected.append(merged(world, reader, number))
+                    if step == "merge, told":
+                        world.push(expected[-1], before)
+                    if step == "merge, told later":
+                        late.append((expected[-1], before))
+        look(world)
+        requested += [release.sha for release in releases(world, world.drain())]
+        for sha, before in reversed(late):
+            world.push(sha, before)
+        requested += [release.sha for release in releases(world, world.drain())]
+
+        assert len(requested) == len(set(requested))
+        assert set(expected) <= set(requested)
+        assert world.tip in (*requested, first.sha)
+        assert look(world) == ()
