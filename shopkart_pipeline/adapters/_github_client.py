@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 from shopkart_pipeline.adapters._github_answers import AnswerStore, KeptAnswer
 from shopkart_pipeline.adapters._github_failures import PAUSE, CredentialsNotTaken, Problem, failed, shown, unanswered
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials, Identities
-from shopkart_pipeline.domain.errors import PipelineError, Refused, UntrustedInput
+from shopkart_pipeline.domain.errors import Refused, UntrustedInput
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.code_host import TryLater
 
@@ -82,9 +82,9 @@ class GitHubClient:
         finally:
             del self._ends.at_seconds
 
-    def rest(self, reason: PipelineError, pause: timedelta) -> TryLater:
-        """What a failure is for those who can wait until somebody mends its cause."""
-        return TryLater(f"{reason.what} {reason.fix}", self._clock.now() + pause, everything=True)
+    def later(self, what: str, pause: timedelta = PAUSE, *, everything: bool = False) -> TryLater:
+        """The error for what may go well after a pause."""
+        return TryLater(what, self._clock.now() + pause, everything=everything)
 
     def itself(self) -> Mapping[str, Any]:
         """The App (`id`, `slug`), or the token's user (`id`, `login`); asked for once."""
@@ -183,7 +183,7 @@ class GitHubClient:
         from githubkit.exception import RequestError, RequestFailed
 
         if time.monotonic() > getattr(self._ends, "at_seconds", math.inf):
-            raise TryLater("GitHub is slow: it took too long in all.", self._clock.now() + PAUSE, everything=False)
+            raise self.later("GitHub is slow: it took too long in all.")
         try:
             response = act(session)
         except RequestFailed as failure:
@@ -204,14 +204,12 @@ class GitHubClient:
             return response.json()
         except ValueError:
             asked = shown(response.raw_request.method, str(response.url))
-            until = self._clock.now() + PAUSE
-            raise TryLater(f"The answer to {asked} is no JSON.", until, everything=False) from None
+            raise self.later(f"The answer to {asked} is no JSON.") from None
 
     def _items(self, document: Any, key: str | None, path: str) -> list[Any]:
         items = cast("dict[str, Any]", document).get(key) if key and isinstance(document, dict) else document
         if not isinstance(items, list):
-            until = self._clock.now() + PAUSE
-            raise TryLater(f"The answer to GET {path} is no list.", until, everything=False)
+            raise self.later(f"The answer to GET {path} is no list.")
         return cast("list[Any]", items)
 
     def _url(self, path: str, params: Params | None) -> str:

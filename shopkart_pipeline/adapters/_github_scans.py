@@ -5,7 +5,8 @@ last slash): a newer one replaces the older of the same category, so sending one
 tool failed is left out, because to GitHub a run without results says that every alert is gone; left out, they stay as
 they are, and the stage's check tells that evidence is missing. Results without a place get one, since GitHub refuses a
 document that has any without. What tells one alert from another is our fingerprint, under the one name that GitHub
-looks at. Of more results than it shows, the most severe stay.
+looks at; a rule about packages carries the severity of its worst finding, which GitHub reads from rules alone. Of more
+results than it shows, the most severe stay.
 
 Source: "SARIF support for code scanning" and "Upload an analysis as SARIF data" in GitHub's documentation.
 """
@@ -72,7 +73,23 @@ def _fitted(notice: ScanNotice, sarif: bytes) -> Document:
 
 def _run(notice: ScanNotice, run: Document) -> Document:
     results = sorted(run["results"], key=_severity, reverse=True)[:_RESULTS]
-    return {**run, "results": [_placed(notice, result) for result in results]}
+    worst = {result["ruleId"]: _severity(result) for result in reversed(results) if _is_about_package(result)}
+    driver: Document = run["tool"]["driver"]
+    rules = [_rated(rule, worst.get(rule["id"])) for rule in driver.get("rules", [])]
+    return {
+        **run,
+        "tool": {**run["tool"], "driver": {**driver, "rules": rules}},
+        "results": [_placed(notice, result) for result in results],
+    }
+
+
+def _is_about_package(result: Document) -> bool:
+    return "package" in result.get("properties", {})
+
+
+def _rated(rule: Document, severity: float | None) -> Document:
+    rating: Document = {"security-severity": f"{severity:.1f}", "tags": ["security"]} if severity is not None else {}
+    return {**rule, "properties": {**rule.get("properties", {}), **rating}}
 
 
 def _severity(result: Document) -> float:

@@ -2,7 +2,8 @@
 
 An App shows checks as check runs, a plain token as commit statuses. Whatever GitHub does not know (any more) can't be
 shown and is refused. Credentials that have ended are another matter: somebody gives new ones, and until then everything
-waits, because a required check that was given up would never arrive.
+waits, because a required check that was given up would never arrive. An answer that makes no sense makes its notice wait:
+it is looked for next time, and holds nothing else up.
 """
 
 import re
@@ -14,7 +15,7 @@ from shopkart_pipeline.adapters._github_comments import PullRequestComments
 from shopkart_pipeline.adapters._github_deployments import Deployments
 from shopkart_pipeline.adapters._github_failures import CredentialsNotTaken
 from shopkart_pipeline.adapters._github_scans import CodeScanning
-from shopkart_pipeline.domain.errors import NotFound, Refused
+from shopkart_pipeline.domain.errors import NotFound, Refused, UntrustedInput
 from shopkart_pipeline.domain.notice import CheckNotice, CommentNotice, DeploymentNotice, Notice, ScanNotice
 from shopkart_pipeline.ports.code_host import CodeHost
 
@@ -45,7 +46,12 @@ class GitHubHost(CodeHost):
         except NotFound as error:
             raise Refused(error.what, error.fix) from error
         except CredentialsNotTaken as error:
-            raise self._client.rest(error, _UNTIL_MENDED) from error
+            raise self._client.later(f"{error.what} {error.fix}", _UNTIL_MENDED, everything=True) from error
+        except UntrustedInput as error:
+            raise self._client.later(error.what) from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            what = f"GitHub's answer about {notice.about} is not as it should be: {type(error).__name__}."
+            raise self._client.later(what) from error
 
     def _send(self, notice: Notice, remote_id: str | None, *, maybe_sent: bool, sarif: bytes) -> str:
         match notice:

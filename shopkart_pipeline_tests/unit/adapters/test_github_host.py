@@ -277,6 +277,19 @@ def test_findings_are_handed_in_as_github_wants_them(world: GitHubWorldOf) -> No
     assert first["partialFingerprints"]["primaryLocationLineHash"]
 
 
+def test_vulnerabilities_are_rated_by_their_rules(world: GitHubWorldOf) -> None:
+    scan = _record("image", None, Severity.CRITICAL, Severity.LOW)
+    assert isinstance(scan.result, Evidence)
+    of_packages = tuple(replace(finding, rule="CVE-1", package="jinja2") for finding in scan.result.findings)
+    scan = replace(scan, result=replace(scan.result, findings=of_packages))
+
+    world.host.send(SCAN, None, maybe_sent=False, sarif=_sarif(scan, _record("lint", "a.py")))
+
+    first, second = (run["tool"]["driver"]["rules"] for run in world.repository.sarif_uploads[0]["document"]["runs"])
+    assert [rule["properties"] for rule in first] == [{"security-severity": "9.5", "tags": ["security"]}]
+    assert [rule["properties"] for rule in second] == [{}]
+
+
 def test_a_stage_without_evidence_takes_no_alert_away(world: GitHubWorldOf) -> None:
     missing = replace(_record("secrets", "a.py"), result=EvidenceMissing("it crashed"))
 
@@ -372,6 +385,18 @@ def test_credentials_that_ended_lose_nothing(world: GitHubWorldOf) -> None:
 
     assert caught.value.everything
     assert caught.value.until == world.github.clock.now() + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("notice", [PASSED, UP, HELLO], ids=["check", "deployment", "comment"])
+def test_an_answer_that_makes_no_sense_waits_and_doubles_nothing(world: GitHubWorldOf, notice: Any) -> None:
+    world.github.troubles.make(Trouble(writing=True, status=201, message="all is well"))
+
+    with pytest.raises(TryLater, match="not as it should be") as caught:
+        world.host.send(notice, None, maybe_sent=False)
+    assert not caught.value.everything
+
+    world.host.send(notice, None, maybe_sent=True)
+    assert len(world.seen()) == 1
 
 
 def test_a_slow_github_takes_no_longer_than_a_tick_has(world: GitHubWorldOf, monkeypatch: pytest.MonkeyPatch) -> None:
