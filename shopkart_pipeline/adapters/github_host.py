@@ -2,7 +2,7 @@
 
 An App shows checks as check runs, a plain token as commit statuses. Whatever GitHub does not know (any more) can't be
 shown and is refused. Credentials that have ended are another matter: somebody gives new ones, and until then everything
-waits, because a required check that was given up would never arrive. An answer that makes no sense makes its notice wait:
+waits, because a required check that was given up would never arrive. A notice whose answer makes no sense waits, too:
 it is looked for next time, and holds nothing else up.
 """
 

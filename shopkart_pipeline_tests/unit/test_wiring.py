@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters.github_host import GitHubHost
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.settings import Settings, from_environment
@@ -73,3 +74,15 @@ def test_installing_buildah_changes_no_build_that_does_not_name_it(
 
     assert [builder.name for builder in builders if not builder.only_by_name] == automatic
     assert [builder.name for builder in builders if builder.only_by_name] == ["buildah"]
+
+
+@pytest.mark.parametrize("token", ["", "github_pat_x"])
+def test_what_is_told_goes_to_github_where_there_are_credentials(tmp_path: Path, token: str) -> None:
+    declaration = tmp_path / "shopkart.yaml"
+    shipped = from_environment({}).declaration.read_text(encoding="utf-8")
+    declaration.write_text(shipped if "\ngithub:" in shipped else f"{shipped}\ngithub: {{}}\n", encoding="utf-8")
+    given = {"SHOPKART_HOME": str(tmp_path / "home"), "SHOPKART_DECLARATION": str(declaration)}
+
+    platform = build_platform(from_environment({**given, "SHOPKART_GITHUB_TOKEN": token}))
+
+    assert isinstance(platform.code_host, GitHubHost) == bool(token)
