@@ -3,8 +3,8 @@
 GitHub adds the annotations of each update to those that are there, takes fifty at once, and takes none back. So a check
 run carries a fingerprint of all its annotations in `external_id`, and they are sent in order: of the same fingerprint,
 `annotations_count` tells how many have arrived, and only the rest is sent. The conclusion comes with the last ones.
-A new check run of the same name, which replaces the older in every view, is made where the old one can't be changed:
-it is completed and the check begins anew, or it has other annotations.
+A completed run's status and conclusion never change again, whatever it is told. So a new check run of the same name,
+which is shown instead of the older, is made where the old one is completed otherwise, or has other annotations.
 
 A commit's status is its newest one of a context, so telling it again changes nothing.
 """
@@ -54,8 +54,10 @@ class CheckRuns:
         rest = notice.annotations[arrived:]
         batches = [rest[start : start + _AT_ONCE] for start in range(0, len(rest), _AT_ONCE)] or [()]
         number: int | None = None if run is None else run["id"]
+        was_completed = run is not None and run["status"] == CheckStatus.COMPLETED
         for place, batch in enumerate(batches, start=1):
-            number = self._tell(notice, number, fingerprint, batch, is_last=place == len(batches))
+            status = notice.status if was_completed or place == len(batches) else CheckStatus.IN_PROGRESS
+            number = self._tell(notice, number, status, fingerprint, batch)
         return str(number)
 
     def _standing(self, notice: CheckNotice, remote_id: str | None, *, maybe_sent: bool) -> Any:
@@ -75,11 +77,15 @@ class CheckRuns:
             return None
 
     def _tell(
-        self, notice: CheckNotice, number: int | None, fingerprint: str, batch: Sequence[Annotation], *, is_last: bool
+        self,
+        notice: CheckNotice,
+        number: int | None,
+        status: CheckStatus,
+        fingerprint: str,
+        batch: Sequence[Annotation],
     ) -> int:
         def act(github: "Session") -> Any:
             owner, name = notice.repository.split("/")
-            status = notice.status if is_last else CheckStatus.IN_PROGRESS
             about: dict[str, Any] = {
                 "name": line(notice.name, TITLE_CHARACTERS),
                 "external_id": fingerprint,
@@ -156,7 +162,7 @@ def _state(notice: CheckNotice) -> "Literal['error', 'failure', 'pending', 'succ
 
 def _continues(run: Any, notice: CheckNotice, fingerprint: str) -> bool:
     """Whether a run can come to show the notice."""
-    if run["status"] == CheckStatus.COMPLETED and notice.status is not CheckStatus.COMPLETED:
+    if run["status"] == CheckStatus.COMPLETED and run["conclusion"] != notice.conclusion:
         return False
     return _annotations(run) == 0 or run["external_id"] == fingerprint
 

@@ -1,6 +1,7 @@
 """Check runs and statuses of commits, with the limits and errors of the real ones.
 
-Annotations of an update are added to those that are there; a check run belongs to the App that made it.
+Annotations of an update are added to those that are there; a check run belongs to the App that made it. Once it is
+completed its status and conclusion stay: it can't be begun anew, and another conclusion is taken and not kept.
 """
 
 from shopkart_pipeline_tests.fakes.github_server.serving import Answer, Call, Endpoint, Refusal
@@ -65,7 +66,11 @@ def _change(call: Call, run: Document) -> None:
         raise Refusal(422, "Invalid request.\n\nInvalid annotation.")
     if str(body.get("details_url", "http")).partition(":")[0] not in ("http", "https"):
         raise Refusal(422, "Invalid request.\n\ndetails_url must use http or https scheme.")
-    kept = ("name", "external_id", "details_url", "status", "conclusion", "started_at", "completed_at")
+    kept = ["name", "external_id", "details_url"]
+    if run["status"] == "completed" and body.get("status", "completed") != "completed":
+        raise Refusal(422, "Validation Failed: a completed check run can't be begun anew.")
+    if run["status"] != "completed":
+        kept += ["status", "conclusion", "started_at", "completed_at"]
     run |= {name: body[name] for name in kept if name in body}
     if run["status"] != "completed":
         run |= {"conclusion": None, "completed_at": None}

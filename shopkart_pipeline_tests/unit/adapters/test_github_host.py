@@ -81,6 +81,17 @@ def test_a_check_that_begins_anew_is_a_new_run(world: GitHubWorldOf) -> None:
     assert [run["status"] for run in world.repository.check_runs] == ["completed", "in_progress"]
 
 
+def test_another_conclusion_is_a_new_run_because_the_old_one_keeps_its_own(world: GitHubWorldOf) -> None:
+    first = world.host.send(PASSED, None, maybe_sent=False)
+
+    second = world.host.send(replace(PASSED, conclusion=Conclusion.FAILURE), first, maybe_sent=False)
+    third = world.host.send(replace(PASSED, conclusion=Conclusion.FAILURE, title="more"), second, maybe_sent=False)
+
+    assert second == third
+    assert [run["conclusion"] for run in world.repository.check_runs] == ["success", "failure"]
+    assert world.repository.check_runs[1]["output"]["title"] == "more"
+
+
 def test_a_new_run_whose_answer_was_lost_is_found_by_what_follows(world: GitHubWorldOf) -> None:
     first = world.host.send(PASSED, None, maybe_sent=False)
     drop_after(world, 0)
