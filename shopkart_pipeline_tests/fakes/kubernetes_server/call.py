@@ -9,6 +9,11 @@ from shopkart_pipeline_tests.fakes.kubernetes_server.resources import Resource
 from shopkart_pipeline_tests.fakes.kubernetes_server.world import KubernetesWorld, User
 
 
+def is_true(value: str) -> bool:
+    """A word as the API server reads it."""
+    return value in ("1", "t", "T", "true", "TRUE", "True")
+
+
 @dataclass(frozen=True)
 class Call:
     """A request that got through."""
@@ -32,6 +37,10 @@ class Call:
     @property
     def dry(self) -> bool:
         return self.query.get("dryRun") == "All"
+
+    def asks(self, name: str) -> bool:
+        """A query parameter that is yes or no."""
+        return is_true(self.query.get(name, ""))
 
     def manager(self, operation: str = "Update") -> Manager:
         """Who writes, and how."""

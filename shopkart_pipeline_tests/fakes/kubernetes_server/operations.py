@@ -4,7 +4,7 @@ import base64
 import json
 from typing import Any
 
-from shopkart_pipeline_tests.fakes.kubernetes_server import crud, subresources
+from shopkart_pipeline_tests.fakes.kubernetes_server import crud, deletion, subresources
 from shopkart_pipeline_tests.fakes.kubernetes_server.call import Answer, Call
 from shopkart_pipeline_tests.fakes.kubernetes_server.patches import json_patch, merge_patch, strategic_patch
 from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import (
@@ -48,7 +48,7 @@ def operate(call: Call) -> Answer:
             return _delete(call)
         case "deletecollection":
             for document in _selected(call):
-                crud.delete(
+                deletion.delete(
                     call.world,
                     call.resource,
                     document["metadata"].get("namespace", ""),
@@ -137,7 +137,7 @@ def _apply(call: Call) -> Answer:
         cause["message"] = "Required value: is required for apply patch"
         details = {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [cause]}
         raise Refusal(422, "Invalid", message, details)
-    force, manager = call.query.get("force") == "true", call.manager("Apply")
+    force, manager = call.asks("force"), call.manager("Apply")
     if not isinstance(call.body, dict):
         raise bad_request("error decoding YAML: json: cannot unmarshal into Go value of type map[string]interface {}")
     made, new = crud.apply(
@@ -149,7 +149,7 @@ def _apply(call: Call) -> Answer:
 def _delete(call: Call) -> Answer:
     if call.part:
         raise not_found(call.resource, call.name)
-    return Answer(crud.delete(call.world, call.resource, call.namespace, call.name, _options(call), call.dry))
+    return Answer(deletion.delete(call.world, call.resource, call.namespace, call.name, _options(call), call.dry))
 
 
 def _options(call: Call) -> Document:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from shopkart_pipeline_tests.fakes.github_server.trouble import Drop, Trouble
 from shopkart_pipeline_tests.fakes.kubernetes_server import subresources, watching
-from shopkart_pipeline_tests.fakes.kubernetes_server.call import Answer, Call
+from shopkart_pipeline_tests.fakes.kubernetes_server.call import Answer, Call, is_true
 from shopkart_pipeline_tests.fakes.kubernetes_server.operations import operate
 from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import (
     Refusal,
@@ -98,7 +98,7 @@ def _call(world: KubernetesWorld, user: User, request: Request, path: str, body:
 
 
 def _verb(method: str, name: str, query: Mapping[str, str]) -> str:
-    if method == "GET" and query.get("watch") in ("1", "true"):
+    if method == "GET" and is_true(query.get("watch", "")):
         return "watch"
     verbs = {"GET": "get" if name else "list", "POST": "create", "PUT": "update", "PATCH": "patch"}
     return verbs.get(method, "delete" if name else "deletecollection")

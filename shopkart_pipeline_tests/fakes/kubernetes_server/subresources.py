@@ -4,7 +4,7 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shopkart_pipeline_tests.fakes.kubernetes_server import crud, ownership
+from shopkart_pipeline_tests.fakes.kubernetes_server import crud, deletion, ownership
 from shopkart_pipeline_tests.fakes.kubernetes_server.call import Answer, Call
 from shopkart_pipeline_tests.fakes.kubernetes_server.ownership import Manager
 from shopkart_pipeline_tests.fakes.kubernetes_server.patches import json_patch, merge_patch
@@ -65,7 +65,7 @@ def evict(world: KubernetesWorld, namespace: str, name: str, eviction: Document)
     condition |= {"lastTransitionTime": world.stamp(), "reason": "EvictionByEvictionAPI"}
     target["status"].setdefault("conditions", []).append({**condition, "message": "Eviction API: evicting"})
     world.store.update(POD, target)
-    crud.delete(world, POD, namespace, name, eviction.get("deleteOptions") or {})
+    deletion.delete(world, POD, namespace, name, eviction.get("deleteOptions") or {})
 
 
 def _spend(world: KubernetesWorld, budget: Document) -> None:
@@ -117,7 +117,7 @@ def _log(call: Call) -> Answer:
             raise bad_request(f"container {named} is not valid for pod {call.name}")
         raise bad_request(f"pod {call.name} does not have a host assigned")
     waiting = found[0]["state"].get("waiting", {}).get("reason", "")
-    previous = call.query.get("previous") == "true"
+    previous = call.asks("previous")
     if previous and "terminated" not in found[0].get("lastState", {}):
         raise bad_request(f'previous terminated container "{named}" in pod "{call.name}" not found')
     if waiting in ("ContainerCreating", "ErrImagePull", "ImagePullBackOff") and not previous:

@@ -25,7 +25,7 @@ class _Watch:
         self.call = call
         self._labels = labels_match(call.query.get("labelSelector", ""))
         self._fields = fields_match(call.query.get("fieldSelector", ""), call.resource)
-        self.bookmarks = call.query.get("allowWatchBookmarks") in ("true", "1")
+        self.bookmarks = call.asks("allowWatchBookmarks")
         self.version = 0
 
     def fits(self, document: Document) -> bool:
@@ -37,10 +37,10 @@ class _Watch:
         """The first events."""
         store, query = self.call.world.store, self.call.query
         asked = query.get("resourceVersion", "")
-        if asked in ("", "0") or query.get("sendInitialEvents") == "true":
+        if asked in ("", "0") or self.call.asks("sendInitialEvents"):
             self.version = store.version
             events = [_event("ADDED", each) for each in store.all(self.call.resource) if self.fits(each)]
-            if query.get("sendInitialEvents") == "true":
+            if self.call.asks("sendInitialEvents"):
                 events.append(self.bookmark({"k8s.io/initial-events-end": "true"}))
             return events
         self.version = int(asked)

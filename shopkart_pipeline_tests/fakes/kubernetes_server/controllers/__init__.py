@@ -9,6 +9,7 @@ from shopkart_pipeline_tests.fakes.kubernetes_server.controllers import (
     garbage,
     gateway,
     kubelet,
+    proxy,
     quota,
     replicaset,
     scheduler,
@@ -24,6 +25,7 @@ _CONTROLLERS = {
     "disruption": disruption.reconcile,
     "autoscaler": autoscaler.reconcile,
     "garbage": garbage.reconcile,
+    "proxy": proxy.reconcile,
     "gateway": gateway.reconcile,
     "quota": quota.reconcile,
 }

@@ -1,7 +1,7 @@
 """The garbage collector: what belongs to a deleted object goes, or before it where the deletion is in the foreground;
 and a namespace goes when it is empty."""
 
-from shopkart_pipeline_tests.fakes.kubernetes_server import crud
+from shopkart_pipeline_tests.fakes.kubernetes_server import crud, deletion
 from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import Document
 from shopkart_pipeline_tests.fakes.kubernetes_server.resources import NAMESPACE, RESOURCES, Resource
 from shopkart_pipeline_tests.fakes.kubernetes_server.store import copied
@@ -31,7 +31,7 @@ def _empty(world: KubernetesWorld, resource: Resource, document: Document) -> No
         blocked |= any(each["uid"] == uid and each.get("blockOwnerDeletion") for each in metadata["ownerReferences"])
         if "deletionTimestamp" not in metadata:
             options = {"propagationPolicy": "Foreground"} if world.store.with_owner(metadata["uid"]) else {}
-            crud.delete(world, kind, metadata.get("namespace", ""), metadata["name"], options)
+            deletion.delete(world, kind, metadata.get("namespace", ""), metadata["name"], options)
     if not blocked:
         changed = copied(document)
         changed["metadata"]["finalizers"].remove(_FOREGROUND)
@@ -50,13 +50,13 @@ def _follow(world: KubernetesWorld, resource: Resource, document: Document) -> N
             del changed["metadata"]["ownerReferences"]
         world.store.update(resource, changed)
     elif len(gone) == len(metadata["ownerReferences"]):
-        crud.delete(world, resource, metadata.get("namespace", ""), metadata["name"], {})
+        deletion.delete(world, resource, metadata.get("namespace", ""), metadata["name"], {})
 
 
 def _clear(world: KubernetesWorld, namespace: str) -> None:
     left = [(each, document) for each in RESOURCES if each.namespaced for document in world.store.all(each, namespace)]
     for resource, document in left:
         if "deletionTimestamp" not in document["metadata"]:
-            crud.delete(world, resource, namespace, document["metadata"]["name"], {})
+            deletion.delete(world, resource, namespace, document["metadata"]["name"], {})
     if not left:
         world.store.remove(NAMESPACE, "", namespace)

@@ -19,6 +19,14 @@ def reconcile(world: KubernetesWorld) -> None:
                 "parents": [_parent(world, route, each) for each in route["spec"].get("parentRefs", [])]
             }
             world.store.update(ROUTE, changed)
+            name = (route["metadata"]["namespace"], route["metadata"]["name"])
+            world.memory.setdefault("routed", {})[name] = _backends(route)
+
+
+def _backends(route: Document) -> list[tuple[int, str]]:
+    """Weights and services of the route's first rule."""
+    rules = route["spec"].get("rules", [])
+    return [(each["weight"], each["name"]) for each in rules[0].get("backendRefs", [])] if rules else []
 
 
 def _parent(world: KubernetesWorld, route: Document, parent: Document) -> Document:

@@ -1,6 +1,6 @@
 """ReplicaSets: as many pods as wanted, and what they say of themselves."""
 
-from shopkart_pipeline_tests.fakes.kubernetes_server import crud
+from shopkart_pipeline_tests.fakes.kubernetes_server import crud, deletion
 from shopkart_pipeline_tests.fakes.kubernetes_server.controllers.events import tell
 from shopkart_pipeline_tests.fakes.kubernetes_server.ownership import Manager
 from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import Document, Refusal
@@ -62,7 +62,7 @@ def _scale(world: KubernetesWorld, replica_set: Document) -> str:
         retries.pop(uid, None)
     for pod in sorted(active, key=_keeping_order)[: max(-missing, 0)]:
         name = pod["metadata"]["name"]
-        crud.delete(world, POD, pod["metadata"]["namespace"], name, {})
+        deletion.delete(world, POD, pod["metadata"]["namespace"], name, {})
         tell(world, replica_set, "replicaset-controller", "SuccessfulDelete", f"Deleted pod: {name}")
     return ""
 
