@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
+from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route
 from shopkart_pipeline.domain.policy import Gate
 from shopkart_pipeline.domain.registry import Registry
 from shopkart_pipeline.domain.rollout import RolloutStep
@@ -33,6 +34,7 @@ class StageKind(StrEnum):
     QUALITY = "quality"
     SECRET_SCAN = "secret_scan"
     DEPENDENCY_SCAN = "dependency_scan"
+    MANIFESTS = "manifests"
     APPLICATION = "application"
     IMAGE = "image"
     IMAGE_SCAN = "image_scan"
@@ -145,6 +147,10 @@ class Workload:
     variables: Mapping[str, str]
     """Environment variables; `{redis_url}`, `{database_url}` and `{url:SERVICE}` name what the environment gives."""
     base_image: str | None = None
+    pod: PodRequirements = field(default_factory=PodRequirements)
+    manifests: str | None = None
+    """Folder of the team's own manifests, relative to the service's path, with `{environment}` still in it; None: they
+    are rendered from this declaration."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +168,8 @@ class Deployment:
     approvals: Approvals | None
     url: str | None = None
     """Where people find the service there; None where that is not said."""
+    autoscale: Autoscale | None = None
+    route: Route = field(default_factory=Route)
 
 
 @dataclass(frozen=True)

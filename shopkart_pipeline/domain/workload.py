@@ -1,8 +1,10 @@
 """What runs: the wanted state of a workload, and what a cluster says about it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route
 
 
 class Track(StrEnum):
@@ -37,6 +39,10 @@ class WorkloadSpec:
     probes: Probes
     metrics_path: str
     drain_seconds: float
+    pod: PodRequirements = field(default_factory=PodRequirements)
+    autoscale: Autoscale | None = None
+    """Set: the platform chooses the number of stable's replicas, and `replicas` is where it begins."""
+    route: Route = field(default_factory=Route)
 
 
 @dataclass(frozen=True)

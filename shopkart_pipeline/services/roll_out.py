@@ -136,4 +136,7 @@ def workload_spec(service: Service, deployment: Deployment, release: Release, di
         ),
         metrics_path=workload.metrics_path,
         drain_seconds=workload.drain_seconds,
+        pod=workload.pod,
+        autoscale=deployment.autoscale,
+        route=deployment.route,
     )

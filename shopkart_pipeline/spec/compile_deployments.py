@@ -13,6 +13,7 @@ from shopkart_pipeline.domain.declaration import (
     Objective,
 )
 from shopkart_pipeline.domain.rollout import RolloutStep
+from shopkart_pipeline.spec.compile_pod import compile_route, compile_scale
 from shopkart_pipeline.spec.faults import nearest
 from shopkart_pipeline.spec.models.delivery import (
     AnalysisSpec,
@@ -50,9 +51,10 @@ def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Su
     spec = spec or DeploymentSpec()
     objectives = spec.objectives or ObjectivesSpec()
     promises = [("error_ratio", objectives.error_ratio), ("latency_p95_seconds", objectives.latency_p95_seconds)]
+    replicas, autoscale = compile_scale(scope, name, spec)
     return Deployment(
         environment=name,
-        replicas=spec.replicas or 1,
+        replicas=replicas,
         steps=_steps(scope, name, spec.canary or []),
         deadline_seconds=spec.deadline or _DEFAULT_DEADLINE_SECONDS,
         analysis=_analysis(spec.analysis),
@@ -61,6 +63,8 @@ def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Su
         ),
         approvals=_approvals(scope, name, spec.approvals or ApprovalsSpec(), around),
         url=spec.url,
+        autoscale=autoscale,
+        route=compile_route(scope, name, spec.route),
     )
 
 

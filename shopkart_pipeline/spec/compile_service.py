@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from shopkart_pipeline.domain.declaration import Service, Source, Workload
+from shopkart_pipeline.domain.declaration import Service, Source, StageKind, Workload
 from shopkart_pipeline.spec.compile_deployments import Surroundings, compile_deployments
 from shopkart_pipeline.spec.compile_gates import compile_gates
+from shopkart_pipeline.spec.compile_pod import check_manifests, compile_pod
 from shopkart_pipeline.spec.compile_stages import compile_stages
 from shopkart_pipeline.spec.faults import Faults, nearest
 from shopkart_pipeline.spec.graph import cycles
@@ -25,8 +26,9 @@ def compile_service(scope: Scope, home: str, around: Surroundings) -> Service:
         home: what `{home}` stands for, absolute.
         around: environments and people that deployments refer to.
     """
-    stages, without_stages = compile_stages(scope)
-    gates, without_gates = compile_gates(scope, [left_out.stage for left_out in without_stages])
+    absent = () if _has_manifests(scope, around) else (StageKind.MANIFESTS.value,)
+    stages, without_stages = compile_stages(scope, absent)
+    gates, without_gates = compile_gates(scope, [*absent, *(left_out.stage for left_out in without_stages)])
     owners = tuple(scope.spec.owners or ())
     if not owners:
         scope.missing("say who answers for the service, such as [team:shop], here or in `defaults`", "owners")
@@ -41,6 +43,14 @@ def compile_service(scope: Scope, home: str, around: Surroundings) -> Service:
         depends_on=tuple(scope.spec.depends_on or ()),
         left_out=(*without_stages, *without_gates),
     )
+
+
+def _has_manifests(scope: Scope, around: Surroundings) -> bool:
+    """Whether there is something that Kubernetes would be told, or somebody asks for the stage that checks it."""
+    if scope.says("stages", StageKind.MANIFESTS.value):
+        return True
+    own = scope.spec.workload is not None and scope.spec.workload.manifests is not None
+    return own or any(environment.platform == "kubernetes" for environment in around.environments.values())
 
 
 def _source(scope: Scope, home: str) -> Source:
@@ -80,7 +90,9 @@ def _workload(scope: Scope) -> Workload:
         _check_placeholders(
             scope, value, dict.fromkeys((*_ENVIRONMENT_GIVES, *known), ""), "workload", "variables", name
         )
+    check_manifests(scope, spec.manifests)
     values = {"service": scope.service}
+    port = spec.port or _DEFAULT_PORT
     return Workload(
         command=tuple(fill(argument, values) for argument in spec.command or ()),
         startup_path=health.startup or "",
@@ -89,9 +101,11 @@ def _workload(scope: Scope) -> Workload:
         metrics_path=spec.metrics or "",
         startup_deadline_seconds=spec.startup_deadline or 0.0,
         drain_seconds=spec.drain or 0.0,
-        port=spec.port or _DEFAULT_PORT,
+        port=port,
         variables=spec.variables or {},
         base_image=spec.base_image,
+        pod=compile_pod(scope, spec, port),
+        manifests=spec.manifests,
     )
 
 

@@ -4,7 +4,7 @@
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from shopkart_pipeline.domain.declaration import LeftOut, Phase, Stage, StageKind
 from shopkart_pipeline.spec.faults import nearest, show
@@ -21,9 +21,15 @@ _TOO_ALIKE = 0.9
 _DEFAULT_TIMEOUT_SECONDS = 900.0
 
 
-def compile_stages(scope: Scope) -> tuple[tuple[Stage, ...], tuple[LeftOut, ...]]:
-    """The stages of a service in order, and those that it leaves out. Faults go to the scope."""
-    declared = scope.spec.stages.by_name() if scope.spec.stages else {}
+def compile_stages(scope: Scope, absent: Collection[str] = ()) -> tuple[tuple[Stage, ...], tuple[LeftOut, ...]]:
+    """The stages of a service in order, and those that it leaves out. Faults go to the scope.
+
+    Args:
+        scope: the service.
+        absent: shipped stages that have nothing to do here, which is no choice of the declaration's.
+    """
+    written = scope.spec.stages.by_name() if scope.spec.stages else {}
+    declared = {name: spec for name, spec in written.items() if name not in absent}
     details = {name: spec.details() for name, spec in declared.items()}
     phases = {name: _phase(name, spec) for name, spec in declared.items()}
     for name, spec in declared.items():

@@ -129,5 +129,40 @@ RepositoryPrefix = Annotated[
         "the beginning of names of repositories, of lower-case letters and digits with / at its end, such as shopkart/",
     ),
 ]
+CpuQuantity = Annotated[
+    str, Matching(r"[1-9][0-9]{0,5}m|[1-9][0-9]{0,2}|[0-9]{1,3}\.[0-9]{1,3}", 'an amount of CPU, such as 250m or "2"')
+]
+MemoryQuantity = Annotated[str, Matching(r"[1-9][0-9]{0,8}(Ki|Mi|Gi|Ti)", "an amount of memory, such as 256Mi or 2Gi")]
+ObjectName = Annotated[
+    str,
+    Matching(
+        r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*",
+        "the name of an object in Kubernetes, such as payment-credentials",
+    ),
+]
+SecretKey = Annotated[str, Matching(r"[A-Za-z0-9][A-Za-z0-9/_.+=@-]{0,511}", "the key of a secret, such as password")]
+RoleArn = Annotated[
+    str,
+    Matching(
+        r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}",
+        "an AWS role's ARN, such as arn:aws:iam::123456789012:role/backend",
+    ),
+]
+_HOST = r"(?=[^:]{1,253}(:|$))[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+"
+HostName = Annotated[str, Matching(_HOST, "a host name in lower case, such as shop.example")]
+GatewayName = Annotated[
+    str,
+    Matching(
+        r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?",
+        "a Gateway's name, with its namespace before it where that is another one, such as edge/shop",
+    ),
+]
+Destination = Annotated[
+    str,
+    Matching(
+        rf"([0-9]{{1,3}}(\.[0-9]{{1,3}}){{3}}/[0-9]{{1,2}}|{_HOST})(:[0-9]{{1,5}})?",
+        "a network or host, with a port if it is to be one alone, such as 10.0.0.0/16:5432 or api.example",
+    ),
+]
 AwsRegion = Annotated[str, Matching(r"[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}", "an AWS region, such as eu-central-1")]
 AwsAccount = Annotated[str, Matching(r"[0-9]{12}", 'the twelve digits of an AWS account, such as "123456789012"')]

@@ -1,12 +1,28 @@
 """How a service runs, and how it gets into an environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from shopkart_pipeline.spec.durations import Duration, PositiveDuration
 from shopkart_pipeline.spec.models.section import Command, Ratio, Section
-from shopkart_pipeline.spec.text_types import Owner, Text, UrlPath, VariableName, WebAddress, Words
+from shopkart_pipeline.spec.text_types import (
+    CpuQuantity,
+    Destination,
+    GatewayName,
+    HostName,
+    MemoryQuantity,
+    ObjectName,
+    Owner,
+    RelativePath,
+    RoleArn,
+    SecretKey,
+    Text,
+    UrlPath,
+    VariableName,
+    WebAddress,
+    Words,
+)
 
 _Requests = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
@@ -17,6 +33,34 @@ class HealthSpec(Section):
     startup: UrlPath | None = Field(default=None, description="Answers 200 once the service has started.")
     readiness: UrlPath | None = Field(default=None, description="Answers 200 while the service can take requests.")
     liveness: UrlPath | None = Field(default=None, description="Answers 200 unless the service has to be restarted.")
+
+
+class ResourcesSpec(Section):
+    """What a replica may count on. A CPU limit can't be said: it slows requests down and protects nobody."""
+
+    cpu: CpuQuantity | None = Field(default=None, description="CPU that a replica is given at least.")
+    memory: MemoryQuantity | None = Field(default=None, description="Memory that a replica is given at least.")
+    memory_limit: MemoryQuantity | None = Field(
+        default=None, description="Memory beyond which a replica is ended; at least `memory`."
+    )
+
+
+class ExternalSecretSpec(Section):
+    """A value in an external store, which the External Secrets Operator brings into the cluster."""
+
+    store: ObjectName = Field(description="Name of the operator's `ClusterSecretStore`.")
+    key: SecretKey = Field(description="Key in the store.")
+    version: Words | None = Field(
+        default=None, description="Version in the store; with it the value goes forward and back with the release."
+    )
+
+
+class SecretSpec(Section):
+    """Where a variable's value comes from: `name` and `key` of a Secret, or `external`. Never the value itself."""
+
+    name: ObjectName | None = Field(default=None, description="Name of a Secret that is in the cluster already.")
+    key: SecretKey | None = Field(default=None, description="Key in that Secret.")
+    external: ExternalSecretSpec | None = Field(default=None, description="Where it is in an external store.")
 
 
 class WorkloadSpec(Section):
@@ -42,6 +86,31 @@ class WorkloadSpec(Section):
         default=None, description="Longest time from SIGTERM to exit, running requests finished."
     )
     base_image: Words | None = Field(default=None, description="Image to build on, where the builder takes one.")
+    resources: ResourcesSpec | None = Field(default=None, description="What a replica may count on (Kubernetes).")
+    secrets: dict[VariableName, SecretSpec | None] | None = Field(
+        default=None, description="Environment variables whose values are secrets: where each is (Kubernetes)."
+    )
+    pre_stop: PositiveDuration | None = Field(
+        default=None,
+        description="How long a replica goes on serving after it was told to end, while routes forget it (Kubernetes).",
+    )
+    minimum_ready: Duration | None = Field(
+        default=None, description="How long a new replica has to be ready before it counts (Kubernetes)."
+    )
+    iam_role: RoleArn | None = Field(
+        default=None, description="ARN of the AWS role that replicas take on, by IRSA (Kubernetes on AWS)."
+    )
+    egress: list[Destination] | None = Field(
+        default=None,
+        description="Where replicas may connect to beside DNS and their own namespace, as `CIDR[:PORT]` or "
+        "`HOST[:PORT]`; a network policy knows no names, so a host opens its port (443 unless said) to every public "
+        "address. Unless said: everywhere but the cloud's metadata service (Kubernetes).",
+    )
+    manifests: RelativePath | None = Field(
+        default=None,
+        description="Folder of the team's own manifests or kustomization, relative to the service's path; "
+        "`{environment}` is filled in. The pipeline then sets the image's digest and what it owns, and renders none.",
+    )
 
 
 class CanaryStep(Section):
@@ -112,6 +181,28 @@ class ApprovalsSpec(Section):
     four_eyes: bool | None = Field(default=None, description="Authors and committers of what is released don't count.")
 
 
+class AutoscaleSpec(Section):
+    """Bounds between which the platform chooses the number of stable's replicas."""
+
+    minimum: Annotated[int, Field(ge=2, le=1000)] = Field(description="Fewest replicas.")
+    maximum: Annotated[int, Field(ge=2, le=1000)] = Field(description="Most replicas.")
+    cpu_percent: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        default=None, description="Percent of the requested CPU that replicas are to use on average."
+    )
+
+
+class RouteSpec(Section):
+    """How requests reach the service, and what shares them out between stable and canary."""
+
+    kind: Literal["gateway", "alb", "none"] | None = Field(
+        default=None,
+        description="`gateway`: an HTTPRoute with weights; `alb`: an Ingress of the AWS load balancer controller with "
+        "weights; `none`: one Service, so the share of the traffic follows from the numbers of replicas.",
+    )
+    gateway: GatewayName | None = Field(default=None, description="The Gateway, as `NAME` or `NAMESPACE/NAME`.")
+    host: HostName | None = Field(default=None, description="Host name that requests come for; any unless said.")
+
+
 class DeploymentSpec(Section):
     """A service in one environment."""
 
@@ -128,3 +219,7 @@ class DeploymentSpec(Section):
     url: WebAddress | None = Field(
         default=None, description="Where people find the service there; deployments at GitHub link to it."
     )
+    autoscale: AutoscaleSpec | None = Field(
+        default=None, description="Lets the platform choose the number of stable's replicas (Kubernetes)."
+    )
+    route: RouteSpec | None = Field(default=None, description="How requests reach the service (Kubernetes).")

@@ -178,6 +178,11 @@ class StagesSpec(Section):
     dependency_scan: ScanStage | None = Field(
         default=None, description="Compares dependencies with security advisories."
     )
+    manifests: ScanStage | None = Field(
+        default=None,
+        description="Checks that the Kubernetes manifests carry what a deployment without downtime needs. It is there "
+        "where an environment's platform is `kubernetes` or the service brings manifests of its own.",
+    )
     unit_tests: SuiteStage | None = Field(default=None, description="Runs the unit tests and measures coverage.")
     quality: ScanStage | None = Field(default=None, description="Judges new code.")
     application: ToolStage | None = Field(default=None, description="Builds what the image will hold.")
