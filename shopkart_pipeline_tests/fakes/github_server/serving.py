@@ -95,7 +95,8 @@ async def serve(world: GitHubWorld, endpoints: list[Endpoint], request: Request)
         response = None
     headers = {name.lower(): value for name, value in request.headers.items()}
     status = 0 if response is None else response.status_code
-    world.requests.append(Seen(request.method, path, dict(request.query_params), headers, body, status))
+    port = 0 if request.client is None else request.client.port
+    world.requests.append(Seen(request.method, path, dict(request.query_params), headers, body, status, port))
     return await _dropped(request) if response is None else response
 
 

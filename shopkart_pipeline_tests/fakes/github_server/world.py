@@ -96,6 +96,8 @@ class Seen:
     body: bytes
     status: int
     """What it was answered with; 0: the connection was dropped."""
+    port: int = 0
+    """Which connection it came over."""
 
 
 @dataclass(frozen=True)

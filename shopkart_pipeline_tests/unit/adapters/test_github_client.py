@@ -1,6 +1,7 @@
 """The client speaks with a GitHub that really listens: credentials, limits, pages, ETags, and what errors say."""
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -161,6 +162,24 @@ def test_a_key_file_that_cannot_be_used_stops_everything_for_a_while(
         client.get(REPOSITORY, ITEMS)
     assert caught.value.everything
     assert caught.value.until == world.clock.now() + timedelta(minutes=1)
+
+
+def test_a_child_opens_its_own_connections(world: World) -> None:
+    client = world.as_app()
+    client.get(REPOSITORY, ITEMS)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            client.get(REPOSITORY, ITEMS)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert client.get(REPOSITORY, ITEMS)
+    assert len({seen.port for seen in world.github.asked("GET", "/items")}) == 2
 
 
 def test_an_app_that_is_not_installed_finds_nothing(world: World) -> None:
