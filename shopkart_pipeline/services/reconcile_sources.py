@@ -118,9 +118,11 @@ def _missed_pushes(
     platform: Platform, branch: _Branch, head: str, changes: Sequence[ProposedChange]
 ) -> Iterator[_Step]:
     """The steps of the branch that no webhook told of, in order, each with the one before that was told or found."""
+    if not branch.released:
+        return
     merged = [change.merge_sha for change in changes if change.merge_sha is not None and change.merged_at is not None]
     missed = {sha for sha in (*merged, head) if not _is_known(platform, branch, sha)}
-    if not missed or not branch.released:
+    if not missed:
         return
     before = branch.released[0].sha
     platform.scm.fetch(branch.source, head)

@@ -76,7 +76,12 @@ def _classic(call: Call) -> Answer:
 def _rules(call: Call) -> Answer:
     branch = unquote(call.path["branch"])
     found = [
-        {**rule, "ruleset_id": each["id"], "ruleset_source_type": "Repository", "ruleset_source": "here"}
+        {
+            **rule,
+            "ruleset_id": each["id"],
+            "ruleset_source_type": "Repository",
+            "ruleset_source": call.repository.full_name,
+        }
         for each in protections_of(call.repository).rulesets
         if each["enforcement"] == "active" and branch in each["branches"]
         for rule in each["rules"]
