@@ -87,6 +87,17 @@ def test_a_merge_that_was_passed_by_is_made_up_for(world: World, reader: FakeCod
     assert [release.sha for release in releases(world, world.drain())] == [lost]
 
 
+def test_a_missed_merge_begins_where_the_one_before_ended(world: World, reader: FakeCodeReader) -> None:
+    told = merged(world, reader, 7)
+    world.push(told, world.evidence.releases("backend")[0].sha)
+    world.drain()
+    lost = merged(world, reader, 8)
+
+    look(world)
+
+    assert pushes(world) == [(told, lost)]
+
+
 def test_what_was_pushed_between_two_merges_belongs_to_the_later_one(world: World, reader: FakeCodeReader) -> None:
     start = world.tip
     world.commit({"frontend/app.py": "pushed\n"})
