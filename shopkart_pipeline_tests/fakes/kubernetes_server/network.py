@@ -85,6 +85,10 @@ class Network:
         """The address of the gateway, for one route."""
         return self._proxy("route", namespace, route)
 
+    def known_endpoints(self, namespace: str, service: str) -> int:
+        """How many endpoints a service's proxy passes connections on to now."""
+        return len(self.world.memory.get("proxied", {}).get((namespace, service), []))
+
     def close(self) -> None:
         for uid in list(self._processes):
             self.kill(uid)
@@ -174,7 +178,7 @@ def running_network(world: KubernetesWorld) -> Generator[Network]:
         network.close()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        _drained(loop)
+        loop.run_until_complete(_drained())
         loop.close()
 
 
@@ -243,8 +247,8 @@ async def _joined(client: Streams, host: str, port: int) -> None:
     await asyncio.gather(pump(client[0], pod[1]), pump(pod[0], client[1]))
 
 
-def _drained(loop: asyncio.AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks(loop)
+async def _drained() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
-    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    await asyncio.gather(*tasks, return_exceptions=True)
