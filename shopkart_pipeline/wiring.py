@@ -11,7 +11,6 @@ from shopkart_pipeline.adapters._github_answers import AnswerStore
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials
 from shopkart_pipeline.adapters._sonarqube_access import Access
-from shopkart_pipeline.adapters._sonarqube_hints import Hints
 from shopkart_pipeline.adapters.buildah import BuildahBuilder
 from shopkart_pipeline.adapters.combined import Combined
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
@@ -45,7 +44,6 @@ from shopkart_pipeline.adapters.quality_scan import QualityScan
 from shopkart_pipeline.adapters.ruff import Ruff
 from shopkart_pipeline.adapters.sonarqube import SonarQube
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
-from shopkart_pipeline.adapters.sqlite_inbox import SqliteInbox
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
 from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
@@ -58,10 +56,10 @@ from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.ports.builder import ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
-from shopkart_pipeline.ports.inbox import Inbox
 from shopkart_pipeline.ports.registry import ImageRegistry
 from shopkart_pipeline.ports.scanner import Scanner
 from shopkart_pipeline.ports.scm import SourceControl
+from shopkart_pipeline.receiver_wiring import build_inbox, sonarqube_hints
 from shopkart_pipeline.services.platform import Platform, Site
 from shopkart_pipeline.services.workspace import Workspace
 from shopkart_pipeline.settings import Settings
@@ -108,16 +106,6 @@ def build_platform(settings: Settings) -> Platform:
     )
 
 
-def build_inbox(settings: Settings) -> Inbox:
-    """Where deliveries are kept; the receiver needs nothing else of the platform."""
-    if not settings.inbox_address:
-        return SqliteInbox(settings.home / "inbox.db")
-    # The client library takes a while to import, which only those who use it should wait for.
-    from shopkart_pipeline.adapters.postgres_inbox import PostgresInbox
-
-    return PostgresInbox(settings.inbox_address)
-
-
 def github_account(settings: Settings, policy: CodeHostPolicy) -> GitHubAccount | None:
     """Who the pipeline is at GitHub; None where no credentials are given."""
     client = _github_client(settings, policy)
@@ -135,11 +123,6 @@ def _github_client(settings: Settings, policy: CodeHostPolicy | None) -> GitHubC
     given = settings.github
     credentials = GitHubCredentials(policy.api, given.app_id, given.private_key_file, given.token)
     return GitHubClient(credentials, SystemClock(), AnswerStore(settings.home / "cache" / "github.db"))
-
-
-def sonarqube_hints(settings: Settings) -> Hints:
-    """Where SonarQube's webhook says which analyses have ended."""
-    return Hints(settings.home / "sonarqube")
 
 
 def build_registry(settings: Settings, declared: Registry) -> ImageRegistry:

@@ -8,8 +8,8 @@ import uvicorn
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.engine.doorbell import ring
 from shopkart_pipeline.hooks.receiver import SonarQubeDoor, create_app
+from shopkart_pipeline.receiver_wiring import build_inbox, sonarqube_hints
 from shopkart_pipeline.settings import from_environment, webhook_secrets_of
-from shopkart_pipeline.wiring import build_inbox, sonarqube_hints
 
 _MOST_CONNECTIONS = 512
 """Further ones are answered with 503."""
