@@ -1,7 +1,7 @@
 """`shopkart test`: the project's tests, with pytest's own arguments.
 
-Without arguments all of them run: first what can run side by side, then the demo's story with the machine to itself,
-because it watches how fast things happen.
+Without arguments all of them run but the one that takes a quarter of an hour (`-m load`): first what can run side by
+side, then the demo's story with the machine to itself, because it watches how fast things happen.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         return _pytest(*_default_path(passed_on), *passed_on)
     everything = str(ROOT / "shopkart_pipeline_tests")
     at_once = min(os.cpu_count() or 1, _MOST_AT_ONCE)
-    side_by_side = _pytest(everything, "-m", "not e2e", "--numprocesses", str(at_once))
+    side_by_side = _pytest(everything, "-m", "not e2e and not load", "--numprocesses", str(at_once))
     if side_by_side not in _GO_ON:
         return side_by_side
     return _pytest(everything, "-m", "e2e") or side_by_side

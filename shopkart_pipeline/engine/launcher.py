@@ -16,7 +16,7 @@ from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
 
-from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable
 from shopkart_pipeline.engine.definitions_source import DefinitionsSource
 from shopkart_pipeline.engine.places import GROUP_TAG, QUEUE_TAG
 from shopkart_pipeline.engine.reconcile import WORKER_TAG, WORKER_TAG_VALUE
@@ -25,6 +25,8 @@ from shopkart_pipeline.engine.warm_client import ServerOptions, WarmClient
 from shopkart_pipeline.engine.warm_paths import WarmPaths, replace_text
 
 _LOG_TAIL_BYTES = 4000
+_ATTEMPTS = 3
+"""To hand a run over."""
 
 
 class WarmRunLauncher(RunLauncher, ConfigurableClass):
@@ -97,18 +99,29 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
                 self.start_server()
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Hand a run to the server.
+        """Hand a run to the server. One that dies meanwhile is replaced: handing over twice is handing over once, and a
+        run that can't be handed over is failed by Dagster for good, so nobody would ever run it.
 
         Raises:
             NotFound: the run belongs to other definitions than this launcher's.
             PipelineError: the server refuses: there is no such job, or the definitions can't be loaded.
-            ToolUnavailable: no server answers.
+            ToolUnavailable: no server answers, nor does one that was started for it.
         """
         run = context.dagster_run
         self._check_that_it_is_ours(run)
-        client = self.start_server()
         if run.tags.get(WORKER_TAG) != WORKER_TAG_VALUE:
             self._instance.add_run_tags(run.run_id, {WORKER_TAG: WORKER_TAG_VALUE})
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._hand_over(run)
+            except ToolUnavailable:
+                if attempt == _ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def _hand_over(self, run: DagsterRun) -> None:
+        client = self.start_server()
         client.launch(run.run_id, run.job_name, run.tags.get(QUEUE_TAG, ""), run.tags.get(GROUP_TAG, ""))
 
     def terminate(self, run_id: str) -> bool:

@@ -50,27 +50,44 @@ class Bodies:
     async def read(self, request: Request) -> AsyncGenerator[bytes]:
         """The raw body, counted as held until the block ends. Raises `HTTPException` for one that is refused."""
         _refuse_announced(request)
-        chunks = bytearray()
+        held = _Held()
         try:
             try:
                 async with asyncio.timeout(self._limits.body_seconds):
-                    await self._read(request, chunks)
+                    await self._read(request, held)
             except ClientDisconnect:
                 raise HTTPException(400, "the body was cut short") from None
             except TimeoutError:
                 raise HTTPException(408, "the body did not come in time") from None
-            yield bytes(chunks)
+            yield held.whole()
         finally:
-            self._held_bytes -= len(chunks)
+            self._held_bytes -= held.size_bytes
 
-    async def _read(self, request: Request, chunks: bytearray) -> None:
+    async def _read(self, request: Request, held: "_Held") -> None:
         async for chunk in request.stream():
-            if len(chunks) + len(chunk) > MAXIMUM_BODY_BYTES:
+            if held.size_bytes + len(chunk) > MAXIMUM_BODY_BYTES:
                 raise _too_large()
             if self._held_bytes + len(chunk) > self._limits.held_bytes:
                 raise unavailable("too many deliveries at once; deliver it again")
-            chunks += chunk
+            held.add(chunk)
             self._held_bytes += len(chunk)
+
+
+class _Held:
+    """One body as it arrives."""
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+        self._chunks: list[bytes] = []
+
+    def add(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self.size_bytes += len(chunk)
+
+    def whole(self) -> bytes:
+        body = b"".join(self._chunks)
+        self._chunks.clear()
+        return body
 
 
 def _refuse_announced(request: Request) -> None:

@@ -33,7 +33,7 @@ from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.inbox import Delivery, Inbox
 
 _DELIVERY_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
-_EVENT = re.compile(r"[a-z_]{1,64}")
+_EVENT = re.compile(r"[a-z0-9_]{1,64}")
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 _FORM = "application/x-www-form-urlencoded"
 _LONG_BODY_BYTES = 256 * 1024

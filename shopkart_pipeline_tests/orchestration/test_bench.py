@@ -65,7 +65,10 @@ def test_transitions_are_measured_between_tools(around: Surroundings) -> None:
 def test_the_receiver_answers_every_request(around: Surroundings) -> None:
     (receiver,) = _measured(around, "receiver")["measurements"]
 
-    assert [each["quantity"] for each in receiver["measures"]] == ["answer, 50th percentile", "answer, 99th percentile"]
+    answers = ["answer, 50th percentile", "answer, 99th percentile"]
+    alone = [f"{each}, receiver alone" for each in answers]
+    assert [each["quantity"] for each in receiver["measures"]] == alone + answers
+    assert [len(each["samples"]) for each in receiver["measures"]] == [3] * 4
     assert "40 requests" in receiver["notes"][0]
 
 

@@ -206,7 +206,7 @@ def assert_one_run_each(home: Path, told: list[Told]) -> None:
         assert runs == [sha for name, sha in wanted if name == service], f"runs of {service}, in order of arrival"
     assert len(launched) == len(wanted)
     unknown = [run_id for *_, run_id in launched if isinstance(records.read(run_id), NoRecord)]
-    assert unknown == [], "the warm server has every run on record"
+    assert unknown == [], "no run that the warm server never heard of"
 
 
 def arrived(home: Path) -> list[tuple[str, str | None]]:

@@ -1,5 +1,7 @@
 """A key stands for one run, however many ask for it and whatever happens in between."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
@@ -8,7 +10,8 @@ import pytest
 from shopkart_pipeline.domain.errors import NotFound, PipelineError
 from shopkart_pipeline.engine.launch import launch_once
 from shopkart_pipeline.engine.run_ids import run_id_of
-from shopkart_pipeline_tests.orchestration.engine.homes import SAMPLE_DEFINITIONS, Home, wait_for
+from shopkart_pipeline.engine.warm_client import WarmClient
+from shopkart_pipeline_tests.orchestration.engine.homes import SAMPLE_DEFINITIONS, Home, is_alive, wait_for
 
 
 def ask(instance: dg.DagsterInstance, key: str, **changes: object):
@@ -104,3 +107,25 @@ def test_an_unknown_asset_is_named_and_leaves_no_run(warm_home: Home) -> None:
         ask(warm_home.instance, "missing asset", asset_selection=[dg.AssetKey("missing")])
 
     assert warm_home.instance.get_run_by_id(run_id_of("missing asset")) is None
+
+
+def test_a_run_whose_server_dies_while_it_is_handed_over_is_launched_all_the_same(
+    cold_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launcher, deaths = cold_home.launcher, [1]
+    start_server = launcher.start_server
+
+    def start_and_die() -> WarmClient:
+        client = start_server()
+        if deaths:
+            deaths.pop()
+            pid = cold_home.server_pid()
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: not is_alive(pid))
+        return client
+
+    monkeypatch.setattr(launcher, "start_server", start_and_die)
+
+    launched = ask(cold_home.instance, "handed over", partition_key="r1")
+
+    assert cold_home.ended(launched.run_id).is_success
