@@ -21,9 +21,9 @@ VERSION = {
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Resource:
-    """One kind of object."""
+    """One kind of object; there is one of each below."""
 
     group: str
     version: str

@@ -61,7 +61,7 @@ async def _answered(world: KubernetesWorld, request: Request, path: str, body: b
         call = _call(world, user, request, path, body)
         _permit(call)
         if call.verb == "watch":
-            return watching.stream(call)
+            return watching.stream(call, request.scope["transport"].abort)
         if call.part == "proxy":
             return await subresources.proxied(call, request)
         with world.lock:

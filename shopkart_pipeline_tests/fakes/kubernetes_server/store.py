@@ -50,6 +50,10 @@ class Store:
     """Called after every change, under the lock."""
     owners: dict[Key, Owners] = field(default_factory=dict[Key, Owners])
     _documents: dict[Key, Document] = field(default_factory=dict[Key, Document])
+    _kinds: dict[Resource, dict[Key, Document]] = field(default_factory=dict[Resource, dict[Key, Document]])
+    _owned: dict[str, dict[Key, Document]] = field(default_factory=dict[str, dict[Key, Document]])
+    """By the uid of an owner."""
+    _uids: set[str] = field(default_factory=set[str])
     _versions: Any = field(default_factory=lambda: itertools.count(1001))
     version: int = 1000
 
@@ -59,23 +63,15 @@ class Store:
 
     def all(self, resource: Resource, namespace: str | None = None) -> list[Document]:
         """Objects of a kind, by namespace and name."""
-        found = [
-            (key[1:], document)
-            for key, document in self._documents.items()
-            if key[0] is resource and namespace in (None, key[1])
-        ]
-        return [document for _, document in sorted(found, key=lambda each: each[0])]
+        found = self._kinds.get(resource, {})
+        return [found[key] for key in sorted(found, key=lambda each: each[1:]) if namespace in (None, key[1])]
 
     def with_owner(self, uid: str) -> list[tuple[Resource, Document]]:
         """Objects that name another one as an owner."""
-        return [
-            (key[0], document)
-            for key, document in self._documents.items()
-            if any(each["uid"] == uid for each in document["metadata"].get("ownerReferences", []))
-        ]
+        return [(key[0], document) for key, document in self._owned.get(uid, {}).items()]
 
     def has_uid(self, uid: str) -> bool:
-        return any(document["metadata"]["uid"] == uid for document in self._documents.values())
+        return uid in self._uids
 
     def create(self, resource: Resource, document: Document, owners: Owners | None = None) -> Document:
         """Put a new object in; what the server says of it is filled in."""
@@ -106,6 +102,7 @@ class Store:
         key = (resource, namespace, name)
         before = self._documents.pop(key)
         self.owners.pop(key)
+        self._unindex(key, before)
         gone = copied(before)
         self._note("DELETED", resource, gone, before)
         return gone
@@ -128,9 +125,20 @@ class Store:
         if owners.fields:
             document["metadata"]["managedFields"] = owners.document()
         self.owners[key] = owners
-        self._documents[key] = document
+        if before is not None:
+            self._unindex(key, before)
+        self._documents[key] = self._kinds.setdefault(key[0], {})[key] = document
+        self._uids.add(document["metadata"]["uid"])
+        for owner in document["metadata"].get("ownerReferences", []):
+            self._owned.setdefault(owner["uid"], {})[key] = document
         self._note(kind, key[0], document, before)
         return document
+
+    def _unindex(self, key: Key, document: Document) -> None:
+        del self._kinds[key[0]][key]
+        self._uids.discard(document["metadata"]["uid"])
+        for owner in document["metadata"].get("ownerReferences", []):
+            self._owned[owner["uid"]].pop(key, None)
 
     def _note(self, kind: str, resource: Resource, document: Document, before: Document | None) -> None:
         self.version = next(self._versions)

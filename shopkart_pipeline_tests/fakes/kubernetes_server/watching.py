@@ -5,7 +5,7 @@ watch cache does. An object that begins or ends to match a selector is shown as 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.responses import StreamingResponse
@@ -72,16 +72,16 @@ class _Watch:
         return _event("DELETED", change.document) if before else None
 
 
-def stream(call: Call) -> StreamingResponse:
-    """The answer to a watch."""
-    return StreamingResponse(_lines(_Watch(call)), media_type="application/json")
+def stream(call: Call, abort: Callable[[], None]) -> StreamingResponse:
+    """The answer to a watch; `abort` cuts its connection off."""
+    return StreamingResponse(_lines(_Watch(call), abort), media_type="application/json")
 
 
-async def _lines(watch: _Watch) -> AsyncIterator[bytes]:
+async def _lines(watch: _Watch, abort: Callable[[], None]) -> AsyncIterator[bytes]:
     world, loop, news = watch.call.world, asyncio.get_running_loop(), asyncio.Event()
     seconds = float(watch.call.query.get("timeoutSeconds", 0) or _LONGEST_SECONDS)
     ends, marked = loop.time() + seconds, loop.time()
-    listen = _listener(loop, news)
+    listen, cuts = _listener(loop, news), world.watches_cut
     with world.lock:
         world.store.listeners.append(listen)
         first = watch.start()
@@ -90,6 +90,9 @@ async def _lines(watch: _Watch) -> AsyncIterator[bytes]:
         if first and first[-1]["type"] == "ERROR":
             return
         while loop.time() < ends and not world.memory.get("shut down"):
+            if world.watches_cut != cuts:
+                abort()
+                return
             news.clear()
             with world.lock:
                 events = watch.news()

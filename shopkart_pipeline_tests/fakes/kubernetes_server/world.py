@@ -84,8 +84,8 @@ class KubernetesWorld:
     memory: dict[Any, Any] = field(default_factory=dict[Any, Any])
     """What controllers keep between two steps."""
     chance: random.Random = field(default_factory=lambda: random.Random(7))
-    serves_pods: bool = False
-    """Whether pods really listen; see `processes`."""
+    watches_cut: int = 0
+    """How often all watches were cut off."""
     pod_network: str = "10.244"
     store: Store = field(init=False)
 
@@ -147,6 +147,13 @@ class KubernetesWorld:
         labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}
         with self.lock:
             self.store.create(NODE, _object("v1", "Node", {"name": name, "labels": labels}, {}, status))
+
+    def cut_watches(self) -> None:
+        """Drop the connections of all watches that are open now."""
+        with self.lock:
+            self.watches_cut += 1
+            for listener in self.store.listeners:
+                listener()
 
     def behave(self, behaviour: Behaviour, image: str = "", command: str = "") -> None:
         """Let containers whose image and command contain these behave so, from now on."""

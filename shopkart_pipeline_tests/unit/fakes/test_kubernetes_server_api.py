@@ -235,6 +235,16 @@ def test_a_watched_object_that_stops_to_fit_a_selector_is_deleted_for_the_watch(
     assert _events(api.get(_MAPS, params=query).text) == [("DELETED", "one")]
 
 
+def test_a_watch_can_be_cut_off_in_the_middle(api: ApiClient, world: KubernetesWorld) -> None:
+    api.post(_MAPS, json=_map("one"))
+    with api.stream("GET", _MAPS, params={"watch": "1"}) as answer:
+        lines = answer.iter_lines()
+        assert json.loads(next(lines))["type"] == "ADDED"
+        world.cut_watches()
+        with pytest.raises(httpx.TransportError):
+            next(lines)
+
+
 def test_a_watch_from_a_forgotten_version_has_expired(api: ApiClient, world: KubernetesWorld) -> None:
     api.post(_MAPS, json=_map("one"))
     world.store.compact()

@@ -18,7 +18,12 @@ _HASH = "pod-template-hash"
 
 
 def reconcile(world: KubernetesWorld) -> None:
+    seen = world.memory.setdefault("deployments", {})
     for deployment in world.store.all(DEPLOYMENT):
+        versions = [each["metadata"]["resourceVersion"] for each in [deployment, *owned(world, deployment)]]
+        if seen.get(deployment["metadata"]["uid"]) == versions and deployment_status.is_complete(deployment):
+            continue
+        seen[deployment["metadata"]["uid"]] = versions
         if "deletionTimestamp" in deployment["metadata"]:
             deployment_status.sync_counts(world, deployment, owned(world, deployment))
         else:

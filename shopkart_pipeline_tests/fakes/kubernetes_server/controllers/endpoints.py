@@ -31,10 +31,10 @@ def reconcile(world: KubernetesWorld) -> None:
 def _wanted(world: KubernetesWorld, service: Document) -> tuple[list[Document], list[Document]]:
     selector, endpoints = service["spec"]["selector"].items(), list[Document]()
     pods = [pod for pod in world.store.all(POD, service["metadata"]["namespace"]) if "podIP" in pod["status"]]
+    pods = [pod for pod in pods if selector <= pod["metadata"].get("labels", {}).items()]
     ports: list[Document] = []
-    for pod in sorted(pods, key=lambda each: (each["metadata"]["creationTimestamp"], each["metadata"]["name"])):
-        labels = pod["metadata"].get("labels", {})
-        if pod["status"]["phase"] in ("Failed", "Succeeded") or not selector <= labels.items():
+    for pod in sorted(pods, key=lambda each: each["metadata"]["creationTimestamp"]):
+        if pod["status"]["phase"] in ("Failed", "Succeeded"):
             continue
         terminating, ready = "deletionTimestamp" in pod["metadata"], is_ready(pod)
         anyhow = service["spec"].get("publishNotReadyAddresses", False)

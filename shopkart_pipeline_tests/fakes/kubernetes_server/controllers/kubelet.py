@@ -11,6 +11,7 @@ from hashlib import sha256
 from shopkart_pipeline_tests.fakes.kubernetes_server.behaviour import Behaviour
 from shopkart_pipeline_tests.fakes.kubernetes_server.controllers import pod_status
 from shopkart_pipeline_tests.fakes.kubernetes_server.controllers.events import tell
+from shopkart_pipeline_tests.fakes.kubernetes_server.controllers.replicaset import is_ready
 from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import Document
 from shopkart_pipeline_tests.fakes.kubernetes_server.resources import POD
 from shopkart_pipeline_tests.fakes.kubernetes_server.store import copied
@@ -133,7 +134,7 @@ def _run(world: KubernetesWorld, pod: Document, life: Life, behaviour: Behaviour
     ready = not probed or (fine and passed >= behaviour.ready_seconds)
     if probed and not fine:
         _complain(world, pod, life, container, behaviour)
-    _show(world, pod, pod_status.ready if ready else pod_status.unready)
+    _show_readiness(world, pod, ready)
 
 
 def _complain(world: KubernetesWorld, pod: Document, life: Life, container: Document, behaviour: Behaviour) -> None:
@@ -193,7 +194,7 @@ def _end(world: KubernetesWorld, pod: Document, life: Life, behaviour: Behaviour
             _processes(world, pod["metadata"]["uid"], "term")
         else:
             ready = behaviour.ready and (now - life.since).total_seconds() >= behaviour.ready_seconds
-            _show(world, pod, pod_status.ready if ready else pod_status.unready)
+            _show_readiness(world, pod, ready)
     if life.state == "stopping" and life.terminated is not None:
         stopped = (
             behaviour.stop_seconds is not None and (now - life.terminated).total_seconds() >= behaviour.stop_seconds
@@ -220,6 +221,11 @@ def _vanish(world: KubernetesWorld, pod: Document, life: Life) -> None:
     changed = world.store.update(POD, changed)
     if not changed["metadata"].get("finalizers"):
         world.store.remove(POD, pod["metadata"]["namespace"], pod["metadata"]["name"])
+
+
+def _show_readiness(world: KubernetesWorld, pod: Document, ready: bool) -> None:
+    if is_ready(pod) != ready:
+        _show(world, pod, pod_status.ready if ready else pod_status.unready)
 
 
 def _show(world: KubernetesWorld, pod: Document, change: pod_status.Change, *arguments: object) -> Document:

@@ -13,7 +13,16 @@ _FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.005, 1000.0
 
 
 def reconcile(world: KubernetesWorld) -> None:
+    seen = world.memory.setdefault("replica sets", {})
     for replica_set in world.store.all(REPLICA_SET):
+        uid, replicas = replica_set["metadata"]["uid"], replica_set["spec"]["replicas"]
+        versions = [each["metadata"]["resourceVersion"] for each in [replica_set, *_pods(world, replica_set)]]
+        settled = replica_set["status"].get("availableReplicas", 0) == replicas and uid not in world.memory.get(
+            "retries", {}
+        )
+        if settled and seen.get(uid) == versions:
+            continue
+        seen[uid] = versions
         refused = ""
         if "deletionTimestamp" not in replica_set["metadata"]:
             refused = _scale(world, replica_set)
