@@ -1,0 +1,1 @@
+"""Services on Kubernetes: what is told to the cluster, and what it says."""

@@ -1,0 +1,73 @@
+"""Names and labels of everything that a service has in a cluster.
+
+A name says what is in an object where that never changes: configuration and external secrets carry a hash of their
+content, so that another content is another object and the old one is still there for a rollback. Selectors hold only
+what never changes either, because a Deployment's selector can't. Service names have 40 characters at most, which
+leaves room for every suffix within Kubernetes' 63.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shopkart_pipeline.domain.canonical import digest_of
+from shopkart_pipeline.domain.workload import Track, WorkloadSpec
+
+Manifest = dict[str, Any]
+"""One object as the API takes it: plain dictionaries, lists and values."""
+
+NAME, INSTANCE = "app.kubernetes.io/name", "app.kubernetes.io/instance"
+VERSION, MANAGED_BY = "app.kubernetes.io/version", "app.kubernetes.io/managed-by"
+TRACK = "shopkart/track"
+RELEASE, COMMIT = "shopkart/release", "shopkart/commit"
+FIELD_MANAGER = "shopkart"
+PORT_NAME = "http"
+SERVICE_PORT = 80
+_HASH_CHARACTERS = 10
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a service's objects are, and what they are told of their surroundings."""
+
+    namespace: str
+    environment: str
+    service: str
+    image: str
+    """As the nodes pull it, with its digest: `registry.example/shop/backend@sha256:...`."""
+    addresses: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What placeholders of variables stand for there, such as `redis_url` or `url:backend`; none of it is secret."""
+    datastores_secret: str = "datastores"
+    """The Secret whose keys `redis_url` and `database_url` stand for these where `addresses` doesn't say them."""
+
+    def track_name(self, track: Track) -> str:
+        """Name of what there is once for each track."""
+        return self.service if track is Track.STABLE else f"{self.service}-{track.value}"
+
+
+def metadata(place: Place, name: str, track: Track | None = None, spec: WorkloadSpec | None = None) -> Manifest:
+    """Metadata of an object of a service, or of one track of it.
+
+    Args:
+        place: where it is.
+        name: its name.
+        track: the track that it belongs to, if it belongs to one.
+        spec: given where the object changes with every release: it then says which one it is of.
+    """
+    labels = selector(place, track) | {MANAGED_BY: FIELD_MANAGER}
+    found: Manifest = {"name": name, "namespace": place.namespace, "labels": labels}
+    if spec is not None:
+        labels[VERSION] = spec.release_key
+        found["annotations"] = {RELEASE: spec.release_key, COMMIT: spec.commit}
+    return found
+
+
+def selector(place: Place, track: Track | None = None) -> dict[str, str]:
+    """The labels that tell a service's pods, or those of one track, from all others of the namespace."""
+    labels = {NAME: place.service, INSTANCE: place.environment}
+    return labels if track is None else labels | {TRACK: track.value}
+
+
+def hashed(name: str, content: object) -> str:
+    """A name that is another one as soon as the content is."""
+    return f"{name}-{digest_of(content).removeprefix('sha256:')[:_HASH_CHARACTERS]}"

@@ -1,0 +1,85 @@
+"""Services and the network policy: who reaches the replicas, and whom they reach.
+
+Behind a route with weights each track has a Service of its own, and callers inside the cluster, who don't come through
+the route, reach stable alone. Without one a single Service leads to both as soon as the canary has a weight; what share
+it gets follows from the numbers of replicas. A selector is widened and narrowed, never pointed somewhere else.
+
+Requests may come to the one port that serves, from pods of any namespace (gateways and scrapers have their own) and
+behind an ALB from its addresses in the VPC. A network policy knows addresses and no names, so a host opens its port to
+every public address, and no further.
+
+Source: Kubernetes, "Network Policies".
+"""
+
+from shopkart_pipeline.adapters.kubernetes.names import PORT_NAME, SERVICE_PORT, Manifest, Place, metadata, selector
+from shopkart_pipeline.domain.pod import RouteKind
+from shopkart_pipeline.domain.workload import Track, WorkloadSpec
+
+_ANYWHERE = "0.0.0.0/0"
+_METADATA_SERVICE = "169.254.169.254/32"
+_NOT_PUBLIC = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"]
+_HTTPS = 443
+
+
+def services(place: Place, spec: WorkloadSpec, canary_weight_percent: int = 0) -> tuple[Manifest, ...]:
+    """The Services of a service.
+
+    Args:
+        place: where they are.
+        spec: of either track.
+        canary_weight_percent: without a route, whether the canary is to be reached at all.
+    """
+    if spec.route.kind is RouteKind.NONE:
+        everybody = canary_weight_percent > 0
+        return (_service(place, place.service, selector(place, None if everybody else Track.STABLE)),)
+    return tuple(_service(place, place.track_name(track), selector(place, track)) for track in Track)
+
+
+def _service(place: Place, name: str, pods: dict[str, str]) -> Manifest:
+    port = {"name": PORT_NAME, "port": SERVICE_PORT, "targetPort": PORT_NAME, "protocol": "TCP"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(place, name),
+        "spec": {"type": "ClusterIP", "selector": pods, "ports": [port]},
+    }
+
+
+def network_policy(place: Place, spec: WorkloadSpec) -> Manifest:
+    """What the replicas of both tracks may be reached by, and reach."""
+    port = {"port": spec.pod.port, "protocol": "TCP"}
+    anybody: Manifest = {} if spec.route.kind is RouteKind.ALB else {"from": [{"namespaceSelector": {}}]}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(place, place.service),
+        "spec": {
+            "podSelector": {"matchLabels": selector(place)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [anybody | {"ports": [port]}],
+            "egress": _egress(spec.pod.egress),
+        },
+    }
+
+
+def _egress(destinations: tuple[str, ...] | None) -> list[Manifest]:
+    if destinations is None:
+        return [{"to": [{"namespaceSelector": {}}]}, {"to": [_addresses(_ANYWHERE, [_METADATA_SERVICE])]}]
+    name_service = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
+    inside: list[Manifest] = [{"to": [{"namespaceSelector": {}}], "ports": name_service}, {"to": [{"podSelector": {}}]}]
+    return inside + [_destination(each) for each in destinations]
+
+
+def _destination(destination: str) -> Manifest:
+    place, _, port = destination.partition(":")
+    if "/" in place:
+        ports = {"ports": [{"port": int(port), "protocol": "TCP"}]} if port else {}
+        return {"to": [_addresses(place, [])], **ports}
+    return {
+        "to": [_addresses(_ANYWHERE, _NOT_PUBLIC)],
+        "ports": [{"port": int(port or _HTTPS), "protocol": "TCP"}],
+    }
+
+
+def _addresses(network: str, excluded: list[str]) -> Manifest:
+    return {"ipBlock": {"cidr": network} | ({"except": excluded} if excluded else {})}
