@@ -132,6 +132,17 @@ def pod_lives(lines: list[Document]) -> list[list[str]]:
     return sorted(lives.values())
 
 
+def endpoints(lines: list[Document]) -> list[tuple[int, int, int]]:
+    """How many endpoints were ready, serving and terminating, one state after the other."""
+    told: list[tuple[int, int, int]] = []
+    for event in _events(lines, "EndpointSlice"):
+        found = [each["conditions"] for each in event["object"].get("endpoints") or []]
+        counts = [sum(each[name] for each in found) for name in ("ready", "serving", "terminating")]
+        if not told or told[-1] != tuple(counts):
+            told.append((counts[0], counts[1], counts[2]))
+    return told
+
+
 def template_names(lines: list[Document]) -> dict[str, str]:
     """Names of ReplicaSets, with what their templates are about."""
     names: dict[str, str] = {}

@@ -210,16 +210,17 @@ def test_fields_select_and_unknown_ones_are_refused(api: ApiClient) -> None:
     assert api.get(_MAPS, params={"fieldSelector": "data.key=one"}).status_code == 400
 
 
-def test_a_watch_shows_what_is_there_and_then_what_changes(api: ApiClient) -> None:
+def test_a_watch_shows_what_is_there_and_then_what_changes(api: ApiClient, world: KubernetesWorld) -> None:
     api.post(_MAPS, json=_map("one"))
     seen: list[str] = []
 
     def watch() -> None:
-        seen.append(api.get(_MAPS, params={"watch": "true", "timeoutSeconds": "1", "allowWatchBookmarks": "1"}).text)
+        seen.append(api.get(_MAPS, params={"watch": "true", "timeoutSeconds": "2", "allowWatchBookmarks": "1"}).text)
 
     watching = threading.Thread(target=watch)
     watching.start()
-    time.sleep(0.3)
+    while not world.store.listeners:
+        time.sleep(0.01)
     with httpx.Client(base_url=api.base_url, headers=api.headers) as other:
         other.post(_MAPS, json=_map("two"))
         other.delete(f"{_MAPS}/one")

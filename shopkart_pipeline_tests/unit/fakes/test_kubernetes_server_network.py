@@ -56,7 +56,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster() -> Generator[Cluster]:
-    world = KubernetesWorld(SystemClock(), Pace(proxy_lag=0.1))
+    world = KubernetesWorld(SystemClock(), Pace(proxy_lag=0.25))
     with running_network(world) as network, api_of(world, step_seconds=0.02) as api:
         api.apply(_SERVICES, a_service()).raise_for_status()
         yield Cluster(world, api, network)
@@ -103,9 +103,9 @@ def test_a_bad_version_fails_its_share_of_requests(cluster: Cluster) -> None:
     canary["spec"]["template"]["metadata"]["labels"] = canary["spec"]["selector"]["matchLabels"] = labels
     cluster.api.apply(DEPLOYMENTS, canary).raise_for_status()
     cluster.until(lambda: cluster.complete("canary"))
-    time.sleep(0.3)
+    cluster.until(lambda: cluster.network.known_endpoints(NAMESPACE, "web") == 4)
     with load_on(cluster.network, cluster.network.service(NAMESPACE, "web"), per_second=100) as load:
-        time.sleep(1.5)
+        cluster.until(lambda: load.sent > 150)
     assert 0.25 < len(load.failures) / load.sent < 0.75
     assert cluster.network.served["shop/web:2", 500] == len(load.failures)
 
@@ -142,9 +142,10 @@ def test_a_gateway_splits_by_weight(cluster: Cluster) -> None:
     route = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "web"}}
     spec = {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": backends}]}
     cluster.api.apply(routes, {**route, "spec": spec}).raise_for_status()
-    time.sleep(0.5)
+    cluster.until(lambda: cluster.network.known_endpoints(NAMESPACE, "canary") == 1)
+    time.sleep(0.3)
     with load_on(cluster.network, cluster.network.gateway(NAMESPACE, "web"), per_second=200) as load:
-        time.sleep(1.5)
+        cluster.until(lambda: load.sent > 300)
     assert load.failures == []
     assert 0.02 < load.images["shop/web:2"] / load.sent < 0.25
 

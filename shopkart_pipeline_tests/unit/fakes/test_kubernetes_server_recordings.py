@@ -5,6 +5,7 @@ import pytest
 from shopkart_pipeline_tests.kubernetes_replay import (
     answers,
     conditions,
+    endpoints,
     pod_lives,
     recordings,
     replay,
@@ -37,3 +38,12 @@ def test_a_deployment_goes_through_the_recorded_conditions(name: str) -> None:
 def test_pods_live_as_recorded(name: str) -> None:
     replayed = replay()[name]
     assert pod_lives(replayed.lines) == pod_lives(replayed.recorded)
+
+
+@pytest.mark.parametrize("name", _WATCHED)
+def test_endpoints_go_through_recorded_states_alone_and_end_as_recorded(name: str) -> None:
+    replayed = replay()[name]
+    emulated, recorded = endpoints(replayed.lines), endpoints(replayed.recorded)
+    remaining = iter(recorded)
+    assert all(state in remaining for state in emulated)
+    assert emulated[-1:] == recorded[-1:]
