@@ -29,6 +29,7 @@ _COMMANDS = {
     "rerun": "run a stage of a release again, and everything downstream of it",
     "approve": "sign an approval for production",
     "rollback": "bring production back to the release before",
+    "judge": "show what the canary's judge can promise, or decide a past rollout again by another policy",
     "rebuild": "build a release's image once more and compare it with the recorded one",
     "incidents": "list incidents, or show one with its postmortem",
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",

@@ -19,6 +19,7 @@ from shopkart_pipeline.cli.validate import beside
 from shopkart_pipeline.domain.code_host import CodeHostPolicy, Command
 from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Phase, Pipeline, Service, Stage
 from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.domain.promise import Promise, in_words, promises
 from shopkart_pipeline.domain.registry import Registry
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.spec.faults import nearest
@@ -153,12 +154,19 @@ def _deployment(deployment: Deployment, environment: Environment) -> dict[str, A
             {"weight_percent": step.weight_percent, "bake_seconds": step.bake_seconds} for step in deployment.steps
         ],
         "deadline_seconds": deployment.deadline_seconds,
+        "promises": [in_words(promise) for promise in _promises(deployment)],
         "objectives": [
             {"measure": each.measure, "limit": each.limit, "window_seconds": each.window_seconds}
             for each in deployment.objectives
         ],
         "approvals": _approvals(deployment.approvals) if deployment.approvals else None,
     }
+
+
+def _promises(deployment: Deployment) -> Sequence[Promise]:
+    """What the judge can promise, where it is declared how much traffic there is."""
+    analysis, weights = deployment.analysis, [step.weight_percent for step in deployment.steps]
+    return promises(weights, analysis.policy, analysis.traffic) if analysis.traffic else ()
 
 
 def _approvals(approvals: Approvals) -> dict[str, Any]:
@@ -209,7 +217,9 @@ def _tree(service: Mapping[str, Any]) -> Tree:
         branch = tree.add(f"[bold cyan]{phase['phase']}[/]")
         for deployment in service["environments"]:
             if deployment["phase"] == phase["phase"]:
-                branch.add(f"[cyan]{deployment['environment']}[/]: {escape(_in_words(deployment))}")
+                place = branch.add(f"[cyan]{deployment['environment']}[/]: {escape(_in_words(deployment))}")
+                for promise in deployment["promises"]:
+                    place.add(f"[dim]{escape(promise)}[/]")
         for number, step in enumerate(phase["steps"], start=1):
             for stage in step:
                 leaf = branch.add(f"{number} {stage['stage']} [dim]{escape(_runs(stage))}[/]")

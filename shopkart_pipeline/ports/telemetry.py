@@ -1,9 +1,12 @@
 """What a running service tells about itself: counts of requests, and log lines."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from shopkart_pipeline.domain.history import History
+from shopkart_pipeline.domain.judge_policy import EventRule
 from shopkart_pipeline.domain.traffic import MetricsMissing, TrafficSample
 from shopkart_pipeline.domain.workload import Track
 
@@ -13,7 +16,21 @@ class Metrics(ABC):
 
     @abstractmethod
     def traffic(self, environment: str, service: str, now: datetime) -> TrafficSample | MetricsMissing:
-        """Cumulative request counts of both tracks. Silence, nonsense and a time-out are `MetricsMissing`."""
+        """Cumulative request counts of both tracks, with a histogram of the latency where there is one. Silence,
+        nonsense and a time-out are `MetricsMissing`."""
+
+    def events(
+        self, environment: str, service: str, now: datetime, rules: Sequence[EventRule]
+    ) -> Mapping[str, tuple[int, int]] | MetricsMissing:
+        """Cumulative counts of declared events, by name: on the canary, and on stable. All of them or `MetricsMissing`,
+        as where a metrics server can't count them."""
+        return MetricsMissing(now, "this metrics server counts no events")
+
+    def history(
+        self, environment: str, service: str, since: datetime, until: datetime, rules: Sequence[EventRule]
+    ) -> History | MetricsMissing:
+        """What stable showed against itself (see `domain.history.learn`); `MetricsMissing` where nothing was kept."""
+        return MetricsMissing(until, "this metrics server keeps no history of replicas")
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from shopkart_pipeline.domain.declaration import Analysis, Deployment
-from shopkart_pipeline.domain.judge import Judgement, JudgePolicy, judge
+from shopkart_pipeline.domain.judge import Judgement, judge
 from shopkart_pipeline.domain.rollout import Action, Decision, RolloutPhase, RolloutPlan, next_action
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
+from shopkart_pipeline.services.measure_traffic import measure
 from shopkart_pipeline.services.platform import Site
-from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, with_look
+from shopkart_pipeline.services.rollout_document import Mark, RolloutDocument, dump, with_mark
 
-_MEASURED = frozenset({RolloutPhase.BAKING, RolloutPhase.PROMOTING})
 _TURNED = frozenset({RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK})
 
 
@@ -32,10 +32,11 @@ def advance(
         now: the time.
     """
     observed = site.cluster.observe(deployment.environment, service)
-    document = _measure(site, deployment.environment, service, document, now)
+    document = measure(site, deployment, service, document, now)
     judgement = judge_document(document, deployment.analysis)
     decision = next_action(document.state, observed, judgement, now)
     after = _remember(document, decision, observed, now)
+    after = replace(with_mark(after, _mark(decision, judgement, now)), policy=deployment.analysis.policy)
     if decision.state.phase is RolloutPhase.ROLLING_BACK and document.state.phase is not RolloutPhase.ROLLING_BACK:
         site.cluster.save_rollout(deployment.environment, service, dump(replace(after, shifted_back_at=None)))
     _act(site, deployment, service, document, decision)
@@ -46,13 +47,21 @@ def advance(
 
 def judge_document(document: RolloutDocument, analysis: Analysis) -> Judgement:
     """What the judge thinks of all that a rollout has measured."""
-    return judge(document.samples, _policy(analysis), document.state.phase_since)
+    return judge(document.samples, analysis.policy, document.state.phase_since, document.history)
 
 
-def _measure(site: Site, environment: str, service: str, document: RolloutDocument, now: datetime) -> RolloutDocument:
-    if document.state.phase not in _MEASURED or document.exposed_at is None:
-        return document
-    return with_look(document, site.metrics.traffic(environment, service, now))
+def _mark(decision: Decision, judgement: Judgement, now: datetime) -> Mark:
+    return Mark(
+        at=now,
+        action=decision.action,
+        phase=decision.state.phase,
+        step_index=decision.state.step_index,
+        reason=decision.reason,
+        opinion=judgement.opinion,
+        opinion_reason=judgement.reason,
+        evidence_ratio=judgement.evidence_ratio,
+        weight_percent=decision.weight_percent if decision.action is Action.SET_WEIGHT else None,
+    )
 
 
 def _act(site: Site, deployment: Deployment, service: str, document: RolloutDocument, decision: Decision) -> None:
@@ -111,13 +120,3 @@ def _is_back(document: RolloutDocument, decision: Decision, observed: ServiceSta
         return stable is None
     untouched = document.promoted_at is None and stable.spec.digest != plan.digest
     return untouched or (stable.spec.digest == plan.previous_digest and stable.complete)
-
-
-def _policy(analysis: Analysis) -> JudgePolicy:
-    return JudgePolicy(
-        minimum_effect=analysis.minimum_effect,
-        false_abort_probability=analysis.false_abort_probability,
-        floor_error_ratio=analysis.floor_error_ratio,
-        floor_minimum_requests=analysis.floor_minimum_requests,
-        minimum_canary_requests=analysis.minimum_canary_requests,
-    )

@@ -4,6 +4,10 @@ Looks at the metrics are kept as growth since the canary's first traffic, with r
 there are `MAXIMUM_LOOKS`, they are folded: every second one goes, and from then on looks are twice as far apart. So
 the document stays small however long a canary bakes, nothing that was seen is forgotten, and the intervals that the
 judge compares stay equally long.
+
+Beside the looks it keeps what a rollout was decided by: the judge's policy and what it knew of stable's past, each
+decision with the opinion behind it, and the times at which nothing was seen. So the report of a rollout is enough to
+decide it again (`replay_rollout`).
 """
 
 from dataclasses import dataclass, replace
@@ -12,12 +16,43 @@ from datetime import datetime
 from pydantic import TypeAdapter, ValidationError
 
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.domain.rollout import RolloutState
-from shopkart_pipeline.domain.traffic import Counts, MetricsMissing, TrafficSample
+from shopkart_pipeline.domain.history import History
+from shopkart_pipeline.domain.judge import JudgePolicy, Opinion
+from shopkart_pipeline.domain.rollout import Action, RolloutPhase, RolloutState
+from shopkart_pipeline.domain.traffic import LATENCY, Counts, MetricsMissing, TrafficSample
 from shopkart_pipeline.domain.workload import WorkloadSpec
 
 MAXIMUM_LOOKS = 240
 """Even, so that folding keeps the newest."""
+MAXIMUM_MARKS = 100
+MAXIMUM_SILENCES = 50
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One decision, and what the judge thought at that moment."""
+
+    at: datetime
+    action: Action
+    phase: RolloutPhase
+    """After the decision."""
+    step_index: int
+    reason: str
+    opinion: Opinion
+    opinion_reason: str
+    evidence_ratio: float
+    weight_percent: int | None = None
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A time in which no look saw anything."""
+
+    since: datetime
+    until: datetime
+    looks: int
+    reason: str
+    """That of the latest look."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +80,13 @@ class RolloutDocument:
     """When no request reached the version that is turned back any more."""
     concluded: bool = False
     """Whether ledger and incident tell of the end."""
+    policy: JudgePolicy | None = None
+    """By which the judge decided last."""
+    history: History | None = None
+    """What stable showed against itself before the rollout; None where nobody knew."""
+    trail: tuple[Mark, ...] = ()
+    """Decisions, oldest first."""
+    silences: tuple[Silence, ...] = ()
 
     @property
     def samples(self) -> tuple[TrafficSample | MetricsMissing, ...]:
@@ -59,19 +101,54 @@ class RolloutDocument:
 def with_look(document: RolloutDocument, look: TrafficSample | MetricsMissing) -> RolloutDocument:
     """The document after one more look at the metrics."""
     if isinstance(look, MetricsMissing):
-        return replace(document, unseen=look, failed_looks=document.failed_looks + 1)
-    return replace(document, looks=_folded(_with(document, look)), counters=look, unseen=None)
+        silences = _with_silence(document, look)
+        return replace(document, unseen=look, failed_looks=document.failed_looks + 1, silences=silences)
+    seen = _told(look, document.counters)
+    return replace(document, looks=_folded(_with(document, seen)), counters=seen, unseen=None)
+
+
+def with_mark(document: RolloutDocument, mark: Mark) -> RolloutDocument:
+    """The document after one more decision. Waiting is kept only where the opinion changed, and goes first where there
+    are too many."""
+    last = document.trail[-1] if document.trail else None
+    if mark.action is Action.HOLD and last is not None and last.opinion is mark.opinion:
+        return document
+    trail = [*document.trail, mark]
+    if len(trail) > MAXIMUM_MARKS:
+        trail.remove(next((each for each in trail if each.action is Action.HOLD), trail[0]))
+    return replace(document, trail=tuple(trail))
+
+
+def _with_silence(document: RolloutDocument, look: MetricsMissing) -> tuple[Silence, ...]:
+    *before, last = (*document.silences, Silence(look.at, look.at, 0, look.reason))
+    if document.unseen is not None and before:
+        *before, last = before
+    longer = Silence(last.since, look.at, last.looks + 1, look.reason)
+    return (*before, longer)[-MAXIMUM_SILENCES:]
+
+
+def _told(look: TrafficSample, before: TrafficSample | None) -> TrafficSample:
+    """The look, with what it did not see and earlier ones did named, and left as it was on both tracks: a stream that
+    grew on one side alone would look like a difference."""
+    if before is None:
+        return look
+    silent = (before.canary.streams | before.stable.streams) - (look.canary.streams & look.stable.streams)
+    canary, stable = _as_before(look.canary, before.canary, silent), _as_before(look.stable, before.stable, silent)
+    return TrafficSample(look.at, canary, stable, tuple(sorted(silent)))
+
+
+def _as_before(now: Counts, before: Counts, silent: frozenset[str]) -> Counts:
+    old = {name: count for name, count in before.events.items() if name in silent}
+    events = {name: count for name, count in now.events.items() if name not in silent} | old
+    return replace(now, events=events, latency=before.latency if LATENCY in silent else now.latency)
 
 
 def _with(document: RolloutDocument, look: TrafficSample) -> tuple[TrafficSample, ...]:
     if not document.looks or document.counters is None:
-        return (TrafficSample(look.at, Counts(0, 0), Counts(0, 0)),)
+        return (TrafficSample(look.at, look.canary - look.canary, look.stable - look.stable),)
     *_, last = known = document.looks
-    grown = TrafficSample(
-        look.at,
-        last.canary + (look.canary - document.counters.canary),
-        last.stable + (look.stable - document.counters.stable),
-    )
+    canary, stable = look.growth_since(document.counters)
+    grown = TrafficSample(look.at, last.canary + canary, last.stable + stable, look.silent)
     return (*(known[:-1] if _is_short(known) else known), grown)
 
 

@@ -5,18 +5,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from shopkart_pipeline.domain.declaration import (
-    Analysis,
-    Approvals,
-    Deployment,
-    Environment,
-    Objective,
-)
+from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Objective
 from shopkart_pipeline.domain.rollout import RolloutStep
+from shopkart_pipeline.spec.compile_analysis import check_names, compile_analysis, steps_of_budget
 from shopkart_pipeline.spec.compile_pod import compile_route, compile_scale
 from shopkart_pipeline.spec.faults import nearest
+from shopkart_pipeline.spec.models.analysis import AnalysisSpec
 from shopkart_pipeline.spec.models.delivery import (
-    AnalysisSpec,
     ApprovalsSpec,
     CanaryStep,
     DeploymentSpec,
@@ -50,14 +45,18 @@ def compile_deployments(scope: Scope, around: Surroundings) -> dict[str, Deploym
 def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Surroundings) -> Deployment:
     spec = spec or DeploymentSpec()
     objectives = spec.objectives or ObjectivesSpec()
+    analysis = compile_analysis(spec.analysis or AnalysisSpec())
+    check_names(scope, name, analysis)
     promises = [("error_ratio", objectives.error_ratio), ("latency_p95_seconds", objectives.latency_p95_seconds)]
     replicas, autoscale = compile_scale(scope, name, spec)
     return Deployment(
         environment=name,
         replicas=replicas,
-        steps=_steps(scope, name, spec.canary or []),
+        steps=steps_of_budget(scope, name, analysis)
+        if analysis.harm_budget
+        else _steps(scope, name, spec.canary or []),
         deadline_seconds=spec.deadline or _DEFAULT_DEADLINE_SECONDS,
-        analysis=_analysis(spec.analysis),
+        analysis=analysis,
         objectives=tuple(
             Objective(measure, float(promise.at_most), promise.window) for measure, promise in promises if promise
         ),
@@ -66,10 +65,6 @@ def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Su
         autoscale=autoscale,
         route=compile_route(scope, name, spec.route),
     )
-
-
-def _analysis(spec: AnalysisSpec | None) -> Analysis:
-    return Analysis(**spec.model_dump(exclude_none=True)) if spec else Analysis()
 
 
 def _steps(scope: Scope, environment: str, canary: list[CanaryStep]) -> tuple[RolloutStep, ...]:

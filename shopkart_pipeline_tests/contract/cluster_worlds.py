@@ -306,7 +306,7 @@ def a_local_world(home: Path, docker_host: str | None = None) -> Generator[Local
 
 
 def counts_of(world: World, environment: str, service: str) -> tuple[Counts, Counts]:
-    """Canary's and stable's counts."""
+    """Canary's and stable's counts of requests and errors."""
     sample = world.metrics.traffic(environment, service, world.now())
     assert not isinstance(sample, MetricsMissing), sample
-    return sample.canary, sample.stable
+    return sample.canary.only(frozenset()), sample.stable.only(frozenset())

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from shopkart_pipeline.domain.traffic import Counts, MetricsMissing
+from shopkart_pipeline.domain.judge_policy import EventRule
+from shopkart_pipeline.domain.traffic import Counts, MetricsMissing, TrafficSample
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.telemetry import LogsMissing
 from shopkart_pipeline_tests.contract.cluster_worlds import (
@@ -60,6 +61,29 @@ def test_counts_are_cumulative(world: World, service: str) -> None:
     world.send("production", service, 5)
     world.send("production", service, 7)
     assert counts_of(world, "production", service)[1] == Counts(12, 0)
+
+
+def test_what_is_measured_of_the_latency_is_all_requests(world: World, service: str) -> None:
+    world.deployed(service, replicas=1)
+    world.send("production", service, 9)
+    sample = world.metrics.traffic("production", service, world.now())
+    assert isinstance(sample, TrafficSample)
+    assert sample.stable.latency is not None
+    assert sample.stable.latency.total == sample.stable.requests == 9
+    assert 0 < sample.stable.latency.quantile(0.5) < 5
+
+
+def test_a_declared_event_is_counted_by_track_or_said_to_be_uncountable(world: World, service: str) -> None:
+    world.deployed(service, replicas=1)
+    world.send("production", service, 10)
+    checkouts = EventRule("checkouts", "GET", (200, 299))
+    answer = world.metrics.events("production", service, world.now(), [checkouts])
+    if isinstance(answer, MetricsMissing):
+        assert "counts no events" in answer.reason
+        return
+    canary, stable = answer["checkouts"]
+    assert canary == 0
+    assert 0 < stable <= 10
 
 
 def test_environments_are_counted_apart(world: World, service: str) -> None:

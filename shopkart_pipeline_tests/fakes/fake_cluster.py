@@ -5,13 +5,17 @@ new one is ready, the canary gets traffic only while it is ready. Time passes wi
 test that waits by observing needs no sleep. Images can be made to misbehave, and the cluster to be out of reach.
 """
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shopkart_pipeline.domain.errors import NotFound, Refused, ToolUnavailable
-from shopkart_pipeline.domain.traffic import Counts, MetricsMissing, TrafficSample
+from shopkart_pipeline.domain.history import History
+from shopkart_pipeline.domain.judge_policy import EventRule
+from shopkart_pipeline.domain.latency import Histogram
+from shopkart_pipeline.domain.traffic import LATENCY, Counts, MetricsMissing, TrafficSample
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec, WorkloadStatus
 from shopkart_pipeline.ports.cluster import Cluster
 from shopkart_pipeline.ports.telemetry import LogLine, Logs, LogsMissing, Metrics
@@ -236,6 +240,14 @@ class FakeMetrics(Metrics):
         """Errors per request by digest; images that aren't named make none."""
         self.missing: str | None = None
         """Why there are no metrics now."""
+        self.event_ratios: dict[str, float] = {}
+        """Of each declared event per request, by digest; images that aren't named have one per ten requests."""
+        self.seconds: dict[str, float] = {}
+        """How long every request takes, by digest; images that aren't named take twenty milliseconds."""
+        self.events_missing: str | None = None
+        """Why events can't be counted now."""
+        self.past: History | None = None
+        """What stable showed against itself."""
         self._cluster = cluster
         self._counts: dict[tuple[str, str, Track], Counts] = {}
 
@@ -251,14 +263,40 @@ class FakeMetrics(Metrics):
             (Track.STABLE, status.stable, self.requests - canary),
         ):
             if workload is not None:
-                errors = round(requests * self.error_ratios.get(workload.spec.digest, 0.0))
-                key = environment, service, track
-                self._counts[key] = self._counts.get(key, Counts(0, 0)) + Counts(requests, errors)
+                digest, key = workload.spec.digest, (environment, service, track)
+                errors = round(requests * self.error_ratios.get(digest, 0.0))
+                events = {"checkouts": round(requests * self.event_ratios.get(digest, 0.1))}
+                took = Counts(requests, errors, events, _all_took(requests, self.seconds.get(digest, 0.02)))
+                self._counts[key] = self._counts.get(key, Counts(0, 0)) + took
 
         def counted(track: Track) -> Counts:
-            return self._counts.get((environment, service, track), Counts(0, 0))
+            return self._counts.get((environment, service, track), Counts(0, 0)).only(frozenset({LATENCY}))
 
         return TrafficSample(now, counted(Track.CANARY), counted(Track.STABLE))
+
+    def events(
+        self, environment: str, service: str, now: datetime, rules: Sequence[EventRule]
+    ) -> Mapping[str, tuple[int, int]] | MetricsMissing:
+        """What the latest question about the traffic counted, whatever the rules ask for."""
+        if self.missing is not None or self.events_missing is not None:
+            return MetricsMissing(now, self.missing or self.events_missing or "")
+
+        def counted(track: Track) -> int:
+            return self._counts.get((environment, service, track), Counts(0, 0)).events.get("checkouts", 0)
+
+        return {rule.name: (counted(Track.CANARY), counted(Track.STABLE)) for rule in rules}
+
+    def history(
+        self, environment: str, service: str, since: datetime, until: datetime, rules: Sequence[EventRule]
+    ) -> History | MetricsMissing:
+        return self.past or MetricsMissing(until, "nothing was kept")
+
+
+def _all_took(requests: int, seconds: float) -> Histogram:
+    bounds = (0.01, 0.03, 0.1, 0.3, 1.0)
+    counts = [0] * (len(bounds) + 1)
+    counts[bisect_left(bounds, seconds)] = requests
+    return Histogram(bounds, tuple(counts))
 
 
 class FakeLogs(Logs):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shopkart_pipeline.spec.durations import Duration, PositiveDuration
+from shopkart_pipeline.spec.models.analysis import AnalysisSpec
 from shopkart_pipeline.spec.models.section import Command, Ratio, Section
 from shopkart_pipeline.spec.text_types import (
     CpuQuantity,
@@ -23,8 +24,6 @@ from shopkart_pipeline.spec.text_types import (
     WebAddress,
     Words,
 )
-
-_Requests = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 class HealthSpec(Section):
@@ -120,26 +119,6 @@ class CanaryStep(Section):
         description="Percent of the traffic that the canary gets; grows from step to step."
     )
     bake: Duration = Field(description="Shortest time before the next step.")
-
-
-class AnalysisSpec(Section):
-    """How the canary is judged against stable."""
-
-    minimum_effect: Annotated[float, Field(gt=1, le=1000)] | None = Field(
-        default=None, description="Smallest ratio of error rates that counts as a regression."
-    )
-    false_abort_probability: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        default=None, description="Probability of aborting a canary that is no worse than stable."
-    )
-    floor_error_ratio: Ratio | None = Field(
-        default=None, description="Error ratio (0 to 1) of the canary that aborts at once, whatever stable does."
-    )
-    floor_minimum_requests: _Requests | None = Field(
-        default=None, description="Requests that the canary must have answered before the floor applies."
-    )
-    minimum_canary_requests: _Requests | None = Field(
-        default=None, description="Requests that the canary must have answered before a step may pass."
-    )
 
 
 class ErrorObjective(Section):

@@ -8,10 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.domain.rollout import RolloutPhase, RolloutPlan, RolloutState, RolloutStep
+from shopkart_pipeline.domain.judge import Opinion
+from shopkart_pipeline.domain.latency import Histogram
+from shopkart_pipeline.domain.rollout import Action, RolloutPhase, RolloutPlan, RolloutState, RolloutStep
 from shopkart_pipeline.domain.traffic import Counts, MetricsMissing, TrafficSample
 from shopkart_pipeline.domain.workload import Probes, WorkloadSpec
-from shopkart_pipeline.services.rollout_document import MAXIMUM_LOOKS, RolloutDocument, dump, load, with_look
+from shopkart_pipeline.services.rollout_document import (
+    MAXIMUM_LOOKS,
+    MAXIMUM_MARKS,
+    Mark,
+    RolloutDocument,
+    dump,
+    load,
+    with_look,
+    with_mark,
+)
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
 
@@ -113,3 +124,69 @@ def test_a_document_that_can_not_be_read_is_an_error_with_a_fix(text: str) -> No
         load(text)
 
     assert caught.value.fix
+
+
+def measured(second: float, canary: tuple[int, int, int], stable: tuple[int, int, int]) -> TrafficSample:
+    """Requests, errors and checkouts of both tracks; fewer than none are not measured."""
+    counts = [
+        Counts(requests, errors, {"checkouts": checkouts} if checkouts >= 0 else {})
+        for requests, errors, checkouts in (canary, stable)
+    ]
+    return TrafficSample(NOON + timedelta(seconds=second), *counts)
+
+
+def test_events_are_kept_as_growth_too() -> None:
+    document = seen(measured(0, (100, 3, 40), (900, 9, 400)), measured(1, (110, 3, 41), (990, 9, 409)))
+
+    assert document.looks[-1].canary == Counts(10, 0, {"checkouts": 1})
+    assert document.looks[-1].stable == Counts(90, 0, {"checkouts": 9})
+
+
+def test_events_that_one_side_did_not_tell_grow_on_neither_and_are_made_up_for_later() -> None:
+    silent = seen(
+        measured(0, (0, 0, 0), (0, 0, 0)), measured(1, (10, 0, 1), (90, 0, 9)), measured(2, (20, 0, -1), (180, 0, 18))
+    )
+    again = with_look(silent, measured(3, (30, 0, 3), (270, 0, 27)))
+
+    assert silent.looks[-1].silent == ("checkouts",)
+    assert (silent.looks[-1].canary.events, silent.looks[-1].stable.events) == ({"checkouts": 1}, {"checkouts": 9})
+    assert silent.looks[-1].canary.requests == 20
+    assert again.looks[-1].silent == ()
+    assert (again.looks[-1].canary.events, again.looks[-1].stable.events) == ({"checkouts": 3}, {"checkouts": 27})
+
+
+def test_a_time_of_silence_is_kept_with_its_beginning_and_end() -> None:
+    gaps = [MetricsMissing(NOON + timedelta(seconds=second), "silent") for second in (1, 2, 3)]
+    late = MetricsMissing(NOON + timedelta(seconds=9), "silent again")
+
+    document = seen(look(0, (1, 0)), *gaps, look(4, (2, 0)), late)
+
+    assert [(each.since.second, each.until.second, each.looks) for each in document.silences] == [(1, 3, 3), (9, 9, 1)]
+
+
+def test_with_everything_measured_for_half_an_hour_a_document_still_fits_into_an_annotation() -> None:
+    """Kubernetes takes 256 KiB of annotations for one object."""
+    bounds = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+    def counts(tick: int) -> Counts:
+        latency = Histogram(bounds, (12345 + tick,) * 12)
+        return Counts(148140 + 12 * tick, 1234, {"checkouts": 1234 + tick, "searches": 9876 + tick}, latency)
+
+    ticks = (NOON + timedelta(seconds=0.25 * tick) for tick in range(4 * 1800))
+    document = seen(*(TrafficSample(at, counts(9 * tick), counts(90 * tick)) for tick, at in enumerate(ticks)))
+
+    assert len(document.looks) > MAXIMUM_LOOKS // 2
+    assert len(dump(document)) < 180_000
+    assert load(dump(document)) == document
+
+
+def test_of_too_many_decisions_waiting_goes_first() -> None:
+    document = a_document()
+    for number in range(2 * MAXIMUM_MARKS):
+        opinion, action = (Opinion.GOOD, Opinion.HOLD)[number % 2], Action.HOLD if number else Action.SET_WEIGHT
+        at = NOON + timedelta(seconds=number)
+        document = with_mark(document, Mark(at, action, RolloutPhase.BAKING, 0, "why", opinion, "because", 1.0))
+
+    assert len(document.trail) == MAXIMUM_MARKS
+    assert document.trail[0].action is Action.SET_WEIGHT
+    assert document.trail[-1].at == NOON + timedelta(seconds=2 * MAXIMUM_MARKS - 1)

@@ -11,6 +11,7 @@ from shopkart_pipeline.adapters.local_cluster.log_files import MOST_BYTES, begin
 from shopkart_pipeline.adapters.local_cluster.logs import parse_errors
 from shopkart_pipeline.adapters.local_cluster.metrics import sample
 from shopkart_pipeline.adapters.local_cluster.state import OBSERVED, ObservedService
+from shopkart_pipeline.domain.latency import Histogram
 from shopkart_pipeline.domain.traffic import Counts, MetricsMissing
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.telemetry import LogsMissing
@@ -31,6 +32,25 @@ traefik_service_requests_total{code="200",method="GET",protocol="http",service="
 def test_server_errors_are_those_from_500_on() -> None:
     found = sample(PAGE, "production.shop", NOW)
     assert (found.canary, found.stable) == (Counts(11, 3), Counts(1_200_000, 0))
+
+
+BUCKETS = "".join(
+    f'traefik_service_request_duration_seconds_bucket{{code="{code}",method="GET",protocol="http",'
+    f'service="production.shop.stable@file",le="{bound}"}} {count}\n'
+    for code, counts in (("200", (7, 9, 10)), ("500", (1, 1, 1)))
+    for bound, count in zip(("0.1", "0.5", "+Inf"), counts, strict=True)
+)
+
+
+def test_cumulative_buckets_of_all_statuses_become_one_histogram() -> None:
+    found = sample(PAGE + BUCKETS, "production.shop", NOW)
+    assert found.stable.latency == Histogram((0.1, 0.5), (8, 2, 1))
+    assert found.canary.latency is None
+
+
+def test_a_histogram_without_its_last_bucket_is_none() -> None:
+    cut = "".join(line for line in BUCKETS.splitlines(keepends=True) if "+Inf" not in line)
+    assert sample(PAGE + cut, "production.shop", NOW).stable.latency is None
 
 
 def test_a_track_without_a_counter_has_answered_nothing() -> None:
