@@ -1,21 +1,28 @@
 """Deployments at GitHub: one for each attempt to roll a release out, with its states one after the other.
 
 Ours are known by what their payload says they are about. GitHub merges nothing into what is deployed and waits for no
-checks of its own (`auto_merge`, `required_contexts`): whether a release may be deployed was decided from evidence. It
-doesn't end other deployments by itself either (`auto_inactive`), because services of one repository share their
-environments' names, and a new backend does not end the frontend.
+checks of its own (`auto_merge`, `required_contexts`): whether a release may be deployed was decided from evidence.
+
+What succeeds takes the place of what was there before, so the service's earlier deployments in that environment become
+inactive. GitHub itself (`auto_inactive`) would not do that in production, and elsewhere to any service's deployments.
 """
 
 import json
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_text import DESCRIPTION_CHARACTERS, line
 from shopkart_pipeline.domain.errors import NotFound
-from shopkart_pipeline.domain.notice import DeploymentNotice
+from shopkart_pipeline.domain.notice import DeploymentNotice, DeploymentState
 
 if TYPE_CHECKING:
     from shopkart_pipeline.adapters._github_session import Session
+
+_REPLACED = DeploymentState.INACTIVE
+_LOOKED_AT = 50
+"""Newest deployments of an environment among which what was replaced is looked for."""
 
 
 class Deployments:
@@ -38,21 +45,43 @@ class Deployments:
         if number is None:
             number = self._make(notice)
             self._tell(notice, number)
+        if notice.state is DeploymentState.SUCCESS:
+            self._retire(notice, number)
         return str(number)
+
+    def _retire(self, notice: DeploymentNotice, number: int) -> None:
+        """Make what a deployment replaced inactive, or itself, where news of it comes later than what replaced it.
+
+        One that is inactive ends the search: what is older was seen to when that one was replaced.
+        """
+        same, replaced = {"environment": notice.environment}, replace(notice, state=_REPLACED, description="replaced")
+        listed = self._client.each(notice.repository, f"/repos/{notice.repository}/deployments", same)
+        for deployment in islice(listed, _LOOKED_AT):
+            other = int(deployment["id"])
+            if other == number or _payload(deployment).get("service") != notice.service:
+                continue
+            state = (self._newest_state(notice, other) or {}).get("state")
+            if state == DeploymentState.SUCCESS:
+                self._tell(replaced, min(other, number))
+            if state == _REPLACED or (state == DeploymentState.SUCCESS and other > number):
+                return
 
     def _find(self, notice: DeploymentNotice) -> int | None:
         same = {"sha": notice.sha, "environment": notice.environment}
         for deployment in self._client.each(notice.repository, f"/repos/{notice.repository}/deployments", same):
-            if _about(deployment.get("payload")) == notice.about:
+            if _payload(deployment).get("about") == notice.about:
                 return int(deployment["id"])
         return None
 
     def _stands(self, notice: DeploymentNotice, number: int) -> bool:
         """Whether the newest state is this one already."""
-        path = f"/repos/{notice.repository}/deployments/{number}/statuses"
-        newest = next(iter(self._client.each(notice.repository, path)), None)
+        newest = self._newest_state(notice, number)
         said = (notice.state.value, line(notice.description, DESCRIPTION_CHARACTERS))
         return newest is not None and (newest["state"], newest["description"]) == said
+
+    def _newest_state(self, notice: DeploymentNotice, number: int) -> Any:
+        path = f"/repos/{notice.repository}/deployments/{number}/statuses"
+        return next(iter(self._client.each(notice.repository, path)), None)
 
     def _make(self, notice: DeploymentNotice) -> int:
         owner, name = notice.repository.split("/")
@@ -98,11 +127,12 @@ class Deployments:
         self._client.ask(notice.repository, act)
 
 
-def _about(payload: Any) -> Any:
-    """What a deployment's payload is about; GitHub gives documents back as such, or as text."""
+def _payload(deployment: Any) -> dict[str, Any]:
+    """What a deployment was given; GitHub gives documents back as such, or as text."""
+    payload = deployment.get("payload")
     if isinstance(payload, str):
         try:
             payload = json.loads(payload)
         except ValueError:
-            return None
-    return cast("dict[str, Any]", payload).get("about") if isinstance(payload, dict) else None
+            return {}
+    return cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}

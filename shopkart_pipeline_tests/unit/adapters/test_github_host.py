@@ -249,6 +249,25 @@ def test_a_deployment_whose_payload_comes_back_as_text_is_found(world: GitHubWor
     assert world.host.send(UP, None, maybe_sent=True) == first
 
 
+def test_what_succeeds_makes_the_services_earlier_deployments_there_inactive(world: GitHubWorldOf) -> None:
+    """Also in production, where GitHub does not; and what succeeded later is not touched by news of the earlier one."""
+    live = replace(UP, state=DeploymentState.SUCCESS, is_production=True, environment="production")
+    failed = replace(live, run_id="run-0", state=DeploymentState.FAILURE)
+    frontend = replace(live, service="frontend")
+    older, newer = replace(live, run_id="run-2"), replace(live, run_id="run-3")
+    numbers = {
+        notice: world.host.send(notice, None, maybe_sent=False) for notice in (failed, live, frontend, older, newer)
+    }
+    world.host.send(replace(older, description="told again"), numbers[older], maybe_sent=False)
+
+    def states(notice: DeploymentNotice) -> list[str]:
+        return [each["state"] for each in world.repository.deployment_statuses[int(numbers[notice])]]
+
+    assert (states(failed), states(live), states(frontend)) == (["failure"], ["success", "inactive"], ["success"])
+    assert states(older) == ["success", "inactive", "success", "inactive"]
+    assert states(newer) == ["success"]
+
+
 def test_a_deployment_by_somebody_else_is_not_taken_for_ours(world: GitHubWorldOf) -> None:
     world.repository.deployments.append(
         {"id": 1, "sha": SHA, "environment": "production", "payload": "by hand", "transient_environment": False}
