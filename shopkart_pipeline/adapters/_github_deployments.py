@@ -60,7 +60,8 @@ class Deployments:
             other = int(deployment["id"])
             if other == number or _payload(deployment).get("service") != notice.service:
                 continue
-            state = (self._newest_state(notice, other) or {}).get("state")
+            newest = self._newest_state(notice, other)
+            state = None if newest is None else newest["state"]
             if state == DeploymentState.SUCCESS:
                 self._tell(replaced, min(other, number))
             if state == _REPLACED or (state == DeploymentState.SUCCESS and other > number):
