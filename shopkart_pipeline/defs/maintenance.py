@@ -27,6 +27,7 @@ from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.reconcile_sources import reconcile_sources
 from shopkart_pipeline.services.redeliver import redeliver
+from shopkart_pipeline.services.retry_reviews import retry_reviews
 from shopkart_pipeline.services.sweep_workspace import sweep_workspace
 
 RECONCILE = "reconcile"
@@ -37,7 +38,7 @@ def build_maintenance_job() -> JobDefinition:
 
     @op(description="Makes up for webhooks that never came, and has those that failed delivered again.")
     def reconcile_branches(context: OpExecutionContext, platform: ResourceParam[Platform]) -> None:
-        failures = [_told(context, platform, part) for part in (reconcile_sources, redeliver)]
+        failures = [_told(context, platform, part) for part in (reconcile_sources, redeliver, retry_reviews)]
         drain(context.instance, platform)
         if any(failures):
             raise Failure("; ".join(filter(None, failures)))

@@ -4,13 +4,17 @@ Every step that the branch took since the commit in production is traced to its 
 stood when that was merged; a step without enough of them is a finding, which a waiver can answer for (an urgent fix
 that was pushed directly). Where nothing is in production yet, the steps are those since the pipeline knows the branch:
 otherwise what was pushed past everybody would be forgotten with the next merge.
+
+A code host that asks for a rest or is away is waited for, as long as the stage may take; then there is no evidence,
+and the stage is run again by itself later (`retry_reviews`).
 """
 
 import json
+from datetime import datetime, timedelta
 
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.code_review import approvers
-from shopkart_pipeline.domain.declaration import Phase
+from shopkart_pipeline.domain.declaration import Phase, Source, Stage
 from shopkart_pipeline.domain.evidence import (
     Evidence,
     EvidenceMissing,
@@ -22,20 +26,24 @@ from shopkart_pipeline.domain.evidence import (
     fingerprint_of,
 )
 from shopkart_pipeline.domain.release import Commit, Release
+from shopkart_pipeline.ports.code_host import CodeHostReader, TryLater
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current
 from shopkart_pipeline.services.trace_commit import Trace, trace_commit
 
 UNREVIEWED = "unreviewed-commit"
+UNANSWERED = "the code host does not answer"
+"""How the reason begins where asking again may help."""
 _ALL_RELEASES = 100_000
+_SHORTEST_PAUSE = timedelta(seconds=5)
 _FACTS = 50
 """Commits that are told among the facts, the newest; the report has all of them."""
 
 
-def collect_reviews(platform: Platform, release: Release) -> ToolRun:
+def collect_reviews(platform: Platform, release: Release, stage: Stage) -> ToolRun:
     """The reviews behind a release. Measures: `commits`, `unreviewed_commits`, `code_host` (1 where one is declared).
 
-    Raises what `CodeHostReader` does: an answer that is not there is missing evidence.
+    Raises `NotFound` or `Refused` where the code host has no answer for these credentials.
     """
     steps, notes = _steps(platform, release)
     policy, reader = platform.pipeline.code_host, platform.code_reader
@@ -47,7 +55,11 @@ def collect_reviews(platform: Platform, release: Release) -> ToolRun:
     if reader is None:
         return ToolRun(EvidenceMissing(f"there are no credentials for {policy.api}, so nobody could be asked", tool))
     source = platform.service(release.service).source
-    traces = [trace_commit(platform, reader, source, commit) for commit in steps]
+    deadline = platform.clock.now() + timedelta(seconds=stage.timeout_seconds)
+    try:
+        traces = [_trace(platform, reader, source, commit, deadline) for commit in steps]
+    except TryLater as error:
+        return ToolRun(EvidenceMissing(f"{UNANSWERED}: {error.what} {error.fix}", tool))
     problems = {trace.commit.sha: problem for trace in traces if (problem := _problem(trace, policy))}
     evidence = Evidence(
         tool=tool,
@@ -77,6 +89,18 @@ def _steps(platform: Platform, release: Release) -> tuple[tuple[Commit, ...], tu
         steps = (platform.scm.commit(source, first.sha), *steps)
     note = f"Nothing is in production yet: asked about what came since {base[:12]}, where the pipeline began."
     return steps, (note,)
+
+
+def _trace(platform: Platform, reader: CodeHostReader, source: Source, commit: Commit, deadline: datetime) -> Trace:
+    while True:
+        try:
+            return trace_commit(platform, reader, source, commit)
+        except TryLater as error:
+            now = platform.clock.now()
+            until = max(error.until, now + _SHORTEST_PAUSE)
+            if until >= deadline:
+                raise
+            platform.clock.sleep((until - now).total_seconds())
 
 
 def _rules(policy: CodeHostPolicy) -> str:

@@ -164,7 +164,7 @@ def _do(platform: Platform, release: Release, stage: Stage, image: str | None, r
             case StageKind.IMAGE:
                 return build_image(platform, release, stage)
             case StageKind.CODE_REVIEW:
-                return collect_reviews(platform, release)
+                return collect_reviews(platform, release, stage)
             case StageKind.PUBLISHED_IMAGE | StageKind.STAGING | StageKind.PRODUCTION:
                 return _deliver(platform, release, stage, image, run_id)
             case _:

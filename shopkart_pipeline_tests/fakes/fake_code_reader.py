@@ -19,6 +19,8 @@ class FakeCodeReader(CodeHostReader):
 
     clock: Clock
     silent: str | None = None
+    silent_until: datetime | None = None
+    """When it is silent no more; None: not before `silent` is taken back."""
     heads: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     rules: dict[tuple[str, str], BranchRules] = field(default_factory=dict[tuple[str, str], BranchRules])
     deliveries: list[HookDelivery] = field(default_factory=list[HookDelivery])
@@ -122,5 +124,5 @@ class FakeCodeReader(CodeHostReader):
 
     def _answer(self, question: str) -> None:
         self.asked.append(question)
-        if self.silent is not None:
-            raise TryLater(self.silent, self.clock.now(), everything=True)
+        if self.silent is not None and (self.silent_until is None or self.clock.now() < self.silent_until):
+            raise TryLater(self.silent, self.silent_until or self.clock.now(), everything=True)

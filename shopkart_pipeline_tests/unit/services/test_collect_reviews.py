@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -14,6 +15,7 @@ from shopkart_pipeline.domain.policy import FindingsRule, Gate
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
+from shopkart_pipeline.services.retry_reviews import retry_reviews
 from shopkart_pipeline_tests.fakes.fake_code_reader import FakeCodeReader
 from shopkart_pipeline_tests.fakes.world import World
 
@@ -218,6 +220,24 @@ def test_a_code_host_that_does_not_answer_blocks(world: World, reader: FakeCodeR
     assert [line.outcome for line in outcome.gates] == [Outcome.MISSING]
 
 
+@pytest.mark.parametrize(("minutes", "waited_for"), [(10, True), (20, False)])
+def test_a_code_host_that_asks_for_a_rest_is_waited_for(
+    world: World, reader: FakeCodeReader, minutes: float, waited_for: bool
+) -> None:
+    world.declare("backend", lambda service: replace(service, stages=tuple(map(patient, service.stages))))
+    release = merge(world, reader, 7, "maya")
+    world.run(release, Phase.CI)
+    reader.silent, began = "api.github.com asks for a rest.", world.clock.now()
+    reader.silent_until = began + timedelta(minutes=minutes)
+
+    assert world.stage(release, "code_review").passed is waited_for
+    assert (world.clock.now() >= reader.silent_until) is waited_for
+
+
+def patient(stage: Stage) -> Stage:
+    return replace(stage, timeout_seconds=900.0)
+
+
 def test_missing_credentials_block(world: World, reader: FakeCodeReader) -> None:
     release = merge(world, reader, 7, "maya")
     world.run(release, Phase.CI)
@@ -247,3 +267,38 @@ def test_a_proposed_change_is_never_asked_about(world: World, reader: FakeCodeRe
 
     with pytest.raises(Refused, match="may not run code_review"):
         world.stage(world.proposed(), "code_review")
+
+
+def test_an_outage_stops_a_release_for_as_long_as_it_lasts(world: World, reader: FakeCodeReader) -> None:
+    release = merge(world, reader, 7, "maya")
+    world.run(release, Phase.CI)
+    reader.silent = "api.github.com is away."
+    world.run(release, Phase.STAGING)
+    world.drain()
+
+    first, second = retry_reviews(world.platform), retry_reviews(world.platform)
+
+    assert len(first) == 1
+    assert first == second
+    [request] = world.drain()
+    assert (request.release_key, request.stages) == (release.key, ("code_review",))
+    reader.silent = None
+    world.run(release, Phase.STAGING, request.stages)
+    assert retry_reviews(world.platform) == ()
+    assert authorised_but_for_approval(world, release)
+
+
+def authorised_but_for_approval(world: World, release: Release) -> bool:
+    with pytest.raises(Refused) as refusal:
+        authorise_deploy(world.platform, release)
+    return ": approval: missing" in refusal.value.what and "code_review" not in refusal.value.what
+
+
+def test_what_somebody_has_to_mend_is_not_tried_again(world: World, reader: FakeCodeReader) -> None:
+    release = merge(world, reader, 7, "maya")
+    world.run(release, Phase.CI)
+    world.code_reader = None
+    world.stage(release, "code_review")
+    world.code_reader = reader
+
+    assert retry_reviews(world.platform) == ()
