@@ -6,8 +6,8 @@ whenever they are counted, so neither the ledger's writer nor a re-run stage can
 ends when the statement says so, or earlier if today's policy says so. Instead of a signature there may be the code
 host's word (`approval_proof`); two approvals by one person are one, whatever way they came.
 
-Four eyes: whoever wrote something that would be new in production does not count, also where it was merged by an
-earlier push that never got there, or under an address by which the code host hides theirs.
+Four eyes: whoever wrote something that would be new in production, or merged the release, does not count, also where it
+was merged by an earlier push that never got there, or under an address by which the code host hides theirs.
 """
 
 import json
@@ -226,11 +226,12 @@ def _check_four_eyes(platform: Platform, release: Release, principal: str, polic
     people = {*release.people, *(person.email for each in commits for person in (each.author, each.committer))}
     known = platform.pipeline.code_host
     people |= {person for email in people if known and (person := known.person_of_address(email))}
+    people |= {person for login in [release.actor] if known and (person := known.person(login))}
     writers = {email.casefold() for email in people}
     if principal.casefold() in writers:
         others = [name for name in policy.approvers if name.casefold() not in writers]
         raise Refused(
-            f"{principal} wrote part of {release.name} and can't approve it (four eyes).",
+            f"{principal} wrote part of {release.name}, or merged it, and can't approve it (four eyes).",
             f"Ask one of: {', '.join(others)}." if others else "Name another approver in the declaration.",
         )
 

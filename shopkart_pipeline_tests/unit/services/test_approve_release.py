@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Approvals, Service, StageKind
 from shopkart_pipeline.domain.errors import PipelineError, Refused, UntrustedInput
 from shopkart_pipeline.domain.evidence import EvidenceMissing
@@ -201,6 +202,17 @@ def test_whoever_wrote_what_never_got_to_production_can_not_approve_it_later(wor
         world.approve(release)
 
     assert world.approve(release, by=JONAS).act.actor == JONAS
+
+
+def test_who_merged_a_release_cannot_approve_it(world: World) -> None:
+    """As far as the declaration knows whose login it was."""
+    release = world.ready(author=BEN)
+    world.pipeline = replace(world.pipeline, code_host=CodeHostPolicy(people={release.actor: JONAS}))
+
+    with pytest.raises(Refused, match="or merged it"):
+        world.approve(release, by=JONAS)
+
+    assert world.approve(release, by=MAYA).act.actor == MAYA
 
 
 def test_without_four_eyes_an_author_may_approve(world: World) -> None:
