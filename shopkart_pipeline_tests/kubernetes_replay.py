@@ -24,6 +24,12 @@ _STEP_SECONDS = 0.1
 _POLICY = (
     "ValidatingAdmissionPolicy 'digest-only' with binding 'digest-only' denied request: images must be named by digest"
 )
+_MISSING = f"127.0.0.1:5999/none@sha256:{'0' * 64}"
+_PULL_ERROR = (
+    f'failed to pull and unpack image "{_MISSING}": failed to resolve reference "{_MISSING}": failed to do request: '
+    f'Head "http://127.0.0.1:5999/v2/none/manifests/sha256:{"0" * 64}": '
+    "dial tcp 127.0.0.1:5999: connect: connection refused"
+)
 _HIDDEN = {"uid", "resourceVersion", "creationTimestamp", "managedFields", "lastUpdateTime", "lastTransitionTime"}
 _HIDDEN |= {"clusterIP", "clusterIPs", "deletionTimestamp", "containerID", "imageID", "allocatedResources"}
 _HIDDEN |= {"podIP", "podIPs", "startTime", "startedAt", "finishedAt"}
@@ -54,8 +60,7 @@ def replay() -> Mapping[str, Replayed]:
     world.add_namespace("rec")
     world.behave(Behaviour(stop_seconds=None), image="docker.io/shop/web")
     world.behave(Behaviour(exit_code=3, log="boom\n"), command="exit 3")
-    refused = "dial tcp 127.0.0.1:5999: connect: connection refused"
-    world.behave(Behaviour(pull_error=refused), image="127.0.0.1:5999/none")
+    world.behave(Behaviour(pull_error=_PULL_ERROR), image="127.0.0.1:5999/none")
     world.users["limited"] = type(world.users[world.token])("system:serviceaccount:rec:default", lambda *what: False)
     done: dict[str, Replayed] = {}
     with running_kubernetes(world, step_seconds=None) as address, httpx.Client(base_url=address) as client:
@@ -140,6 +145,17 @@ def endpoints(lines: list[Document]) -> list[tuple[int, int, int]]:
         counts = [sum(each[name] for each in found) for name in ("ready", "serving", "terminating")]
         if not told or told[-1] != tuple(counts):
             told.append((counts[0], counts[1], counts[2]))
+    return told
+
+
+def told_events(lines: list[Document]) -> set[tuple[str, ...]]:
+    """Events by what they are about, who tells them and what they say."""
+    names, told = template_names(lines), set[tuple[str, ...]]()
+    for each in _events(lines, "Event"):
+        event = each["object"]
+        message = re.sub(r"10\.244\.\d+\.\d+", "IP", _named(event["message"], names))
+        about, teller = event["involvedObject"], event["source"].get("component") or event["reportingComponent"]
+        told.add((about["kind"], about.get("fieldPath", ""), teller, event["type"], event["reason"], message))
     return told
 
 

@@ -10,6 +10,7 @@ from shopkart_pipeline_tests.kubernetes_replay import (
     recordings,
     replay,
     scalings,
+    told_events,
 )
 
 _NAMES = sorted(recordings())
@@ -47,3 +48,13 @@ def test_endpoints_go_through_recorded_states_alone_and_end_as_recorded(name: st
     remaining = iter(recorded)
     assert all(state in remaining for state in emulated)
     assert emulated[-1:] == recorded[-1:]
+
+
+@pytest.mark.parametrize("name", _WATCHED)
+def test_events_are_told_as_recorded(name: str) -> None:
+    """But for probes of pods that are dying, which aren't emulated, and for an autoscaler that was removed at once."""
+    replayed = replay()[name]
+    emulated, recorded = told_events(replayed.lines), told_events(replayed.recorded)
+    assert {event[4] for event in recorded - emulated} <= {"Unhealthy"}
+    assert {event[4] for event in emulated - recorded} <= {"FailedGetResourceMetric"}
+    assert name != "03-crash-loop-and-undo" or emulated == recorded

@@ -1,9 +1,12 @@
-"""Events, as controllers and the kubelet tell them: the same one again is counted, not told twice."""
+"""Events, as controllers and the kubelet tell them: the same one again is counted, not told twice, and from the tenth
+different one of a reason on they are combined."""
 
 from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import Document
 from shopkart_pipeline_tests.fakes.kubernetes_server.resources import EVENT
 from shopkart_pipeline_tests.fakes.kubernetes_server.store import copied
 from shopkart_pipeline_tests.fakes.kubernetes_server.world import KubernetesWorld
+
+_MOST_SIMILAR = 10
 
 
 def tell(
@@ -18,10 +21,16 @@ def tell(
     """Write an event about an object."""
     metadata = about["metadata"]
     known = world.memory.setdefault("events", {})
+    similar = world.memory.setdefault("similar events", {}).setdefault((metadata["uid"], component, reason), set())
+    similar.add(message)
     key = (metadata["uid"], component, reason, message)
+    if len(similar) >= _MOST_SIMILAR:
+        similar.discard(message)
+        key, message = (metadata["uid"], component, reason, ""), f"(combined from similar events): {message}"
     told = world.store.get(EVENT, metadata["namespace"], known.get(key, ""))
     if told is not None:
         again = copied(told)
+        again["message"] = message
         again["count"] = again.get("count", 1) + 1
         again["lastTimestamp"] = world.stamp()
         world.store.update(EVENT, again)

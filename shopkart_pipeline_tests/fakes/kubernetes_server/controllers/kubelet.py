@@ -96,9 +96,10 @@ def _pull(world: KubernetesWorld, pod: Document, life: Life, behaviour: Behaviou
         if reason == "ErrImagePull":
             _tell(world, pod, "Pulling", f'Pulling image "{image}"', container)
             _tell(world, pod, "Failed", f'Failed to pull image "{image}": {behaviour.pull_error}', container, True)
-        else:
-            _tell(world, pod, "BackOff", f'Back-off pulling image "{image}"', container)
-        _tell(world, pod, "Failed", f"Error: {reason}", container, True)
+            _tell(world, pod, "Failed", "Error: ErrImagePull", container, True)
+        # The events of the back-off come at once, the status shows it later.
+        _tell(world, pod, "BackOff", f'Back-off pulling image "{image}"', container)
+        _tell(world, pod, "Failed", "Error: ImagePullBackOff", container, True)
 
 
 def _begin(world: KubernetesWorld, pod: Document, life: Life) -> None:
