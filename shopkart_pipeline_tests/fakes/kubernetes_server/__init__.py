@@ -3,7 +3,7 @@
 `running_kubernetes()` serves a `KubernetesWorld`; `step` moves its controllers by hand. True to recordings of a real
 1.36 in what requests are answered with and in what a watch shows: see `test_kubernetes_server_recordings`.
 
-Not emulated: Jobs, StatefulSets, DaemonSets and volumes that need one; the CEL of admission policies (tests give a
+Not emulated: Jobs, StatefulSets, DaemonSets and volumes; the CEL of admission policies (tests give a
 function instead); `Recreate`; init containers, liveness and startup probes; preemption, taints, affinity and topology
 spread; network policies (they are stored); RBAC objects (users have a function); conversion between versions, CBOR,
 protobuf and tables; websockets (exec, attach, port-forward); pages of a list as of one version. What controllers write

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shopkart_pipeline.adapters.kubernetes.manifests import render
 from shopkart_pipeline_tests.fakes.fixed_clock import FixedClock
 from shopkart_pipeline_tests.fakes.kubernetes_server import Behaviour, KubernetesWorld, Pace, step
 from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import Document
@@ -16,6 +17,7 @@ from shopkart_pipeline_tests.fakes.kubernetes_server.resources import (
     NODE,
     POD,
     REPLICA_SET,
+    RESOURCES,
 )
 from shopkart_pipeline_tests.kubernetes_objects import (
     DEPLOYMENTS,
@@ -27,6 +29,7 @@ from shopkart_pipeline_tests.kubernetes_objects import (
     a_service,
     api_of,
 )
+from shopkart_pipeline_tests.rendered_manifests import PLACE, WORKLOADS
 
 _SERVICES = f"/api/v1/namespaces/{NAMESPACE}/services"
 _BUDGETS = f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets"
@@ -303,3 +306,32 @@ def test_a_gateway_says_for_which_generation_it_routes_and_what_is_missing(
     conditions = api.get(f"{routes}/web").json()["status"]["parents"][0]["conditions"]
     told = {each["type"]: (each["status"], each["reason"], each["observedGeneration"]) for each in conditions}
     assert told == {"Accepted": ("True", "Accepted", 1), "ResolvedRefs": ("False", "BackendNotFound", 1)}
+
+
+def test_a_pod_whose_secret_is_missing_waits_for_it(world: KubernetesWorld, api: ApiClient) -> None:
+    key = {"secretKeyRef": {"name": "datastores", "key": "redis_url"}}
+    api.apply(DEPLOYMENTS, a_deployment(replicas=1, env=[{"name": "REDIS_URL", "valueFrom": key}]))
+    _pass(world, 2)
+    waiting = _running(world)[0]["status"]["containerStatuses"][0]["state"]["waiting"]
+    assert waiting == {"reason": "CreateContainerConfigError", "message": 'secret "datastores" not found'}
+    secret = {"metadata": {"name": "datastores"}, "stringData": {"redis_url": "redis://redis"}}
+    api.post(f"/api/v1/namespaces/{NAMESPACE}/secrets", json=secret)
+    _pass(world, 1)
+    assert _status(world)["readyReplicas"] == 1
+
+
+@pytest.mark.parametrize("name", sorted(WORKLOADS))
+def test_what_the_pipeline_renders_is_accepted_and_runs(world: KubernetesWorld, api: ApiClient, name: str) -> None:
+    for secret, key in {"datastores": "redis_url", "payment-1f2e": "password"}.items():
+        document = {"metadata": {"name": secret}, "stringData": {key: "value"}}
+        api.post(f"/api/v1/namespaces/{NAMESPACE}/secrets", json=document).raise_for_status()
+    kinds = {resource.kind: resource for resource in RESOURCES}
+    for manifest in render(PLACE, WORKLOADS[name]):
+        resource = kinds[manifest["kind"]]
+        group = f"/apis/{resource.group}" if resource.group else "/api"
+        path = f"{group}/{resource.version}/namespaces/{NAMESPACE}/{resource.plural}"
+        assert api.apply(path, manifest, fieldValidation="Strict").status_code == 201, manifest["kind"]
+        assert api.apply(path, manifest).status_code == 200
+    _pass(world, 30)
+    status = world.find(DEPLOYMENT, NAMESPACE, "backend")["status"]
+    assert status["availableReplicas"] == WORKLOADS[name].replicas

@@ -3,6 +3,7 @@ nothing changes any more, so that a test that moves the clock by hand sees a set
 
 from shopkart_pipeline_tests.fakes.kubernetes_server.controllers import (
     autoscaler,
+    configuration,
     deployment,
     disruption,
     endpoints,
@@ -28,6 +29,7 @@ _CONTROLLERS = {
     "proxy": proxy.reconcile,
     "gateway": gateway.reconcile,
     "quota": quota.reconcile,
+    "externalsecrets": configuration.reconcile,
 }
 _MOST_ROUNDS = 100
 

@@ -41,13 +41,31 @@ def _look(world: KubernetesWorld, autoscaler: Document) -> None:
         changed["status"] = {"currentMetrics": None, "desiredReplicas": 0}
         changed["status"]["conditions"] = [_condition(world, "AbleToScale", "False", "FailedGetScale", message)]
     else:
-        percent = world.cpu_percent(namespace, target["name"])
-        changed["status"] = (
-            _blind(world, autoscaler, deployment)
-            if percent is None
-            else _scaled(world, autoscaler, deployment, percent)
-        )
+        changed["status"] = _status(world, autoscaler, deployment)
     world.store.update(AUTOSCALER, changed)
+
+
+def _status(world: KubernetesWorld, autoscaler: Document, deployment: Document) -> Document:
+    spec, current = autoscaler["spec"], deployment["spec"]["replicas"]
+    percent = world.cpu_percent(deployment["metadata"]["namespace"], deployment["metadata"]["name"])
+    if 0 < current < spec["minReplicas"]:
+        why = "Current number of Replicas below Spec.MinReplicas"
+        return _bounded(world, autoscaler, deployment, spec["minReplicas"], why)
+    if current > spec["maxReplicas"]:
+        why = "Current number of Replicas above Spec.MaxReplicas"
+        return _bounded(world, autoscaler, deployment, spec["maxReplicas"], why)
+    if percent is None:
+        return _blind(world, autoscaler, deployment)
+    return _scaled(world, autoscaler, deployment, percent)
+
+
+def _bounded(world: KubernetesWorld, autoscaler: Document, deployment: Document, wanted: int, why: str) -> Document:
+    """The status after the bounds alone decided, which need no metrics."""
+    subresources.scale(world, DEPLOYMENT, deployment, wanted, _SELF)
+    message = f"New size: {wanted}; reason: {why}"
+    tell(world, autoscaler, "horizontal-pod-autoscaler", "SuccessfulRescale", message)
+    counts = {"currentReplicas": deployment["spec"]["replicas"], "desiredReplicas": wanted, "currentMetrics": None}
+    return {"lastScaleTime": world.stamp(), **counts, "conditions": [_able(world)]}
 
 
 def _blind(world: KubernetesWorld, autoscaler: Document, deployment: Document) -> Document:

@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from shopkart_pipeline_tests.fakes.kubernetes_server.behaviour import Behaviour
 from shopkart_pipeline_tests.fakes.kubernetes_server.controllers import pod_status
+from shopkart_pipeline_tests.fakes.kubernetes_server.controllers.configuration import missing_configuration
 from shopkart_pipeline_tests.fakes.kubernetes_server.controllers.events import tell
 from shopkart_pipeline_tests.fakes.kubernetes_server.controllers.replicaset import is_ready
 from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import Document
@@ -68,7 +69,7 @@ def _live(world: KubernetesWorld, pod: Document, life: Life) -> None:
         case "starting" if behaviour.pull_error:
             _pull(world, pod, life, behaviour, passed)
         case "starting" if passed >= behaviour.start_seconds:
-            _begin(world, pod, life)
+            _configure(world, pod, life)
         case "running":
             _run(world, pod, life, behaviour, passed)
         case "down":
@@ -100,6 +101,17 @@ def _pull(world: KubernetesWorld, pod: Document, life: Life, behaviour: Behaviou
         # The events of the back-off come at once, the status shows it later.
         _tell(world, pod, "BackOff", f'Back-off pulling image "{image}"', container)
         _tell(world, pod, "Failed", "Error: ImagePullBackOff", container, True)
+
+
+def _configure(world: KubernetesWorld, pod: Document, life: Life) -> None:
+    why, before = missing_configuration(world, pod), pod["status"]
+    if not why:
+        _begin(world, pod, life)
+        return
+    life.address = life.address or _address(world)
+    pod = _show(world, pod, pod_status.waiting, life.address, "CreateContainerConfigError", why)
+    if pod["status"] != before:
+        _tell(world, pod, "Failed", f"Error: {why}", pod["spec"]["containers"][0]["name"], True)
 
 
 def _begin(world: KubernetesWorld, pod: Document, life: Life) -> None:

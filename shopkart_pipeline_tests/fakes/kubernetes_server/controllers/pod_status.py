@@ -35,7 +35,7 @@ def creating(pod: Document, now: str) -> None:
 
 
 def waiting(pod: Document, now: str, address: str, reason: str, message: str) -> None:
-    """The image can't be pulled."""
+    """It can't begin: no image, or no configuration."""
     _network(pod, now, address)
     for each in pod["status"]["containerStatuses"]:
         each["state"] = {"waiting": {"reason": reason, "message": message}}
