@@ -7,13 +7,14 @@ Not emulated: Jobs, StatefulSets, DaemonSets and volumes; the CEL of admission p
 function instead); `Recreate`; init containers, liveness and startup probes; preemption, taints, affinity and topology
 spread; network policies (they are stored); RBAC objects (users have a function); conversion between versions, CBOR,
 protobuf and tables; websockets (exec, attach, port-forward); pages of a list as of one version. What controllers write
-appears in `managedFields` only where they use the `scale` subresource. TLS and client certificates are left to others.
+appears in `managedFields` only where they use the `scale` subresource. Client certificates are not known.
 """
 
 from shopkart_pipeline_tests.fakes.github_server.trouble import Drop, Trouble
 from shopkart_pipeline_tests.fakes.kubernetes_server.behaviour import Behaviour
 from shopkart_pipeline_tests.fakes.kubernetes_server.controllers import step
 from shopkart_pipeline_tests.fakes.kubernetes_server.server import running_kubernetes, write_kubeconfig
+from shopkart_pipeline_tests.fakes.kubernetes_server.tls import make_certificate
 from shopkart_pipeline_tests.fakes.kubernetes_server.world import KubernetesWorld, Pace, User
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Pace",
     "Trouble",
     "User",
+    "make_certificate",
     "running_kubernetes",
     "step",
     "write_kubeconfig",

@@ -15,7 +15,9 @@ from shopkart_pipeline_tests.fakes.kubernetes_server import (
     Drop,
     KubernetesWorld,
     Trouble,
+    make_certificate,
     running_kubernetes,
+    step,
     write_kubeconfig,
 )
 from shopkart_pipeline_tests.kubernetes_objects import (
@@ -68,6 +70,24 @@ def test_the_official_client_works_with_it(tmp_path: Path) -> None:
             assert apps.read_namespaced_deployment_status("web", NAMESPACE).status.ready_replicas == 2
 
 
+def test_over_tls_the_official_client_trusts_the_declared_authority_alone(
+    world: KubernetesWorld, tmp_path: Path
+) -> None:
+    import kubernetes
+    import urllib3
+
+    certificate = make_certificate(tmp_path)
+    with running_kubernetes(world, certificate=certificate) as address:
+        assert address.startswith("https://")
+        trusting = write_kubeconfig(tmp_path / "config", address, world.token, certificate=certificate)
+        with kubernetes.config.new_client_from_config(str(trusting)) as client:
+            assert kubernetes.client.VersionApi(client).get_code().git_version == "v1.36.2"
+        other = write_kubeconfig(tmp_path / "other", address, world.token)
+        refused = pytest.raises(urllib3.exceptions.MaxRetryError, match="CERTIFICATE_VERIFY_FAILED")
+        with kubernetes.config.new_client_from_config(str(other)) as client, refused:
+            kubernetes.client.VersionApi(client).get_code()
+
+
 def test_an_apply_that_changes_nothing_is_no_new_version(api: ApiClient) -> None:
     first = api.apply(DEPLOYMENTS, a_deployment()).json()["metadata"]
     again = api.apply(DEPLOYMENTS, a_deployment()).json()["metadata"]
@@ -97,6 +117,16 @@ def test_a_replicas_count_set_by_scale_belongs_to_who_set_it(api: ApiClient) -> 
     assert refused["message"].endswith('"tester" with subresource "scale" using apps/v1: .spec.replicas')
     without = a_deployment()
     del without["spec"]["replicas"]
+    assert api.apply(DEPLOYMENTS, without).json()["spec"]["replicas"] == 5
+
+
+def test_replicas_that_are_applied_no_more_fall_back_to_one_unless_somebody_else_took_them(api: ApiClient) -> None:
+    without = a_deployment()
+    del without["spec"]["replicas"]
+    api.apply(DEPLOYMENTS, a_deployment(replicas=4))
+    assert api.apply(DEPLOYMENTS, without).json()["spec"]["replicas"] == 1
+    api.apply(DEPLOYMENTS, a_deployment(replicas=4))
+    api.merge(f"{DEPLOYMENTS}/web/scale", {"spec": {"replicas": 5}})
     assert api.apply(DEPLOYMENTS, without).json()["spec"]["replicas"] == 5
 
 
@@ -289,15 +319,16 @@ def test_answers_are_slow_on_demand(api: ApiClient, world: KubernetesWorld) -> N
         api.get(_MAPS, timeout=0.1)
 
 
-def test_a_deleted_namespace_goes_with_everything_in_it(world: KubernetesWorld) -> None:
-    with api_of(world, step_seconds=0.02) as api:
-        api.apply(DEPLOYMENTS, a_deployment())
-        api.apply(f"/api/v1/namespaces/{NAMESPACE}/services", a_service())
-        api.delete(f"/api/v1/namespaces/{NAMESPACE}")
-        refused = api.post(_MAPS, json=_map())
-        assert (refused.status_code, "being terminated" in refused.text) == (403, True)
-        deadline = time.monotonic() + 20
-        while api.get(f"/api/v1/namespaces/{NAMESPACE}").status_code != 404:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        assert api.get(PODS).json()["items"] == []
+def test_a_deleted_namespace_goes_with_everything_in_it(api: ApiClient, world: KubernetesWorld) -> None:
+    api.apply(DEPLOYMENTS, a_deployment())
+    api.apply(f"/api/v1/namespaces/{NAMESPACE}/services", a_service())
+    step(world)
+    api.delete(f"/api/v1/namespaces/{NAMESPACE}")
+    refused = api.post(_MAPS, json=_map())
+    assert (refused.status_code, "being terminated" in refused.text) == (403, True)
+    deadline = time.monotonic() + 20
+    while api.get(f"/api/v1/namespaces/{NAMESPACE}").status_code != 404:
+        assert time.monotonic() < deadline
+        step(world)
+        time.sleep(0.05)
+    assert api.get(PODS).json()["items"] == []
