@@ -4,7 +4,7 @@ Building a platform opens nothing and starts nothing, so every command and every
 the declaration choose; where it says `auto`, the order below is the order of preference.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from shopkart_pipeline.adapters._github_answers import AnswerStore
@@ -27,6 +27,7 @@ from shopkart_pipeline.adapters.github_reader import GitHubReader
 from shopkart_pipeline.adapters.gitleaks import Gitleaks
 from shopkart_pipeline.adapters.hadolint import Hadolint
 from shopkart_pipeline.adapters.image_packages import ImagePackages
+from shopkart_pipeline.adapters.kubernetes.manifest_check import ManifestCheck
 from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics
 from shopkart_pipeline.adapters.new_code_quality import NewCodeQuality
 from shopkart_pipeline.adapters.npm_audit import NpmAudit
@@ -95,7 +96,7 @@ def build_platform(settings: Settings) -> Platform:
         image_files=OciImageFiles(),
         application_builder=PythonApplication(home / "cache" / "packages"),
         image_builders=_image_builders(settings),
-        scanners=_scanners(settings, scm, clock),
+        scanners=_scanners(settings, scm, clock, pipeline.environments),
         sites={
             name: _site(settings, environment, registry, clock) for name, environment in pipeline.environments.items()
         },
@@ -173,7 +174,9 @@ def _image_builders(settings: Settings) -> tuple[ImageBuilder, ...]:
     }[settings.runtime]
 
 
-def _scanners(settings: Settings, scm: SourceControl, clock: Clock) -> dict[StageKind, tuple[Scanner, ...]]:
+def _scanners(
+    settings: Settings, scm: SourceControl, clock: Clock, environments: Mapping[str, Environment]
+) -> dict[StageKind, tuple[Scanner, ...]]:
     home, command = settings.home, DeclaredCommand(scm)
     secret_names = home / "secrets" / "finding-names"
     snapshot, live = OsvSnapshot(clock), OsvService(settings.advisory_service, home / "cache" / "advisories")
@@ -198,6 +201,7 @@ def _scanners(settings: Settings, scm: SourceControl, clock: Clock) -> dict[Stag
             command,
         ),
         StageKind.IMAGE_SCAN: (Preferred(trivy, image_packages), trivy, image_packages, command),
+        StageKind.MANIFESTS: (ManifestCheck(environments), command),
         StageKind.UNIT_TESTS: (command,),
         StageKind.INTEGRATION_TESTS: (command,),
         StageKind.ACCEPTANCE_TESTS: (command,),

@@ -13,7 +13,8 @@ from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import Evidence, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase, RolloutPlan, abort, begin
-from shopkart_pipeline.domain.workload import Probes, WorkloadSpec
+from shopkart_pipeline.domain.wanted_workload import wanted_workload
+from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
 from shopkart_pipeline.services.conclude_rollout import conclude
 from shopkart_pipeline.services.drive_rollout import drive, leased, note
@@ -120,23 +121,4 @@ def _begin(
 
 def workload_spec(service: Service, deployment: Deployment, release: Release, digest: str) -> WorkloadSpec:
     """The wanted state of a release in an environment."""
-    workload = service.workload
-    return WorkloadSpec(
-        digest=digest,
-        release_key=release.key,
-        commit=release.sha,
-        replicas=deployment.replicas,
-        command=workload.command,
-        variables=workload.variables,
-        probes=Probes(
-            workload.startup_path,
-            workload.readiness_path,
-            workload.liveness_path,
-            workload.startup_deadline_seconds,
-        ),
-        metrics_path=workload.metrics_path,
-        drain_seconds=workload.drain_seconds,
-        pod=workload.pod,
-        autoscale=deployment.autoscale,
-        route=deployment.route,
-    )
+    return wanted_workload(service, deployment, release_key=release.key, commit=release.sha, digest=digest)
