@@ -127,11 +127,13 @@ class Network:
 
     async def _serve(self, process: _Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         process.writers.add(writer)
-        with suppress(OSError, asyncio.IncompleteReadError):
-            while not process.draining and (head := await reader.readuntil(b"\r\n\r\n")):
-                await self._respond(process, head, reader, writer)
-        process.writers.discard(writer)
-        writer.close()
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                while not process.draining and (head := await reader.readuntil(b"\r\n\r\n")):
+                    await self._respond(process, head, reader, writer)
+        finally:
+            process.writers.discard(writer)
+            writer.close()
 
     async def _respond(self, process: _Process, head: bytes, reader: asyncio.StreamReader, writer: Any) -> None:
         path, headers = head.split(b" ", 2)[1].decode(), head.lower()
@@ -210,9 +212,11 @@ async def _request(load: Load, address: str) -> None:
     try:
         async with asyncio.timeout(10):
             reader, writer = await asyncio.open_connection(host, int(port))
-            writer.write(b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n")
-            answer = await reader.read()
-            writer.close()
+            try:
+                writer.write(b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n")
+                answer = await reader.read()
+            finally:
+                writer.close()
         head, _, body = answer.partition(b"\r\n\r\n")
         if b" 200 " not in head:
             raise ConnectionError(head.split(b"\r\n")[0].decode() or "the connection was cut off")
@@ -238,11 +242,13 @@ async def _joined(client: Streams, host: str, port: int) -> None:
         return
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while chunk := await reader.read(65536):
-                writer.write(chunk)
-                await writer.drain()
-        writer.close()
+        try:
+            with suppress(OSError):
+                while chunk := await reader.read(65536):
+                    writer.write(chunk)
+                    await writer.drain()
+        finally:
+            writer.close()
 
     await asyncio.gather(pump(client[0], pod[1]), pump(pod[0], client[1]))
 
@@ -252,3 +258,5 @@ async def _drained() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(3):  # Closed connections are let go in later turns of the loop.
+        await asyncio.sleep(0)

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shopkart_pipeline_tests.fakes.github_server.trouble import Drop, Trouble
+from shopkart_pipeline_tests.fakes.github_server.world import Seen
 from shopkart_pipeline_tests.fakes.kubernetes_server import subresources, watching
 from shopkart_pipeline_tests.fakes.kubernetes_server.call import Answer, Call, is_true
 from shopkart_pipeline_tests.fakes.kubernetes_server.operations import operate
@@ -23,7 +24,7 @@ from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import (
     unauthorized,
 )
 from shopkart_pipeline_tests.fakes.kubernetes_server.resources import ACCESS_REVIEW, NAMESPACE, RESOURCES, discovery
-from shopkart_pipeline_tests.fakes.kubernetes_server.world import KubernetesWorld, Seen, User
+from shopkart_pipeline_tests.fakes.kubernetes_server.world import KubernetesWorld, User
 
 _REASONS = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout", 409: "Conflict"}
 

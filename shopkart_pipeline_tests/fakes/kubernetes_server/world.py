@@ -5,13 +5,14 @@ steps the controllers), or a test advances it and calls `step`."""
 
 import random
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline_tests.fakes.github_server.trouble import Troubles
+from shopkart_pipeline_tests.fakes.github_server.world import Seen
 from shopkart_pipeline_tests.fakes.kubernetes_server.behaviour import Behaviour, Behaviours
 from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import Document
 from shopkart_pipeline_tests.fakes.kubernetes_server.resources import NAMESPACE, NODE, SERVICE_ACCOUNT, Resource
@@ -28,19 +29,6 @@ class User:
     name: str
     may: Callable[[str, str, str, str], bool] = lambda verb, group, resource, namespace: True
     """By verb, API group, resource (`pods/log` for a subresource) and namespace."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A request as it came."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-    status: int
-    """What it was answered with; 0: the connection was dropped."""
 
 
 @dataclass
