@@ -23,6 +23,7 @@ _COMMANDS = {
     "cluster": "run the local cluster alone",
     "validate": "check the declaration and report every fault at once",
     "plan": "show what would run, for which services, with which gates",
+    "render": "print the Kubernetes manifests of an environment",
     "releases": "list releases and where they stand",
     "show": "show one release: stages, gates, approvals, rollout",
     "findings": "show what the tools found, or write it as SARIF",

@@ -178,6 +178,10 @@ class Workload:
     """Folder of the team's own manifests, relative to the service's path, with `{environment}` still in it; None: they
     are rendered from this declaration."""
 
+    def manifests_in(self, environment: str) -> str | None:
+        """That folder for an environment."""
+        return None if self.manifests is None else self.manifests.replace("{environment}", environment)
+
 
 @dataclass(frozen=True)
 class Deployment:

@@ -10,13 +10,12 @@ Sources: Kubernetes, "Immutable ConfigMaps"; External Secrets Operator, `externa
 import re
 from collections.abc import Mapping
 
-from shopkart_pipeline.adapters.kubernetes.names import Manifest, Place, hashed, metadata
+from shopkart_pipeline.adapters.kubernetes.names import DATASTORES, Manifest, Place, hashed, metadata
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.pod import SecretReference
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
 
 _PLACE = re.compile(r"\{(redis_url|database_url|url:([a-z0-9-]+))\}")
-_DATASTORES = ("redis_url", "database_url")
 
 
 def config_map(place: Place, spec: WorkloadSpec) -> Manifest | None:
@@ -125,7 +124,7 @@ def _plain(place: Place, spec: WorkloadSpec) -> dict[str, str]:
 
 def _datastore(place: Place, name: str, text: str) -> str | None:
     """The datastore whose address a variable is, where that is a secret; None for any other text."""
-    wanted = [found[1] for found in _PLACE.finditer(text) if found[1] in _DATASTORES]
+    wanted = [found[1] for found in _PLACE.finditer(text) if found[1] in DATASTORES]
     unsaid = next((each for each in wanted if each not in place.addresses), None)
     if unsaid is not None and text != f"{{{unsaid}}}":
         raise Refused(

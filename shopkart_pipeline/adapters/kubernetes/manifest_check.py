@@ -17,7 +17,7 @@ from shopkart_pipeline.adapters._findings import Located, findings_of, fingerpri
 from shopkart_pipeline.adapters.kubernetes.kustomization import read_manifests
 from shopkart_pipeline.adapters.kubernetes.located import Node, located
 from shopkart_pipeline.adapters.kubernetes.manifests import render, to_yaml
-from shopkart_pipeline.adapters.kubernetes.names import Place
+from shopkart_pipeline.adapters.kubernetes.names import place_of
 from shopkart_pipeline.adapters.kubernetes.rules import RULES_VERSION, Checked, named
 from shopkart_pipeline.adapters.kubernetes.rules_around import around_rules
 from shopkart_pipeline.adapters.kubernetes.rules_pod import pod_rules, serving_rules
@@ -130,12 +130,11 @@ class ManifestCheck(Scanner):
 
 
 def _manifests(service: Service, environment: Environment, deployment: Deployment, tree: Path) -> Iterator[Node]:
-    own = service.workload.manifests
+    own = service.workload.manifests_in(environment.name)
     if own is not None:
-        folder = tree / service.source.path / own.replace("{environment}", environment.name)
-        yield from read_manifests(folder, tree)
+        yield from read_manifests(tree / service.source.path / own, tree)
         return
-    place = Place(environment.name, environment.name, service.name, f"{service.name}@{_ANY_DIGEST}")
+    place = place_of(environment, service.name, f"{service.name}@{_ANY_DIGEST}")
     wanted = wanted_workload(service, deployment, release_key="any", commit="any", digest=_ANY_DIGEST)
     for manifest in render(place, wanted):
         yield located(manifest, f"{environment.name}: {manifest['kind']} {manifest['metadata']['name']}")

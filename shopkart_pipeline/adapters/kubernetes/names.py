@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shopkart_pipeline.domain.canonical import digest_of
+from shopkart_pipeline.domain.declaration import Environment
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
 
 Manifest = dict[str, Any]
@@ -21,6 +22,7 @@ VERSION, MANAGED_BY = "app.kubernetes.io/version", "app.kubernetes.io/managed-by
 TRACK = "shopkart/track"
 RELEASE, COMMIT = "shopkart/release", "shopkart/commit"
 FIELD_MANAGER = "shopkart"
+DATASTORES = ("redis_url", "database_url")
 PORT_NAME = "http"
 SERVICE_PORT = 80
 _HASH_CHARACTERS = 10
@@ -43,6 +45,20 @@ class Place:
     def track_name(self, track: Track) -> str:
         """Name of what there is once for each track."""
         return self.service if track is Track.STABLE else f"{self.service}-{track.value}"
+
+
+def place_of(environment: Environment, service: str, image: str) -> Place:
+    """Where a service is in an environment, as the options of the environment say: `namespace` (the environment's name
+    unless said), `datastores_secret`, and for datastores without a password `redis_url` and `database_url`."""
+    options = environment.options
+    return Place(
+        namespace=options.get("namespace", environment.name),
+        environment=environment.name,
+        service=service,
+        image=image,
+        addresses={name: options[name] for name in DATASTORES if name in options},
+        datastores_secret=options.get("datastores_secret", Place.datastores_secret),
+    )
 
 
 def metadata(place: Place, name: str, track: Track | None = None, spec: WorkloadSpec | None = None) -> Manifest:
