@@ -1,4 +1,4 @@
-"""A clock that runs faster than this machine's, for everybody who reads it."""
+"""A clock that runs faster than this machine's, for what takes a cluster many seconds."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -7,18 +7,14 @@ from shopkart_pipeline.ports.clock import Clock
 
 
 class FastClock(Clock):
-    """Begins now; `factor` of its seconds pass in one real second, and sleeping is as much shorter.
-
-    Args:
-        factor: how much faster it runs.
-    """
+    """Shows this machine's time when it is made, and `factor` seconds more for each that passes."""
 
     def __init__(self, factor: float) -> None:
-        self._factor = factor
-        self._began, self._ticks = datetime.now(UTC), time.monotonic()
+        self.factor = factor
+        self._began, self._since = datetime.now(UTC), time.monotonic()
 
     def now(self) -> datetime:
-        return self._began + timedelta(seconds=(time.monotonic() - self._ticks) * self._factor)
+        return self._began + timedelta(seconds=self.factor * (time.monotonic() - self._since))
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(seconds / self._factor)
+        time.sleep(seconds / self.factor)
