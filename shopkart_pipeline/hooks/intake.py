@@ -14,7 +14,7 @@ from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.ports.inbox import Delivery, Inbox
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Waiting:
     delivery: Delivery
     stored: asyncio.Future[bool]
@@ -41,6 +41,9 @@ class Intake:
             raise ToolUnavailable(
                 f"It was not stored within {timeout_seconds:.1f} s.", "Look at the disk, or at the inbox's database."
             ) from None
+        finally:
+            if waiting in self._waiting:  # Its turn did not come, and its body is not held any longer.
+                self._waiting.remove(waiting)
 
     async def _write(self) -> None:
         while self._waiting:

@@ -1,19 +1,24 @@
 """What every inbox owes its callers: one suite over the fake, SQLite and PostgreSQL, and what only real ones do."""
 
+import asyncio
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import httpx
 import pytest
 
+from shopkart_pipeline.adapters.github import signature_of
 from shopkart_pipeline.adapters.postgres_inbox import PostgresInbox
 from shopkart_pipeline.adapters.sqlite_inbox import SqliteInbox
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.hooks.receiver import create_app
 from shopkart_pipeline.ports.inbox import Delivery, Inbox
 from shopkart_pipeline_tests.contract.durable_writers import acknowledged, start_writer
 from shopkart_pipeline_tests.contract.postgres import Postgres, running_postgres
+from shopkart_pipeline_tests.fakes.fake_clock import FakeClock
 from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
@@ -202,6 +207,29 @@ def test_a_connection_that_was_lost_while_it_lay_idle_is_replaced(postgres: Post
     postgres.start()
 
     assert inbox.put(delivery(2))
+
+
+def test_a_receiver_says_503_while_the_server_is_away_and_202_afterwards(postgres: Postgres) -> None:
+    inbox, body = PostgresInbox(postgres.address()), b"{}"
+    app = create_app(inbox, ["a secret"], FakeClock(), lambda: None)
+    headers = {
+        "X-GitHub-Event": "push",
+        "X-GitHub-Delivery": "d-1",
+        "X-Hub-Signature-256": signature_of(body, "a secret"),
+    }
+
+    async def post() -> int:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://receiver") as client:
+            return (await client.post("/webhooks/github", content=body, headers=headers)).status_code
+
+    postgres.stop()
+    try:
+        assert asyncio.run(post()) == 503
+    finally:
+        postgres.start()
+
+    assert asyncio.run(post()) == 202
+    assert ids(inbox) == ["d-1"]
 
 
 @pytest.mark.parametrize("address", ["postgresql://u:top secret@h/d", "postgresql://u:top%20secret@127.0.0.1:1/d"])

@@ -232,18 +232,24 @@ def test_a_slow_disk_is_not_waited_for_longer_than_the_sender_waits() -> None:
     inbox = SlowInbox()
     door = Door(inbox=inbox, limits=Limits(answer_seconds=0.2))
 
-    async def post() -> tuple[float, httpx.Response]:
+    async def post() -> tuple[float, list[httpx.Response]]:
         transport = httpx.ASGITransport(app=door.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
             began = time.monotonic()
-            answer = await client.post("/webhooks/github", content=BODY, headers=_signed("d-1"))
+            first = asyncio.create_task(client.post("/webhooks/github", content=BODY, headers=_signed("d-1")))
+            await asyncio.sleep(0.1)
+            second = asyncio.create_task(client.post("/webhooks/github", content=BODY, headers=_signed("d-2")))
+            answers, seconds = [await first, await second], time.monotonic() - began
             inbox.go.set()
-            return time.monotonic() - began, answer
+            answers.append(await client.post("/webhooks/github", content=BODY, headers=_signed("d-3")))
+            return seconds, answers
 
-    seconds, answer = asyncio.run(post())
+    seconds, answers = asyncio.run(post())
 
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert [answer.status_code for answer in answers] == [503, 503, 202]
+    assert {answer.headers["Retry-After"] for answer in answers[:2]} == {"5"}
     assert seconds < 5
+    assert [each.id for each in door.stored] == ["d-1", "d-3"], "the write of the first one had begun"
 
 
 def test_what_comes_while_the_disk_is_at_work_is_written_together() -> None:
