@@ -71,6 +71,7 @@ class Sender:
         self.answers: dict[int | str, int] = {}
         """How often each status was answered, or each way of not answering was met."""
         self._address, self._secret = f"http://127.0.0.1:{port}/webhooks/github", secret
+        self._client = httpx.Client(timeout=10, trust_env=False)
         self._dice, self._pause = dice, 1 / per_second
         self._queue = [*told]
         for twice in dice.sample(list(told), len(told) // 10):
@@ -81,7 +82,7 @@ class Sender:
     def send_all(self, deadline: float) -> None:
         """Returns when everything was accepted."""
         waiting = self._queue
-        with ThreadPoolExecutor(8) as pool:
+        with self._client, ThreadPoolExecutor(8) as pool:
             while waiting:
                 assert time.monotonic() < deadline, f"{len(waiting)} were never accepted: {self.answers}"
                 jobs: list[tuple[Told, object]] = []
@@ -94,9 +95,8 @@ class Sender:
 
     def _is_accepted(self, told: Told) -> bool:
         try:
-            status: int | str = httpx.post(
-                self._address, content=told.body, headers=self._headers(told), timeout=10, trust_env=False
-            ).status_code
+            answer = self._client.post(self._address, content=told.body, headers=self._headers(told))
+            status: int | str = answer.status_code
         except httpx.TransportError as error:
             status = type(error).__name__
         with self._turn:
