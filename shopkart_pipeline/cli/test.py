@@ -1,6 +1,6 @@
 """`shopkart test`: the project's tests, with pytest's own arguments.
 
-Without arguments all of them run but the one that takes a quarter of an hour (`-m load`): first what can run side by
+Without arguments all of them run but the one that takes ten minutes (`-m load`): first what can run side by
 side, then the demo's story with the machine to itself, because it watches how fast things happen.
 """
 
