@@ -159,7 +159,7 @@ def test_every_push_becomes_one_run_for_each_service_whoever_is_killed(
     machine: Machine, pushes: int, seed: int
 ) -> None:
     dice = random.Random(seed)
-    told = write_history(machine.home / "remote", dice, pushes - pushes // 10)
+    told = write_history(machine.home / "remote", dice, pushes - pushes // 11)
     sender = Sender(machine.port, SECRET, told, random.Random(seed), per_second=pushes / (12 + pushes / 20))
     deadline = time.monotonic() + 120 + pushes
     planned = {name: kills * max(1, pushes // 200) for name, kills in KILLS.items()}
