@@ -1,7 +1,9 @@
 """A Kubernetes 1.36 that speaks HTTP: the part of its API that the pipeline uses, with the controllers behind it.
 
-`running_kubernetes()` serves a `KubernetesWorld`; `step` moves its controllers by hand. True to recordings of a real
-1.36 in what requests are answered with and in what a watch shows: see `test_kubernetes_server_recordings`.
+`running_kubernetes()` serves a `KubernetesWorld`; `step` moves its controllers by hand. In `network` pods really listen
+and requests can be counted; a world on a `FastClock` does in a second what takes a cluster twenty. True to
+recordings of a real 1.36 in what requests are answered with and in what a watch shows: see
+`test_kubernetes_server_recordings`.
 
 Not emulated: Jobs, StatefulSets, DaemonSets and volumes; the CEL of admission policies (tests give a
 function instead); `Recreate`; init containers, liveness and startup probes; preemption, taints, affinity and topology

@@ -37,26 +37,30 @@ def tell(
         return
     number = world.memory["event number"] = world.memory.get("event number", 0x18EA8B5C00000000) + 1
     name = known[key] = f"{metadata['name']}.{number:x}"
-    involved = {"kind": about["kind"], "namespace": metadata["namespace"], "name": metadata["name"]}
-    involved |= {"uid": metadata["uid"], "apiVersion": about["apiVersion"]}
-    involved["resourceVersion"] = metadata["resourceVersion"]
-    if container:
-        involved["fieldPath"] = f"spec.containers{{{container}}}"
-    event: Document = {
-        "kind": "Event",
-        "apiVersion": "v1",
-        "metadata": {"name": name, "namespace": metadata["namespace"]},
-    }
-    event |= {"involvedObject": involved, "reason": reason, "message": message}
-    if component == "default-scheduler":
-        event |= {"source": {}, "firstTimestamp": None, "lastTimestamp": None, "eventTime": world.stamp_micro()}
-        event |= {
-            "action": "Binding" if reason == "Scheduled" else "Scheduling",
-            "reportingInstance": "default-scheduler-vm",
-        }
-    else:
-        host = about.get("spec", {}).get("nodeName", "") if component == "kubelet" else ""
-        event |= {"source": {"component": component} | ({"host": host} if host else {}), "count": 1, "eventTime": None}
-        event |= {"firstTimestamp": world.stamp(), "lastTimestamp": world.stamp(), "reportingInstance": host}
-    event |= {"type": "Warning" if warning else "Normal", "reportingComponent": component}
-    world.store.create(EVENT, event)
+    identity = {"kind": "Event", "apiVersion": "v1", "metadata": {"name": name, "namespace": metadata["namespace"]}}
+    told_by = _scheduler(world, reason) if component == "default-scheduler" else _recorder(world, about, component)
+    said = {"reason": reason, "message": message, "type": "Warning" if warning else "Normal"}
+    involved = {"involvedObject": _involved(about, container)}
+    world.store.create(EVENT, {**identity, **involved, **said, **told_by, "reportingComponent": component})
+
+
+def _involved(about: Document, container: str) -> Document:
+    known = ("namespace", "name", "uid", "resourceVersion")
+    part = {"fieldPath": f"spec.containers{{{container}}}"} if container else {}
+    identity = {"kind": about["kind"], "apiVersion": about["apiVersion"]}
+    return {**identity, **{name: about["metadata"][name] for name in known}, **part}
+
+
+def _scheduler(world: KubernetesWorld, reason: str) -> Document:
+    """The newer kind of event."""
+    action = "Binding" if reason == "Scheduled" else "Scheduling"
+    times = {"firstTimestamp": None, "lastTimestamp": None, "eventTime": world.stamp_micro()}
+    return {"source": {}, **times, "action": action, "reportingInstance": "default-scheduler-vm"}
+
+
+def _recorder(world: KubernetesWorld, about: Document, component: str) -> Document:
+    """The older kind, which counts."""
+    host = about.get("spec", {}).get("nodeName", "") if component == "kubelet" else ""
+    source = {"component": component} | ({"host": host} if host else {})
+    times = {"firstTimestamp": world.stamp(), "lastTimestamp": world.stamp(), "eventTime": None}
+    return {"source": source, "count": 1, **times, "reportingInstance": host}
