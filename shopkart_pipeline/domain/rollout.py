@@ -147,7 +147,8 @@ def _stuck(state: RolloutState, status: WorkloadStatus | None, now: datetime) ->
     ready = (
         "no replica exists" if status is None else f"{status.updated_ready} of {status.spec.replicas} replicas ready"
     )
-    return f"{ready} after {waited:.0f} s (limit {state.plan.deadline_seconds:.0f} s)"
+    hindrance = f": {status.hindrance}" if status is not None and status.hindrance else ""
+    return f"{ready} after {waited:.0f} s (limit {state.plan.deadline_seconds:.0f} s){hindrance}"
 
 
 def _start_canary(state: RolloutState, observed: ServiceStatus, now: datetime) -> Decision:
@@ -186,7 +187,7 @@ def _bake(state: RolloutState, observed: ServiceStatus, judgement: Judgement, no
         if late:
             return _turn_back(state, f"canary lost replicas: {ready} after {baked:.0f} s", now)
         return Decision(Action.HOLD, state, ready)
-    if observed.canary_weight_percent != step.weight_percent:
+    if not observed.has_weight(step.weight_percent):
         return Decision(Action.SET_WEIGHT, state, f"set {step.weight_percent} %", step.weight_percent)
     if baked < step.bake_seconds:
         return Decision(Action.HOLD, state, f"bake {step.weight_percent} %: {baked:.0f} of {step.bake_seconds:.0f} s")

@@ -60,6 +60,8 @@ class WorkloadStatus:
     """Restarts of replicas of `spec.digest` since it was applied."""
     failure: str | None = None
     """Why it doesn't get ready, told apart: crash loop, image missing, no capacity; None while all is well."""
+    hindrance: str | None = None
+    """What it waits for, where the platform says so and time may change it: room on a node, a quota."""
 
     @property
     def complete(self) -> bool:
@@ -76,3 +78,11 @@ class ServiceStatus:
     canary_weight_percent: int
     """The weight that the route really has, not the one that was asked for."""
     url: str
+    asked_weight_percent: int | None = None
+    """The weight that was asked for, where the route comes only as near to it as whole replicas do; None elsewhere."""
+
+    def has_weight(self, percent: int) -> bool:
+        """Whether the route has a weight, or is as near to it as it can come."""
+        if self.canary_weight_percent == percent:
+            return True
+        return self.asked_weight_percent == percent and (percent > 0) == (self.canary_weight_percent > 0)

@@ -99,6 +99,10 @@ class World(ABC):
                 raise AssertionError(f"it never came to that; the last look: {seen[-1]}")
             self.pause()
 
+    def near(self, weight_percent: int) -> int:
+        """The weight that one canary replica beside one of stable can have instead."""
+        return weight_percent
+
     def deployed(self, service: str, version: str = "v1", *, replicas: int = 2, environment: str = "production") -> str:
         """Deploy a version and wait until it is complete; returns its digest."""
         digest = self.publish(service, version)

@@ -15,6 +15,7 @@ from shopkart_pipeline_tests.contract.cluster_worlds import (
     a_spec,
     is_complete,
 )
+from shopkart_pipeline_tests.contract.kubernetes_worlds import an_emulated_world
 from shopkart_pipeline_tests.docker_base import engine_for_tests
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour
 
@@ -22,13 +23,16 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 # An engine that would have to be started first is left to the few tests of `test_container_runtime`.
-_WORLDS = ["fake", "local", *(["docker"] if engine_for_tests() not in (None, "startable") else [])]
+_WORLDS = ["fake", "local", "kubernetes", *(["docker"] if engine_for_tests() not in (None, "startable") else [])]
 
 
 @pytest.fixture(scope="module", params=_WORLDS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
     if request.param == "fake":
         yield FakeWorld()
+    elif request.param == "kubernetes":
+        with an_emulated_world(tmp_path_factory.mktemp("kubernetes")) as emulated:
+            yield emulated
     else:
         docker_host = request.getfixturevalue("docker_host") if request.param == "docker" else None
         with a_local_world(tmp_path_factory.mktemp("cluster"), docker_host) as local:
@@ -120,7 +124,9 @@ def test_the_route_has_the_weight_when_set_weight_returns(world: World, service:
     world.until("production", service, lambda status: is_complete(status.canary))
     for weight in (10, 50, 50, 0):
         world.cluster.set_weight("production", service, weight)
-        assert world.cluster.observe("production", service).canary_weight_percent == weight
+        status = world.cluster.observe("production", service)
+        assert status.canary_weight_percent == world.near(weight)
+        assert status.has_weight(weight)
 
 
 def test_no_weight_goes_to_a_canary_that_is_not_there(world: World, service: str) -> None:

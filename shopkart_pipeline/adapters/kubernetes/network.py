@@ -27,11 +27,11 @@ def services(place: Place, spec: WorkloadSpec, canary_weight_percent: int = 0) -
     Args:
         place: where they are.
         spec: of either track.
-        canary_weight_percent: without a route, whether the canary is to be reached at all.
+        canary_weight_percent: without a route, whether the canary is to be reached at all, or alone.
     """
     if spec.route.kind is RouteKind.NONE:
-        everybody = canary_weight_percent > 0
-        return (_service(place, place.service, selector(place, None if everybody else Track.STABLE)),)
+        alone = {0: Track.STABLE, 100: Track.CANARY}.get(canary_weight_percent)
+        return (_service(place, place.service, selector(place, alone)),)
     return tuple(_service(place, place.track_name(track), selector(place, track)) for track in Track)
 
 

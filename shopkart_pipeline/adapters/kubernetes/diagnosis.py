@@ -1,0 +1,153 @@
+"""Why replicas don't get ready, told apart in words, from what a cluster says about pods and their events.
+
+A *failure* is what does not go away by waiting: a crash loop (with its exit code and the last lines of its log), an
+image that can't be pulled, a pod that an admission policy refuses, a probe that never passes. A *hindrance* may pass:
+no node has room (one may be added), a quota is used up (an old pod may leave), an image could not be pulled once. It
+becomes the reason where the rollout's deadline passes, and a failure where the cluster itself has given up
+(`ProgressDeadlineExceeded`).
+
+Log lines are cut short, and what looks like a secret in them is left out.
+
+Source: Kubernetes, "Pod Lifecycle", "Failed Deployment"; recorded from 1.36.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from shopkart_pipeline.adapters.kubernetes.documents import condition, name_of, number, part, parts, text
+from shopkart_pipeline.adapters.kubernetes.names import Manifest
+from shopkart_pipeline.domain.plain_text import plain
+
+CRASH_LOOP_RESTARTS = 3
+"""Restarts after which a container that ends by itself again is called a crash loop."""
+LOG_LINES, LOG_LIMIT_BYTES = 5, 4096
+_LONGEST_LINE, _LONGEST_WORDS = 200, 400
+_SECRET = re.compile(
+    r"(?i)\b([\w-]*(?:passw(?:or)?d|secret|token|api[_-]?key|authorization)[\w-]*[\"']?\s*[=:]\s*)\S.*"
+)
+_USER = re.compile(r"(\w+://)[^\s/@]+@")
+_NOT_PULLED = frozenset({"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What keeps replicas from getting ready."""
+
+    failure: str | None = None
+    hindrance: str | None = None
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What there is to look at: replicas of the wanted version alone."""
+
+    deployment: Manifest
+    replica_set: Manifest | None
+    pods: Sequence[Manifest]
+    """Those that are not ready, and not about to go."""
+    startup_deadline_seconds: float
+    now: datetime
+    events_of: Callable[[str], Sequence[Manifest]]
+    """Events of a pod, by its name."""
+    log_of: Callable[[str], str]
+    """The last lines of a pod's container that ended, by the pod's name."""
+
+
+def diagnose(signs: Signs) -> Diagnosis:
+    """What is the matter; nothing where replicas are just on their way."""
+    found = [_of_creation(signs), *(_of_pod(signs, pod) for pod in signs.pods)]
+    failure = next((each.failure for each in found if each.failure), None)
+    hindrance = next((each.hindrance for each in found if each.hindrance), None)
+    if failure is None and _gave_up(signs.deployment):
+        failure = hindrance or "the cluster made no progress within its own deadline"
+    return Diagnosis(failure, hindrance)
+
+
+def _gave_up(deployment: Manifest) -> bool:
+    return condition(deployment, "Progressing").get("reason") == "ProgressDeadlineExceeded"
+
+
+def _of_creation(signs: Signs) -> Diagnosis:
+    """Pods that could not even be made."""
+    refused = condition(signs.replica_set, "ReplicaFailure")
+    if refused.get("status") != "True":
+        return Diagnosis()
+    words = _short(text(refused, "message"))
+    if "exceeded quota" in words:
+        return Diagnosis(hindrance=f"quota: {words}")
+    return Diagnosis(failure=f"admission refused: {words}")
+
+
+def _of_pod(signs: Signs, pod: Manifest) -> Diagnosis:
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("reason") == "Unschedulable":
+        return Diagnosis(hindrance=f"no capacity: {_short(text(scheduled, 'message'))}")
+    for status in parts(pod, "status", "containerStatuses"):
+        found = _of_container(signs, pod, status)
+        if found != Diagnosis():
+            return found
+    return Diagnosis()
+
+
+def _of_container(signs: Signs, pod: Manifest, status: Manifest) -> Diagnosis:
+    waiting = part(status, "state", "waiting")
+    reason, words = text(waiting, "reason"), _short(text(waiting, "message"))
+    if reason == "CreateContainerConfigError":
+        return Diagnosis(failure=f"configuration missing: {words}")
+    if reason in _NOT_PULLED:
+        return Diagnosis(failure=f"image can't be pulled: {words or reason}")
+    if reason in ("ErrImagePull", "RegistryUnavailable"):
+        return Diagnosis(hindrance=f"image can't be pulled: {words or reason}")
+    if number(status, "restartCount") >= CRASH_LOOP_RESTARTS:
+        return Diagnosis(failure=_crash_loop(signs, pod, status))
+    return _of_probe(signs, pod, status)
+
+
+def _crash_loop(signs: Signs, pod: Manifest, status: Manifest) -> str:
+    name, restarts = name_of(pod), number(status, "restartCount")
+    ended = part(status, "state", "terminated") or part(status, "lastState", "terminated")
+    startup = _latest(signs.events_of(name), "Startup probe failed")
+    if startup and number(ended, "exitCode") in (137, 143):
+        return f"never ready within {signs.startup_deadline_seconds:g} s ({startup})"
+    killed = f" ({ended['reason']})" if ended.get("reason") not in (None, "Error", "Completed") else ""
+    lines = [shown(line) for line in signs.log_of(name).splitlines()[-LOG_LINES:] if line.strip()]
+    log = f"; its log ends: {' | '.join(lines)}" if lines else "; its log is empty"
+    return f"crash loop: exit code {text(ended, 'exitCode') or 'unknown'}{killed}, {restarts} times in a row{log}"
+
+
+def _of_probe(signs: Signs, pod: Manifest, status: Manifest) -> Diagnosis:
+    """A process that runs and doesn't get ready. One that was ready before is left to readiness itself."""
+    started = text(status, "state", "running", "startedAt")
+    if not started:
+        return Diagnosis()
+    began = moment(started)
+    if moment(text(condition(pod, "Ready"), "lastTransitionTime") or started) > began:
+        return Diagnosis(hindrance="not ready any more")
+    waited = (signs.now - began).total_seconds()
+    if waited <= signs.startup_deadline_seconds:
+        return Diagnosis()
+    probe = _latest(signs.events_of(name_of(pod)), "probe failed") or "no probe says why"
+    return Diagnosis(failure=f"never ready within {signs.startup_deadline_seconds:g} s ({probe})")
+
+
+def _latest(events: Sequence[Manifest], words: str) -> str:
+    """The newest event's message with these words; empty where there is none."""
+    fitting = [event for event in events if words in text(event, "message")]
+    fitting.sort(key=lambda event: text(event, "lastTimestamp") or text(event, "eventTime"))
+    return _short(text(fitting[-1], "message")) if fitting else ""
+
+
+def moment(written: str) -> datetime:
+    """A time as Kubernetes writes it."""
+    return datetime.fromisoformat(written.replace("Z", "+00:00")).astimezone(UTC)
+
+
+def shown(line: str) -> str:
+    """A line of a log as it may be shown."""
+    return _USER.sub(r"\1", _SECRET.sub(r"\1[redacted]", plain(line)))[:_LONGEST_LINE]
+
+
+def _short(words: str) -> str:
+    return plain(words)[:_LONGEST_WORDS]
