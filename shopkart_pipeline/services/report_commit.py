@@ -95,7 +95,7 @@ def _put(platform: Platform, notices: Callable[[], list[Notice]]) -> None:
 
 def _check(platform: Platform, concern: Concern) -> CheckNotice:
     states = {name: _state(platform, name, concern.key, Phase.CI) for name in concern.services}
-    return commit_check(concern.repository, concern.sha, states, concern.others)
+    return commit_check(concern.repository, concern.sha, states, concern.others, platform.public_url or None)
 
 
 def _comment(platform: Platform, name: PullRequestName) -> CommentNotice:
