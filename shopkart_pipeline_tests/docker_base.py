@@ -108,6 +108,20 @@ def write_empty_base_layout(layout: Path) -> None:
     _write_layout(layout, _write_empty, [])
 
 
+@functools.cache
+def python_base_layer() -> bytes:
+    """The base image with Python as one plain layer."""
+    content = BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        _write_base(tar)
+    return content.getvalue()
+
+
+def python_base_variables() -> list[str]:
+    """What the environment of the base image with Python says."""
+    return [f"PATH={Path(sys.base_prefix, 'bin')}:/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"]
+
+
 def _write_layout(layout: Path, write: Callable[[tarfile.TarFile], None], variables: list[str]) -> None:
     content = BytesIO()
     with tarfile.open(fileobj=content, mode="w") as tar:

@@ -1,5 +1,9 @@
 """`shopkart test`: the project's tests, with pytest's own arguments.
 
+With `--cluster` those of a real Kubernetes run, on the one that SHOPKART_TEST_KUBECONFIG names: the cluster port's
+contract and every scenario under load; the end says how many requests failed. It needs the namespace of the
+kubeconfig's context, and a way for images: `--registry HOST` or `--load-command 'COMMAND {archive}'`.
+
 Without arguments all of them run but the one that takes ten minutes (`-m load`): first what can run side by
 side, then the demo's story with the machine to itself, because it watches how fast things happen.
 """
@@ -15,18 +19,25 @@ import pytest
 from shopkart_pipeline.cli.stack import ROOT
 
 _MOST_AT_ONCE = 4
+_CLUSTER = "--cluster"
+_ON_CLUSTER = ("shopkart_pipeline_tests/contract/test_cluster.py", "shopkart_pipeline_tests/cluster")
 _GO_ON = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(passed_on=())
-    parser.epilog = "Everything that follows is passed on to pytest, such as `-k rollout` or a path."
+    parser.epilog = (
+        "Everything that follows is passed on to pytest, such as `-k rollout` or a path. `--cluster --registry HOST` "
+        "runs the tests of Kubernetes on the cluster that SHOPKART_TEST_KUBECONFIG names."
+    )
     parser.usage = "shopkart test [PYTEST ARGUMENT ...]"
 
 
 def run(options: argparse.Namespace) -> int:
     passed_on: Sequence[str] = options.passed_on
     sys.dont_write_bytecode = True
+    if _CLUSTER in passed_on:
+        return _pytest(*(str(ROOT / path) for path in _ON_CLUSTER), "-p", "no:cacheprovider", *passed_on)
     if passed_on:
         return _pytest(*_default_path(passed_on), *passed_on)
     everything = str(ROOT / "shopkart_pipeline_tests")

@@ -25,6 +25,7 @@ import psutil
 from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics, shutdown, wait_ready
 from shopkart_pipeline.adapters.oci_registry import DiskRegistry
 from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.domain.pod import PodRequirements, Resources
 from shopkart_pipeline.domain.traffic import Counts, MetricsMissing
 from shopkart_pipeline.domain.workload import Probes, ServiceStatus, Track, WorkloadSpec, WorkloadStatus
 from shopkart_pipeline.ports.cluster import Cluster
@@ -57,6 +58,7 @@ def a_spec(digest: str, *, replicas: int = 2, startup_deadline_seconds: float = 
         probes=Probes("/health/startup", "/health/ready", "/health/live", startup_deadline_seconds),
         metrics_path="/metrics",
         drain_seconds=5.0,
+        pod=PodRequirements(resources=Resources("20m", "48Mi", "128Mi"), minimum_ready_seconds=2.0),
     )
 
 
@@ -66,6 +68,7 @@ class World(ABC):
     cluster: Cluster
     metrics: Metrics
     logs: Logs
+    patience_seconds: float = 20.0
 
     @abstractmethod
     def publish(self, service: str, version: str, behaviour: Behaviour = Behaviour.GETS_READY) -> str:
@@ -86,11 +89,9 @@ class World(ABC):
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def until(
-        self, environment: str, service: str, holds: Callable[[ServiceStatus], bool], timeout_seconds: float = 20.0
-    ) -> list[ServiceStatus]:
+    def until(self, environment: str, service: str, holds: Callable[[ServiceStatus], bool]) -> list[ServiceStatus]:
         """Observe until something holds; returns everything that was observed on the way."""
-        deadline, seen = time.monotonic() + timeout_seconds, list[ServiceStatus]()
+        deadline, seen = time.monotonic() + self.patience_seconds, list[ServiceStatus]()
         while True:
             seen.append(self.cluster.observe(environment, service))
             if holds(seen[-1]):

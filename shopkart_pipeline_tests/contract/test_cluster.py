@@ -7,6 +7,8 @@ import pytest
 
 from shopkart_pipeline.domain.errors import NotFound, Refused
 from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline_tests.cluster.beds import a_real_bed
+from shopkart_pipeline_tests.cluster.real_world import a_real_world
 from shopkart_pipeline_tests.contract.cluster_worlds import (
     FakeWorld,
     World,
@@ -26,13 +28,24 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _WORLDS = ["fake", "local", "kubernetes", *(["docker"] if engine_for_tests() not in (None, "startable") else [])]
 
 
-@pytest.fixture(scope="module", params=_WORLDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "world" in metafunc.fixturenames:
+        worlds = ["real"] if metafunc.config.getoption("--cluster") else _WORLDS
+        metafunc.parametrize("world", worlds, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
     if request.param == "fake":
         yield FakeWorld()
     elif request.param == "kubernetes":
         with an_emulated_world(tmp_path_factory.mktemp("kubernetes")) as emulated:
             yield emulated
+    elif request.param == "real":
+        options, folder = request.config, tmp_path_factory.mktemp("real")
+        places = options.getoption("--registry"), options.getoption("--load-command")
+        with a_real_bed(folder, *places) as bed, a_real_world(bed) as real:
+            yield real
     else:
         docker_host = request.getfixturevalue("docker_host") if request.param == "docker" else None
         with a_local_world(tmp_path_factory.mktemp("cluster"), docker_host) as local:

@@ -1,0 +1,201 @@
+"""No request fails while a service is changed in every way that the pipeline and the cluster's operators know."""
+
+from collections.abc import Generator
+from copy import copy
+from typing import Any
+
+import pytest
+
+from shopkart_pipeline.adapters.kubernetes.api import POD
+from shopkart_pipeline.domain.pod import Autoscale
+from shopkart_pipeline.domain.rollout import Action, RolloutPhase
+from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline_tests.cluster.beds import Bed, Counted, a_real_bed, an_emulated_bed
+from shopkart_pipeline_tests.cluster.driving import Worker
+from shopkart_pipeline_tests.contract.cluster_worlds import a_service
+
+Record = Any
+
+
+class _Killed(BaseException):
+    """The worker's process is gone."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "bed" in metafunc.fixturenames:
+        kind = "real" if metafunc.config.getoption("--cluster") else "emulated"
+        metafunc.parametrize("bed", [kind], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def bed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Bed]:
+    folder = tmp_path_factory.mktemp("bed")
+    if request.param == "emulated":
+        with an_emulated_bed(folder) as emulated:
+            yield emulated
+    else:
+        options = request.config
+        with a_real_bed(folder, options.getoption("--registry"), options.getoption("--load-command")) as real:
+            yield real
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest, record_property: Record) -> Record:
+    """Keeps how many requests failed, for the summary, and fails where any did."""
+
+    def keep(counted: Counted) -> None:
+        record_property("requests", [counted.sent, len(counted.failures), counted.failures[:3]])
+        assert counted.sent > 20
+        assert counted.failures == []
+
+    return keep
+
+
+@pytest.fixture
+def worker(bed: Bed) -> Worker:
+    """A worker of a service whose first version runs."""
+    made = Worker(bed, a_service())
+    made.release(bed.publish(f"{made.service}-1"))
+    return made
+
+
+def _new(worker: Worker) -> str:
+    return worker.bed.publish(f"{worker.service}-2")
+
+
+def test_rolling_update(worker: Worker, record: Record) -> None:
+    with worker.bed.load(worker.service) as counted:
+        worker.release(_new(worker), canary=False)
+    record(counted)
+    assert len(counted.versions) == 2
+
+
+def test_canary_to_100_percent(worker: Worker, record: Record) -> None:
+    weights: set[int] = set()
+
+    def watch(document: object, action: Action) -> None:
+        status = worker.cluster.observe(worker.bed.environment, worker.service)
+        weights.add(status.canary_weight_percent)
+
+    with worker.bed.load(worker.service) as counted:
+        worker.release(_new(worker), watch=watch)
+    record(counted)
+    assert {0, 100} <= weights
+    assert len(counted.versions) == 2
+
+
+def test_abort_at_50_percent(worker: Worker, record: Record) -> None:
+    old = worker.cluster.observe(worker.bed.environment, worker.service).stable
+    assert old is not None
+
+    def watch(document: Any, action: Action) -> None:
+        worker.metrics.bad |= (document.state.phase, document.state.step_index) == (RolloutPhase.BAKING, 1)
+
+    with worker.bed.load(worker.service) as counted:
+        document = worker.drive(worker.begin(_new(worker)), watch)
+    record(counted)
+    assert document.state.phase is RolloutPhase.ROLLED_BACK
+    assert "error" in document.state.reason
+    assert worker.runs(old.spec.digest)
+
+
+def test_rollback(worker: Worker, record: Record) -> None:
+    environment, service = worker.bed.environment, worker.service
+    old = worker.cluster.observe(environment, service).stable
+    assert old is not None
+    worker.release(_new(worker))
+    with worker.bed.load(service) as counted:
+        worker.cluster.set_weight(environment, service, 0)
+        worker.cluster.apply(environment, service, Track.STABLE, old.spec)
+        worker.bed.until(lambda: worker.runs(old.spec.digest))
+    record(counted)
+
+
+@pytest.mark.parametrize("effect", ["apply", "set_weight", "save_rollout"])
+def test_worker_killed_mid_step(worker: Worker, record: Record, effect: str) -> None:
+    """It dies after an effect and before it can save that; another one waits for its lease and brings it to its end."""
+    digest, mortal = _new(worker), Worker(worker.bed, worker.service, holder="mortal")
+    real = getattr(mortal.cluster, effect)
+    calls = 0
+
+    def deadly(*arguments: Any) -> None:
+        nonlocal calls
+        calls += 1
+        real(*arguments)
+        if calls == 2:
+            raise _Killed
+
+    document = mortal.begin(digest)
+    mortal.cluster = copy(mortal.cluster)
+    setattr(mortal.cluster, effect, deadly)
+    with worker.bed.load(worker.service) as counted:
+        with pytest.raises(_Killed):
+            mortal.drive(document)
+        heir = Worker(worker.bed, worker.service, holder="heir")
+        document = heir.drive(heir.resume())
+    record(counted)
+    assert document.state.phase is RolloutPhase.RELEASED
+    assert heir.runs(digest)
+
+
+def test_superseding_release(worker: Worker, record: Record) -> None:
+    """A newer release comes while another one bakes: that one goes back, and the newer one goes all the way."""
+    environment, service = worker.bed.environment, worker.service
+    other = Worker(worker.bed, service, holder="newer")
+
+    def watch(document: Any, action: Action) -> None:
+        if (document.state.phase, document.state.step_index) == (RolloutPhase.BAKING, 1):
+            raise _Killed
+
+    newest = worker.bed.publish(f"{service}-3")
+    with worker.bed.load(service) as counted:
+        with pytest.raises(_Killed):
+            worker.drive(worker.begin(_new(worker)), watch)
+        worker.cluster.release_lease(environment, service, worker.holder)
+        ended = other.drive(other.turned_back(other.resume(), "superseded"))
+        assert ended.state.phase is RolloutPhase.ROLLED_BACK
+        other.release(newest)
+    record(counted)
+
+
+def test_node_drain(worker: Worker, record: Record) -> None:
+    """Every pod of the service is moved away, one after the other, as its disruption budget allows."""
+    bed = worker.bed
+    pods = bed.api.list(POD, bed.namespace, f"app.kubernetes.io/name={worker.service}")
+    node, names = pods[0]["spec"]["nodeName"], [pod["metadata"]["name"] for pod in pods]
+    digest = worker.cluster.observe(bed.environment, worker.service).stable
+    assert digest is not None
+    with bed.load(worker.service) as counted:
+        cordoned = bed.cordon(node, True)
+        try:
+            for name in names:
+                bed.until(lambda name=name: bed.evict(name))
+                bed.until(lambda: worker.runs(digest.spec.digest))
+        finally:
+            if cordoned:
+                bed.cordon(node, False)
+    record(counted)
+    pods = bed.api.list(POD, bed.namespace, f"app.kubernetes.io/name={worker.service}")
+    assert not {pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]} & set(names)
+
+
+def test_autoscaler_scales_during_a_rollout(bed: Bed, record: Record) -> None:
+    """The number of replicas is the autoscaler's before, during and after a rollout, which does not fight it."""
+    worker = Worker(bed, a_service(), autoscale=Autoscale(2, 6, 70))
+    worker.release(bed.publish(f"{worker.service}-1"))
+    scaled: list[int] = []
+
+    def watch(document: Any, action: Action) -> None:
+        state = document.state
+        if not scaled and (state.phase, state.step_index) == (RolloutPhase.BAKING, 0):
+            bed.autoscale_to(worker.service, 4)
+            scaled.append(4)
+
+    with bed.load(worker.service) as counted:
+        worker.release(_new(worker), watch=watch)
+        bed.autoscale_to(worker.service, 3)
+        bed.until(lambda: worker.cluster.observe(bed.environment, worker.service).stable.complete)  # type: ignore[union-attr]
+    record(counted)
+    stable = worker.cluster.observe(bed.environment, worker.service).stable
+    assert stable is not None
+    assert (stable.spec.replicas, stable.total) == (3, 3)
