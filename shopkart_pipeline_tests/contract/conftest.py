@@ -29,6 +29,8 @@ NPM = shutil.which("npm")
 ESLINT = shutil.which("eslint")
 TOOLS = os.pathsep.join(filter(None, (os.environ.get("SHOPKART_TEST_TOOLS"), os.environ["PATH"])))
 """Where tools are looked for: some take part in these tests alone."""
+VALIDATORS = [shutil.which(name, path=TOOLS) for name in ("kubernetes-validate", "checkov")]
+"""Judges of Kubernetes manifests."""
 GITLEAKS, TRIVY = shutil.which("gitleaks", path=TOOLS), shutil.which("trivy", path=TOOLS)
 
 collect_ignore = [
@@ -42,6 +44,7 @@ collect_ignore = [
     *([] if ESLINT else ["test_eslint.py"]),
     *([] if GITLEAKS else ["test_gitleaks.py"]),
     *([] if TRIVY else ["test_trivy.py"]),
+    *([] if all(VALIDATORS) else ["test_manifest_validators.py"]),
 ]
 
 
@@ -93,6 +96,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"npm: {NPM or 'not installed'}")
     terminalreporter.write_line(f"gitleaks: {GITLEAKS or 'not installed'}")
     terminalreporter.write_line(f"trivy: {TRIVY or 'not installed'}")
+    judges = ", ".join(filter(None, VALIDATORS)) or "kubernetes-validate and checkov are not installed"
+    terminalreporter.write_line(f"manifests judged by: {judges}")
     terminalreporter.write_line(f"eslint: {ESLINT or 'not installed'}")
     terminalreporter.write_line(f"registry server: {PROGRAM or 'docker-registry is not installed'}")
     servers = ", ".join(name for name in aws_servers.SERVERS if aws_servers.installed(name))
