@@ -1,12 +1,14 @@
 """The gate on manifests: every rule with the line that it names, and what may not pass for checked."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters.kubernetes import rules
 from shopkart_pipeline.adapters.kubernetes.manifest_check import ManifestCheck
 from shopkart_pipeline.adapters.kubernetes.manifests import render, to_yaml
 from shopkart_pipeline.domain.declaration import Analysis, Deployment, Environment, Phase, Service, StageKind
@@ -265,3 +267,14 @@ def test_the_result_depends_on_rules_and_declaration(tmp_path: Path) -> None:
     assert other is not None
     assert one["rules"] == other["rules"]
     assert one["workload"] != other["workload"]
+
+
+def test_every_rule_is_broken_by_a_test_and_explained_to_people() -> None:
+    sources = Path(rules.__file__).parent.glob("rules_*.py")
+    written = {name for source in sources for name in re.findall(r'says\(\s*"([a-z-]+)"', source.read_text())}
+    written |= {"writable-root", "privilege-escalation"}
+    written |= {f"no-{probe}-probe" for probe in ("startup", "readiness", "liveness")}
+    tested = {case[2] for case in (*CASES, *SCALED_CASES)} | {"image-latest", "secret-in-repository"}
+    page = (Path(rules.__file__).parents[3] / "docs" / "manifests.md").read_text()
+    assert tested == written
+    assert set(re.findall(r"`k8s-([a-z-]+)`", page)) == written
