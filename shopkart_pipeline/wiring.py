@@ -28,6 +28,7 @@ from shopkart_pipeline.adapters.gitleaks import Gitleaks
 from shopkart_pipeline.adapters.hadolint import Hadolint
 from shopkart_pipeline.adapters.image_packages import ImagePackages
 from shopkart_pipeline.adapters.kubernetes.manifest_check import ManifestCheck
+from shopkart_pipeline.adapters.kubernetes.own_manifests import RepositoryManifests
 from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics
 from shopkart_pipeline.adapters.new_code_quality import NewCodeQuality
 from shopkart_pipeline.adapters.npm_audit import NpmAudit
@@ -101,6 +102,7 @@ def build_platform(settings: Settings) -> Platform:
             name: _site(settings, environment, registry, clock) for name, environment in pipeline.environments.items()
         },
         outbox=SqliteOutbox(home / "outbox.db"),
+        manifests=RepositoryManifests(),
         code_reader=None if github is None else GitHubReader(github, clock),
         code_host=None if github is None else GitHubHost(github),
         public_url=settings.public_url,

@@ -88,3 +88,14 @@ class Route:
     gateway: str | None = None
     """`NAME` or `NAMESPACE/NAME` of the Gateway."""
     host: str | None = None
+
+
+@dataclass(frozen=True)
+class OwnManifests:
+    """A team's own objects for one environment."""
+
+    document: str
+    """As JSON."""
+    replicas: int
+    """How many their Deployment asks for, or its autoscaler at least."""
+    autoscale: Autoscale | None

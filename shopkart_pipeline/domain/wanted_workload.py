@@ -1,11 +1,18 @@
 """From what is declared to what a platform is to run: the wanted state of a release in an environment."""
 
 from shopkart_pipeline.domain.declaration import Deployment, Service
+from shopkart_pipeline.domain.pod import OwnManifests
 from shopkart_pipeline.domain.workload import Probes, WorkloadSpec
 
 
 def wanted_workload(
-    service: Service, deployment: Deployment, *, release_key: str, commit: str, digest: str
+    service: Service,
+    deployment: Deployment,
+    *,
+    release_key: str,
+    commit: str,
+    digest: str,
+    own: OwnManifests | None = None,
 ) -> WorkloadSpec:
     """The wanted state of stable.
 
@@ -15,13 +22,14 @@ def wanted_workload(
         release_key: which release it is of.
         commit: the commit of that release.
         digest: the image.
+        own: the team's own manifests, if the service brings some: they say how many replicas there are.
     """
     workload = service.workload
     return WorkloadSpec(
         digest=digest,
         release_key=release_key,
         commit=commit,
-        replicas=deployment.replicas,
+        replicas=deployment.replicas if own is None else own.replicas,
         command=workload.command,
         variables=workload.variables,
         probes=Probes(
@@ -33,6 +41,7 @@ def wanted_workload(
         metrics_path=workload.metrics_path,
         drain_seconds=workload.drain_seconds,
         pod=workload.pod,
-        autoscale=deployment.autoscale,
+        autoscale=deployment.autoscale if own is None else own.autoscale,
         route=deployment.route,
+        own_manifests=None if own is None else own.document,
     )

@@ -43,6 +43,8 @@ class WorkloadSpec:
     autoscale: Autoscale | None = None
     """Set: the platform chooses the number of stable's replicas, and `replicas` is where it begins."""
     route: Route = field(default_factory=Route)
+    own_manifests: str | None = None
+    """The team's own objects as JSON, but for what the pipeline sets in them; None: they are rendered from the rest."""
 
 
 @dataclass(frozen=True)

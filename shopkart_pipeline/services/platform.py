@@ -15,6 +15,7 @@ from shopkart_pipeline.ports.image_files import ImageFiles
 from shopkart_pipeline.ports.inbox import Inbox
 from shopkart_pipeline.ports.incident_store import IncidentStore
 from shopkart_pipeline.ports.ledger import Ledger
+from shopkart_pipeline.ports.manifest_source import ManifestSource
 from shopkart_pipeline.ports.outbox import Outbox
 from shopkart_pipeline.ports.registry import ImageRegistry
 from shopkart_pipeline.ports.scanner import Scanner
@@ -59,6 +60,8 @@ class Platform:
     sites: Mapping[str, Site]
     """By name of the environment."""
     outbox: Outbox
+    manifests: ManifestSource | None = None
+    """None: nobody brings manifests of their own."""
     code_host: CodeHost | None = None
     """None: none is declared, or its credentials are not here."""
     code_reader: CodeHostReader | None = None

@@ -11,6 +11,7 @@ import yaml
 
 from shopkart_pipeline.adapters.kubernetes.configuration import config_map, external_secret
 from shopkart_pipeline.adapters.kubernetes.exposure import route
+from shopkart_pipeline.adapters.kubernetes.foreign import own_objects
 from shopkart_pipeline.adapters.kubernetes.names import Manifest, Place, metadata
 from shopkart_pipeline.adapters.kubernetes.network import network_policy, services
 from shopkart_pipeline.adapters.kubernetes.workload import autoscaler, deployment, disruption_budget
@@ -40,10 +41,13 @@ def track_objects(place: Place, track: Track, spec: WorkloadSpec) -> tuple[Manif
     """What one track of a service consists of: its configuration, its replicas and what protects them.
 
     Raises:
-        Refused: the image is not named by its digest, or secrets can't be told apart from plain text.
+        Refused: the image is not named by its digest, secrets can't be told apart from plain text, or a team's own
+            manifests leave open what they are about.
     """
     if _BY_DIGEST.fullmatch(place.image) is None:
         raise Refused(f"{place.image!r} does not name an image by its digest.", "Write NAME@sha256:DIGEST.")
+    if spec.own_manifests is not None:
+        return own_objects(place, track, spec)
     return _present(
         service_account(place, spec),
         config_map(place, spec),

@@ -11,6 +11,7 @@ every public address, and no further.
 Source: Kubernetes, "Network Policies".
 """
 
+from shopkart_pipeline.adapters.kubernetes.foreign import own_service
 from shopkart_pipeline.adapters.kubernetes.names import PORT_NAME, SERVICE_PORT, Manifest, Place, metadata, selector
 from shopkart_pipeline.domain.pod import RouteKind
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
@@ -31,11 +32,14 @@ def services(place: Place, spec: WorkloadSpec, canary_weight_percent: int = 0) -
     """
     if spec.route.kind is RouteKind.NONE:
         alone = {0: Track.STABLE, 100: Track.CANARY}.get(canary_weight_percent)
-        return (_service(place, place.service, selector(place, alone)),)
-    return tuple(_service(place, place.track_name(track), selector(place, track)) for track in Track)
+        return (_service(place, spec, place.service, selector(place, alone)),)
+    return tuple(_service(place, spec, place.track_name(track), selector(place, track)) for track in Track)
 
 
-def _service(place: Place, name: str, pods: dict[str, str]) -> Manifest:
+def _service(place: Place, spec: WorkloadSpec, name: str, pods: dict[str, str]) -> Manifest:
+    own = own_service(place, spec, name, pods)
+    if own is not None:
+        return own
     port = {"name": PORT_NAME, "port": SERVICE_PORT, "targetPort": PORT_NAME, "protocol": "TCP"}
     return {
         "apiVersion": "v1",
@@ -45,8 +49,11 @@ def _service(place: Place, name: str, pods: dict[str, str]) -> Manifest:
     }
 
 
-def network_policy(place: Place, spec: WorkloadSpec) -> Manifest:
-    """What the replicas of both tracks may be reached by, and reach."""
+def network_policy(place: Place, spec: WorkloadSpec) -> Manifest | None:
+    """What the replicas of both tracks may be reached by, and reach; None where a team's own manifests say it: policies
+    add up, so a second one would open what theirs keeps shut."""
+    if spec.own_manifests is not None:
+        return None
     port = {"port": spec.pod.port, "protocol": "TCP"}
     anybody: Manifest = {} if spec.route.kind is RouteKind.ALB else {"from": [{"namespaceSelector": {}}]}
     return {

@@ -11,6 +11,7 @@ Sources: Kubernetes, "Deployments", "Specifying a Disruption Budget", "Horizonta
 
 import math
 
+from shopkart_pipeline.adapters.kubernetes.foreign import own_autoscaler
 from shopkart_pipeline.adapters.kubernetes.names import Manifest, Place, metadata, selector
 from shopkart_pipeline.adapters.kubernetes.pod import pod_template
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
@@ -69,6 +70,8 @@ def autoscaler(place: Place, spec: WorkloadSpec, *, only_up: bool = False) -> Ma
         spec: stable's.
         only_up: keep what is there, as while a canary has part of the traffic.
     """
+    if spec.own_manifests is not None:
+        return own_autoscaler(place, spec, only_up=only_up)
     if spec.autoscale is None:
         return None
     down = {"selectPolicy": "Disabled"} if only_up else {"stabilizationWindowSeconds": _CALM_SECONDS}
