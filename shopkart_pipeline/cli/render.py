@@ -8,7 +8,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from shopkart_pipeline.adapters.kubernetes.foreign import adopt_folder
 from shopkart_pipeline.adapters.kubernetes.manifests import render, to_yaml
 from shopkart_pipeline.adapters.kubernetes.names import Manifest, place_of
 from shopkart_pipeline.cli.arguments import open_platform
@@ -52,13 +51,11 @@ def _manifests(
 ) -> tuple[Manifest, ...]:
     key, commit, digest = _release(platform, environment, service, digest)
     place = place_of(environment, service.name, platform.registry.reference(service.name, digest))
+    own = None
+    if service.workload.manifests is not None and platform.manifests is not None:
+        own = platform.manifests.read(folder or _tree(platform, service, key), service, environment)
     deployment = service.deployments[environment.name]
-    spec = wanted_workload(service, deployment, release_key=key, commit=commit, digest=digest)
-    own = service.workload.manifests_in(environment.name)
-    if own is None:
-        return render(place, spec)
-    root = folder or _tree(platform, service, key)
-    return adopt_folder(root / service.source.path / own, root, place, spec)
+    return render(place, wanted_workload(service, deployment, release_key=key, commit=commit, digest=digest, own=own))
 
 
 def _release(

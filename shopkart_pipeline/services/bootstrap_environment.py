@@ -54,7 +54,7 @@ def take_over(platform: Platform, release: Release, digest: str) -> tuple[Placed
         if there is not None and (there.how, there.release_key, there.digest) != (BOOTSTRAP, release.key, digest):
             raise Refused(f"{service.name} is in {deployment.environment} already.", "Release a change instead.")
     for deployment in deployments:
-        spec = workload_spec(service, deployment, release, digest)
+        spec = workload_spec(platform, service, deployment, release, digest)
         cluster = platform.sites[deployment.environment].cluster
         cluster.apply(deployment.environment, service.name, Track.STABLE, spec)
     return tuple(_placed(platform, service, deployment, release, digest) for deployment in deployments)

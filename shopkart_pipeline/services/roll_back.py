@@ -136,10 +136,11 @@ def _restore(
     if leaving is None or earlier is None:
         raise Refused(f"{service.name} has no earlier release in {environment}.", "Release a fix instead.")
     release = platform.evidence.release(service.name, earlier.release_key)
+    spec = workload_spec(platform, service, deployment, release, earlier.digest)
     now = platform.clock.now()
     record_turn_back(platform, service.name, environment, replace(leaving, at=now), actor, reason)
     cluster.set_weight(environment, service.name, 0)
-    cluster.apply(environment, service.name, Track.STABLE, workload_spec(service, deployment, release, earlier.digest))
+    cluster.apply(environment, service.name, Track.STABLE, spec)
     placed = replace(earlier, at=platform.clock.now(), how=ROLL_BACK)
     record_placement(platform, ROLL_BACK, service.name, environment, placed, actor, reason)
     rolled_back(platform, release, placed, run_id, reason)

@@ -11,11 +11,13 @@ from dataclasses import replace
 from shopkart_pipeline.domain.declaration import Deployment, Phase, Service, Stage
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import Evidence, ToolRun
+from shopkart_pipeline.domain.pod import OwnManifests
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase, RolloutPlan, abort, begin
 from shopkart_pipeline.domain.wanted_workload import wanted_workload
 from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
+from shopkart_pipeline.services.checkout_source import tree
 from shopkart_pipeline.services.conclude_rollout import conclude
 from shopkart_pipeline.services.drive_rollout import drive, leased, note
 from shopkart_pipeline.services.platform import Platform
@@ -113,12 +115,23 @@ def _begin(
         steps=deployment.steps,
         deadline_seconds=deployment.deadline_seconds,
     )
-    wanted = workload_spec(service, deployment, release, digest)
+    wanted = workload_spec(platform, service, deployment, release, digest)
     document = RolloutDocument(begin(plan, now), wanted, stable.spec if stable else None, now)
     cluster.save_rollout(deployment.environment, service.name, dump(document))
     return document
 
 
-def workload_spec(service: Service, deployment: Deployment, release: Release, digest: str) -> WorkloadSpec:
-    """The wanted state of a release in an environment."""
-    return wanted_workload(service, deployment, release_key=release.key, commit=release.sha, digest=digest)
+def workload_spec(
+    platform: Platform, service: Service, deployment: Deployment, release: Release, digest: str
+) -> WorkloadSpec:
+    """The wanted state of a release in an environment. Raises `PipelineError` for manifests that can't be applied."""
+    own = own_manifests(platform, service, deployment.environment, release)
+    return wanted_workload(service, deployment, release_key=release.key, commit=release.sha, digest=digest, own=own)
+
+
+def own_manifests(platform: Platform, service: Service, environment: str, release: Release) -> OwnManifests | None:
+    """The team's own manifests at the release's commit; None where it brings none, or nobody could make use of them."""
+    place = platform.pipeline.environments[environment]
+    if platform.manifests is None or service.workload.manifests is None or place.platform != "kubernetes":
+        return None
+    return platform.manifests.read(tree(platform, release), service, place)

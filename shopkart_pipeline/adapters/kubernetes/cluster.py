@@ -115,10 +115,13 @@ class KubernetesCluster(Cluster):
         _check_staying(live)
         asked = self._traffic.asked(place, spec.route.kind)
         if track is Track.STABLE or stable is None:
-            for manifest in (network_policy(place, spec), *self._traffic.manifests(place, spec, asked)):
+            policy = network_policy(place, spec)
+            for manifest in self._traffic.manifests(place, spec, asked):
                 self._api.apply(manifest)
         else:
-            self._api.apply(network_policy(place, _reaching_both(applied_spec(stable), spec)))
+            policy = network_policy(place, _reaching_both(applied_spec(stable), spec))
+        if policy is not None:
+            self._api.apply(policy)
         self._apply_track(place, track, spec, live)
         if track is Track.STABLE:
             self._autoscale(place, spec, asked)

@@ -108,7 +108,8 @@ class WorkloadSpec(Section):
     manifests: RelativePath | None = Field(
         default=None,
         description="Folder of the team's own manifests or kustomization, relative to the service's path; "
-        "`{environment}` is filled in. The pipeline then sets the image's digest and what it owns, and renders none.",
+        "`{environment}` is filled in. The pipeline then sets the image's digest and what it owns, and renders none; "
+        "`replicas` and `autoscale` are what these manifests say.",
     )
 
 

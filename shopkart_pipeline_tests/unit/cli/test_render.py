@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from shopkart_pipeline.adapters.kubernetes.own_manifests import RepositoryManifests
 from shopkart_pipeline.cli import render
 from shopkart_pipeline.domain.declaration import Service
 from shopkart_pipeline.domain.errors import NotFound, Refused
@@ -18,7 +19,11 @@ DEPLOYMENT = """\
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: backend}
-spec: {template: {metadata: {labels: {app: backend}}, spec: {containers: [{name: web, image: web:1}]}}}
+spec:
+  selector: {}
+  template:
+    metadata: {labels: {app: backend}}
+    spec: {containers: [{name: web, image: web, ports: [{name: http}]}]}
 """
 
 
@@ -30,7 +35,7 @@ def world(tmp_path: Path) -> World:
 def rendered(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> list[Any]:
-    monkeypatch.setattr(render, "open_platform", lambda: world.platform)
+    monkeypatch.setattr(render, "open_platform", lambda: replace(world.platform, manifests=RepositoryManifests()))
     parser = argparse.ArgumentParser()
     render.add_arguments(parser)
     assert render.run(parser.parse_args(list(arguments))) == 0
@@ -81,7 +86,8 @@ def test_a_teams_own_manifests_get_the_image_and_stay_as_they_are(
 
     world.declare("backend", bring)
     release = world.released(files={"backend/deploy/production/web.yaml": DEPLOYMENT})
-    [deployment] = rendered(world, monkeypatch, capsys, "production", "backend")
+    deployment, service = rendered(world, monkeypatch, capsys, "production", "backend")
+    assert service["kind"] == "Service"
     assert image_of([deployment]) == f"backend@{world.digest(release)}"
     assert deployment["spec"]["template"]["metadata"]["labels"]["app"] == "backend"
     with pytest.raises(NotFound, match="no release with this image is known"):

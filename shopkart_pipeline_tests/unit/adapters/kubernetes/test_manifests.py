@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkart_pipeline.adapters.kubernetes.manifests import render, surroundings, to_yaml, track_objects
@@ -211,6 +211,7 @@ def test_the_name_of_a_configuration_changes_with_its_content_and_with_nothing_e
     assert same is (first == second)
 
 
+@settings(max_examples=20)
 @given(spec=workloads())
 def test_rendering_twice_gives_the_same_bytes_and_changes_nothing_that_it_was_given(spec: WorkloadSpec) -> None:
     before = repr(spec)

@@ -1,17 +1,14 @@
-"""A team's own manifests: what a kustomization makes of them, where everything stands, and what the pipeline sets."""
+"""Folders and kustomizations: what is made of them, and where everything stands."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shopkart_pipeline.adapters.kubernetes.foreign import adopt_folder, adopted
 from shopkart_pipeline.adapters.kubernetes.kustomization import read_manifests
 from shopkart_pipeline.adapters.kubernetes.located import Node, located, read_documents
-from shopkart_pipeline.domain.errors import NotFound, PipelineError, Refused
-from shopkart_pipeline_tests.rendered_manifests import PLACE, PLAIN
+from shopkart_pipeline.domain.errors import NotFound, PipelineError
 from shopkart_pipeline_tests.scan_requests import write_files
 
 DEPLOYMENT = """\
@@ -204,46 +201,6 @@ def test_dates_and_other_scalars_are_what_kubernetes_takes_them_for() -> None:
 def test_what_is_plain_stays_plain() -> None:
     value = {"a": [1, {"b": None}], "c": "d"}
     assert located(value, "x").plain() == value
-
-
-def test_the_pipeline_sets_the_image_and_says_which_release_it_is(tmp_path: Path) -> None:
-    place = replace(PLACE, service="web")
-    write_files(tmp_path, BASE)
-    before = [each.plain() for each in read_manifests(tmp_path / "base", tmp_path)]
-    after = adopt_folder(tmp_path / "base", tmp_path, place, PLAIN)
-    deployment, service = after
-    assert service == before[1] | {"metadata": {"name": "web", "namespace": "shop"}}
-    web, proxy = deployment["spec"]["template"]["spec"]["containers"]
-    assert (web["image"], proxy["image"]) == (place.image, "proxy")
-    told = deployment["spec"]["template"]["metadata"]
-    assert told["labels"]["app"] == "web"
-    assert told["annotations"]["shopkart/release"] == PLAIN.release_key
-    assert deployment["spec"]["selector"] == {"matchLabels": {"app": "web"}}
-
-
-def test_adopting_changes_nothing_that_it_was_given(tmp_path: Path) -> None:
-    write_files(tmp_path, BASE)
-    given = [each.plain() for each in read_manifests(tmp_path / "base", tmp_path)]
-    before = repr(given)
-    once = adopted(given, replace(PLACE, service="web"), PLAIN)
-    assert repr(given) == before
-    assert adopted(once, replace(PLACE, service="web"), PLAIN) == once
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (SERVICE, "which Deployment is that of backend (there: none)"),
-        (f"{DEPLOYMENT}---\n{DEPLOYMENT}", "which Deployment is that of backend (there: web, web)"),
-        (DEPLOYMENT, "which container is that of backend (there: web, proxy)"),
-        (DEPLOYMENT.replace("  name: web\n", "  name: web\n  namespace: other\n", 1), "for the namespace other"),
-    ],
-)
-def test_where_the_image_goes_is_never_guessed(tmp_path: Path, text: str, words: str) -> None:
-    write_files(tmp_path, {"all.yaml": text})
-    with pytest.raises(Refused) as refused:
-        adopt_folder(tmp_path, tmp_path, PLACE, PLAIN)
-    assert words in refused.value.what
 
 
 def test_an_empty_folder_holds_no_manifests(tmp_path: Path) -> None:
