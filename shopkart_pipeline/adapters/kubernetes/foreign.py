@@ -1,9 +1,9 @@
 """A team's own objects with what the pipeline owns in them.
 
-It owns the image by digest, the labels by which it tells a release's pods and their track, the number of replicas where
-no autoscaler does, the canary (a copy of the team's Deployment), and the selector of the Service that is called like
-the service. All else stays as the team wrote it. The Deployment is the one called like the service, and its container
-is the only one or the one called so: neither is ever guessed.
+It owns the image by digest, wherever the service's image is used, the labels by which it tells a release's pods and
+their track, the number of replicas where no autoscaler does, the canary (a copy of the team's Deployment), and the
+selector of the Service that is called like the service. All else stays as the team wrote it. The Deployment is the one
+called like the service, and its container is the only one or the one called so: neither is ever guessed.
 """
 
 import json
@@ -17,6 +17,7 @@ from shopkart_pipeline.adapters.kubernetes.names import (
     VERSION,
     Manifest,
     Place,
+    image_name,
     selector,
 )
 from shopkart_pipeline.domain.errors import Refused
@@ -43,7 +44,7 @@ def own_objects(place: Place, track: Track, spec: WorkloadSpec) -> tuple[Manifes
         if each["kind"] != "Deployment" and not _is_service(place, each) and not _scales(place, each)
     ]
     further = [each for each in objects_of(spec) if each["kind"] == "Deployment" and _name(each) != place.service]
-    return (*others, deployment, *(_in_namespace(place, each) for each in further))
+    return (*others, deployment, *(_with_image(place, _in_namespace(place, each), spec) for each in further))
 
 
 def adopted_deployment(place: Place, track: Track, spec: WorkloadSpec) -> Manifest:
@@ -59,7 +60,7 @@ def adopted_deployment(place: Place, track: Track, spec: WorkloadSpec) -> Manife
     for each in (described, told):
         _label(each, selector(place, track) | {VERSION: spec.release_key}, place.service)
         each.setdefault("annotations", {}).update({RELEASE: spec.release_key, COMMIT: spec.commit})
-    _container(template["spec"]["containers"], place.service)["image"] = place.image
+    _with_image(place, deployment, spec)
     deployment["spec"]["replicas"] = spec.replicas
     if track is Track.CANARY:
         described["name"] = place.track_name(track)
@@ -97,6 +98,17 @@ def own_autoscaler(place: Place, spec: WorkloadSpec, *, only_up: bool) -> Manife
     if only_up:
         scaler["spec"].setdefault("behavior", {})["scaleDown"] = {"selectPolicy": "Disabled"}
     return scaler
+
+
+def _with_image(place: Place, deployment: Manifest, spec: WorkloadSpec) -> Manifest:
+    """The Deployment with the release's image in every container that has the service's, initial ones included."""
+    written = next(each for each in objects_of(spec) if each["kind"] == "Deployment" and _name(each) == place.service)
+    own = image_name(_container(written["spec"]["template"]["spec"]["containers"], place.service).get("image", ""))
+    pod = deployment["spec"]["template"]["spec"]
+    for container in (*pod.get("initContainers", []), *pod["containers"]):
+        if image_name(container.get("image", "")) == own:
+            container["image"] = place.image
+    return deployment
 
 
 def _in_namespace(place: Place, manifest: Manifest) -> Manifest:

@@ -84,6 +84,12 @@ def selector(place: Place, track: Track | None = None) -> dict[str, str]:
     return labels if track is None else labels | {TRACK: track.value}
 
 
+def image_name(reference: str) -> str:
+    """An image's name without its tag and digest."""
+    name = reference.partition("@")[0]
+    return name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
+
+
 def hashed(name: str, content: object) -> str:
     """A name that is another one as soon as the content is."""
     return f"{name}-{digest_of(content).removeprefix('sha256:')[:_HASH_CHARACTERS]}"

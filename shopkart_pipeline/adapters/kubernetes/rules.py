@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from shopkart_pipeline.adapters._findings import Located
 from shopkart_pipeline.adapters.kubernetes.located import Node
+from shopkart_pipeline.adapters.kubernetes.names import image_name
 from shopkart_pipeline.domain.evidence import Severity
 
 RULES_VERSION = "1"
@@ -44,6 +45,15 @@ class Checked:
         return tuple(manifest for manifest in self.manifests if manifest.text("kind") == kind)
 
     @property
+    def own_image(self) -> str | None:
+        """Name of the image whose digest the pipeline sets; None where it can't be told."""
+        for deployment in self.of_kind("Deployment"):
+            for container in containers_of(deployment):
+                if is_main(deployment, container, self.service):
+                    return image_name(container.text("image"))
+        return None
+
+    @property
     def workloads(self) -> tuple[Node, ...]:
         return tuple(manifest for manifest in self.manifests if manifest.text("kind") in POD_PATHS)
 
@@ -59,7 +69,10 @@ def containers_of(workload: Node) -> tuple[Node, ...]:
 
 
 def is_main(workload: Node, container: Node, service: str) -> bool:
-    """Whether it is the container whose image the pipeline sets: the only one, or the one called like the service."""
+    """Whether it is the service's own container: of the Deployment called like the service the only one, or the one
+    called so."""
+    if workload.text("kind") != "Deployment" or workload.text("metadata", "name") != service:
+        return False
     return len(containers_of(workload)) == 1 or container.text("name") == service
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from shopkart_pipeline.adapters._findings import Located
 from shopkart_pipeline.adapters.kubernetes.located import Node
+from shopkart_pipeline.adapters.kubernetes.names import image_name
 from shopkart_pipeline.adapters.kubernetes.rules import Checked, containers_of, is_main, named, pod_of, says
 from shopkart_pipeline.domain.evidence import Severity
 from shopkart_pipeline.domain.pod import GRACE_MARGIN_SECONDS
@@ -20,13 +21,14 @@ _PROBE_KINDS = ("httpGet", "grpc", "tcpSocket", "exec")
 
 def pod_rules(checked: Checked) -> Iterator[Located]:
     """What is wrong with pods, whatever kind of workload they are of."""
+    own_image = checked.own_image
     for workload in checked.workloads:
         pod = pod_of(workload)
         yield from _host(pod)
         yield from _identity(pod, named(workload))
         for container in (*pod.items("initContainers"), *containers_of(workload)):
             yield from _rights(container, pod)
-            yield from _image(container, main=is_main(workload, container, checked.service))
+            yield from _image(container, own_image)
             yield from _plain_secrets(container)
             yield from _resources(container)
 
@@ -99,10 +101,10 @@ def _rights(container: Node, pod: Node) -> Iterator[Located]:
         yield says("seccomp", _MEDIUM, place.nearest("seccompProfile", "type"), message)
 
 
-def _image(container: Node, *, main: bool) -> Iterator[Located]:
+def _image(container: Node, own_image: str | None) -> Iterator[Located]:
     """The pipeline sets the digest of the service's own image; every other one has to name it."""
     image = container.text("image")
-    if main or _DIGEST.search(image):
+    if image_name(image) == own_image or _DIGEST.search(image):
         return
     last = image.rpartition("/")[2]
     if ":" not in last or last.endswith(":latest"):

@@ -176,6 +176,17 @@ def test_the_services_own_image_may_have_any_tag_because_the_pipeline_sets_its_d
     assert look(tmp_path, {"all.yaml": text}).findings == ()
 
 
+def test_a_worker_needs_no_probes_and_its_own_image_needs_a_digest(tmp_path: Path) -> None:
+    _, _, rest = GOOD.partition("kind: Deployment")
+    worker = f"kind: Deployment{rest}".partition("---")[0].replace("  name: backend", "  name: worker", 1)
+    for part in ("ports", "startupProbe", "readinessProbe", "livenessProbe"):
+        worker = worker.replace(f"        {part}:", f"        no{part}:")
+    files = {"all.yaml": GOOD, "worker.yaml": f"apiVersion: apps/v1\n{worker}"}
+    assert look(tmp_path / "same", files).findings == ()
+    files["worker.yaml"] = files["worker.yaml"].replace(PLACE.image, "worker:1")
+    assert [each.rule for each in look(tmp_path / "other", files).findings] == ["k8s-image-tag"]
+
+
 def test_a_value_that_should_be_a_secret_is_found_and_not_repeated(tmp_path: Path) -> None:
     text = GOOD.replace("name: DRAIN_SECONDS\n          value: '10'", "name: API_TOKEN\n          value: hunter2", 1)
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter2}\n"

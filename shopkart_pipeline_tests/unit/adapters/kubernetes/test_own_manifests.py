@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shopkart_pipeline.adapters.kubernetes.manifests import render, surroundings, track_objects
-from shopkart_pipeline.adapters.kubernetes.names import Manifest
+from shopkart_pipeline.adapters.kubernetes.names import Manifest, image_name
 from shopkart_pipeline.adapters.kubernetes.own_manifests import RepositoryManifests
 from shopkart_pipeline.adapters.kubernetes.workload import autoscaler
 from shopkart_pipeline.domain.declaration import Analysis, Deployment, Environment, Phase, Service
@@ -111,6 +111,30 @@ def test_the_canary_is_a_copy_of_the_deployment_that_stable_never_takes_for_its_
     assert canary["spec"]["replicas"] == 1
     assert canary["spec"]["selector"] == {"matchLabels": {"app": "backend", "shopkart/track": "canary"}}
     assert canary["spec"]["template"]["metadata"]["labels"]["shopkart/track"] == "canary"
+
+
+def test_the_services_image_is_the_releases_wherever_it_is_used(tmp_path: Path) -> None:
+    initial = "      initContainers: [{name: migrate, image: 'backend:1'}, {name: wait, image: wait}]\n"
+    worker = DEPLOYMENT.replace("name: backend", "name: worker").replace("app: backend", "app: worker")
+    files = FILES | {"web.yaml": DEPLOYMENT + initial, "worker.yaml": worker}
+    made = named(track_objects(PLACE, Track.STABLE, the_spec(tmp_path, files)))
+    web, other = (made["Deployment", name]["spec"]["template"] for name in ("backend", "worker"))
+    assert [each["image"] for each in web["spec"]["initContainers"]] == [PLACE.image, "wait"]
+    assert [each["image"] for each in other["spec"]["containers"]] == [PLACE.image]
+    assert other["metadata"] == {"labels": {"app": "worker"}}
+
+
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ("backend", "backend"),
+        ("backend:1", "backend"),
+        ("reg:5000/shop/backend", "reg:5000/shop/backend"),
+        ("reg:5000/shop/backend:1@sha256:ab", "reg:5000/shop/backend"),
+    ],
+)
+def test_an_images_name_has_neither_tag_nor_digest(reference: str, name: str) -> None:
+    assert image_name(reference) == name
 
 
 @pytest.mark.parametrize(("weight", "track"), [(0, "stable"), (10, None), (100, "canary")])
