@@ -66,8 +66,10 @@ class ManifestCheck(Scanner):
 
     def inputs(self, request: ScanRequest) -> Mapping[str, str] | None:
         service = request.service
-        declared = digest_of([service.workload, [each for _, each in self._deployments(service)]])
-        return {"rules": RULES_VERSION, "workload": declared}
+        declared = digest_of([service.workload, self._deployments(service)])
+        looked = self._look(service, request.tree)  # A kustomization may reach beyond the service's own files.
+        read = json.dumps([(manifest.file, manifest.line, manifest.plain()) for manifest in looked.manifests])
+        return {"rules": RULES_VERSION, "workload": declared, "manifests": digest_of(read)}
 
     def scan(self, request: ScanRequest) -> ToolRun:
         try:

@@ -12,11 +12,12 @@ from shopkart_pipeline.adapters.kubernetes import rules
 from shopkart_pipeline.adapters.kubernetes.manifest_check import ManifestCheck
 from shopkart_pipeline.adapters.kubernetes.manifests import render, to_yaml
 from shopkart_pipeline.domain.declaration import Analysis, Deployment, Environment, Phase, Service, StageKind
+from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.evidence import Evidence
 from shopkart_pipeline.domain.pod import Autoscale
 from shopkart_pipeline.ports.scanner import ScanRequest
 from shopkart_pipeline_tests.rendered_manifests import EVERYTHING, PLACE, PLAIN, WORKLOADS
-from shopkart_pipeline_tests.scan_requests import a_request, a_service, a_stage, evidence_of, reason_of
+from shopkart_pipeline_tests.scan_requests import a_request, a_service, a_stage, evidence_of, reason_of, write_files
 
 ENVIRONMENTS = {
     "staging": Environment("staging", Phase.STAGING, "kubernetes"),
@@ -270,14 +271,27 @@ def test_manifests_without_a_deployment_have_none_counted(tmp_path: Path) -> Non
     assert look(tmp_path, {"a.yaml": text}).measures["workloads"] == 0
 
 
-def test_the_result_depends_on_rules_and_declaration(tmp_path: Path) -> None:
-    one = ManifestCheck(ENVIRONMENTS).inputs(a_look(tmp_path, {}))
-    other_service = the_service(None, production=a_deployment("production", 5))
-    other = ManifestCheck(ENVIRONMENTS).inputs(a_look(tmp_path, {}, service=other_service))
-    assert one is not None
-    assert other is not None
-    assert one["rules"] == other["rules"]
-    assert one["workload"] != other["workload"]
+def test_the_result_depends_on_rules_declaration_and_everything_that_was_read(tmp_path: Path) -> None:
+    def inputs(name: str, base: str, service: Service) -> Mapping[str, str]:
+        files = {"kustomization.yaml": "resources: [../../base]\n"}
+        request = a_look(tmp_path / name, files, service=service)
+        write_files(request.tree / "base", {"all.yaml": base})
+        found = ManifestCheck(ENVIRONMENTS).inputs(request)
+        assert found is not None
+        return found
+
+    service = the_service()
+    one = inputs("one", GOOD, service)
+    assert one == inputs("same", GOOD, service)
+    other_base = inputs("base", GOOD.replace("replicas: 3", "replicas: 4"), service)
+    assert {key for key in one if one[key] != other_base[key]} == {"manifests"}
+    other_service = inputs("service", GOOD, the_service(production=a_deployment("production", 5)))
+    assert {key for key in one if one[key] != other_service[key]} == {"workload"}
+
+
+def test_what_cannot_be_read_has_no_inputs_that_could_be_the_same(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        ManifestCheck(ENVIRONMENTS).inputs(a_look(tmp_path, {}))
 
 
 def test_every_rule_is_broken_by_a_test_and_explained_to_people() -> None:
