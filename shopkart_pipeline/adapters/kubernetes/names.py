@@ -49,10 +49,13 @@ class Place:
 
 def place_of(environment: Environment, service: str, image: str) -> Place:
     """Where a service is in an environment, as the options of the environment say: `namespace` (the environment's name
-    unless said), `datastores_secret`, and for datastores without a password `redis_url` and `database_url`."""
+    unless said), `images` (where nodes pull from, if not from the registry), `datastores_secret`, and for datastores
+    without a password `redis_url` and `database_url`."""
     options = environment.options
+    if "images" in options:
+        image = f"{options['images'].rstrip('/')}/{service}@{image.partition('@')[2]}"
     return Place(
-        namespace=options.get("namespace", environment.name),
+        namespace=options.get("namespace", "{environment}").replace("{environment}", environment.name),
         environment=environment.name,
         service=service,
         image=image,

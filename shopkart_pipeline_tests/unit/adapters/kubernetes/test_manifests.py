@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkart_pipeline.adapters.kubernetes.manifests import render, surroundings, to_yaml, track_objects
-from shopkart_pipeline.adapters.kubernetes.names import Manifest, Place
+from shopkart_pipeline.adapters.kubernetes.names import Manifest, Place, place_of
 from shopkart_pipeline.adapters.kubernetes.workload import autoscaler, deployment
+from shopkart_pipeline.domain.declaration import Environment, Phase
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route, RouteKind, SecretReference
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
@@ -217,3 +218,13 @@ def test_rendering_twice_gives_the_same_bytes_and_changes_nothing_that_it_was_gi
     before = repr(spec)
     assert to_yaml(render(PLACE, spec)) == to_yaml(render(PLACE, spec))
     assert repr(spec) == before
+
+
+def test_an_environments_options_say_where_its_services_are() -> None:
+    options = {"namespace": "shop-{environment}", "images": "mirror.example/shop/", "redis_url": "redis://cache"}
+    place = place_of(Environment("staging", Phase.STAGING, "kubernetes", options), "backend", f"backend@{DIGEST}")
+    assert place == Place(
+        "shop-staging", "staging", "backend", f"mirror.example/shop/backend@{DIGEST}", {"redis_url": "redis://cache"}
+    )
+    plain = place_of(Environment("staging", Phase.STAGING, "kubernetes"), "backend", f"backend@{DIGEST}")
+    assert plain == Place("staging", "staging", "backend", f"backend@{DIGEST}")
