@@ -16,6 +16,7 @@ from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.evidence import Evidence
 from shopkart_pipeline.domain.pod import Autoscale
 from shopkart_pipeline.ports.scanner import ScanRequest
+from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline_tests.rendered_manifests import EVERYTHING, PLACE, PLAIN, WORKLOADS
 from shopkart_pipeline_tests.scan_requests import a_request, a_service, a_stage, evidence_of, reason_of, write_files
 
@@ -303,3 +304,12 @@ def test_every_rule_is_broken_by_a_test_and_explained_to_people() -> None:
     page = (Path(rules.__file__).parents[3] / "docs" / "manifests.md").read_text()
     assert tested == written
     assert set(re.findall(r"`k8s-([a-z-]+)`", page)) == written
+
+
+def test_the_storefront_would_pass_on_kubernetes_as_it_is_declared(tmp_path: Path) -> None:
+    pipeline = load(Path(rules.__file__).parents[3] / "shopkart.yaml", home=tmp_path)
+    environments = {name: replace(each, platform="kubernetes") for name, each in pipeline.environments.items()}
+    for service in pipeline.services.values():
+        request = a_request(tmp_path / service.name, {}, stage=a_stage(StageKind.MANIFESTS), service=service)
+        evidence = evidence_of(ManifestCheck(environments).scan(request))
+        assert (evidence.findings, evidence.measures["workloads"]) == ((), 2)
