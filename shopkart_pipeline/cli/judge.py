@@ -43,10 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     platform = open_platform()
-    return _promise(platform, options) if options.act == "promise" else _replay(platform, options)
+    return show_promise(platform, options) if options.act == "promise" else show_replay(platform, options)
 
 
-def _promise(platform: Platform, options: argparse.Namespace) -> int:
+def show_promise(platform: Platform, options: argparse.Namespace) -> int:
+    """Print what holds for a service's canary in production."""
     deployment = platform.deployment_of(platform.service(options.service), Phase.PRODUCTION)
     traffic, source = _traffic(platform, deployment, options)
     weights = [step.weight_percent for step in deployment.steps]
@@ -83,7 +84,8 @@ def _print_promises(console: Console, found: tuple[Promise, ...], source: str) -
     console.print(f"[dim]Traffic from {source}. How it is worked out: docs/judge.md.[/]")
 
 
-def _replay(platform: Platform, options: argparse.Namespace) -> int:
+def show_replay(platform: Platform, options: argparse.Namespace) -> int:
+    """Print what another policy makes of a release's rollout."""
     release = find_release(platform, options.release)
     document = past_rollout(platform, release)
     policy = load_policy(options.policy) if options.policy else document.policy

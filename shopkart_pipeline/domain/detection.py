@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
-from shopkart_pipeline.domain.judge_policy import JudgePolicy
+from shopkart_pipeline.domain.judge_policy import JudgePolicy, largest_burst
 from shopkart_pipeline.domain.sequential_test import (
     INTERVAL_REQUESTS,
     MINIMUM_INTERVALS,
@@ -136,13 +136,15 @@ def seconds_until(stream: Stream, share: float, effect: float, chance: float, wa
 
 
 def _by_floor(stream: Stream, share: float, effect: float, chance: float) -> float:
-    """Seconds until the error ratio is over the floor after its minimum of requests."""
+    """Seconds until the error ratio is over the floor after its minimum of requests, with one burst taken off; where
+    requests fail independently, so many of them are needed that their mean less its spread is over it."""
     ratio = min(1.0, stream.hit_ratio * effect)
     if ratio <= stream.floor_error_ratio:
         return math.inf
-    spread = _NORMAL.inv_cdf(chance) ** 2 * ratio * (1 - ratio) if chance > 0.5 else 0.0
-    needed = max(stream.floor_minimum_requests, spread / (ratio - stream.floor_error_ratio) ** 2)
-    return needed / (stream.requests_per_second * share)
+    above, burst = ratio - stream.floor_error_ratio, largest_burst(stream.dispersion.value)
+    spread = _NORMAL.inv_cdf(chance) * math.sqrt(ratio * (1 - ratio))
+    needed = ((spread + math.sqrt(spread * spread + 4 * above * burst)) / (2 * above)) ** 2
+    return max(needed, stream.floor_minimum_requests) / (stream.requests_per_second * share)
 
 
 def _first_passage(stream: Stream, share: float, effect: float, chance: float) -> float:

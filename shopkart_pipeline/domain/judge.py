@@ -3,7 +3,8 @@
 Errors, every declared business event and latency are streams of their own (`domain.judge_streams`), each with a share
 of the declared probability of a false abort (`domain.judge_policy`) and one test (`domain.sequential_test`). Any of
 them may abort; to pass, all must have been seen. An absolute floor of the error ratio aborts at once, whatever stable
-does and also while the canary warms up.
+does and also while the canary warms up; of the errors, one burst as large as bursts may be is taken off first, because
+it would be over any floor if it came first.
 
 No data is `HOLD`: neither good nor bad, and the rollout's deadline ends the wait with a rollback. Good news has to be
 fresh: the canary must have answered enough requests in the present step, after its warm-up, stable must have answered
@@ -16,7 +17,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
-from shopkart_pipeline.domain.history import History
+from shopkart_pipeline.domain.history import ERRORS, History
 from shopkart_pipeline.domain.judge_policy import EventRule, JudgePolicy, LatencyRule
 from shopkart_pipeline.domain.judge_streams import (
     Interval,
@@ -24,6 +25,7 @@ from shopkart_pipeline.domain.judge_streams import (
     error_evidence,
     event_evidence,
     latency_evidence,
+    prior,
 )
 from shopkart_pipeline.domain.traffic import Counts, MetricsMissing, TrafficSample
 
@@ -81,13 +83,14 @@ def judge(
     warm = [delta for before, delta in zip(known, deltas, strict=False) if before.at >= warm_at]
     streams = _streams(warm, policy, history)
     ratio = streams[0].evidence_ratio
-    bad = _sign_of_regression(canary, stable, streams, policy)
+    over_floor = policy.is_over_floor(canary.requests, canary.errors, prior(history, ERRORS).value)
+    bad = _sign_of_regression(canary, stable, streams, policy, over_floor=over_floor)
     if bad is not None:
         return Judgement(Opinion.BAD, bad, canary, stable, ratio, streams)
     since = warm_at if step_since is None else max(step_since, warm_at)
     fresh = [delta for before, (delta, _) in zip(known, deltas, strict=False) if before.at >= since]
     answered = sum(delta.requests for delta in fresh)
-    lacking = _lacking(samples[-1], answered, stable, streams, policy)
+    lacking = _lacking(samples[-1], answered, canary, stable, streams, policy)
     if lacking is not None:
         return Judgement(Opinion.HOLD, lacking, canary, stable, ratio, streams)
     reason = f"{_counted(canary, stable)}: no sign of a regression{_no_sign(streams)}"
@@ -101,10 +104,10 @@ def _streams(intervals: Sequence[Interval], policy: JudgePolicy, history: Histor
 
 
 def _sign_of_regression(
-    canary: Counts, stable: Counts, streams: Sequence[StreamEvidence], policy: JudgePolicy
+    canary: Counts, stable: Counts, streams: Sequence[StreamEvidence], policy: JudgePolicy, *, over_floor: bool
 ) -> str | None:
     counted = _counted(canary, stable)
-    if canary.requests >= policy.floor_minimum_requests and canary.error_ratio > policy.floor_error_ratio:
+    if over_floor:
         return f"{counted}: error ratio {canary.error_ratio:.3f} > floor {policy.floor_error_ratio:.3f}"
     for each in streams:
         if each.is_regression:
@@ -114,7 +117,12 @@ def _sign_of_regression(
 
 
 def _lacking(
-    latest: Look, answered: int, stable: Counts, streams: Sequence[StreamEvidence], policy: JudgePolicy
+    latest: Look,
+    answered: int,
+    canary: Counts,
+    stable: Counts,
+    streams: Sequence[StreamEvidence],
+    policy: JudgePolicy,
 ) -> str | None:
     """What is still missing for a good opinion."""
     if isinstance(latest, MetricsMissing):
@@ -122,6 +130,8 @@ def _lacking(
     if answered < policy.minimum_canary_requests:
         needed = policy.minimum_canary_requests
         return f"the canary answered {answered} requests in this step (at least {needed} are needed)"
+    if canary.error_ratio > policy.floor_error_ratio:
+        return f"{_counted(canary, stable)}: more than the floor allows, if it is no single burst"
     if stable.requests == 0:
         return "stable answered no request: there is nothing to compare the canary with"
     for each in streams:

@@ -1,8 +1,17 @@
 """How a canary is judged, as declared; see `domain.declaration.Analysis`, which compiles to this."""
 
+import math
 from dataclasses import dataclass
 
 from shopkart_pipeline.domain.sequential_test import Worse
+
+_BURSTS = 3.0
+
+
+def largest_burst(dispersion: float) -> int:
+    """Errors that may come at once and mean nothing: three times the dispersion. Bursts that end by chance have twice
+    their mean as dispersion, and one in four hundred is larger than that."""
+    return math.floor(_BURSTS * dispersion)
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,17 @@ class JudgePolicy:
     """What the canary shows in its first seconds is measured, and compared with nothing; the floor holds."""
     events: tuple[EventRule, ...] = ()
     latency: LatencyRule | None = None
+
+    def is_over_floor(self, requests: int, errors: int, dispersion: float) -> bool:
+        """Whether a canary fails so often that nothing needs to be compared, even if one burst is taken off.
+
+        Args:
+            requests: that the canary has answered.
+            errors: those among them that failed.
+            dispersion: of errors, as it was known before the canary; see `domain.history`.
+        """
+        burst = largest_burst(dispersion)
+        return requests >= self.floor_minimum_requests and errors - burst > self.floor_error_ratio * requests
 
     @property
     def watched(self) -> int:

@@ -44,7 +44,7 @@ def error_evidence(intervals: Sequence[Interval], policy: JudgePolicy, history: 
     """Server errors; `words` is left to the judge, who counts over a longer time."""
     pairs = [(Draws(one.requests, one.errors), Draws(two.requests, two.errors)) for one, two in intervals]
     tested = effects(policy.minimum_effect, Worse.MORE)
-    ratio, dispersion = _tested(pairs, tested, _prior(history, ERRORS))
+    ratio, dispersion = _tested(pairs, tested, prior(history, ERRORS))
     return StreamEvidence(ERRORS, ratio, policy.error_limit, dispersion, "", ratio >= policy.error_limit)
 
 
@@ -58,7 +58,7 @@ def event_evidence(
         for one, two in intervals
         if name in one.events and name in two.events
     ]
-    ratio, dispersion = _tested(pairs, effects(rule.minimum_effect, rule.worse), _prior(history, name))
+    ratio, dispersion = _tested(pairs, effects(rule.minimum_effect, rule.worse), prior(history, name))
     (requests, hits), (stable_requests, stable_hits) = _sum(draws for draws, _ in pairs), _sum(d for _, d in pairs)
     words = f"{hits} {name} in {requests} canary requests, {stable_hits} in {stable_requests} on stable"
     missing = None
@@ -108,7 +108,8 @@ def _slow(histogram: Histogram, bound: float) -> Draws:
     return Draws(histogram.total, histogram.above(bound))
 
 
-def _prior(history: History | None, stream: str) -> Dispersion:
+def prior(history: History | None, stream: str) -> Dispersion:
+    """What is known of a stream's dispersion before there is a canary."""
     return history.prior(stream) if history else PRIOR
 
 

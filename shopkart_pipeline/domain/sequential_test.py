@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-MULTIPLES = (1.0, 2.5, 10.0, 50.0)
+MULTIPLES = (1.0, 2.5, 5.0, 25.0)
 """Multiples of the minimum effect over which the test is mixed, with equal weight."""
 INTERVAL_REQUESTS = 5
 """Requests that each track has answered in an interval, at least."""

@@ -49,6 +49,8 @@ class Measurement:
     measures: tuple[Measure, ...]
     notes: tuple[str, ...] = ()
     """What is included, what is not, and what was odd, in whole sentences."""
+    wide: bool = False
+    """Whether the table has one column for each subject, and medians alone."""
 
     def ratios(self) -> list[dict[str, Any]]:
         """By quantity, the pipeline's median over that of each peer."""
@@ -69,6 +71,7 @@ class Measurement:
             "title": self.title,
             "measures": [each.as_json() for each in self.measures],
             "ratios": self.ratios(),
+            "wide": self.wide,
             "notes": list(self.notes),
         }
 

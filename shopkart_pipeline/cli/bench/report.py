@@ -38,6 +38,20 @@ def rows(measurement: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return found
 
 
+def wide_rows(measurement: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Head and rows of a measurement with one column for each subject: its medians, and our limit."""
+    measures = measurement["measures"]
+    subjects = list(dict.fromkeys(measure["subject"] for measure in measures))
+    found: list[tuple[str, ...]] = []
+    for quantity in dict.fromkeys(measure["quantity"] for measure in measures):
+        by_subject = {each["subject"]: each for each in measures if each["quantity"] == quantity}
+        medians = (f"{figure(by_subject[each]['median'])}" if each in by_subject else "" for each in subjects)
+        unit = next(iter(by_subject.values()))["unit"]
+        limit = _limit(by_subject[SHOPKART]) if SHOPKART in by_subject else ""
+        found.append((f"{quantity}, {unit}", *medians, limit))
+    return ("measured (median)", *subjects, "limit"), found
+
+
 def figure(value: float) -> str:
     """A number with three significant digits."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
@@ -51,9 +65,10 @@ def _limit(measure: Mapping[str, Any]) -> str:
 
 def print_table(console: Console, measurement: Mapping[str, Any]) -> None:
     """One measurement for people."""
-    table = Table(*_COLUMNS, title=measurement["title"], title_justify="left", box=None)
-    for row in rows(measurement):
-        style = "bold" if row[1] == SHOPKART else "dim"
+    head, found = _table(measurement)
+    table = Table(*head, title=measurement["title"], title_justify="left", box=None)
+    for row in found:
+        style = "bold" if SHOPKART in (row[1], head[1]) else "dim"
         table.add_row(*row, style=style)
     console.print(table)
     for note in measurement["notes"]:
@@ -71,13 +86,17 @@ def markdown(document: Mapping[str, Any]) -> str:
         "",
     ]
     for measurement in document["measurements"]:
-        lines += [f"### {measurement['title']}", "", *_markdown_table(rows(measurement)), ""]
+        lines += [f"### {measurement['title']}", "", *_markdown_table(*_table(measurement)), ""]
         lines += [f"- {note}" for note in measurement["notes"]] + [""] * bool(measurement["notes"])
     return "\n".join(lines)
 
 
-def _markdown_table(found: Sequence[tuple[str, ...]]) -> list[str]:
-    head = [f"| {' | '.join(_COLUMNS)} |", f"|{' --- |' * len(_COLUMNS)}"]
+def _table(measurement: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    return wide_rows(measurement) if measurement.get("wide") else (_COLUMNS, rows(measurement))
+
+
+def _markdown_table(columns: Sequence[str], found: Sequence[tuple[str, ...]]) -> list[str]:
+    head = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
     return head + [f"| {' | '.join(row)} |" for row in found]
 
 

@@ -14,13 +14,15 @@ from typing import Any
 from rich.console import Console
 
 from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.cli.bench import judge
+from shopkart_pipeline.cli.bench.judging.plot import svg
 from shopkart_pipeline.cli.bench.machine import load_facts, machine_facts
 from shopkart_pipeline.cli.bench.report import markdown, print_table, write_between_marks
 from shopkart_pipeline.cli.bench.surroundings import DEFAULT_PEERS, PEERS, Surroundings
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.settings import from_environment
 
-MEASUREMENTS = ("webhook", "transitions", "receiver", "storefront", "services", "releases")
+MEASUREMENTS = ("webhook", "transitions", "receiver", "storefront", "services", "releases", "judge")
 """Modules beside this one, in the order in which they run."""
 _REPEATS = 15
 
@@ -29,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(MEASUREMENTS)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample to this file")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the tables between the marks of this file")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw what the judge's simulation found, as SVG")
     parser.add_argument("--only", action="append", choices=MEASUREMENTS, metavar="NAME", help=f"one of: {names}")
     parser.add_argument("--peers", default=",".join(DEFAULT_PEERS), help=f"of {', '.join(PEERS)} (default %(default)s)")
     for name, sizes in (("services", Surroundings.service_counts), ("releases", Surroundings.release_counts)):
@@ -51,9 +54,18 @@ def run(options: argparse.Namespace) -> int:
     document = take_measurements(around, options.only or MEASUREMENTS, console)
     if options.json:
         options.json.write_text(json.dumps(document, indent=1) + "\n")
+    if options.plot:
+        _draw(document, options.plot)
     if options.table:
         write_between_marks(options.table, markdown(document))
     return 0
+
+
+def _draw(document: dict[str, Any], path: Path) -> None:
+    drawn = [each for each in document["measurements"] if each["name"] == judge.NAME]
+    if not drawn:
+        raise PipelineError("There is nothing to draw: the judge was not simulated.", "Add --only judge.")
+    path.write_text(svg(drawn[0], judge.FALSE, f"{judge.FOUND}: {judge.TENFOLD.name}"))
 
 
 def _sizes(given: str) -> tuple[int, ...]:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shopkart_pipeline.domain.history import History
 from shopkart_pipeline.domain.judge import Judgement, JudgePolicy, Opinion, judge
+from shopkart_pipeline.domain.sequential_test import Dispersion
 from shopkart_pipeline.domain.traffic import Counts, MetricsMissing, TrafficSample
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
@@ -89,10 +91,33 @@ def test_a_reset_counter_counts_from_zero() -> None:
 
 
 def test_an_error_ratio_over_the_floor_aborts_whatever_stable_does() -> None:
-    judgement = judge([START, sample(5, (20, 5), (1180, 95))], POLICY)
+    judgement = judge([START, sample(5, (40, 16), (1180, 95))], POLICY)
 
     assert judgement.opinion is Opinion.BAD
-    assert "error ratio 0.250 > floor 0.200" in judgement.reason
+    assert "error ratio 0.400 > floor 0.200" in judgement.reason
+
+
+def test_a_canary_that_fails_everything_aborts_with_the_minimum_of_requests() -> None:
+    assert judge([START, sample(5, (20, 20), (1180, 5))], POLICY).opinion is Opinion.BAD
+
+
+def test_one_burst_over_the_floor_neither_aborts_nor_passes() -> None:
+    first = sample(5, (25, 6), (1225, 5))
+
+    burst = judge([START, first], POLICY)
+    later = judge([START, first, sample(10, (50, 6), (1450, 6))], POLICY)
+
+    assert burst.opinion is Opinion.HOLD
+    assert "more than the floor allows, if it is no single burst" in burst.reason
+    assert later.opinion is Opinion.GOOD
+
+
+def test_the_larger_bursts_are_known_to_be_the_more_the_floor_allows() -> None:
+    looks = [START, sample(5, (25, 15), (1225, 5))]
+    bursts = History(NOON, NOON, {"errors": Dispersion(9.0, 60)})
+
+    assert judge(looks, POLICY).opinion is Opinion.BAD
+    assert judge(looks, POLICY, history=bursts).opinion is Opinion.HOLD
 
 
 def test_the_floor_waits_for_its_minimum_of_requests() -> None:

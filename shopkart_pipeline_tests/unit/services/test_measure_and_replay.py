@@ -122,16 +122,16 @@ def test_a_replay_by_the_same_policy_decides_the_same_at_the_same_time(world: Wo
 
 
 def test_a_stricter_policy_would_have_turned_back_what_went_through(world: World) -> None:
-    _, document = rolled_out(world, lambda digest: world.metrics.error_ratios.update({digest: 0.05}))
+    _, document = rolled_out(world, lambda digest: world.metrics.error_ratios.update({digest: 0.3}))
     assert decided_abort(document) is not None
 
-    lenient = replay(document, replace(PLAIN, false_abort_probability=1e-9, floor_error_ratio=0.9))
-    strict = replay(document, replace(PLAIN, floor_error_ratio=0.01))
+    lenient = replay(document, replace(PLAIN, false_abort_probability=1e-30, floor_error_ratio=0.9))
+    strict = replay(document, replace(PLAIN, floor_error_ratio=0.05))
 
     assert lenient.abort is None
     assert strict.abort is not None
     assert "floor" in strict.abort.judgement.reason
-    assert strict.abort.seconds <= (decided_abort(document) or 0.0)
+    assert strict.abort.seconds < (decided_abort(document) or 0.0)
 
 
 def test_a_policy_that_asks_for_more_requests_would_have_held(world: World) -> None:
