@@ -29,9 +29,7 @@ GOOD = (
     Scenario("warm-up errors (20x for 3 s)", warm_up_seconds=3.0, warm_up_effect=20.0),
     Scenario("no data after a minute", silent_from_seconds=60.0),
 )
-UNDECLARED = Scenario(
-    "warm-up errors for longer than declared (10x for 10 s)", warm_up_seconds=10.0, warm_up_effect=10.0
-)
+UNDECLARED = Scenario("warm-up longer than declared (10x for 10 s)", warm_up_seconds=10.0, warm_up_effect=10.0)
 TENFOLD = Scenario("10x (0.5 to 5 %)", effect=10.0)
 BAD = (
     TENFOLD,

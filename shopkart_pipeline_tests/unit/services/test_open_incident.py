@@ -20,7 +20,7 @@ from shopkart_pipeline_tests.fakes.world import PRODUCTION, World
 PRIYA = Person("Priya Raman", "priya@shopkart.example")
 
 
-def bad(world: World, ratio: float = 0.3, **details: str) -> Release:
+def bad(world: World, ratio: float = 0.6, **details: str) -> Release:
     """A release that fails in production, after a good one."""
     world.released()
     release = world.approved(author=PRIYA, **details)
@@ -76,8 +76,8 @@ def test_the_timeline_goes_from_introduced_to_recovered(world: World) -> None:
 def test_the_incident_counts_what_the_canary_answered(world: World) -> None:
     incident = incident_of(world, bad(world))
 
-    assert (incident.failed_requests, incident.answered_requests) == (6, 20)
-    assert "6 of 20 canary requests failed" in incident.reason
+    assert (incident.failed_requests, incident.answered_requests) == (12, 20)
+    assert "12 of 20 canary requests failed" in incident.reason
 
 
 def test_error_lines_are_counted_by_kind_and_the_releases_own_come_first(world: World) -> None:
@@ -216,7 +216,7 @@ def test_the_postmortem_is_complete_and_names_nobody(world: World) -> None:
         assert not re.search(rf"\b{person}\b", text)
     assert release.key in text
     assert release.sha in text
-    assert "| Requests that it answered with a server error | 6 |" in text
+    assert "| Requests that it answered with a server error | 12 |" in text
 
 
 def test_who_asked_for_a_rollback_stands_in_the_ledger_alone(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from shopkart_pipeline.cli.bench.judging.trial import RULES
 
 _COLOURS = ("#1a5fb4", "#7fb2ea", "#c64600", "#f0a860", "#2f8f5b", "#8a5ab5")
-_WIDTH, _ROW, _BAR, _LEFT, _PLOT = 960, 92, 12, 250, 560
+_WIDTH, _ROW, _BAR, _LEFT, _PLOT = 960, 92, 12, 300, 560
 _HEAD, _LINES_HEIGHT = 84, 240
 _LONGEST_SECONDS, _MARKS_SECONDS = 900.0, (0, 30, 60, 120, 300, 600, 900)
 

@@ -8,7 +8,7 @@ from shopkart_pipeline.cli.bench.judging.traffic import poisson
 from shopkart_pipeline.domain.judge_policy import EventRule, JudgePolicy, LatencyRule
 from shopkart_pipeline.domain.sequential_test import Draws, SequentialTest, Worse, effects
 
-TOGETHER = "errors, checkouts and latency together"
+TOGETHER = "errors, checkouts and latency at once"
 _REQUESTS_PER_SECOND, _CANARY_SHARE = 50.0, 0.1
 _RATIOS = (0.005, 0.04, 0.05)
 """Of errors, checkouts and requests slower than stable's 95 % quantile, per request."""
