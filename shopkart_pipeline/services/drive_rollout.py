@@ -6,10 +6,11 @@ moment is asked again, no longer than the rollout's deadline: giving up at the f
 with traffic and nobody to watch it.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.errors import Conflict, NotFound, Refused, ToolUnavailable
@@ -27,6 +28,9 @@ ABORT = "abort"
 """Verb of the ledger by which people ask for a rollout to be turned back."""
 
 
+_Answer = TypeVar("_Answer")
+
+
 @contextmanager
 def leased(platform: Platform, deployment: Deployment, service: str, holder: str) -> Generator[None]:
     """Hold the lease on a service; wait for whoever holds it, and no longer than a rollout may take.
@@ -36,7 +40,12 @@ def leased(platform: Platform, deployment: Deployment, service: str, holder: str
     """
     environment, cluster = deployment.environment, platform.sites[deployment.environment].cluster
     waited, longest = 0.0, _longest_seconds(deployment)
-    while not cluster.acquire_lease(environment, service, holder, LEASE_SECONDS, platform.clock.now()):
+    now = platform.clock.now
+
+    def acquired() -> bool:
+        return cluster.acquire_lease(environment, service, holder, LEASE_SECONDS, now())
+
+    while not patiently(platform, deployment, acquired):
         if waited > longest:
             raise Conflict(f"Somebody else is changing {service} in {environment}.", "Wait for that run to end.")
         platform.clock.sleep(TICK_SECONDS)
@@ -46,6 +55,22 @@ def leased(platform: Platform, deployment: Deployment, service: str, holder: str
     finally:
         with suppress(ToolUnavailable):  # It ends by itself, and must not hide what went wrong before.
             cluster.release_lease(environment, service, holder)
+
+
+def patiently(platform: Platform, deployment: Deployment, ask: Callable[[], _Answer]) -> _Answer:
+    """Ask something that may be asked again, until the cluster answers, and no longer than the rollout's deadline.
+
+    Raises:
+        ToolUnavailable: it did not answer in time.
+    """
+    since = platform.clock.now()
+    while True:
+        try:
+            return ask()
+        except ToolUnavailable:
+            if (platform.clock.now() - since).total_seconds() > deployment.deadline_seconds:
+                raise
+            platform.clock.sleep(TICK_SECONDS)
 
 
 def keep_lease(platform: Platform, deployment: Deployment, service: str, holder: str) -> None:

@@ -7,19 +7,20 @@ that was turned back a moment ago. `drive_rollout` ticks, `conclude_rollout` rec
 """
 
 from dataclasses import replace
+from functools import partial
 
 from shopkart_pipeline.domain.declaration import Deployment, Phase, Service, Stage
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import Evidence, ToolRun
 from shopkart_pipeline.domain.pod import OwnManifests
 from shopkart_pipeline.domain.release import Release
-from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase, RolloutPlan, abort, begin
+from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase, RolloutPlan, abort, begin, resume
 from shopkart_pipeline.domain.wanted_workload import wanted_workload
 from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
 from shopkart_pipeline.services.checkout_source import tree
 from shopkart_pipeline.services.conclude_rollout import conclude
-from shopkart_pipeline.services.drive_rollout import drive, leased, note
+from shopkart_pipeline.services.drive_rollout import drive, leased, note, patiently
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, load
 
@@ -44,12 +45,15 @@ def roll_out(platform: Platform, release: Release, stage: Stage, digest: str, ru
     service = platform.service(release.service)
     deployment = platform.deployment_of(service, stage.phase)
     with leased(platform, deployment, service.name, run_id):
-        document = to_be_ended(platform, release, stage)
+        document = patiently(platform, deployment, lambda: to_be_ended(platform, release, stage))
         if document is None or document.state.plan.digest != digest:
             _authorise_again(platform, release, stage, digest)
-            document = _begin_or_resume(platform, deployment, service, release, digest, run_id)
-        document = drive(platform, deployment, release, document, run_id)
-        return conclude(platform, deployment, release, document, run_id)
+            begun = partial(_begin_or_resume, platform, deployment, service, release, digest, run_id)
+            document = patiently(platform, deployment, begun)
+        else:
+            document = replace(document, state=resume(document.state, platform.clock.now()))
+        ended = drive(platform, deployment, release, document, run_id)
+        return patiently(platform, deployment, lambda: conclude(platform, deployment, release, ended, run_id))
 
 
 def to_be_ended(platform: Platform, release: Release, stage: Stage) -> RolloutDocument | None:
@@ -80,8 +84,10 @@ def turn_back(
 ) -> None:
     """Bring a rollout that nobody drives to an end, backwards, and conclude it; the caller holds the lease."""
     release = platform.evidence.release(service, saved.state.plan.release_key)
-    turned = replace(saved, state=abort(saved.state, reason, platform.clock.now()))
-    conclude(platform, deployment, release, drive(platform, deployment, release, turned, holder), holder)
+    now = platform.clock.now()
+    turned = replace(saved, state=abort(resume(saved.state, now), reason, now))
+    ended = drive(platform, deployment, release, turned, holder)
+    patiently(platform, deployment, lambda: conclude(platform, deployment, release, ended, holder))
 
 
 def _begin_or_resume(
@@ -99,7 +105,7 @@ def _begin_or_resume(
 
 def _resume(platform: Platform, release: Release, saved: RolloutDocument) -> RolloutDocument:
     note(platform, release, "rollout", f"resumed in {saved.state.phase.value}", {})
-    return replace(saved, state=replace(saved.state, phase_since=platform.clock.now()))
+    return replace(saved, state=resume(saved.state, platform.clock.now()))
 
 
 def _begin(
