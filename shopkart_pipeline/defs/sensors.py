@@ -26,6 +26,7 @@ from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
 from shopkart_pipeline.defs.reports import build_reports_sensor
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.engine.launcher import keep_serving
+from shopkart_pipeline.services.find_drift import note_drift
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.tend_rollouts import Abandoned, abandoned_rollouts, overdue
 
@@ -64,10 +65,13 @@ def _abandoned(rollback_jobs: Sequence[JobDefinition]) -> SensorDefinition:
         minimum_interval_seconds=15,
         default_status=DefaultSensorStatus.RUNNING,
         jobs=rollback_jobs,
-        description="Turns back rollouts in production whose worker was lost and that nobody resumed.",
+        description="Turns back rollouts in production whose worker was lost and that nobody resumed, and notes what "
+        "somebody changed by hand.",
     )
     def abandoned(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult:
         seen = {name: datetime.fromisoformat(at) for name, at in json.loads(context.cursor or "{}").items()}
+        for line in note_drift(platform):
+            context.log.warning(line)
         late, first_seen = overdue(abandoned_rollouts(platform), seen, platform.clock.now())
         cursor = json.dumps({name: at.isoformat() for name, at in first_seen.items()})
         requests = [_turn_back(each, first_seen[each.name]) for each in late]

@@ -9,12 +9,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from shopkart_pipeline.domain.declaration import Analysis, Deployment
+from shopkart_pipeline.domain.drift import keeping_scale, scale_line
 from shopkart_pipeline.domain.judge import Judgement, judge
-from shopkart_pipeline.domain.rollout import Action, Decision, RolloutPhase, RolloutPlan, next_action
+from shopkart_pipeline.domain.next_action import next_action
+from shopkart_pipeline.domain.rollout import Action, Decision, RolloutPhase, RolloutPlan
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline.services.measure_traffic import measure
 from shopkart_pipeline.services.platform import Site
-from shopkart_pipeline.services.rollout_document import Mark, RolloutDocument, dump, with_mark
+from shopkart_pipeline.services.rollout_document import Mark, RolloutDocument, dump, with_drift, with_mark
 
 _TURNED = frozenset({RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK})
 
@@ -36,10 +38,12 @@ def advance(
     judgement = judge_document(document, deployment.analysis)
     decision = next_action(document.state, observed, judgement, now)
     after = _remember(document, decision, observed, now)
+    if observed.stable is not None:
+        after = with_drift(after, scale_line(observed.stable.spec, document.wanted_replicas))
     after = replace(with_mark(after, _mark(decision, judgement, now)), policy=deployment.analysis.policy)
     if decision.state.phase is RolloutPhase.ROLLING_BACK and document.state.phase is not RolloutPhase.ROLLING_BACK:
         site.cluster.save_rollout(deployment.environment, service, dump(replace(after, shifted_back_at=None)))
-    _act(site, deployment, service, document, decision)
+    _act(site, deployment, service, document, decision, observed)
     if after != document or decision.action is not Action.HOLD:
         site.cluster.save_rollout(deployment.environment, service, dump(after))
     return decision, judgement, after
@@ -64,18 +68,28 @@ def _mark(decision: Decision, judgement: Judgement, now: datetime) -> Mark:
     )
 
 
-def _act(site: Site, deployment: Deployment, service: str, document: RolloutDocument, decision: Decision) -> None:
+def _act(
+    site: Site,
+    deployment: Deployment,
+    service: str,
+    document: RolloutDocument,
+    decision: Decision,
+    observed: ServiceStatus,
+) -> None:
     cluster, environment = site.cluster, deployment.environment
+    found = observed.stable.spec if observed.stable else None
     match decision.action:
         case Action.DEPLOY_CANARY:
             cluster.apply(environment, service, Track.CANARY, _canary(document.wanted, document.state.plan))
         case Action.SET_WEIGHT:
             cluster.set_weight(environment, service, decision.weight_percent)
         case Action.UPDATE_STABLE:
-            cluster.apply(environment, service, Track.STABLE, document.wanted)
+            wanted = keeping_scale(document.wanted, found, document.wanted_replicas)
+            cluster.apply(environment, service, Track.STABLE, wanted)
         case Action.RESTORE_STABLE:
             if document.previous is not None:
-                cluster.apply(environment, service, Track.STABLE, document.previous)
+                previous = keeping_scale(document.previous, found, document.wanted_replicas)
+                cluster.apply(environment, service, Track.STABLE, previous)
         case Action.REMOVE_CANARY:
             cluster.remove(environment, service, Track.CANARY)
         case Action.REMOVE_STABLE:

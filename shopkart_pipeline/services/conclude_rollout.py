@@ -66,5 +66,7 @@ def _evidence(document: RolloutDocument, judgement: Judgement | None, summary: s
         "previous_digest": state.plan.previous_digest or "none",
         "reason": state.reason,
     }
-    evidence = Evidence(Tool("rollout", "1"), summary, measures, facts=facts, notes=notes)
+    if document.drift:
+        facts["drift"] = "; ".join(document.drift)
+    evidence = Evidence(Tool("rollout", "1"), summary, measures, facts=facts, notes=(*notes, *document.drift))
     return ToolRun(evidence, (RawReport("rollout.json", "application/json", canonical_json(document)),))

@@ -95,6 +95,7 @@ def drive(
         try:
             keep_lease(platform, deployment, release.service, holder)
             document = _turn_back_on_request(platform, deployment, release, document, now)
+            before = document
             decision, judgement, document = advance(site, deployment, release.service, document, now)
         except (ToolUnavailable, Refused, NotFound) as error:
             silent_since = silent_since or now
@@ -103,6 +104,7 @@ def drive(
             document = _after_failure(platform, release, document, error, now, first=silent_since == now)
             platform.clock.sleep(TICK_SECONDS)
             continue
+        tell_drift(platform, release, document.drift, before.drift)
         silent_since, again = None, told == (decision.action.value, decision.reason)
         if not again:
             _tell(platform, release, decision, judgement)
@@ -161,6 +163,13 @@ def _tell(platform: Platform, release: Release, decision: Decision, judgement: J
         "canary_errors": judgement.canary.errors,
     }
     note(platform, release, "rollout", decision.reason, data)
+
+
+def tell_drift(platform: Platform, release: Release, lines: tuple[str, ...], known: tuple[str, ...] = ()) -> None:
+    """Note what somebody else changed by hand, each once."""
+    for line in lines:
+        if line not in known:
+            note(platform, release, "rollout", line, {"action": "drift"})
 
 
 def note(

@@ -9,11 +9,13 @@ twice goes two releases back, not forth again.
 from dataclasses import replace
 
 from shopkart_pipeline.domain.declaration import Deployment, Phase, Service
+from shopkart_pipeline.domain.drift import keeping_scale
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.ledger import Act
-from shopkart_pipeline.services.drive_rollout import ABORT, leased
+from shopkart_pipeline.services.drive_rollout import ABORT, leased, tell_drift
+from shopkart_pipeline.services.find_drift import drift_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import (
     ROLL_BACK,
@@ -136,11 +138,15 @@ def _restore(
     if leaving is None or earlier is None:
         raise Refused(f"{service.name} has no earlier release in {environment}.", "Release a fix instead.")
     release = platform.evidence.release(service.name, earlier.release_key)
-    spec = workload_spec(platform, service, deployment, release, earlier.digest)
-    now = platform.clock.now()
+    wanted = workload_spec(platform, service, deployment, release, earlier.digest)
+    now, stable = platform.clock.now(), cluster.observe(environment, service.name).stable
     record_turn_back(platform, service.name, environment, replace(leaving, at=now), actor, reason)
     cluster.set_weight(environment, service.name, 0)
-    cluster.apply(environment, service.name, Track.STABLE, spec)
+    drift = drift_before(platform, deployment, service.name, stable)
+    tell_drift(platform, release, drift.lines)
+    if stable is not None:
+        wanted = keeping_scale(wanted, stable.spec, drift.replicas)
+    cluster.apply(environment, service.name, Track.STABLE, wanted)
     placed = replace(earlier, at=platform.clock.now(), how=ROLL_BACK)
     record_placement(platform, ROLL_BACK, service.name, environment, placed, actor, reason)
     rolled_back(platform, release, placed, run_id, reason)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from shopkart_pipeline.domain.declaration import Deployment, Phase, Service, Stage
+from shopkart_pipeline.domain.drift import keeping_scale
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import Evidence, ToolRun
 from shopkart_pipeline.domain.pod import OwnManifests
@@ -20,7 +21,8 @@ from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
 from shopkart_pipeline.services.checkout_source import tree
 from shopkart_pipeline.services.conclude_rollout import conclude
-from shopkart_pipeline.services.drive_rollout import drive, leased, note, patiently
+from shopkart_pipeline.services.drive_rollout import drive, leased, note, patiently, tell_drift
+from shopkart_pipeline.services.find_drift import drift_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, load
 
@@ -113,6 +115,10 @@ def _begin(
 ) -> RolloutDocument:
     cluster, now = platform.sites[deployment.environment].cluster, platform.clock.now()
     stable = cluster.observe(deployment.environment, service.name).stable
+    wanted = workload_spec(platform, service, deployment, release, digest)
+    drift = drift_before(platform, deployment, service.name, stable)
+    if stable is not None:
+        wanted = keeping_scale(wanted, stable.spec, drift.replicas)
     plan = RolloutPlan(
         release_key=release.key,
         digest=digest,
@@ -121,9 +127,16 @@ def _begin(
         steps=deployment.steps,
         deadline_seconds=deployment.deadline_seconds,
     )
-    wanted = workload_spec(platform, service, deployment, release, digest)
-    document = RolloutDocument(begin(plan, now), wanted, stable.spec if stable else None, now)
+    document = RolloutDocument(
+        begin(plan, now),
+        wanted,
+        stable.spec if stable else None,
+        now,
+        declared_replicas=deployment.replicas,
+        drift=drift.lines,
+    )
     cluster.save_rollout(deployment.environment, service.name, dump(document))
+    tell_drift(platform, release, drift.lines)
     return document
 
 

@@ -87,6 +87,15 @@ class RolloutDocument:
     trail: tuple[Mark, ...] = ()
     """Decisions, oldest first."""
     silences: tuple[Silence, ...] = ()
+    declared_replicas: int | None = None
+    """How many were declared when the rollout began; somebody's own number stays until that changes."""
+    drift: tuple[str, ...] = ()
+    """What somebody else changed by hand, as it was seen, one line each."""
+
+    @property
+    def wanted_replicas(self) -> frozenset[int]:
+        """Numbers of stable's replicas that are the pipeline's own."""
+        return frozenset({self.wanted.replicas, *([self.previous.replicas] if self.previous else [])})
 
     @property
     def samples(self) -> tuple[TrafficSample | MetricsMissing, ...]:
@@ -105,6 +114,13 @@ def with_look(document: RolloutDocument, look: TrafficSample | MetricsMissing) -
         return replace(document, unseen=look, failed_looks=document.failed_looks + 1, silences=silences)
     seen = _told(look, document.counters)
     return replace(document, looks=_folded(_with(document, seen)), counters=seen, unseen=None)
+
+
+def with_drift(document: RolloutDocument, line: str | None) -> RolloutDocument:
+    """The document after something that somebody changed by hand was seen; each is kept once."""
+    if line is None or line in document.drift:
+        return document
+    return replace(document, drift=(*document.drift, line)[-MAXIMUM_MARKS:])
 
 
 def with_mark(document: RolloutDocument, mark: Mark) -> RolloutDocument:

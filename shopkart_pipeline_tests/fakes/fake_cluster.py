@@ -63,6 +63,8 @@ class FakeCluster(Cluster):
         self.images = images
         self.behaviours: dict[str, Behaviour] = {}
         """By digest; images that aren't named get ready."""
+        self.staying: set[str] = set()
+        """Digests whose replicas can't be made to leave, as where a disruption budget or a node holds them."""
         self.unreachable = False
         self.effects: list[str] = []
         """What was asked for, such as `apply production/backend canary sha256:…`, for tests about order."""
@@ -86,10 +88,11 @@ class FakeCluster(Cluster):
             wanted = there.wanted.get(track)
             for replica in replicas:
                 self._age(replica)
+            held = [replica for replica in replicas if replica.spec.digest in self.staying]
             if wanted is None:
-                replicas.clear()
+                replicas[:] = held
             else:
-                _step(replicas, wanted)
+                _step(replicas, wanted, held)
 
     def _age(self, replica: _Replica) -> None:
         replica.ticks += 1
@@ -212,14 +215,15 @@ def _same(spec: WorkloadSpec, other: WorkloadSpec) -> bool:
     return replace(spec, replicas=0) == replace(other, replicas=0)
 
 
-def _step(replicas: list[_Replica], wanted: WorkloadSpec) -> None:
+def _step(replicas: list[_Replica], wanted: WorkloadSpec, held: Sequence[_Replica]) -> None:
     """One step of a rolling update: an old one leaves for a new one that is ready, or one is added."""
     new = [replica for replica in replicas if _same(replica.spec, wanted)]
     old = [replica for replica in replicas if not _same(replica.spec, wanted)]
     new_ready = sum(replica.ready for replica in new)
     surplus_old = len(old) - max(0, wanted.replicas - new_ready)
     for replica in sorted(old, key=lambda replica: replica.ready)[: max(0, surplus_old)]:
-        replicas.remove(replica)
+        if not any(replica is each for each in held):
+            replicas.remove(replica)
     for replica in sorted(new, key=lambda replica: replica.ready)[: max(0, len(new) - wanted.replicas)]:
         replicas.remove(replica)
     room = wanted.replicas + 1 - len(replicas)

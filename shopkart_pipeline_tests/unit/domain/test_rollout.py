@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkart_pipeline.domain.judge import NOT_JUDGED, Judgement, Opinion
+from shopkart_pipeline.domain.next_action import next_action
 from shopkart_pipeline.domain.rollout import (
     FINAL_PHASES,
     Action,
@@ -18,7 +19,6 @@ from shopkart_pipeline.domain.rollout import (
     RolloutStep,
     abort,
     begin,
-    next_action,
 )
 from shopkart_pipeline.domain.traffic import Counts
 from shopkart_pipeline.domain.workload import Probes, ServiceStatus, WorkloadSpec, WorkloadStatus
@@ -277,6 +277,79 @@ def test_a_rollout_that_has_ended_stays_as_it_is(phase: RolloutPhase) -> None:
     assert next_action(state, seen(STABLE, CANARY, 10), BAD, at(1)) == Decision(Action.FINISH, state, phase.value)
 
 
+# What somebody else does meanwhile.
+
+
+@pytest.mark.parametrize("weight", [10, 90])
+def test_a_canary_without_a_ready_replica_keeps_no_traffic(weight: int) -> None:
+    decision = next_action(in_phase(RolloutPhase.BAKING), seen(STABLE, a_status(NEW, 0), weight), GOOD, at(1))
+
+    assert (decision.action, decision.weight_percent) == (Action.SET_WEIGHT, 0)
+    assert decision.state.phase is RolloutPhase.BAKING
+
+
+def test_a_weight_beyond_the_plan_is_taken_back_also_where_the_canary_lacks_replicas() -> None:
+    baking = next_action(in_phase(RolloutPhase.BAKING), seen(STABLE, a_status(NEW, 1), 90), GOOD, at(1))
+    promoting = next_action(in_phase(RolloutPhase.PROMOTING), seen(a_status(NEW, 1), CANARY, 90), GOOD, at(1))
+
+    assert (baking.action, baking.weight_percent) == (Action.SET_WEIGHT, 10)
+    assert (promoting.action, promoting.weight_percent) == (Action.SET_WEIGHT, 40)
+
+
+def test_a_canary_that_somebody_replaced_loses_its_traffic_during_the_rolling_update() -> None:
+    decision = next_action(in_phase(RolloutPhase.PROMOTING), seen(a_status(NEW, 1), a_status(ALIEN), 40), GOOD, at(1))
+
+    assert (decision.action, decision.weight_percent) == (Action.SET_WEIGHT, 0)
+
+
+@pytest.mark.parametrize("phase", [phase for phase in RolloutPhase if phase not in FINAL_PHASES])
+def test_an_image_that_somebody_set_on_stable_ends_the_rollout_and_stays(phase: RolloutPhase) -> None:
+    decision = next_action(in_phase(phase), seen(a_status(ALIEN)), GOOD, at(1))
+    if decision.state.phase is not RolloutPhase.ROLLED_BACK:
+        decision = next_action(decision.state, seen(a_status(ALIEN)), GOOD, at(2))
+
+    assert (decision.action, decision.state.phase) == (Action.FINISH, RolloutPhase.ROLLED_BACK)
+    assert decision.state.reason.endswith(f"stable runs {ALIEN}, as somebody else wants, and is left alone")
+
+
+def test_a_stable_that_somebody_set_back_is_not_updated_again() -> None:
+    seen_once = next_action(in_phase(RolloutPhase.PROMOTING), seen(a_status(NEW, 1)), GOOD, at(1))
+    set_back = next_action(seen_once.state, seen(STABLE), GOOD, at(2))
+
+    assert seen_once.state.stable_taken
+    assert set_back.state.reason == "somebody else set stable back to the last good digest"
+
+
+def test_what_stable_lost_before_the_canary_left_is_not_released() -> None:
+    decision = next_action(in_phase(RolloutPhase.FINISHING), seen(None), GOOD, at(1))
+
+    assert decision.state.phase is RolloutPhase.ROLLING_BACK
+    assert decision.state.reason == "stable is no longer what was released"
+
+
+def test_the_canary_keeps_its_traffic_until_stable_has_a_ready_replica_again() -> None:
+    alone = seen(a_status(NEW, 0), CANARY, 40)
+    turned = next_action(in_phase(RolloutPhase.PROMOTING), alone, BAD, at(1))
+    restored = next_action(turned.state, alone, BAD, at(2))
+    waiting = next_action(restored.state, seen(a_status(OLD, 0), CANARY, 40), BAD, at(3))
+    ready = next_action(waiting.state, seen(a_status(OLD, 1), CANARY, 40), BAD, at(4))
+    in_vain = next_action(waiting.state, seen(a_status(OLD, 0), CANARY, 40), BAD, at(3 + DEADLINE_SECONDS))
+
+    actions = [each.action for each in (turned, restored, waiting, ready, in_vain)]
+    shift = Action.SET_WEIGHT
+    assert actions == [Action.HOLD, Action.RESTORE_STABLE, Action.HOLD, shift, shift]
+    assert turned.state.phase is RolloutPhase.ROLLING_BACK
+
+
+def test_a_clock_that_was_set_back_makes_nothing_wait_longer() -> None:
+    state = replace(in_phase(RolloutPhase.CANARY_STARTING), phase_since=at(3600))
+    first = next_action(state, seen(STABLE, a_status(NEW, 1)), HOLD, at(0))
+
+    late = next_action(first.state, seen(STABLE, a_status(NEW, 1)), HOLD, at(DEADLINE_SECONDS + 1))
+
+    assert late.state.phase is RolloutPhase.ROLLING_BACK
+
+
 # Any way at all.
 
 
@@ -413,10 +486,13 @@ def _check_one(plan: RolloutPlan, weights: set[int], observed: ServiceStatus, de
     canary = observed.canary
     if decision.action is Action.SET_WEIGHT and decision.weight_percent > 0:
         assert canary is not None, "no traffic without a canary"
-        assert canary.complete
+        assert canary.complete or decision.weight_percent < observed.canary_weight_percent
+        assert canary.updated_ready > 0
         assert canary.spec.digest == plan.digest
     if decision.action in (Action.RESTORE_STABLE, Action.REMOVE_CANARY, Action.REMOVE_STABLE):
-        assert observed.canary_weight_percent == 0, "traffic first"
+        nobody_else = observed.stable is None or observed.stable.ready == 0
+        may_stay = nobody_else and decision.action is Action.RESTORE_STABLE
+        assert observed.canary_weight_percent == 0 or may_stay, "traffic first"
     if decision.action is Action.REMOVE_CANARY and decision.state.phase is RolloutPhase.ROLLING_BACK:
         stable = observed.stable
         assert plan.previous_digest is None or (stable and stable.spec.digest == plan.previous_digest)

@@ -1,7 +1,8 @@
-"""Random rollouts by real workers over the cluster in memory: crashes, second workers, people who interfere, clocks that
-jump. On every way the laws below hold, and every way ends."""
+"""Random rollouts by real workers over the cluster in memory: crashes, second workers, people who interfere, clocks
+that jump. On every way the laws below hold, and every way ends."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +27,7 @@ from shopkart_pipeline_tests.fakes.world import PRODUCTION, World
 _OLD, _NEW, _ALIEN = "sha256:old", "sha256:new", "sha256:alien"
 _STEPS = (RolloutStep(10, 1.0), RolloutStep(40, 1.0))
 _TICKS_TO_THE_END = 600
+_BY_HAND = ["weight", "scale", "canary image", "stable image", "no canary"]
 
 
 class _Cluster(FakeCluster):
@@ -66,8 +68,8 @@ class Rollouts(RuleBasedStateMachine):
         service = self.world.pipeline.services["backend"]
         self.deployment: Deployment = replace(service.deployments[PRODUCTION], steps=steps)
         release = self.world.merge()
-        wanted = workload_spec(service, self.deployment, release, _NEW)
-        old = None if first else workload_spec(service, self.deployment, release, _OLD)
+        wanted = workload_spec(self.world.platform, service, self.deployment, release, _NEW)
+        old = None if first else workload_spec(self.world.platform, service, self.deployment, release, _OLD)
         if old is not None:
             self.cluster.apply(PRODUCTION, "backend", Track.STABLE, old)
             while not self._status().stable.complete:  # pyright: ignore[reportOptionalMemberAccess]
@@ -148,15 +150,15 @@ class Rollouts(RuleBasedStateMachine):
         self.metrics.missing = missing
 
     @precondition(lambda self: self._saved().state.phase not in FINAL_PHASES)
-    @rule(what=st.sampled_from(["weight", "scale", "canary image", "stable image", "no canary"]), value=st.integers(1, 4))
+    @rule(
+        what=st.sampled_from(["weight", "scale", "canary image", "stable image", "no canary"]), value=st.integers(1, 4)
+    )
     def somebody_interferes(self, what: str, value: int) -> None:
         self.cluster.watch, watch = lambda effect, weight: None, self.cluster.watch
         status = self._status()
         tracks = {Track.STABLE: status.stable, Track.CANARY: status.canary}
-        try:
+        with suppress(Refused):
             self._interfere(what, value, {track: each.spec for track, each in tracks.items() if each})
-        except Refused:
-            pass
         self.cluster.watch = watch
 
     def _interfere(self, what: str, value: int, specs: dict[Track, WorkloadSpec]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shopkart_pipeline.domain.declaration import Phase, Service
-from shopkart_pipeline.domain.errors import Conflict, Refused, ToolUnavailable
+from shopkart_pipeline.domain.errors import Conflict
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.rollout import RolloutPhase, RolloutStep
@@ -15,49 +15,21 @@ from shopkart_pipeline.domain.workload import ServiceStatus, Track
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.drive_rollout import ABORT, LEASE_SECONDS
 from shopkart_pipeline.services.run_stage import StageOutcome, run_stage
-from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster
+from shopkart_pipeline_tests.fakes.eventful_cluster import EventfulCluster
+from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour
 from shopkart_pipeline_tests.fakes.fuse import Fuse, Killed
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, STAGING, World
-
-
-class _Cluster(FakeCluster):
-    """A cluster in which something happens at a moment, which is silent now and then, or refuses."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.moment: tuple[str, Callable[[], object]] | None = None
-        self.silent_every = 0
-        self.refusals = 0
-        self._calls = 0
-
-    def observe(self, environment: str, service: str) -> ServiceStatus:
-        if self.moment is not None and any(self.moment[0] in effect for effect in self.effects):
-            (_, do), self.moment = self.moment, None
-            do()
-        return super().observe(environment, service)
-
-    def set_weight(self, environment: str, service: str, canary_percent: int) -> None:
-        if self.refusals:
-            self.refusals -= 1
-            raise Refused("The canary has no ready replica.", "Wait.")
-        super().set_weight(environment, service, canary_percent)
-
-    def _reach(self) -> None:
-        self._calls += 1
-        if self.silent_every and self._calls % self.silent_every == 0:
-            raise ToolUnavailable("The cluster does not answer.", "Start it.")
-        super()._reach()
 
 
 class _World(World):
     """The world whose cluster is made by the fixture below."""
 
-    cluster: _Cluster  # pyright: ignore[reportIncompatibleVariableOverride]
+    cluster: EventfulCluster  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> _World:
-    return _World(tmp_path, cluster=_Cluster())
+    return _World(tmp_path, cluster=EventfulCluster())
 
 
 def deploy(world: _World, release: Release, run_id: str = "run-x") -> StageOutcome:
@@ -92,7 +64,7 @@ def weights(world: _World) -> list[int]:
 
 def happening(world: _World, moment: str, do: Callable[[], object]) -> None:
     """Something happens once the cluster was asked for an effect whose words hold `moment`."""
-    world.cluster.moment = moment, do
+    world.cluster.once(moment, do)
 
 
 # The good way.

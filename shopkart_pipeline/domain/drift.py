@@ -1,0 +1,62 @@
+"""Drift: what runs differs from what the pipeline put there, because somebody changed it by hand.
+
+It is told in words and fought over nowhere. The number of replicas that somebody chose stays: the next update of stable
+keeps it, for as long as the declared number stays the same, since people scale by hand when it is urgent. Where the
+platform scales by itself, the number is nobody's drift. A service that was scaled to nothing has no number to keep.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from shopkart_pipeline.domain.workload import ServiceStatus, WorkloadSpec
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the pipeline left behind."""
+
+    digest: str
+    replicas: Collection[int]
+    """Any of them is as the pipeline wanted it."""
+    scaled_by_platform: bool = False
+
+
+def scale_by_hand(found: WorkloadSpec, replicas: Collection[int]) -> int | None:
+    """The number of replicas that somebody chose by hand; None where it is one of those that the pipeline wanted."""
+    return None if found.autoscale is not None or found.replicas in replicas else found.replicas
+
+
+def keeping_scale(wanted: WorkloadSpec, found: WorkloadSpec | None, replicas: Collection[int]) -> WorkloadSpec:
+    """The wanted state with the number of replicas that somebody chose by hand, if somebody did."""
+    by_hand = None if found is None else scale_by_hand(found, replicas)
+    return replace(wanted, replicas=by_hand) if by_hand else wanted
+
+
+def scale_line(found: WorkloadSpec, replicas: Collection[int]) -> str | None:
+    """Somebody's own number of replicas, in words."""
+    by_hand = scale_by_hand(found, replicas)
+    if by_hand is None:
+        return None
+    kept = "the number is kept" if by_hand else "nothing answers"
+    return f"drift: stable was scaled to {by_hand} by hand (wanted {min(replicas)}): {kept}"
+
+
+def image_line(found: str, expected: str) -> str | None:
+    """Somebody's own image, in words."""
+    if found == expected:
+        return None
+    return f"drift: stable runs {found}, and what the pipeline put there last is {expected}"
+
+
+def drift_at_rest(expected: Expected, observed: ServiceStatus) -> tuple[str, ...]:
+    """What differs while no rollout is under way, one line each."""
+    stable, lines = observed.stable, list[str | None]()
+    if stable is None:
+        lines.append(f"drift: nothing runs, and what the pipeline put there last is {expected.digest}")
+    else:
+        lines.append(image_line(stable.spec.digest, expected.digest))
+        if not expected.scaled_by_platform:
+            lines.append(scale_line(stable.spec, expected.replicas))
+    if observed.canary is not None:
+        lines.append(f"drift: a canary with {observed.canary.spec.digest} is there, which no rollout started")
+    return tuple(line for line in lines if line is not None)

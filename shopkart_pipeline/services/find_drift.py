@@ -1,0 +1,94 @@
+"""What somebody changed by hand between rollouts: what runs, beside what the ledger says and the last rollout left.
+
+A rollout that begins names it before it changes anything, and production is looked at now and then while nothing is
+under way. What was found is noted once with the release that is there, so that `shopkart show` tells it, and that it is
+gone is noted as well. Nothing is mended: whoever changed something by hand had a reason.
+"""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from shopkart_pipeline.domain.declaration import Deployment, Phase
+from shopkart_pipeline.domain.drift import Expected, drift_at_rest, image_line, scale_line
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.workload import WorkloadStatus
+from shopkart_pipeline.services.drive_rollout import note
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.production_history import current
+from shopkart_pipeline.services.rollout_document import load
+
+GONE = "drift is gone: what runs is what the pipeline put there"
+_PROBE = "drift-probe"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DriftBefore:
+    """What a rollout finds changed as it begins."""
+
+    lines: tuple[str, ...]
+    replicas: Collection[int]
+    """The numbers of stable's replicas that nobody chose by hand."""
+
+
+def drift_before(
+    platform: Platform, deployment: Deployment, service: str, stable: WorkloadStatus | None
+) -> DriftBefore:
+    """What somebody changed since the last rollout ended.
+
+    Args:
+        platform: the ports.
+        deployment: how the service is declared for the environment.
+        service: name of the service.
+        stable: as observed now.
+    """
+    if stable is None:
+        return DriftBefore((), ())
+    replicas = _own_replicas(platform, deployment, service) or (stable.spec.replicas,)
+    placed = current(platform, service, deployment.environment)
+    image = None if placed is None else image_line(stable.spec.digest, placed.digest)
+    return DriftBefore(tuple(line for line in (image, scale_line(stable.spec, replicas)) if line), replicas)
+
+
+def note_drift(platform: Platform) -> tuple[str, ...]:
+    """Note what has newly drifted in production, or is as it was again; returns the new notes. What does not answer
+    has nothing to tell, and one service's trouble hides no other's."""
+    told: list[str] = []
+    for service in platform.pipeline.services:
+        try:
+            told += _note(platform, service)
+        except PipelineError as error:
+            log.warning("drift of %s can't be seen: %s", service, error)
+    return tuple(told)
+
+
+def _note(platform: Platform, service: str) -> list[str]:
+    deployment = platform.deployment_of(platform.service(service), Phase.PRODUCTION)
+    environment, cluster = deployment.environment, platform.sites[deployment.environment].cluster
+    placed, saved = current(platform, service, environment), load(cluster.load_rollout(environment, service))
+    if placed is None or (saved is not None and not saved.concluded):
+        return []
+    if not cluster.acquire_lease(environment, service, _PROBE, 1.0, platform.clock.now()):
+        return []  # Somebody of ours is changing it.
+    cluster.release_lease(environment, service, _PROBE)
+    replicas = _own_replicas(platform, deployment, service) or (deployment.replicas,)
+    expected = Expected(placed.digest, replicas, deployment.autoscale is not None)
+    found = "; ".join(drift_at_rest(expected, cluster.observe(environment, service)))
+    notes = platform.evidence.notes(service, placed.release_key, "rollout")
+    before = next((each.message for each in reversed(notes) if each.data.get("action") == "drift"), GONE)
+    line = found or GONE
+    if line == before:
+        return []
+    note(platform, platform.evidence.release(service, placed.release_key), "rollout", line, {"action": "drift"})
+    return [line]
+
+
+def _own_replicas(platform: Platform, deployment: Deployment, service: str) -> tuple[int, ...]:
+    """The number that was declared when the last rollout began; none where nobody knows, or where it has been changed
+    since: what is declared anew holds, whatever somebody chose before."""
+    cluster = platform.sites[deployment.environment].cluster
+    saved = load(cluster.load_rollout(deployment.environment, service))
+    declared = None if saved is None else saved.declared_replicas
+    return () if declared is None or declared != deployment.replicas else (declared,)
