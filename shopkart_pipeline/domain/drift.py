@@ -17,8 +17,7 @@ class Expected:
 
     digest: str
     replicas: Collection[int]
-    """Any of them is as the pipeline wanted it."""
-    scaled_by_platform: bool = False
+    """Any of them is as the pipeline wanted it; none where nobody knows."""
 
 
 def scale_by_hand(found: WorkloadSpec, replicas: Collection[int]) -> int | None:
@@ -55,8 +54,7 @@ def drift_at_rest(expected: Expected, observed: ServiceStatus) -> tuple[str, ...
         lines.append(f"drift: nothing runs, and what the pipeline put there last is {expected.digest}")
     else:
         lines.append(image_line(stable.spec.digest, expected.digest))
-        if not expected.scaled_by_platform:
-            lines.append(scale_line(stable.spec, expected.replicas))
+        lines.append(scale_line(stable.spec, expected.replicas) if expected.replicas else None)
     if observed.canary is not None:
         lines.append(f"drift: a canary with {observed.canary.spec.digest} is there, which no rollout started")
     return tuple(line for line in lines if line is not None)

@@ -34,7 +34,7 @@ class DriftBefore:
 
 
 def drift_before(
-    platform: Platform, deployment: Deployment, service: str, stable: WorkloadStatus | None
+    platform: Platform, deployment: Deployment, service: str, stable: WorkloadStatus | None, declared: int
 ) -> DriftBefore:
     """What somebody changed since the last rollout ended.
 
@@ -43,10 +43,13 @@ def drift_before(
         deployment: how the service is declared for the environment.
         service: name of the service.
         stable: as observed now.
+        declared: how many replicas are declared now; what is declared anew holds, whatever somebody chose before.
     """
     if stable is None:
         return DriftBefore((), ())
-    replicas = _own_replicas(platform, deployment, service) or (stable.spec.replicas,)
+    saved = load(platform.sites[deployment.environment].cluster.load_rollout(deployment.environment, service))
+    unchanged = saved is not None and saved.declared_replicas == declared
+    replicas = (declared,) if unchanged else (stable.spec.replicas,)
     placed = current(platform, service, deployment.environment)
     image = None if placed is None else image_line(stable.spec.digest, placed.digest)
     return DriftBefore(tuple(line for line in (image, scale_line(stable.spec, replicas)) if line), replicas)
@@ -73,8 +76,8 @@ def _note(platform: Platform, service: str) -> list[str]:
     if not cluster.acquire_lease(environment, service, _PROBE, 1.0, platform.clock.now()):
         return []  # Somebody of ours is changing it.
     cluster.release_lease(environment, service, _PROBE)
-    replicas = _own_replicas(platform, deployment, service) or (deployment.replicas,)
-    expected = Expected(placed.digest, replicas, deployment.autoscale is not None)
+    declared = None if saved is None else saved.declared_replicas
+    expected = Expected(placed.digest, () if declared is None else (declared,))
     found = "; ".join(drift_at_rest(expected, cluster.observe(environment, service)))
     notes = platform.evidence.notes(service, placed.release_key, "rollout")
     before = next((each.message for each in reversed(notes) if each.data.get("action") == "drift"), GONE)
@@ -83,12 +86,3 @@ def _note(platform: Platform, service: str) -> list[str]:
         return []
     note(platform, platform.evidence.release(service, placed.release_key), "rollout", line, {"action": "drift"})
     return [line]
-
-
-def _own_replicas(platform: Platform, deployment: Deployment, service: str) -> tuple[int, ...]:
-    """The number that was declared when the last rollout began; none where nobody knows, or where it has been changed
-    since: what is declared anew holds, whatever somebody chose before."""
-    cluster = platform.sites[deployment.environment].cluster
-    saved = load(cluster.load_rollout(deployment.environment, service))
-    declared = None if saved is None else saved.declared_replicas
-    return () if declared is None or declared != deployment.replicas else (declared,)

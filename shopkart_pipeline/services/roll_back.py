@@ -142,7 +142,7 @@ def _restore(
     now, stable = platform.clock.now(), cluster.observe(environment, service.name).stable
     record_turn_back(platform, service.name, environment, replace(leaving, at=now), actor, reason)
     cluster.set_weight(environment, service.name, 0)
-    drift = drift_before(platform, deployment, service.name, stable)
+    drift = drift_before(platform, deployment, service.name, stable, wanted.replicas)
     tell_drift(platform, release, drift.lines)
     if stable is not None:
         wanted = keeping_scale(wanted, stable.spec, drift.replicas)

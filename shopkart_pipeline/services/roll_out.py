@@ -115,10 +115,9 @@ def _begin(
 ) -> RolloutDocument:
     cluster, now = platform.sites[deployment.environment].cluster, platform.clock.now()
     stable = cluster.observe(deployment.environment, service.name).stable
-    wanted = workload_spec(platform, service, deployment, release, digest)
-    drift = drift_before(platform, deployment, service.name, stable)
-    if stable is not None:
-        wanted = keeping_scale(wanted, stable.spec, drift.replicas)
+    declared = workload_spec(platform, service, deployment, release, digest)
+    drift = drift_before(platform, deployment, service.name, stable, declared.replicas)
+    wanted = keeping_scale(declared, stable.spec, drift.replicas) if stable else declared
     plan = RolloutPlan(
         release_key=release.key,
         digest=digest,
@@ -132,7 +131,7 @@ def _begin(
         wanted,
         stable.spec if stable else None,
         now,
-        declared_replicas=deployment.replicas,
+        declared_replicas=declared.replicas,
         drift=drift.lines,
     )
     cluster.save_rollout(deployment.environment, service.name, dump(document))
