@@ -75,13 +75,18 @@ def in_words(promise: Promise) -> str:
     *some, everything = promise.detections
     what = "errors" if promise.stream == ERRORS else promise.stream
     seen = [f"{_effect_in_words(promise, each)} within {_time(each.within_seconds)}" for each in some]
-    whole = "a canary that fails whatever it gets" if promise.worse is Worse.MORE else f"a canary without any {what}"
-    cost = f"after about {everything.harm:.0f} {'failed requests' if what == 'errors' else f'of the {what}'}"
-    seen.append(f"{whole} {cost}, in {_time(everything.within_seconds)}")
+    if promise.stream == ERRORS:
+        whole, harmed = "a canary that fails whatever it gets", "failed requests"
+    elif promise.worse is Worse.MORE:
+        whole, harmed = f"a canary with nothing but {what}", f"more {what}"
+    else:
+        whole, harmed = f"a canary without any {what}", f"lost {what}"
+    cost = f"after about {everything.harm:.0f} {harmed}"
+    seen.append(f"{whole} is turned back {cost}, in {_time(everything.within_seconds)}")
     return (
-        f"At {promise.requests_per_second:g} requests a second, {promise.usual_ratio:.2%} {what} and "
+        f"At {promise.requests_per_second:g} requests a second, {100 * promise.usual_ratio:.3g} % {what} and "
         f"{promise.weight_percent} % canary: {', '.join(seen)} "
-        f"({CONFIDENCE:.0%} of the time); false aborts at most {promise.false_abort_probability:.2%}."
+        f"({CONFIDENCE:.0%} of the time); false aborts at most {100 * promise.false_abort_probability:.2g} %."
     )
 
 

@@ -70,7 +70,7 @@ class LocalMetrics(Metrics):
             return read(_own(self._page()), route_name(environment, service), now)
         except (OSError, http.client.HTTPException) as error:
             return MetricsMissing(now, f"the load balancer does not answer: {error}")
-        except (ToolUnavailable, ValueError) as error:
+        except (ToolUnavailable, ValueError, OverflowError) as error:
             return MetricsMissing(now, str(error))
 
     def _page(self) -> str:
@@ -93,6 +93,7 @@ def sample(page: str, route: str, now: datetime) -> TrafficSample:
 
     Raises:
         ValueError: it is not the load balancer's, or makes no sense.
+        OverflowError: it counts without end.
     """
     page = _own(page)
     return TrafficSample(now, _counts(page, route, Track.CANARY), _counts(page, route, Track.STABLE))

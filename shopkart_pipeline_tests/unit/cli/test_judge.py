@@ -48,8 +48,8 @@ def test_a_promise_is_a_sentence_for_each_step(world: World, capsys: pytest.Capt
     judge.show_promise(world.platform, asked(requests_per_second=12.0, error_ratio=0.05))
 
     first, second, source = capsys.readouterr().out.splitlines()
-    assert first.startswith("At 12 requests a second, 5.00% errors and 10 % canary: a tripled rate is seen within ")
-    assert "false aborts at most 0.50%" in first
+    assert first.startswith("At 12 requests a second, 5 % errors and 10 % canary: a tripled rate is seen within ")
+    assert "false aborts at most 0.5 %" in first
     assert "40 % canary" in second
     assert "the arguments" in source
 

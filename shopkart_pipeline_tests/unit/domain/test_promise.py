@@ -18,6 +18,7 @@ from shopkart_pipeline.domain.detection import (
 )
 from shopkart_pipeline.domain.harm_budget import LARGEST_WEIGHT_PERCENT, Choice, choose
 from shopkart_pipeline.domain.judge_policy import EventRule, JudgePolicy
+from shopkart_pipeline.domain.promise import in_words, promises
 from shopkart_pipeline.domain.sequential_test import Dispersion, Draws, SequentialTest, Worse
 
 POLICY = JudgePolicy(2.0, 0.005, 0.2, 20, 20)
@@ -142,3 +143,22 @@ def test_whatever_is_chosen_keeps_the_budget(
         assert chosen.bake_seconds > 0
     else:
         assert chosen > budget
+
+
+def test_a_promise_in_words_has_a_sentence_for_each_stream_and_step() -> None:
+    traffic = ExpectedTraffic(12, 0.05, {"checkouts": 0.5, "undeclared": 1.0})
+
+    first, second, *others = [in_words(each) for each in promises([10, 40], WITH_EVENTS, traffic)]
+
+    assert first.startswith("At 12 requests a second, 5 % errors and 10 % canary: a tripled rate is seen within ")
+    assert "a third of the checkouts is seen within" in second
+    assert "a canary without any checkouts is turned back after about" in second
+    assert second.endswith("false aborts at most 0.25 %.")
+    assert len(others) == 2
+
+
+def test_no_promise_is_about_a_rate_that_can_not_be() -> None:
+    [promise] = promises([100], POLICY, ExpectedTraffic(12, 0.2))
+
+    assert [each.effect for each in promise.detections] == pytest.approx([3.0, 5.0])
+    assert promise.weight_percent == 99

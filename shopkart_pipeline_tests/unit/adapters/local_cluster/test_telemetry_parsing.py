@@ -63,9 +63,10 @@ def test_a_page_that_is_not_the_load_balancers_says_nothing(page: str) -> None:
         sample(page, "production.shop", NOW)
 
 
-def test_a_value_that_makes_no_sense_is_an_error() -> None:
-    with pytest.raises(ValueError):
-        sample(PAGE.replace('"} 7', '"} many'), "production.shop", NOW)
+@pytest.mark.parametrize("value", ["many", "NaN", "+Inf", ""])
+def test_a_value_that_makes_no_sense_is_an_error(value: str) -> None:
+    with pytest.raises((ValueError, OverflowError)):
+        sample(PAGE.replace('"} 7', f'"}} {value}'), "production.shop", NOW)
 
 
 def test_a_load_balancer_that_is_not_there_is_missing_metrics(tmp_path: Path) -> None:
