@@ -170,7 +170,9 @@ class EmulatedBed(Bed):
         return digest
 
     def worker(self) -> KubernetesCluster:
-        return KubernetesCluster(self._connected()[1], self.registry, self.clock, Surroundings("check"))
+        return KubernetesCluster(
+            self._connected()[1], self.registry, self.clock, Surroundings("check", route_seconds=20.0)
+        )
 
     @contextmanager
     def load(self, service: str) -> Generator[Counted]:

@@ -39,7 +39,9 @@ class EmulatedWorld(World):
 
     def __init__(self, world: emulator.KubernetesWorld, api: KubernetesApi) -> None:
         self.world, self.api, self.registry = world, api, HeldRegistry()
-        self.cluster = KubernetesCluster(api, self.registry, world.clock, Surroundings(settle_seconds=0.5))
+        self.cluster = KubernetesCluster(
+            api, self.registry, world.clock, Surroundings(settle_seconds=0.5, route_seconds=100.0)
+        )
 
     def publish(self, service: str, version: str, behaviour: Behaviour = Behaviour.GETS_READY) -> str:
         digest = f"sha256:{sha256(f'{service} {version}'.encode()).hexdigest()}"

@@ -39,7 +39,7 @@ from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.cluster import Cluster
 from shopkart_pipeline.ports.registry import ImageRegistry
 
-_SHRINK_SECONDS, _POLL_SECONDS = 8.0, 0.2
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Surroundings:
     """Where nodes pull images from, such as `registry.example/shop`; None: from the registry they were pushed to."""
     settle_seconds: float = 2.0
     """From a change of endpoints until every proxy goes by it."""
+    route_seconds: float = 4.0
+    """How long a route may take to follow, each time; a worker can't renew its lease meanwhile."""
 
     @classmethod
     def of(cls, options: Mapping[str, str]) -> "Surroundings":
@@ -86,7 +88,9 @@ class KubernetesCluster(Cluster):
         self._around = around or Surroundings()
         self._states = RolloutStates(api)
         self._lookout = Lookout(api, clock)
-        self._traffic = TrafficShift(api, clock, self._around.settle_seconds, self._lookout.look)
+        self._traffic = TrafficShift(
+            api, clock, self._around.route_seconds, self._around.settle_seconds, self._lookout.look
+        )
 
     def observe(self, environment: str, service: str) -> ServiceStatus:
         place = self._place(environment, service)
@@ -223,16 +227,16 @@ class KubernetesCluster(Cluster):
         wanted = canary_replicas(of_stable, percent) if counted else max(there, -(-of_stable * percent // 100))
         if wanted != there:
             self._scale(place, Track.CANARY, canary, wanted)
-        if wanted < there and weight_by_endpoints(look) == 0:
-            self._wait_for_fewer(place, wanted)
-        if wanted > there and not counted:
+        if _ready_pods(look, Track.CANARY) < wanted:
             raise ToolUnavailable(
                 f"The canary of {place.service} gets {wanted} replicas for {percent} % first.", "Wait for them."
             )
+        if wanted < there and weight_by_endpoints(look) == 0:
+            self._wait_for_fewer(place, wanted)
 
     def _wait_for_fewer(self, place: Place, replicas: int) -> None:
         """More than was asked for must not get requests, not even for a moment."""
-        deadline = self._clock.now() + timedelta(seconds=_SHRINK_SECONDS)
+        deadline = self._clock.now() + timedelta(seconds=self._around.route_seconds)
         while True:
             pods = pods_of(self._lookout.look(place), Track.CANARY)
             if sum(not is_ending(pod) for pod in pods) <= replicas:
@@ -259,10 +263,14 @@ def _check_staying(live: Manifest | None) -> None:
 
 
 def _check_canary(place: Place, look: Look) -> None:
-    if not any(is_ready(pod) and not is_ending(pod) for pod in pods_of(look, Track.CANARY)):
+    if not _ready_pods(look, Track.CANARY):
         raise Refused(
             f"The canary of {place.service} in {place.environment} has no ready replica.", "Wait until it is ready."
         )
+
+
+def _ready_pods(look: Look, track: Track) -> int:
+    return sum(is_ready(pod) and not is_ending(pod) for pod in pods_of(look, track))
 
 
 def _reaching_both(stable: WorkloadSpec, canary: WorkloadSpec) -> WorkloadSpec:

@@ -124,7 +124,7 @@ def _configure_eks(configuration: Any, access: Access, clock: Clock) -> None:
         file.write(base64.b64decode(described["certificateAuthority"]["data"]))
     configuration.ssl_ca_cert = file.name
     region = access.region or cast(str, described["arn"]).split(":")[3]
-    token = _Renewed(lambda: eks_token(access.cluster, region), clock)
+    token = RenewedToken(lambda: eks_token(access.cluster, region), clock)
 
     def renewed(configuration: Any) -> None:
         configuration.api_key["BearerToken"] = f"Bearer {token()}"
@@ -133,7 +133,7 @@ def _configure_eks(configuration: Any, access: Access, clock: Clock) -> None:
     renewed(configuration)
 
 
-class _Renewed:
+class RenewedToken:
     """A token that is made anew before the old one ends."""
 
     def __init__(self, make: Callable[[], str], clock: Clock) -> None:

@@ -43,7 +43,7 @@ class Lookout:
         labels, namespace = labels_of(place), place.namespace
         deployments = {
             Track(text(each, "metadata", "labels", TRACK)): each
-            for each in self._api.list(DEPLOYMENT, namespace, f"{labels},{TRACK}")
+            for each in self._api.list(DEPLOYMENT, namespace, f"{labels},{TRACK} in (stable,canary)")
         }
         if not deployments:
             return Look()

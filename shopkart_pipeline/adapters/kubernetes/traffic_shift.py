@@ -29,8 +29,6 @@ from shopkart_pipeline.ports.clock import Clock
 
 WEIGHT = "shopkart/canary-weight"
 """The annotation of a Service that keeps the share that was asked for."""
-_LONGEST_WAIT_SECONDS = 8.0
-"""Shorter than a worker's lease, which it can't renew meanwhile."""
 _POLL_SECONDS = 0.2
 _BOTH = 50
 _ALB_ACTIONS = "alb.ingress.kubernetes.io/actions."
@@ -49,12 +47,21 @@ class TrafficShift:
     Args:
         api: the cluster's.
         clock: measures waiting.
+        route_seconds: how long a route may take to follow.
         settle_seconds: from an EndpointSlice's or a route's change until every proxy goes by it.
         look: looks at a service anew.
     """
 
-    def __init__(self, api: KubernetesApi, clock: Clock, settle_seconds: float, look: Callable[[Place], Look]) -> None:
-        self._api, self._clock, self._settle_seconds, self._look = api, clock, settle_seconds, look
+    def __init__(
+        self,
+        api: KubernetesApi,
+        clock: Clock,
+        route_seconds: float,
+        settle_seconds: float,
+        look: Callable[[Place], Look],
+    ) -> None:
+        self._api, self._clock, self._look = api, clock, look
+        self._route_seconds, self._settle_seconds = route_seconds, settle_seconds
 
     def manifests(self, place: Place, spec: WorkloadSpec, percent: int) -> tuple[Manifest, ...]:
         """Services and route for a share."""
@@ -79,8 +86,6 @@ class TrafficShift:
     def shift(self, place: Place, spec: WorkloadSpec, percent: int) -> None:
         """Give the canary this share, and return when requests go by it.
 
-        Without a route, a share that takes replicas which aren't there yet comes true as they get ready.
-
         Raises:
             ToolUnavailable: it did not come true in time; a higher share than before was taken back.
         """
@@ -89,7 +94,7 @@ class TrafficShift:
             self._write(place, spec, _BOTH)
             self._wait(place, spec, _BOTH)
         self._write(place, spec, percent)
-        if self._wait(place, spec, percent) or (spec.route.kind is RouteKind.NONE and percent > 0):
+        if self._wait(place, spec, percent):
             return
         if percent > before:
             self._write(place, spec, before)
@@ -103,7 +108,7 @@ class TrafficShift:
             self._api.apply(manifest)
 
     def _wait(self, place: Place, spec: WorkloadSpec, percent: int) -> bool:
-        deadline = self._clock.now() + timedelta(seconds=_LONGEST_WAIT_SECONDS)
+        deadline = self._clock.now() + timedelta(seconds=self._route_seconds)
         while not self._is_true(place, spec, percent):
             if self._clock.now() > deadline:
                 return False
