@@ -120,8 +120,8 @@ def test_worker_killed_mid_step(worker: Worker, record: Record, effect: str) -> 
 
     def deadly(*arguments: Any) -> None:
         nonlocal calls
-        calls += 1
         real(*arguments)
+        calls += 1
         if calls == 2:
             raise _Killed
 
