@@ -6,6 +6,7 @@ import secrets
 import shlex
 import subprocess
 import tarfile
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -201,16 +202,16 @@ class PushedImages:
             self.registry = OciHttpRegistry.at(address, named, folder / "places")
 
     def publish(self, repository: str, version: str, **behaviour: Any) -> str:
-        layout = self._folder / f"layout-{secrets.token_hex(4)}"
-        digest, _ = write_image(layout, *sample_image({"version": version, **behaviour}, self._base))
-        if not isinstance(self.registry, LoadedImages):
-            return self.registry.push(layout, repository, layout.name)
-        archive = layout.with_suffix(".tar")
-        with tarfile.open(archive, "w") as tar:
-            tar.add(layout, ".")
-        subprocess.run(shlex.split(self._command.format(archive=archive)), check=True, timeout=300)
-        self.registry.held.add(digest)
-        return digest
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            layout, archive = Path(folder, "layout"), Path(folder, "image.tar")
+            digest, _ = write_image(layout, *sample_image({"version": version, **behaviour}, self._base))
+            if not isinstance(self.registry, LoadedImages):
+                return self.registry.push(layout, repository, digest.removeprefix("sha256:")[:32])
+            with tarfile.open(archive, "w") as tar:
+                tar.add(layout, ".")
+            subprocess.run(shlex.split(self._command.format(archive=archive)), check=True, timeout=300)
+            self.registry.held.add(digest)
+            return digest
 
 
 class LoadedImages(HeldRegistry):

@@ -47,9 +47,20 @@ class Kind:
 
     def path(self, namespace: str, name: str = "", part: str = "") -> str:
         """Address of the kind in a namespace, of one object, or of a part of it such as `log`."""
-        root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
-        steps = [root, "namespaces", quote(namespace, safe=""), self.plural, quote(name, safe=""), part]
+        steps = [
+            root_of(self.api_version),
+            "namespaces",
+            quote(namespace, safe=""),
+            self.plural,
+            quote(name, safe=""),
+            part,
+        ]
         return "/".join(step for step in steps if step)
+
+
+def root_of(api_version: str) -> str:
+    """Where the API of a version begins."""
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
@@ -65,7 +76,7 @@ AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodaut
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 _KINDS = {
-    each.kind: each
+    (each.api_version, each.kind): each
     for each in (
         DEPLOYMENT,
         SERVICE,
@@ -92,6 +103,7 @@ class KubernetesApi:
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
+        self._kinds = dict(_KINDS)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """An object, or None."""
@@ -122,7 +134,7 @@ class KubernetesApi:
     def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         """Server-side apply; returns the object as it is then. Raises `Conflict` and `Refused`."""
         described = manifest["metadata"]
-        path = _KINDS[manifest["kind"]].path(described["namespace"], described["name"])
+        path = self._kind_of(manifest).path(described["namespace"], described["name"])
         query = {"fieldManager": manager, "force": "false", "fieldValidation": "Strict"}
         return self._json("PATCH", path, query, manifest, _APPLY)
 
@@ -163,6 +175,21 @@ class KubernetesApi:
             )
         except (NotFound, Refused):
             return ""
+
+    def _kind_of(self, manifest: Manifest) -> Kind:
+        """The kind of an object; what a team brings along is looked up in the API's own list."""
+        version, kind = str(manifest["apiVersion"]), str(manifest["kind"])
+        if (version, kind) not in self._kinds:
+            for each in parts(self._json("GET", root_of(version)), "resources"):
+                if each.get("kind") == kind and "/" not in text(each, "name") and each.get("namespaced"):
+                    self._kinds[version, kind] = Kind(version, kind, text(each, "name"))
+        try:
+            return self._kinds[version, kind]
+        except KeyError:
+            raise Refused(
+                f"The cluster keeps no {kind} of {version} in namespaces.",
+                "Install what it belongs to, or leave it out.",
+            ) from None
 
     def _json(
         self,

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from shopkart_pipeline.adapters.kubernetes import leases
 from shopkart_pipeline.adapters.kubernetes.api import AUTOSCALER, BUDGET, DEPLOYMENT, KubernetesApi
+from shopkart_pipeline.adapters.kubernetes.connection import Access, Connection
 from shopkart_pipeline.adapters.kubernetes.documents import name_of
 from shopkart_pipeline.adapters.kubernetes.looking import Lookout
 from shopkart_pipeline.adapters.kubernetes.manifests import track_objects
@@ -91,6 +92,17 @@ class KubernetesCluster(Cluster):
         self._traffic = TrafficShift(
             api, clock, self._around.route_seconds, self._around.settle_seconds, self._lookout.look
         )
+
+    @classmethod
+    def of(cls, options: Mapping[str, str], registry: ImageRegistry | None, clock: Clock) -> "KubernetesCluster":
+        """The cluster that the options of an environment name (see `connection` and `Surroundings.of`); nothing is
+        asked yet.
+
+        Raises:
+            PipelineError: the options can't be used.
+        """
+        api = KubernetesApi(Connection(Access.of(options), clock), clock)
+        return cls(api, registry, clock, Surroundings.of(options))
 
     def observe(self, environment: str, service: str) -> ServiceStatus:
         place = self._place(environment, service)
@@ -203,7 +215,7 @@ class KubernetesCluster(Cluster):
 
     def _apply_track(self, place: Place, track: Track, spec: WorkloadSpec, live: Manifest | None) -> None:
         for manifest in track_objects(place, track, spec):
-            if manifest["kind"] == DEPLOYMENT.kind:
+            if manifest["kind"] == DEPLOYMENT.kind and name_of(manifest) == place.track_name(track):
                 manifest["metadata"]["annotations"][SPEC] = dumped(spec)
                 if "replicas" not in manifest["spec"]:
                     leave_to_autoscaler(self._api, manifest, spec.replicas, live)

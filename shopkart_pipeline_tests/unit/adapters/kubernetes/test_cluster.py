@@ -140,6 +140,14 @@ def test_configuration_that_nothing_refers_to_any_more_is_removed(world: Emulate
     assert {"2", "3", "4", "5", "6", "7"} <= numbers
 
 
+def test_a_kind_that_a_team_brings_along_is_looked_up(world: EmulatedWorld, service: str) -> None:
+    metadata = {"name": service, "namespace": PRODUCTION}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"key": "value"}}
+    assert world.api.apply(secret)["metadata"]["name"] == service
+    with pytest.raises(Refused, match="keeps no Gadget of v1"):
+        world.api.apply({**secret, "kind": "Gadget"})
+
+
 # When the API does not do what it should.
 
 _PASSING = {
