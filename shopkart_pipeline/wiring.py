@@ -54,7 +54,6 @@ from shopkart_pipeline.adapters.trivy import Trivy
 from shopkart_pipeline.adapters.trivy_fs import TrivyFs
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Environment, Source, StageKind
-from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.ports.builder import ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
@@ -74,7 +73,7 @@ def build_platform(settings: Settings) -> Platform:
 
     Raises:
         DeclarationError: the declaration can't be used.
-        PipelineError: it names a platform that there is no adapter for.
+        PipelineError: it says how a cluster is reached in a way that there is not.
     """
     home, clock = settings.home, SystemClock()
     pipeline = load(settings.declaration, home=home)
@@ -211,11 +210,20 @@ def _scanners(
     }
 
 
+def _kubernetes_site(environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
+    # Nothing of it is loaded where no environment is on Kubernetes.
+    from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
+    from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster, Surroundings
+    from shopkart_pipeline.adapters.kubernetes.connection import Access, Connection
+    from shopkart_pipeline.adapters.kubernetes.telemetry import NoLogs, NoMetrics
+
+    options = environment.options
+    api = KubernetesApi(Connection(Access.of(options), clock), clock)
+    return Site(KubernetesCluster(api, registry, clock, Surroundings.of(options)), NoMetrics(), NoLogs())
+
+
 def _site(settings: Settings, environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
-    if environment.platform != "local":
-        raise PipelineError(
-            f"Environment {environment.name} names the platform {environment.platform!r}, which is not there yet.",
-            "Use `local`.",
-        )
+    if environment.platform == "kubernetes":
+        return _kubernetes_site(environment, registry, clock)
     home = settings.home
     return Site(LocalCluster(home, registry, clock), LocalMetrics(home), LocalLogs(home))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from shopkart_pipeline.adapters.github_host import GitHubHost
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
+from shopkart_pipeline.domain.traffic import MetricsMissing
+from shopkart_pipeline.ports.telemetry import LogsMissing
 from shopkart_pipeline.settings import Settings, from_environment
 from shopkart_pipeline.wiring import build_platform, build_registry
 from shopkart_pipeline_tests.contract.test_registry import an_image
@@ -86,3 +89,27 @@ def test_what_is_told_goes_to_github_where_there_are_credentials(tmp_path: Path,
     platform = build_platform(from_environment({**given, "SHOPKART_GITHUB_TOKEN": token}))
 
     assert isinstance(platform.code_host, GitHubHost) == bool(token)
+
+
+def test_an_environment_may_be_on_kubernetes_and_nothing_of_it_is_counted_yet(tmp_path: Path) -> None:
+    declaration = tmp_path / "shopkart.yaml"
+    declaration.write_text(
+        "version: 1\n"
+        "services:\n"
+        "  catalog:\n"
+        "    owners: [maya@shopkart.example]\n"
+        "    source: {repository: shopkart/catalog}\n"
+        "    workload: {command: [python, -m, catalog]}\n"
+        "    environments: {production: {approvals: {approvers: [maya@shopkart.example]}}}\n"
+        "environments:\n"
+        "  staging: {platform: local}\n"
+        "  production: {platform: kubernetes, options: {context: shop, namespace: shop}}\n"
+    )
+    given = {"SHOPKART_HOME": str(tmp_path / "home"), "SHOPKART_DECLARATION": str(declaration)}
+
+    sites = build_platform(from_environment(given)).sites
+
+    assert (sites["staging"].cluster.name, sites["production"].cluster.name) == ("local", "kubernetes")
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    assert isinstance(sites["production"].metrics.traffic("production", "catalog", now), MetricsMissing)
+    assert isinstance(sites["production"].logs.errors("production", "catalog", now, now, 1), LogsMissing)
