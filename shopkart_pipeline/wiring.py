@@ -212,14 +212,10 @@ def _scanners(
 
 def _kubernetes_site(environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
     # Nothing of it is loaded where no environment is on Kubernetes.
-    from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
-    from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster, Surroundings
-    from shopkart_pipeline.adapters.kubernetes.connection import Access, Connection
+    from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster
     from shopkart_pipeline.adapters.kubernetes.telemetry import NoLogs, NoMetrics
 
-    options = environment.options
-    api = KubernetesApi(Connection(Access.of(options), clock), clock)
-    return Site(KubernetesCluster(api, registry, clock, Surroundings.of(options)), NoMetrics(), NoLogs())
+    return Site(KubernetesCluster.of(environment.options, registry, clock), NoMetrics(), NoLogs())
 
 
 def _site(settings: Settings, environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
