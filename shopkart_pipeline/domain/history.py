@@ -38,7 +38,7 @@ class History:
 
 
 def learn(halves: Sequence[tuple[Counts, Counts]], since: datetime, until: datetime) -> History:
-    """Learn from what two halves of stable answered, interval by interval.
+    """Learn from what two halves of stable answered, or two versions that were both good, interval by interval.
 
     Args:
         halves: counts of each interval alone (not cumulative); intervals should be as long as the looks of a rollout.

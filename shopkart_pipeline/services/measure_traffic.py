@@ -1,7 +1,8 @@
 """One look at what canary and stable answer: requests always, events and latency where they are declared.
 
 Looks begin when the canary first has traffic. At the first one, what stable showed against itself before is asked for
-once, and kept, so that a rollout is judged by one and the same knowledge from its beginning to its end.
+once, and kept, so that a rollout is judged by one and the same knowledge from its beginning to its end; where nobody
+knows, what earlier rollouts showed (`past_rollouts`) stays in the document.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,8 +35,8 @@ def measure(
     """
     if document.state.phase not in _MEASURED or document.exposed_at is None:
         return document
-    if not document.looks and document.history is None:
-        document = replace(document, history=_history(site, deployment, service, now))
+    if not document.looks and not document.failed_looks:
+        document = replace(document, history=_history(site, deployment, service, now) or document.history)
     look = site.metrics.traffic(deployment.environment, service, now)
     if isinstance(look, MetricsMissing):
         return with_look(document, look)
@@ -47,7 +48,7 @@ def measure(
 
 
 def _history(site: Site, deployment: Deployment, service: str, now: datetime) -> History | None:
-    """Stable against itself in the last hour; what nobody knows is left to the judge's cautious assumption."""
+    """Stable against itself in the last hour; None where nobody knows."""
     rules: Sequence[EventRule] = deployment.analysis.events
     found = site.metrics.history(deployment.environment, service, now - _HISTORY, now, rules)
     return None if isinstance(found, MetricsMissing) else found

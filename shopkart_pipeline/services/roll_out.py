@@ -23,6 +23,7 @@ from shopkart_pipeline.services.checkout_source import tree
 from shopkart_pipeline.services.conclude_rollout import conclude
 from shopkart_pipeline.services.drive_rollout import drive, leased, note, patiently, tell_drift
 from shopkart_pipeline.services.find_drift import drift_before
+from shopkart_pipeline.services.past_rollouts import history_of_rollouts
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, load
 
@@ -133,6 +134,7 @@ def _begin(
         now,
         declared_replicas=declared.replicas,
         drift=drift.lines,
+        history=history_of_rollouts(platform, service.name) if stable and deployment.steps else None,
     )
     cluster.save_rollout(deployment.environment, service.name, dump(document))
     tell_drift(platform, release, drift.lines)

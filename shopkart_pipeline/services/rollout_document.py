@@ -83,7 +83,7 @@ class RolloutDocument:
     policy: JudgePolicy | None = None
     """By which the judge decided last."""
     history: History | None = None
-    """What stable showed against itself before the rollout; None where nobody knew."""
+    """What counts differed by before the rollout between versions that were alike; None where nobody knew."""
     trail: tuple[Mark, ...] = ()
     """Decisions, oldest first."""
     silences: tuple[Silence, ...] = ()

@@ -14,7 +14,8 @@ from shopkart_pipeline.domain.history import History
 from shopkart_pipeline.domain.judge import EventRule, LatencyRule, Opinion
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.rollout import Action
-from shopkart_pipeline.domain.sequential_test import Dispersion
+from shopkart_pipeline.domain.sequential_test import PRIOR, Dispersion
+from shopkart_pipeline.services.past_rollouts import history_of_rollouts
 from shopkart_pipeline.services.replay_rollout import decided_abort, replay
 from shopkart_pipeline.services.rollout_document import RolloutDocument
 from shopkart_pipeline.services.rollout_reports import measured_traffic, past_rollout
@@ -91,6 +92,27 @@ def test_what_stable_showed_against_itself_is_part_of_the_report(world: World) -
     _, document = rolled_out(world)
 
     assert document.history == world.metrics.past
+
+
+def test_rollouts_that_went_through_teach_the_next_one(world: World) -> None:
+    for release in (world.released(), second := world.approved()):
+        world.metrics.error_ratios[world.digest(release)] = 0.05
+    world.stage(second, "production", "run-x")
+    third = world.approved()
+
+    world.stage(third, "production", "run-y")
+
+    learned = past_rollout(world.platform, third).history
+    assert learned is not None
+    assert learned.dispersions["errors"].intervals > PRIOR.intervals
+    assert learned.until == past_rollout(world.platform, second).looks[-1].at
+
+
+def test_a_rollout_that_was_turned_back_teaches_nothing(world: World) -> None:
+    _, document = rolled_out(world, lambda digest: world.metrics.error_ratios.update({digest: 0.5}))
+
+    assert document.detected_at is not None
+    assert history_of_rollouts(world.platform, "backend") is None
 
 
 def test_every_decision_is_in_the_report_with_the_opinion_behind_it(world: World) -> None:
