@@ -17,6 +17,7 @@ from shopkart_pipeline.domain.declaration import Deployment, Phase
 from shopkart_pipeline.domain.detection import ExpectedTraffic
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.promise import Promise, in_words, promises
+from shopkart_pipeline.services.past_rollouts import history_of_rollouts
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.replay_rollout import Change, Replay, StepVerdict, decided_abort, replay
 from shopkart_pipeline.services.rollout_document import RolloutDocument
@@ -53,7 +54,7 @@ def show_promise(platform: Platform, options: argparse.Namespace) -> int:
     weights = [step.weight_percent for step in deployment.steps]
     if not weights:
         raise NotFound(f"{options.service} has no canary in {deployment.environment}.", "Declare its steps.")
-    found = promises(weights, deployment.analysis.policy, traffic)
+    found = promises(weights, deployment.analysis.policy, traffic, history_of_rollouts(platform, options.service))
     if options.json:
         print(json.dumps({"traffic": asdict(traffic), "from": source, "promises": list(map(asdict, found))}, indent=2))
     else:
