@@ -1,4 +1,4 @@
-"""Options of the checks on a real cluster, and how many requests failed under load. No property is judged by the clock."""
+"""Options of the checks on a real cluster, how many requests failed under load, and properties without a clock."""
 
 import os
 import shutil
