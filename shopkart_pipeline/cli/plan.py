@@ -154,6 +154,7 @@ def _deployment(deployment: Deployment, environment: Environment) -> dict[str, A
             {"weight_percent": step.weight_percent, "bake_seconds": step.bake_seconds} for step in deployment.steps
         ],
         "deadline_seconds": deployment.deadline_seconds,
+        "soak_seconds": deployment.soak_seconds,
         "promises": [in_words(promise) for promise in _promises(deployment)],
         "objectives": [
             {"measure": each.measure, "limit": each.limit, "window_seconds": each.window_seconds}
@@ -246,6 +247,8 @@ def _in_words(deployment: Mapping[str, Any]) -> str:
         f"canary {', '.join(steps)}" if steps else "rolling update",
         f"deadline {seconds_in_words(deployment['deadline_seconds'])}",
     ]
+    if deployment["soak_seconds"]:
+        words.append(f"soaks for {seconds_in_words(deployment['soak_seconds'])} before production")
     words += [
         f"{each['measure']} <= {each['limit']:g} over {seconds_in_words(each['window_seconds'])}"
         for each in deployment["objectives"]

@@ -200,6 +200,8 @@ class Deployment:
     """Where people find the service there; None where that is not said."""
     autoscale: Autoscale | None = None
     route: Route = field(default_factory=Route)
+    soak_seconds: float = 0.0
+    """In staging: how long a release has to stand there before production is possible."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """May this digest go to production? The last word, spoken by the step that would do it.
 
 Checks in a user interface show; this one enforces. It recomputes the verdict over every stage before production from
-stored evidence under today's policy, asks the registry whether it holds that digest, and counts the approvals anew.
+stored evidence under today's policy, asks the registry whether it holds that digest, counts the approvals anew, and
+looks whether the release has soaked in staging and the services that it depends on are in production.
 Evidence is read once, so that verdict, digest and approvals are about one state of things, and the digest that is
 returned is the one to deploy. Approvals from before the release was last turned back don't count: whoever gave them
 did not know. Pressing "materialize" by hand, skipping a stage or writing a report into the event log changes nothing
@@ -17,6 +18,7 @@ from shopkart_pipeline.domain.verdict import Outcome, Verdict
 from shopkart_pipeline.services.approve_release import weigh_approvals
 from shopkart_pipeline.services.judge_release import image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.wait_before_deploy import awaited_lines
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ def authorise_deploy(platform: Platform, release: Release) -> Authorisation:
     if len(approvals.approvers) < approvals.required:
         counted = f"{len(approvals.approvers)} of {approvals.required} valid approvals"
         reasons.append("; ".join([f"approval: missing: {counted}", *approvals.rejected]))
+    reasons += awaited_lines(platform, release)
     if digest is None or verdict.outcome is not Outcome.PASS or reasons:
         raise Refused(
             f"{release.name} may not go to {deployment.environment}: {'; '.join(reasons) or 'nothing was judged'}.",

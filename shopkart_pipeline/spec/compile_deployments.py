@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Objective
+from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Objective, Phase
 from shopkart_pipeline.domain.rollout import RolloutStep
 from shopkart_pipeline.spec.compile_analysis import check_names, compile_analysis, steps_of_budget
 from shopkart_pipeline.spec.compile_pod import compile_route, compile_scale
@@ -64,7 +64,15 @@ def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Su
         url=spec.url,
         autoscale=autoscale,
         route=compile_route(scope, name, spec.route),
+        soak_seconds=_soak(scope, name, spec, around),
     )
+
+
+def _soak(scope: Scope, environment: str, spec: DeploymentSpec, around: Surroundings) -> float:
+    if spec.soak and around.environments[environment].phase is not Phase.STAGING:
+        message = f"a release soaks in staging before it goes on, and {environment} is not of phase staging"
+        scope.fault(message, "environments", environment, "soak")
+    return spec.soak or 0.0
 
 
 def _steps(scope: Scope, environment: str, canary: list[CanaryStep]) -> tuple[RolloutStep, ...]:

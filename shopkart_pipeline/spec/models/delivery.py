@@ -203,3 +203,6 @@ class DeploymentSpec(Section):
         default=None, description="Lets the platform choose the number of stable's replicas (Kubernetes)."
     )
     route: RouteSpec | None = Field(default=None, description="How requests reach the service (Kubernetes).")
+    soak: Duration | None = Field(
+        default=None, description="In staging: how long a release has to stand there before it may go to production."
+    )

@@ -93,6 +93,7 @@ PRODUCTION = [
     ("canary: [{weight: 10%, bake: 1}]", "canary[0].weight", "write 10 without quotes or sign"),
     ("canary: [{weight: 10}]", "canary[0].bake", "this key has to be written"),
     ("deadline: 0s", "deadline", "longer than zero"),
+    ("soak: -1h", "soak", "can't be negative"),
     ("objectives: {error_ratio: {at_most: 1.5, window: 60s}}", "objectives.error_ratio.at_most", "must be at most 1"),
     ("objectives: {latency: {}}", "objectives.latency", "did you mean latency_p95_seconds?"),
     ("analysis: {minimum_effect: 1}", "analysis.minimum_effect", "must be more than 1, got 1"),
@@ -107,6 +108,12 @@ def test_numbers_out_of_range_are_told_with_value_and_limit(tmp_path: Path, said
     fault = one_fault_of(tmp_path, text)
     assert (fault.line, fault.path) == (8, f"services.catalog.environments.staging.{path}")
     assert words in fault.message
+
+
+def test_a_soak_is_declared_for_staging_only(tmp_path: Path) -> None:
+    fault = one_fault_of(tmp_path, SMALLEST.replace("production: {", "production: {soak: 1h, "))
+    assert fault.path == "services.catalog.environments.production.soak"
+    assert fault.message == "a release soaks in staging before it goes on, and production is not of phase staging"
 
 
 def test_every_fault_is_told_at_once_in_order_of_lines(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from shopkart_pipeline.cli.plan import plan_of, print_plan
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.spec.loader import load
-from shopkart_pipeline_tests.unit.spec.declarations import HOME
+from shopkart_pipeline_tests.unit.spec.declarations import HOME, SMALLEST
 
 STOREFRONT = Path(__file__).resolve().parents[3] / "shopkart.yaml"
 
@@ -109,6 +109,16 @@ def test_people_read_gates_limits_steps_and_what_is_left_out(tmp_path: Path) -> 
         "registry disk, repositories SERVICE, its own scan off (a registry on disk does not scan)",
     ):
         assert words in text
+
+
+def test_the_plan_says_how_long_a_release_soaks(tmp_path: Path) -> None:
+    file = tmp_path / "shopkart.yaml"
+    file.write_text(SMALLEST + "      staging: {soak: 2h}\n")
+    text = io.StringIO()
+
+    print_plan(Console(file=text, width=400), plan_of(load(file, home=HOME)))
+
+    assert "soaks for 2h before production" in text.getvalue()
 
 
 def test_the_plan_says_where_images_go(tmp_path: Path) -> None:
