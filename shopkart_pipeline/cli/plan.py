@@ -6,6 +6,7 @@ from it, so both say the same.
 
 import argparse
 import json
+from calendar import day_abbr
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,7 @@ from shopkart_pipeline.cli.validate import beside
 from shopkart_pipeline.domain.code_host import CodeHostPolicy, Command
 from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Phase, Pipeline, Service, Stage
 from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.promise import Promise, in_words, promises
 from shopkart_pipeline.domain.registry import Registry
 from shopkart_pipeline.settings import from_environment
@@ -155,6 +157,7 @@ def _deployment(deployment: Deployment, environment: Environment) -> dict[str, A
         ],
         "deadline_seconds": deployment.deadline_seconds,
         "soak_seconds": deployment.soak_seconds,
+        "freeze": [_frozen(window) for window in deployment.freeze],
         "promises": [in_words(promise) for promise in _promises(deployment)],
         "objectives": [
             {"measure": each.measure, "limit": each.limit, "window_seconds": each.window_seconds}
@@ -162,6 +165,13 @@ def _deployment(deployment: Deployment, environment: Environment) -> dict[str, A
         ],
         "approvals": _approvals(deployment.approvals) if deployment.approvals else None,
     }
+
+
+def _frozen(window: FreezeWindow) -> str:
+    if window.begins_at is not None and window.ends_at is not None:
+        moments = (each.isoformat(timespec="minutes") for each in (window.begins_at, window.ends_at))
+        return f"{window.name}: {' to '.join(moments)}"
+    return f"{window.name}: {', '.join(day_abbr[day] for day in sorted(window.weekdays))} ({window.time_zone})"
 
 
 def _promises(deployment: Deployment) -> Sequence[Promise]:
@@ -249,6 +259,7 @@ def _in_words(deployment: Mapping[str, Any]) -> str:
     ]
     if deployment["soak_seconds"]:
         words.append(f"soaks for {seconds_in_words(deployment['soak_seconds'])} before production")
+    words += [f"frozen {window}" for window in deployment["freeze"]]
     words += [
         f"{each['measure']} <= {each['limit']:g} over {seconds_in_words(each['window_seconds'])}"
         for each in deployment["objectives"]

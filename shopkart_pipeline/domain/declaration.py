@@ -11,6 +11,7 @@ from pathlib import Path
 
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.detection import ExpectedTraffic
+from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.harm_budget import HarmBudget
 from shopkart_pipeline.domain.judge_policy import EventRule, JudgePolicy, LatencyRule
 from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route
@@ -202,6 +203,8 @@ class Deployment:
     route: Route = field(default_factory=Route)
     soak_seconds: float = 0.0
     """In staging: how long a release has to stand there before production is possible."""
+    freeze: tuple[FreezeWindow, ...] = ()
+    """In production: when nothing new goes there."""
 
 
 @dataclass(frozen=True)

@@ -166,15 +166,24 @@ def valid_approvals(platform: Platform, release: Release, deployment: Deployment
 
 
 def weigh_approvals(
-    platform: Platform, release: Release, deployment: Deployment, records: Mapping[str, StageRecord]
+    platform: Platform,
+    release: Release,
+    deployment: Deployment,
+    records: Mapping[str, StageRecord],
+    since: datetime | None = None,
 ) -> ApprovalCount:
-    """Who counts towards deploying the release now: valid, and given after it was last turned back."""
+    """Who counts towards deploying the release now: valid, given after it was last turned back, not before `since`."""
     after = last_turn_back(platform, release.service, release.key, deployment.environment)
-    return _count(platform, release, deployment, records, after)
+    return _count(platform, release, deployment, records, after, since)
 
 
 def _count(
-    platform: Platform, release: Release, deployment: Deployment, records: Mapping[str, StageRecord], after: int
+    platform: Platform,
+    release: Release,
+    deployment: Deployment,
+    records: Mapping[str, StageRecord],
+    after: int,
+    since: datetime | None = None,
 ) -> ApprovalCount:
     if deployment.approvals is None:
         return ApprovalCount((), 0)
@@ -183,6 +192,8 @@ def _count(
         try:
             if entry.sequence < after:
                 raise Refused(f"{release.name} was turned back after {entry.act.actor} approved it.", "Approve again.")
+            if since is not None and entry.act.at < since:
+                raise Refused(f"{entry.act.actor} approved {release.name} before the freeze.", "Approve again.")
             statement = _read(entry.act.body.get("statement", ""))
             principal = _check(platform, release, deployment, records, statement, entry.act.body, entry.act.at)
             if principal != entry.act.actor:

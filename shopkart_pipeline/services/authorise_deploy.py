@@ -2,7 +2,7 @@
 
 Checks in a user interface show; this one enforces. It recomputes the verdict over every stage before production from
 stored evidence under today's policy, asks the registry whether it holds that digest, counts the approvals anew, and
-looks whether the release has soaked in staging and the services that it depends on are in production.
+looks whether the release has soaked in staging, the services that it depends on are in production, and no freeze is on.
 Evidence is read once, so that verdict, digest and approvals are about one state of things, and the digest that is
 returned is the one to deploy. Approvals from before the release was last turned back don't count: whoever gave them
 did not know. Pressing "materialize" by hand, skipping a stage or writing a report into the event log changes nothing
@@ -19,6 +19,7 @@ from shopkart_pipeline.services.approve_release import weigh_approvals
 from shopkart_pipeline.services.judge_release import image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.wait_before_deploy import awaited_lines
+from shopkart_pipeline.services.weigh_freeze import weigh_freeze
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Authorisation:
     digest: str
     verdict: Verdict
     approvers: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
+    """Freezes that are on, and who agreed to go on all the same, one line each."""
 
 
 def authorise_deploy(platform: Platform, release: Release) -> Authorisation:
@@ -48,12 +51,14 @@ def authorise_deploy(platform: Platform, release: Release) -> Authorisation:
         counted = f"{len(approvals.approvers)} of {approvals.required} valid approvals"
         reasons.append("; ".join([f"approval: missing: {counted}", *approvals.rejected]))
     reasons += awaited_lines(platform, release)
+    frozen, overrides = weigh_freeze(platform, release, deployment, records)
+    reasons += frozen
     if digest is None or verdict.outcome is not Outcome.PASS or reasons:
         raise Refused(
             f"{release.name} may not go to {deployment.environment}: {'; '.join(reasons) or 'nothing was judged'}.",
             f"See `shopkart show {release.name}`; run what is missing, mend what failed, or ask for approval.",
         )
-    return Authorisation(digest, verdict, approvals.approvers)
+    return Authorisation(digest, verdict, approvals.approvers, overrides)
 
 
 def _not_in_registry(platform: Platform, release: Release, digest: str) -> list[str]:

@@ -26,6 +26,7 @@ from shopkart_pipeline.services.find_drift import drift_before
 from shopkart_pipeline.services.past_rollouts import history_of_rollouts
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, load
+from shopkart_pipeline.services.weigh_freeze import record_overrides
 
 _BACKWARDS = frozenset({RolloutPhase.ROLLING_BACK, *FINAL_PHASES})
 
@@ -77,9 +78,10 @@ def to_be_ended(platform: Platform, release: Release, stage: Stage) -> RolloutDo
 def _authorise_again(platform: Platform, release: Release, stage: Stage, digest: str) -> None:
     """The wait for the lease may take minutes, and the rollout that was waited for may have been this release's own."""
     if stage.phase is Phase.PRODUCTION:
-        authorised = authorise_deploy(platform, release).digest
-        if authorised != digest:
-            raise Refused(f"{release.name} is {authorised} by now, not {digest}.", "Run production again.")
+        authorised = authorise_deploy(platform, release)
+        if authorised.digest != digest:
+            raise Refused(f"{release.name} is {authorised.digest} by now, not {digest}.", "Run production again.")
+        record_overrides(platform, release, digest, authorised.overrides)
 
 
 def turn_back(

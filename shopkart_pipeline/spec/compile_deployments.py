@@ -6,8 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Objective, Phase
+from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.rollout import RolloutStep
 from shopkart_pipeline.spec.compile_analysis import check_names, compile_analysis, steps_of_budget
+from shopkart_pipeline.spec.compile_freeze import compile_freeze
 from shopkart_pipeline.spec.compile_pod import compile_route, compile_scale
 from shopkart_pipeline.spec.faults import nearest
 from shopkart_pipeline.spec.models.analysis import AnalysisSpec
@@ -65,6 +67,7 @@ def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Su
         autoscale=autoscale,
         route=compile_route(scope, name, spec.route),
         soak_seconds=_soak(scope, name, spec, around),
+        freeze=_freeze(scope, name, spec, around),
     )
 
 
@@ -73,6 +76,13 @@ def _soak(scope: Scope, environment: str, spec: DeploymentSpec, around: Surround
         message = f"a release soaks in staging before it goes on, and {environment} is not of phase staging"
         scope.fault(message, "environments", environment, "soak")
     return spec.soak or 0.0
+
+
+def _freeze(scope: Scope, environment: str, spec: DeploymentSpec, around: Surroundings) -> tuple[FreezeWindow, ...]:
+    if spec.freeze and around.environments[environment].phase is not Phase.PRODUCTION:
+        message = f"production is frozen, and {environment} is not of phase production"
+        scope.fault(message, "environments", environment, "freeze")
+    return compile_freeze(scope, environment, spec.freeze or [])
 
 
 def _steps(scope: Scope, environment: str, canary: list[CanaryStep]) -> tuple[RolloutStep, ...]:

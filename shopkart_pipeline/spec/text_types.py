@@ -166,3 +166,9 @@ Destination = Annotated[
 ]
 AwsRegion = Annotated[str, Matching(r"[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}", "an AWS region, such as eu-central-1")]
 AwsAccount = Annotated[str, Matching(r"[0-9]{12}", 'the twelve digits of an AWS account, such as "123456789012"')]
+TimeZone = Annotated[
+    str, Matching(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}", "a time zone, such as Europe/Berlin")
+]
+Moment = Annotated[
+    str, Matching(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}", "a moment such as 2026-11-26T18:00, without offset")
+]

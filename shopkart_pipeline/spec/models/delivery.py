@@ -13,12 +13,14 @@ from shopkart_pipeline.spec.text_types import (
     GatewayName,
     HostName,
     MemoryQuantity,
+    Moment,
     ObjectName,
     Owner,
     RelativePath,
     RoleArn,
     SecretKey,
     Text,
+    TimeZone,
     UrlPath,
     VariableName,
     WebAddress,
@@ -183,6 +185,18 @@ class RouteSpec(Section):
     host: HostName | None = Field(default=None, description="Host name that requests come for; any unless said.")
 
 
+class FreezeSpec(Section):
+    """A window in which nothing new goes to production: between two moments, or on days of the week."""
+
+    name: Words = Field(description="What it is for, such as Black Friday.")
+    time_zone: TimeZone = Field(description="The time zone of moments and days.")
+    begins: Moment | None = Field(default=None, description="The first moment.")
+    ends: Moment | None = Field(default=None, description="The first moment after it.")
+    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] | None = Field(
+        default=None, description="Days of the week, from midnight to midnight; instead of `begins` and `ends`."
+    )
+
+
 class DeploymentSpec(Section):
     """A service in one environment."""
 
@@ -203,6 +217,10 @@ class DeploymentSpec(Section):
         default=None, description="Lets the platform choose the number of stable's replicas (Kubernetes)."
     )
     route: RouteSpec | None = Field(default=None, description="How requests reach the service (Kubernetes).")
+    freeze: list[FreezeSpec] | None = Field(
+        default=None,
+        description="In production: when nothing new goes there, unless two approvers agree while the window is on.",
+    )
     soak: Duration | None = Field(
         default=None, description="In staging: how long a release has to stand there before it may go to production."
     )

@@ -110,6 +110,31 @@ def test_numbers_out_of_range_are_told_with_value_and_limit(tmp_path: Path, said
     assert words in fault.message
 
 
+FREEZES = [
+    ("{time_zone: Mars/Base, days: [sat]}", ".time_zone", "there is no time zone Mars/Base"),
+    ("{time_zone: UTC}", "", "a window has either `begins` and `ends`, or `days`"),
+    ("{time_zone: UTC, days: [sat], begins: 2026-11-26T18:00}", "", "either `begins` and `ends`, or `days`"),
+    ("{time_zone: UTC, begins: 2026-11-26T18:00, ends: 2026-11-26T18:00}", ".ends", "is not after 2026-11-26T18:00"),
+    ("{time_zone: UTC, begins: 2026-13-26T18:00, ends: 2026-12-26T18:00}", "", "there is no such moment"),
+    ("{time_zone: UTC, days: [saturday]}", ".days[0]", "is not possible here; known: fri, mon, sat"),
+]
+
+
+@pytest.mark.parametrize(("said", "path", "words"), FREEZES)
+def test_a_freeze_that_can_not_be_is_told(tmp_path: Path, said: str, path: str, words: str) -> None:
+    freeze = said.replace("{", "{name: sale, ", 1)
+    fault = one_fault_of(tmp_path, SMALLEST.replace("production: {", f"production: {{freeze: [{freeze}], "))
+    assert fault.path == f"services.catalog.environments.production.freeze[0]{path}"
+    assert words in fault.message
+
+
+def test_only_production_is_frozen(tmp_path: Path) -> None:
+    fault = one_fault_of(
+        tmp_path, SMALLEST + "      staging: {freeze: [{name: weekend, time_zone: UTC, days: [sat, sun]}]}\n"
+    )
+    assert fault.path == "services.catalog.environments.staging.freeze"
+
+
 def test_a_soak_is_declared_for_staging_only(tmp_path: Path) -> None:
     fault = one_fault_of(tmp_path, SMALLEST.replace("production: {", "production: {soak: 1h, "))
     assert fault.path == "services.catalog.environments.production.soak"

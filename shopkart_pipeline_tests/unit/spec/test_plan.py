@@ -121,6 +121,20 @@ def test_the_plan_says_how_long_a_release_soaks(tmp_path: Path) -> None:
     assert "soaks for 2h before production" in text.getvalue()
 
 
+def test_the_plan_says_when_production_is_frozen(tmp_path: Path) -> None:
+    file, text = tmp_path / "shopkart.yaml", io.StringIO()
+    windows = (
+        "{name: sale, time_zone: Europe/Berlin, begins: 2026-11-26T18:00, ends: 2026-12-01T08:00}, "
+        "{name: weekend, time_zone: Europe/Berlin, days: [sun, sat]}"
+    )
+    file.write_text(SMALLEST.replace("production: {", f"production: {{freeze: [{windows}], "))
+
+    print_plan(Console(file=text, width=400), plan_of(load(file, home=HOME)))
+
+    assert "frozen sale: 2026-11-26T18:00+01:00 to 2026-12-01T08:00+01:00" in text.getvalue()
+    assert "frozen weekend: Sat, Sun (Europe/Berlin)" in text.getvalue()
+
+
 def test_the_plan_says_where_images_go(tmp_path: Path) -> None:
     file = tmp_path / "shopkart.yaml"
     registry = "registry: {kind: ecr, region: eu-central-1, account: '123456789012', prefix: shop/}\n"

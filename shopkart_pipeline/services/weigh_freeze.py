@@ -1,0 +1,48 @@
+"""Freezes that are on in production, and who overrides them."""
+
+from collections.abc import Mapping
+
+from shopkart_pipeline.domain.declaration import Deployment
+from shopkart_pipeline.domain.evidence import StageRecord
+from shopkart_pipeline.domain.freeze import OVERRIDING_APPROVERS
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.ports.ledger import Act
+from shopkart_pipeline.services.approve_release import weigh_approvals
+from shopkart_pipeline.services.drive_rollout import note
+from shopkart_pipeline.services.platform import Platform
+
+OVERRIDE = "override_freeze"
+
+
+def weigh_freeze(
+    platform: Platform, release: Release, deployment: Deployment, records: Mapping[str, StageRecord]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is frozen, and what is overridden by people who approved while it was on: one line for each window."""
+    frozen, overridden, now = list[str](), list[str](), platform.clock.now()
+    for window in deployment.freeze:
+        began = window.began_at(now)
+        if began is None:
+            continue
+        approvers = weigh_approvals(platform, release, deployment, records, since=began).approvers
+        if len(approvers) >= OVERRIDING_APPROVERS:
+            overridden.append(f"freeze {window.name} overridden by {', '.join(approvers)}")
+            continue
+        over = window.ends_after(now).isoformat(timespec="minutes")
+        agreed = f"{len(approvers)} of {OVERRIDING_APPROVERS} approvals since {began.isoformat(timespec='minutes')}"
+        frozen.append(f"freeze: {window.name} until {over}; to override it: {agreed}")
+    return tuple(frozen), tuple(overridden)
+
+
+def record_overrides(platform: Platform, release: Release, digest: str, lines: tuple[str, ...]) -> None:
+    """Write into the ledger and beside the release that freezes are overridden; each is said once."""
+    known = {
+        entry.act.body.get("reason")
+        for entry in platform.ledger.entries(release.service, release.key)
+        if entry.act.verb == OVERRIDE
+    }
+    for line in lines:
+        if line not in known:
+            body = {"reason": line}
+            act = Act(platform.clock.now(), "pipeline", OVERRIDE, release.service, release.key, digest, body)
+            platform.ledger.append(act)
+            note(platform, release, "rollout", line, {"action": OVERRIDE})
