@@ -156,13 +156,10 @@ class EmulatedBed(Bed):
     environment, patience_seconds, namespace = "check", 60.0, "check"
 
     def __init__(self, world: emulator.KubernetesWorld, network: Network, kubeconfig: Path) -> None:
-        self.world, self.network, self.clock, self._kubeconfig = world, network, world.clock, kubeconfig
+        self.world, self.network, self.clock = world, network, world.clock
         self.registry = HeldRegistry()
-        self.connection, self.api = self._connected()
-
-    def _connected(self) -> tuple[Connection, KubernetesApi]:
-        connection = Connection(Access(kubeconfig=str(self._kubeconfig)), SystemClock())
-        return connection, KubernetesApi(connection, SystemClock())
+        self.connection = Connection(Access(kubeconfig=str(kubeconfig)), SystemClock())
+        self.api = KubernetesApi(self.connection, SystemClock())
 
     def publish(self, version: str, **behaviour: Any) -> str:
         digest = f"sha256:{sha256(version.encode()).hexdigest()}"
@@ -171,9 +168,7 @@ class EmulatedBed(Bed):
         return digest
 
     def worker(self) -> KubernetesCluster:
-        return KubernetesCluster(
-            self._connected()[1], self.registry, self.clock, Surroundings("check", route_seconds=20.0)
-        )
+        return KubernetesCluster(self.api, self.registry, self.clock, Surroundings("check", route_seconds=20.0))
 
     @contextmanager
     def load(self, service: str) -> Generator[Counted]:
@@ -213,6 +208,10 @@ class PushedImages:
             self.registry.held.add(digest)
             return digest
 
+    def close(self) -> None:
+        if isinstance(self.registry, OciHttpRegistry):
+            self.registry.close()
+
 
 class LoadedImages(HeldRegistry):
     """Images that were put on the nodes, all under one name."""
@@ -228,7 +227,7 @@ class RealBed(Bed):
 
     def __init__(self, images: PushedImages, kubeconfig: str, namespace: str) -> None:
         self.environment, self.clock = f"check-{secrets.token_hex(3)}", SystemClock()
-        self.images, self._namespace, self._kubeconfig = images, namespace, kubeconfig
+        self.images, self._namespace = images, namespace
         self.connection = Connection(Access(kubeconfig=kubeconfig), self.clock)
         self.api = KubernetesApi(self.connection, self.clock)
 
@@ -240,10 +239,7 @@ class RealBed(Bed):
         return self.images.publish(_REPOSITORY, version, **behaviour)
 
     def worker(self) -> KubernetesCluster:
-        connection = Connection(Access(kubeconfig=self._kubeconfig), self.clock)
-        return KubernetesCluster(
-            KubernetesApi(connection, self.clock), _OneRepository(self.images.registry), self.clock, self.around
-        )
+        return KubernetesCluster(self.api, _OneRepository(self.images.registry), self.clock, self.around)
 
     @property
     def around(self) -> Surroundings:
@@ -325,7 +321,9 @@ def an_emulated_bed(folder: Path) -> Generator[EmulatedBed]:
         network = stack.enter_context(running_network(world))
         address = stack.enter_context(emulator.running_kubernetes(world))
         kubeconfig = emulator.write_kubeconfig(folder / "kubeconfig", address, world.token, "check")
-        yield EmulatedBed(world, network, kubeconfig)
+        bed = EmulatedBed(world, network, kubeconfig)
+        stack.callback(bed.connection.close)
+        yield bed
 
 
 @contextmanager
@@ -337,3 +335,5 @@ def a_real_bed(folder: Path, registry: str | None, load_command: str | None) -> 
         yield bed
     finally:
         bed.clean_up()
+        bed.connection.close()
+        bed.images.close()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -79,5 +79,6 @@ def an_emulated_world(home: Path, speed: float = SPEED) -> Generator[EmulatedWor
         world.add_namespace(namespace)
     with emulator.running_kubernetes(world) as address:
         kubeconfig = emulator.write_kubeconfig(home / "kubeconfig", address, world.token)
-        clock = SystemClock()
-        yield EmulatedWorld(world, KubernetesApi(Connection(Access(kubeconfig=str(kubeconfig)), clock), clock))
+        connection = Connection(Access(kubeconfig=str(kubeconfig)), SystemClock())
+        with closing(connection):
+            yield EmulatedWorld(world, KubernetesApi(connection, SystemClock()))

@@ -84,7 +84,13 @@ class Connection:
 
     def renew(self) -> None:
         """Forget the client: its credentials did not count any more."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the next request makes new ones."""
         with self._lock:
+            if self._made is not None and self._process == os.getpid():
+                self._made.rest_client.pool_manager.clear()
             self._made = None
 
 

@@ -77,9 +77,8 @@ def status_of(look: Look, track: Track, diagnosis: Diagnosis) -> WorkloadStatus 
     old = [pod for pod in pods if pod not in new]
     spec = spec_of(deployment)
     if is_ending(deployment):
-        if not pods:
-            return None
-        spec, staying, old = replace(spec, replicas=0), [], list(pods)
+        # It is there, and never complete, until nothing of it is left: what is applied now would go with it.
+        staying, old = [], list(pods)
     available = number(wanted, "status", "availableReplicas")
     return WorkloadStatus(
         spec=spec,

@@ -20,6 +20,7 @@ from shopkart_pipeline_tests.contract.kubernetes_worlds import EmulatedWorld, an
 from shopkart_pipeline_tests.fakes.kubernetes_server import Behaviour, Drop, Trouble
 
 PRODUCTION = "production"
+_CONNECTIONS: list[Connection] = []
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,8 @@ def no_trouble(world: EmulatedWorld) -> Generator[None]:
     yield
     world.world.troubles.coming.clear()
     world.world.admission.clear()
+    while _CONNECTIONS:
+        _CONNECTIONS.pop().close()
 
 
 @pytest.fixture
@@ -47,7 +50,8 @@ def _second(world: EmulatedWorld, token: str | None = None, folder: Path | None 
         text = Path(access.kubeconfig).read_text().replace(world.world.token, token)
         (folder / "kubeconfig").write_text(text)
         access = replace(access, kubeconfig=str(folder / "kubeconfig"))
-    api = KubernetesApi(Connection(access, SystemClock()), SystemClock())
+    _CONNECTIONS.append(Connection(access, SystemClock()))
+    api = KubernetesApi(_CONNECTIONS[-1], SystemClock())
     return KubernetesCluster(api, world.registry, world.world.clock, Surroundings(settle_seconds=0.5))
 
 
@@ -204,7 +208,7 @@ def test_what_is_not_allowed_names_verb_and_resource(world: EmulatedWorld, servi
     ours = _second(world, token, tmp_path)
     with pytest.raises(ToolUnavailable) as unavailable:
         ours.apply(PRODUCTION, service, Track.STABLE, a_spec(world.publish(service, "v1")))
-    assert 'cannot patch resource "networkpolicies"' in unavailable.value.what
+    assert 'cannot patch resource "services"' in unavailable.value.what
     assert "RBAC" in unavailable.value.fix
     assert token not in str(unavailable.value)
 
