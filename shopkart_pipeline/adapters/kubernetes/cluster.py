@@ -181,11 +181,13 @@ class KubernetesCluster(Cluster):
         if shown is None:
             return
         spec = applied_spec(shown)
-        if stable is not None:
-            self._autoscale(place, spec, canary_percent)
         if canary_percent > 0 and canary is not None and stable is not None:
+            self._autoscale(place, spec, canary_percent)
             self._fit(place, look, canary, stable, canary_percent)
         self._traffic.shift(place, spec, canary_percent)
+        if canary_percent == 0 and stable is not None:
+            # Nothing may come before traffic that goes back.
+            self._autoscale(place, spec, canary_percent)
 
     def load_rollout(self, environment: str, service: str) -> str | None:
         place = self._place(environment, service)

@@ -145,7 +145,7 @@ def ready_endpoints(slices: Sequence[Manifest]) -> set[str]:
         text(endpoint, "targetRef", "name")
         for each in slices
         for endpoint in parts(each, "endpoints")
-        if "targetRef" in endpoint and part(endpoint, "conditions").get("ready", True)
+        if "targetRef" in endpoint and part(endpoint, "conditions").get("ready") is not False
     }
 
 

@@ -8,6 +8,7 @@ alone the Service leads to both for a moment, so that there are endpoints at all
 counted, not assumed (`observe.weight_by_endpoints`).
 
 EndpointSlices are written at once and routed by a moment later, which nothing tells; a settling time stands for it.
+It is all there is behind an ALB, whose Ingress says nothing about weights that have come true.
 
 Sources: Kubernetes, "EndpointSlices"; Gateway API, "HTTPRoute status".
 """
