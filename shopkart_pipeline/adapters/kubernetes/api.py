@@ -98,9 +98,11 @@ class KubernetesApi:
     Args:
         connection: the way to it.
         clock: measures pauses and deadlines.
+        read_seconds: how long an answer may take to begin.
     """
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Connection, clock: Clock, read_seconds: float = _READ_SECONDS) -> None:
+        self._read_seconds = read_seconds
         self._connection = connection
         self._clock = clock
         self._kinds = dict(_KINDS)
@@ -244,7 +246,7 @@ class KubernetesApi:
                 query_params=asked,
                 headers=headers,
                 body=body,
-                _request_timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+                _request_timeout=(_CONNECT_SECONDS, self._read_seconds),
             )
             return int(answer.status), {}, bytes(answer.data)
         except told_of.ApiException as error:

@@ -1,5 +1,6 @@
 """What the cluster port does on Kubernetes beyond its contract: whose fields, drift, an API that fails, reasons."""
 
+import time
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -187,6 +188,15 @@ def test_what_passes_is_not_seen(world: EmulatedWorld, service: str, kind: str) 
     assert world.cluster.acquire_lease(PRODUCTION, service, "two", 10.0, world.now())
     again()
     world.until(PRODUCTION, service, lambda status: is_complete(status.stable))
+
+
+def test_an_answer_that_does_not_come_is_asked_for_again(world: EmulatedWorld, service: str) -> None:
+    api = KubernetesApi(world.api._connection, SystemClock(), read_seconds=0.5)
+    world.cluster.save_rollout(PRODUCTION, service, "document")
+    world.world.troubles.make(Trouble(1, "GET", delay_seconds=2.0))
+    began = time.monotonic()
+    assert api.get(CONFIG_MAP, PRODUCTION, f"{service}.{PRODUCTION}.rollout") is not None
+    assert time.monotonic() - began >= 0.5
 
 
 def test_an_api_that_stays_away_is_told_without_credentials(world: EmulatedWorld, service: str) -> None:
