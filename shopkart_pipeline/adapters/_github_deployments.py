@@ -38,7 +38,7 @@ class Deployments:
             number = self._find(notice)
         if number is not None:
             try:
-                if not (maybe_sent and self._stands(notice, number)):
+                if not self._stands(notice, number):
                     self._tell(notice, number)
             except NotFound:
                 number = None  # Somebody deleted it.

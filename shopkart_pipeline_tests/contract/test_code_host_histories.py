@@ -11,7 +11,7 @@ from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shopkart_pipeline.domain.notice import (
@@ -58,12 +58,13 @@ CHECKS = st.one_of(
         st.sampled_from([1, 1000]),
     ),
 )
-DEPLOYMENTS = st.sampled_from(
-    [
-        DeploymentNotice("", SHA, "backend", "42-a", "staging", False, state, state.value, "run")
-        for state in DeploymentState
-    ]
-)
+
+
+def _deployment(state: DeploymentState) -> DeploymentNotice:
+    return DeploymentNotice("", SHA, "backend", "42-a", "staging", False, state, state.value, "run")
+
+
+DEPLOYMENTS = st.sampled_from([_deployment(state) for state in DeploymentState])
 BREAKS = st.builds(Broken, st.integers(0, 3), st.sampled_from(Drop))
 SEND = "send"
 
@@ -128,6 +129,14 @@ def test_a_check_shows_what_was_told_last(world: GitHubWorldOf, happenings: list
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_histories(DEPLOYMENTS))
+@example(
+    [
+        _deployment(DeploymentState.IN_PROGRESS),
+        SEND,
+        _deployment(DeploymentState.QUEUED),
+        _deployment(DeploymentState.IN_PROGRESS),
+    ]
+)
 def test_a_deployment_is_one_and_stands_as_was_told_last(
     world: GitHubWorldOf, happenings: list[Notice | Broken | str]
 ) -> None:
