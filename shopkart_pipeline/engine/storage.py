@@ -35,6 +35,7 @@ from shopkart_pipeline.engine.sqlite_engines import SqliteEngines
 _INDEXED_EVENTS = frozenset({*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS})
 _EVENTS = "event_logs"
 _HAS_PARTITION = "SELECT 1 FROM dynamic_partitions WHERE partitions_def_name = ? AND partition = ?"
+_ADD_PARTITION = "INSERT OR IGNORE INTO dynamic_partitions (partitions_def_name, partition) VALUES (?, ?)"
 _OPEN_EVENT_LOGS = 8
 _CONNECTIONS = 4
 
@@ -142,6 +143,12 @@ class WarmEventLog(SqliteEventLogStorage):
         with self.index_connection() as connection:
             found = connection.exec_driver_sql(_HAS_PARTITION, (partitions_def_name, partition_key))
             return found.fetchone() is not None
+
+    def add_dynamic_partitions(self, partitions_def_name: str, partition_keys: Sequence[str]) -> None:
+        """Of two who add one at once both have added it; the stock storage looks first, and fails for the second."""
+        with self.index_connection() as connection:
+            for key in partition_keys:
+                connection.exec_driver_sql(_ADD_PARTITION, (partitions_def_name, key))
 
     def has_table(self, table_name: str) -> bool:
         if table_name not in self._tables and super().has_table(table_name):
