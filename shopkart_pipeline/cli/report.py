@@ -12,7 +12,7 @@ from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
 from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.services.approve_release import APPROVE
 from shopkart_pipeline.services.flaky_tests import flaky_tests
-from shopkart_pipeline.services.judge_release import image_digest, stage_lines, stages_before
+from shopkart_pipeline.services.judge_release import image_digest, phases_before, stage_lines, stages_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import BOOTSTRAP
 from shopkart_pipeline.services.pull_requests import CANCELLED as CANCELLED_RUN
@@ -138,7 +138,7 @@ def is_settled(platform: Platform, release: Release) -> bool:
         for phase in (Phase.CI, Phase.STAGING)
         for stage in applicable_stages(service, release, phase)
         if outcomes[stage.name] == "not_run"
-        and all(outcomes[name] == "passed" for name in stages_before(service, stage))
+        and all(outcomes[name] == "passed" for name in {*stages_before(service, stage), *phases_before(service, phase)})
     ]
     return not due and not platform.evidence.running(release.service, release.key)
 

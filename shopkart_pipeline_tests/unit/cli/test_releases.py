@@ -11,13 +11,14 @@ from rich.console import Console
 from shopkart_pipeline.cli import releases, show
 from shopkart_pipeline.cli.arguments import find_not_affected, find_release
 from shopkart_pipeline.cli.report import is_settled, not_affected_report, release_report, verdict_of
-from shopkart_pipeline.domain.declaration import Phase, StageKind
+from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.domain.release import Person, PullRequest
 from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.services.pull_requests import CANCELLED
 from shopkart_pipeline.services.rerun_stages import ask_for_rerun
+from shopkart_pipeline_tests.fakes.fake_scanner import FakeScanner
 from shopkart_pipeline_tests.fakes.world import World
 
 
@@ -31,6 +32,19 @@ def shown(world: World, name: str) -> str:
     show.print_report(console, release_report(world.platform, find_release(world.platform, name)))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
+
+
+def test_a_release_that_integration_stopped_waits_for_no_stage_of_staging(world: World) -> None:
+    """Also not for one that needs nothing but the source: a phase begins when the one before is through."""
+    early = Stage("early", StageKind.COMMAND, Phase.STAGING, ("source",), timeout_seconds=60.0)
+    world.declare("backend", lambda service: replace(service, stages=(*service.stages, early)))
+    world.scanners[StageKind.LINT] = FakeScanner(result=EvidenceMissing("it crashed"))
+    release = world.merge()
+
+    world.run(release, Phase.CI)
+    world.run(release, Phase.CI, ["unit_tests", "application"])
+
+    assert is_settled(world.platform, release)
 
 
 def test_a_service_alone_means_its_newest_merge_and_never_a_pull_request(world: World) -> None:
