@@ -8,6 +8,7 @@ import asyncio
 import json
 import random
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import Document
 from shopkart_pipeline_tests.fakes.kubernetes_server.world import KubernetesWorld
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Serving = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 _DEFAULT_PORT = 8080
 
 
@@ -41,6 +43,8 @@ class Network:
     """Requests by image and status."""
     _processes: dict[str, _Process] = field(default_factory=dict[str, _Process])
     _proxies: dict[tuple[str, str, str], tuple[asyncio.Server, str]] = field(default_factory=dict[Any, Any])
+    _serving: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _writers: "weakref.WeakSet[asyncio.StreamWriter]" = field(default_factory=weakref.WeakSet[asyncio.StreamWriter])
 
     def begin(self, uid: str, pod: Document, address: str) -> None:
         """Let a pod's container listen."""
@@ -51,7 +55,7 @@ class Network:
             async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 await self._serve(process, reader, writer)
 
-            process = _Process(pod, await asyncio.start_server(connected, address, port))
+            process = _Process(pod, await self._listening(connected, address, port))
             self._processes[uid] = process
 
         self._wait(listen())
@@ -95,6 +99,33 @@ class Network:
         for server, _ in self._proxies.values():
             self._wait(_closed(server))
 
+    async def drained(self) -> None:
+        """End what still goes on, until nothing new does: a connection just accepted brings a task of its own."""
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)
+        for writer in list(self._writers):
+            writer.transport.abort()
+        for _ in range(3):  # Closed connections are let go in later turns of the loop.
+            await asyncio.sleep(0)
+
+    async def _listening(self, serve: Serving, host: str, port: int) -> asyncio.Server:
+        """A server whose connections are known, and closed in the end, even where serving them never began."""
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            def ended(task: asyncio.Task[None]) -> None:
+                self._serving.discard(task)
+                writer.close()
+
+            self._writers.add(writer)
+            task = asyncio.get_running_loop().create_task(serve(reader, writer))
+            self._serving.add(task)
+            task.add_done_callback(ended)
+
+        return await asyncio.start_server(connected, host, port)
+
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
 
@@ -105,11 +136,11 @@ class Network:
                 writer.transport.abort()
                 return
             host, port = chosen.rsplit(":", 1)
-            await _joined((reader, writer), host, int(port))
+            await self._joined((reader, writer), host, int(port))
 
         key = (kind, namespace, name)
         if key not in self._proxies:
-            server = self._wait(_started(passed))
+            server = self._wait(self._listening(passed, "127.0.0.1", 0))
             self._proxies[key] = server, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         return self._proxies[key][1]
 
@@ -133,7 +164,29 @@ class Network:
                     await self._respond(process, head, reader, writer)
         finally:
             process.writers.discard(writer)
-            writer.close()
+
+    async def _joined(self, client: Streams, host: str, port: int) -> None:
+        """Pass bytes both ways until either side ends; a connection that can't be made is refused to the client too."""
+        try:
+            pod = await asyncio.open_connection(host, port)
+        except OSError:
+            client[1].transport.abort()
+            return
+        self._writers.add(pod[1])
+
+        async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                with suppress(OSError):
+                    while chunk := await reader.read(65536):
+                        writer.write(chunk)
+                        await writer.drain()
+            finally:
+                writer.close()
+
+        try:
+            await asyncio.gather(pump(client[0], pod[1]), pump(pod[0], client[1]))
+        finally:
+            pod[1].close()
 
     async def _respond(self, process: _Process, head: bytes, reader: asyncio.StreamReader, writer: Any) -> None:
         path, headers = head.split(b" ", 2)[1].decode(), head.lower()
@@ -180,7 +233,7 @@ def running_network(world: KubernetesWorld) -> Generator[Network]:
         network.close()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.run_until_complete(_drained())
+        loop.run_until_complete(network.drained())
         loop.close()
 
 
@@ -225,38 +278,5 @@ async def _request(load: Load, address: str) -> None:
         load.failures.append(f"{type(error).__name__}: {error}")
 
 
-async def _started(connected: Callable[..., Any]) -> asyncio.Server:
-    return await asyncio.start_server(connected, "127.0.0.1", 0)
-
-
 async def _closed(server: asyncio.Server) -> None:
     server.close()
-
-
-async def _joined(client: Streams, host: str, port: int) -> None:
-    """Pass bytes both ways until either side ends; a connection that can't be made is refused to the client too."""
-    try:
-        pod = await asyncio.open_connection(host, port)
-    except OSError:
-        client[1].transport.abort()
-        return
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            with suppress(OSError):
-                while chunk := await reader.read(65536):
-                    writer.write(chunk)
-                    await writer.drain()
-        finally:
-            writer.close()
-
-    await asyncio.gather(pump(client[0], pod[1]), pump(pod[0], client[1]))
-
-
-async def _drained() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for _ in range(3):  # Closed connections are let go in later turns of the loop.
-        await asyncio.sleep(0)
