@@ -17,7 +17,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from shopkart_pipeline.adapters.kubernetes.api import (
+from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
+from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster, Surroundings
+from shopkart_pipeline.adapters.kubernetes.connection import Access, Connection
+from shopkart_pipeline.adapters.kubernetes.kinds import (
     AUTOSCALER,
     BUDGET,
     CONFIG_MAP,
@@ -26,10 +29,7 @@ from shopkart_pipeline.adapters.kubernetes.api import (
     POD,
     SERVICE,
     Kind,
-    KubernetesApi,
 )
-from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster, Surroundings
-from shopkart_pipeline.adapters.kubernetes.connection import Access, Connection
 from shopkart_pipeline.adapters.oci_distribution import OciHttpRegistry
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.ports.clock import Clock

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shopkart_pipeline.adapters.kubernetes.api import POD
+from shopkart_pipeline.adapters.kubernetes.kinds import POD
 from shopkart_pipeline.domain.pod import Autoscale
 from shopkart_pipeline.domain.rollout import Action, RolloutPhase
 from shopkart_pipeline.domain.workload import Track

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shopkart_pipeline.adapters.kubernetes.api import AUTOSCALER, DEPLOYMENT, SERVICE, Kind
+from shopkart_pipeline.adapters.kubernetes.kinds import AUTOSCALER, DEPLOYMENT, SERVICE, Kind
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
 from shopkart_pipeline_tests.contract.cluster_worlds import a_spec, is_complete
 from shopkart_pipeline_tests.contract.kubernetes_worlds import EmulatedWorld, an_emulated_world

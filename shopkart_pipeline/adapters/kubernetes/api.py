@@ -11,16 +11,15 @@ Source: Kubernetes, "API Concepts" and "Server-Side Apply".
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
 from typing import Any, cast
-from urllib.parse import quote
 
 from urllib3.exceptions import HTTPError
 
 from shopkart_pipeline.adapters.kubernetes.connection import Connection
 from shopkart_pipeline.adapters.kubernetes.documents import parts, text
+from shopkart_pipeline.adapters.kubernetes.kinds import KINDS, POD, Kind, root_of
 from shopkart_pipeline.adapters.kubernetes.names import FIELD_MANAGER, Manifest
 from shopkart_pipeline.domain.errors import Conflict, NotFound, PipelineError, Refused, ToolUnavailable
 from shopkart_pipeline.domain.plain_text import plain
@@ -37,61 +36,6 @@ _APPLY = "application/apply-patch+yaml"
 _LONGEST_MESSAGE = 600
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of object as the API names it."""
-
-    api_version: str
-    kind: str
-    plural: str
-
-    def path(self, namespace: str, name: str = "", part: str = "") -> str:
-        """Address of the kind in a namespace, of one object, or of a part of it such as `log`."""
-        steps = [
-            root_of(self.api_version),
-            "namespaces",
-            quote(namespace, safe=""),
-            self.plural,
-            quote(name, safe=""),
-            part,
-        ]
-        return "/".join(step for step in steps if step)
-
-
-def root_of(api_version: str) -> str:
-    """Where the API of a version begins."""
-    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-
-
-DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
-REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
-POD = Kind("v1", "Pod", "pods")
-EVENT = Kind("v1", "Event", "events")
-SERVICE = Kind("v1", "Service", "services")
-CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
-ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
-LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
-BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
-AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
-HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
-INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
-_KINDS = {
-    (each.api_version, each.kind): each
-    for each in (
-        DEPLOYMENT,
-        SERVICE,
-        CONFIG_MAP,
-        BUDGET,
-        AUTOSCALER,
-        HTTP_ROUTE,
-        INGRESS,
-        Kind("v1", "ServiceAccount", "serviceaccounts"),
-        Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
-        Kind("external-secrets.io/v1", "ExternalSecret", "externalsecrets"),
-    )
-}
-
-
 class KubernetesApi:
     """One cluster's API, in plain dictionaries.
 
@@ -105,7 +49,7 @@ class KubernetesApi:
         self._read_seconds = read_seconds
         self._connection = connection
         self._clock = clock
-        self._kinds = dict(_KINDS)
+        self._kinds = dict(KINDS)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """An object, or None."""
@@ -217,7 +161,7 @@ class KubernetesApi:
             if 200 <= status < 300:
                 return content
             if status == 401 and not renewed:
-                self._connection.renew()
+                self._connection.close()  # Its credentials did not count any more.
                 renewed = True
                 continue
             failure = _failure(method, path, status, content)

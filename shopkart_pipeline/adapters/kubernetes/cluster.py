@@ -6,16 +6,17 @@ budget mean what they always do. A weight is never given to a canary that is not
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shopkart_pipeline.adapters.kubernetes import leases
-from shopkart_pipeline.adapters.kubernetes.api import AUTOSCALER, BUDGET, DEPLOYMENT, KubernetesApi
+from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.connection import Access, Connection
 from shopkart_pipeline.adapters.kubernetes.documents import name_of
+from shopkart_pipeline.adapters.kubernetes.kinds import AUTOSCALER, BUDGET, DEPLOYMENT
 from shopkart_pipeline.adapters.kubernetes.looking import Lookout
 from shopkart_pipeline.adapters.kubernetes.manifests import track_objects
-from shopkart_pipeline.adapters.kubernetes.names import DATASTORES, Manifest, Place, metadata
+from shopkart_pipeline.adapters.kubernetes.names import Manifest, Place, Surroundings, metadata
 from shopkart_pipeline.adapters.kubernetes.network import network_policy
 from shopkart_pipeline.adapters.kubernetes.observe import (
     SPEC,
@@ -41,33 +42,6 @@ from shopkart_pipeline.ports.cluster import Cluster
 from shopkart_pipeline.ports.registry import ImageRegistry
 
 _POLL_SECONDS = 0.2
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """Where an environment's services are, beyond what their declaration says."""
-
-    namespace: str = "{environment}"
-    addresses: Mapping[str, str] = field(default_factory=dict[str, str])
-    """As in `names.Place`."""
-    datastores_secret: str = "datastores"
-    images: str | None = None
-    """Where nodes pull images from, such as `registry.example/shop`; None: from the registry they were pushed to."""
-    settle_seconds: float = 2.0
-    """From a change of endpoints until every proxy goes by it."""
-    route_seconds: float = 4.0
-    """How long a route may take to follow, each time; a worker can't renew its lease meanwhile."""
-
-    @classmethod
-    def of(cls, options: Mapping[str, str]) -> "Surroundings":
-        """As the options of an environment say; see `names.place_of` for the ones that rendering knows too."""
-        return cls(
-            namespace=options.get("namespace", cls.namespace),
-            addresses={name: options[name] for name in DATASTORES if name in options},
-            datastores_secret=options.get("datastores_secret", cls.datastores_secret),
-            images=options.get("images"),
-            settle_seconds=float(options.get("settle_seconds", cls.settle_seconds)),
-        )
 
 
 class KubernetesCluster(Cluster):
@@ -207,13 +181,8 @@ class KubernetesCluster(Cluster):
         leases.release(self._api, place.namespace, _record_name(place), holder)
 
     def _place(self, environment: str, service: str, digest: str = "") -> Place:
-        around = self._around
-        namespace = around.namespace.replace("{environment}", environment)
-        if around.images is not None:
-            image = f"{around.images.rstrip('/')}/{service}@{digest}"
-        else:
-            image = self._registry.reference(service, digest) if self._registry else f"{service}@{digest}"
-        return Place(namespace, environment, service, image, around.addresses, around.datastores_secret)
+        image = self._registry.reference(service, digest) if self._registry else f"{service}@{digest}"
+        return self._around.place(environment, service, image)
 
     def _apply_track(self, place: Place, track: Track, spec: WorkloadSpec, live: Manifest | None) -> None:
         for manifest in track_objects(place, track, spec):

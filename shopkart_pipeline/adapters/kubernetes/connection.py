@@ -82,12 +82,8 @@ class Connection:
                 self._made, self._process = _made(self.access, self._clock), os.getpid()
             return self._made
 
-    def renew(self) -> None:
-        """Forget the client: its credentials did not count any more."""
-        self.close()
-
     def close(self) -> None:
-        """Close the connections; the next request makes new ones."""
+        """Close the connections and forget the credentials; the next request begins anew."""
         with self._lock:
             if self._made is not None and self._process == os.getpid():
                 self._made.rest_client.pool_manager.clear()

@@ -9,9 +9,10 @@ Source: Kubernetes, "Leases" (`coordination.k8s.io/v1`).
 import math
 from datetime import UTC, datetime, timedelta
 
-from shopkart_pipeline.adapters.kubernetes.api import LEASE, KubernetesApi
+from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.diagnosis import moment
 from shopkart_pipeline.adapters.kubernetes.documents import number, part, text
+from shopkart_pipeline.adapters.kubernetes.kinds import LEASE
 from shopkart_pipeline.adapters.kubernetes.names import Manifest
 from shopkart_pipeline.domain.errors import Conflict
 

@@ -3,16 +3,10 @@
 A Deployment is asked for first and its pods last, so what is read last is never older than what it is compared with.
 """
 
-from shopkart_pipeline.adapters.kubernetes.api import (
-    DEPLOYMENT,
-    ENDPOINT_SLICE,
-    EVENT,
-    POD,
-    REPLICA_SET,
-    KubernetesApi,
-)
+from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.diagnosis import LOG_LIMIT_BYTES, LOG_LINES, Diagnosis, Signs, diagnose
 from shopkart_pipeline.adapters.kubernetes.documents import text
+from shopkart_pipeline.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, EVENT, POD, REPLICA_SET
 from shopkart_pipeline.adapters.kubernetes.names import TRACK, Manifest, Place, selector
 from shopkart_pipeline.adapters.kubernetes.observe import (
     Look,

@@ -17,7 +17,7 @@ from shopkart_pipeline.adapters._findings import Located, findings_of, fingerpri
 from shopkart_pipeline.adapters.kubernetes.kustomization import read_manifests
 from shopkart_pipeline.adapters.kubernetes.located import Node, located
 from shopkart_pipeline.adapters.kubernetes.manifests import render, to_yaml
-from shopkart_pipeline.adapters.kubernetes.names import place_of
+from shopkart_pipeline.adapters.kubernetes.names import ANY_DIGEST, place_of_any
 from shopkart_pipeline.adapters.kubernetes.rules import RULES_VERSION, Checked, named
 from shopkart_pipeline.adapters.kubernetes.rules_around import around_rules
 from shopkart_pipeline.adapters.kubernetes.rules_pod import pod_rules, serving_rules
@@ -29,7 +29,6 @@ from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding
 from shopkart_pipeline.domain.wanted_workload import wanted_workload
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 
-_ANY_DIGEST = f"sha256:{'0' * 64}"
 _TOOL = Tool("kubernetes-manifests", RULES_VERSION, "Kubernetes 1.32 to 1.36")
 _RULES = (pod_rules, serving_rules, rollout_rules, around_rules)
 
@@ -136,8 +135,8 @@ def _manifests(service: Service, environment: Environment, deployment: Deploymen
     if own is not None:
         yield from read_manifests(tree / service.source.path / own, tree)
         return
-    place = place_of(environment, service.name, f"{service.name}@{_ANY_DIGEST}")
-    wanted = wanted_workload(service, deployment, release_key="any", commit="any", digest=_ANY_DIGEST)
+    place = place_of_any(environment, service.name)
+    wanted = wanted_workload(service, deployment, release_key="any", commit="any", digest=ANY_DIGEST)
     for manifest in render(place, wanted):
         yield located(manifest, f"{environment.name}: {manifest['kind']} {manifest['metadata']['name']}")
 

@@ -25,6 +25,8 @@ FIELD_MANAGER = "shopkart"
 DATASTORES = ("redis_url", "database_url")
 PORT_NAME = "http"
 SERVICE_PORT = 80
+ANY_DIGEST = f"sha256:{'0' * 64}"
+"""Stands for any image where manifests are only looked at."""
 _HASH_CHARACTERS = 10
 
 
@@ -47,21 +49,49 @@ class Place:
         return self.service if track is Track.STABLE else f"{self.service}-{track.value}"
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """Where an environment's services are, beyond what their declaration says."""
+
+    namespace: str = "{environment}"
+    addresses: Mapping[str, str] = field(default_factory=dict[str, str])
+    """As in `Place`."""
+    datastores_secret: str = Place.datastores_secret
+    images: str | None = None
+    """Where nodes pull images from, such as `registry.example/shop`; None: from the registry they were pushed to."""
+    settle_seconds: float = 2.0
+    """From a change of endpoints until every proxy goes by it."""
+    route_seconds: float = 4.0
+    """How long a route may take to follow, each time; a worker can't renew its lease meanwhile."""
+
+    @classmethod
+    def of(cls, options: Mapping[str, str]) -> "Surroundings":
+        """As the options of an environment say: `namespace` (the environment's name unless said), `images`,
+        `datastores_secret`, `settle_seconds`, and for datastores without a password `redis_url` and `database_url`."""
+        return cls(
+            namespace=options.get("namespace", cls.namespace),
+            addresses={name: options[name] for name in DATASTORES if name in options},
+            datastores_secret=options.get("datastores_secret", cls.datastores_secret),
+            images=options.get("images"),
+            settle_seconds=float(options.get("settle_seconds", cls.settle_seconds)),
+        )
+
+    def place(self, environment: str, service: str, image: str) -> Place:
+        """Where a service is; `image` is the one that the registry names, `NAME@DIGEST`."""
+        if self.images is not None:
+            image = f"{self.images.rstrip('/')}/{service}@{image.partition('@')[2]}"
+        namespace = self.namespace.replace("{environment}", environment)
+        return Place(namespace, environment, service, image, self.addresses, self.datastores_secret)
+
+
 def place_of(environment: Environment, service: str, image: str) -> Place:
-    """Where a service is in an environment, as the options of the environment say: `namespace` (the environment's name
-    unless said), `images` (where nodes pull from, if not from the registry), `datastores_secret`, and for datastores
-    without a password `redis_url` and `database_url`."""
-    options = environment.options
-    if "images" in options:
-        image = f"{options['images'].rstrip('/')}/{service}@{image.partition('@')[2]}"
-    return Place(
-        namespace=options.get("namespace", "{environment}").replace("{environment}", environment.name),
-        environment=environment.name,
-        service=service,
-        image=image,
-        addresses={name: options[name] for name in DATASTORES if name in options},
-        datastores_secret=options.get("datastores_secret", Place.datastores_secret),
-    )
+    """Where a service is in an environment, as the options of the environment say."""
+    return Surroundings.of(environment.options).place(environment.name, service, image)
+
+
+def place_of_any(environment: Environment, service: str) -> Place:
+    """The same for an image that stands for any, where it does not matter which one it is."""
+    return place_of(environment, service, f"{service}@{ANY_DIGEST}")
 
 
 def metadata(place: Place, name: str, track: Track | None = None, spec: WorkloadSpec | None = None) -> Manifest:

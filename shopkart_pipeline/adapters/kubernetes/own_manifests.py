@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shopkart_pipeline.adapters.kubernetes.foreign import adopted_deployment, own_autoscaler, own_objects
 from shopkart_pipeline.adapters.kubernetes.kustomization import read_manifests
-from shopkart_pipeline.adapters.kubernetes.names import PORT_NAME, TRACK, Manifest, Place, place_of
+from shopkart_pipeline.adapters.kubernetes.names import ANY_DIGEST, PORT_NAME, TRACK, Manifest, Place, place_of_any
 from shopkart_pipeline.domain.declaration import Environment, Service
 from shopkart_pipeline.domain.errors import Refused, UntrustedInput
 from shopkart_pipeline.domain.pod import Autoscale, OwnManifests, RouteKind
@@ -34,7 +34,6 @@ _APPLIED = {
 """By kind what the pipeline applies; anything else is somebody else's to apply."""
 _LARGEST_BYTES = 100_000
 """The document is kept in an annotation, of which an object may have 256 KiB."""
-_ANY_DIGEST = f"sha256:{'0' * 64}"
 _UNKNOWN_CPU_PERCENT = 80
 
 
@@ -67,13 +66,13 @@ def _checked(manifests: Sequence[Manifest], service: Service, environment: Envir
             f"The manifests of {service.name} have {len(document)} bytes, and {_LARGEST_BYTES} are the most.",
             "Keep large configuration in the image.",
         )
-    place = place_of(environment, service.name, f"{service.name}@{_ANY_DIGEST}")
+    place = place_of_any(environment, service.name)
     spec = wanted_workload(
         service,
         service.deployments[environment.name],
         release_key="any",
         commit="any",
-        digest=_ANY_DIGEST,
+        digest=ANY_DIGEST,
         own=OwnManifests(document, 1, None),
     )
     for track in Track:

@@ -1,8 +1,9 @@
 """Removing configuration that nothing refers to any more; last, when what is running and what a rollback would need is
 settled."""
 
-from shopkart_pipeline.adapters.kubernetes.api import CONFIG_MAP, KubernetesApi
+from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.documents import name_of, parts, text
+from shopkart_pipeline.adapters.kubernetes.kinds import CONFIG_MAP
 from shopkart_pipeline.adapters.kubernetes.looking import labels_of
 from shopkart_pipeline.adapters.kubernetes.names import Place
 from shopkart_pipeline.adapters.kubernetes.observe import Look

@@ -7,8 +7,9 @@ field manager that holds nothing else. The autoscaler takes it from there with i
 Source: Kubernetes, "Server-Side Apply: Transferring ownership".
 """
 
-from shopkart_pipeline.adapters.kubernetes.api import DEPLOYMENT, KubernetesApi
+from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.documents import name_of, part, parts
+from shopkart_pipeline.adapters.kubernetes.kinds import DEPLOYMENT
 from shopkart_pipeline.adapters.kubernetes.names import FIELD_MANAGER, Manifest
 
 _REPLICAS_MANAGER = f"{FIELD_MANAGER}-replicas"

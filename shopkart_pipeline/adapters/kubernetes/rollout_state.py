@@ -7,8 +7,9 @@ and does not know it yet can't overwrite what its successor saved: it gets a `Co
 
 import threading
 
-from shopkart_pipeline.adapters.kubernetes.api import CONFIG_MAP, KubernetesApi
+from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.documents import part, text
+from shopkart_pipeline.adapters.kubernetes.kinds import CONFIG_MAP
 from shopkart_pipeline.adapters.kubernetes.names import Manifest
 from shopkart_pipeline.domain.errors import Conflict, NotFound
 

@@ -17,9 +17,10 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 
-from shopkart_pipeline.adapters.kubernetes.api import HTTP_ROUTE, INGRESS, SERVICE, KubernetesApi
+from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.documents import name_of, number, parts, text
 from shopkart_pipeline.adapters.kubernetes.exposure import route
+from shopkart_pipeline.adapters.kubernetes.kinds import HTTP_ROUTE, INGRESS, SERVICE
 from shopkart_pipeline.adapters.kubernetes.names import Manifest, Place
 from shopkart_pipeline.adapters.kubernetes.network import services
 from shopkart_pipeline.adapters.kubernetes.observe import Look, is_ending, is_ready, pods_of, ready_endpoints

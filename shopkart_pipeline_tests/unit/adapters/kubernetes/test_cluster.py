@@ -9,9 +9,10 @@ from typing import Any
 import kubernetes
 import pytest
 
-from shopkart_pipeline.adapters.kubernetes.api import CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, POD, KubernetesApi
+from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster, Surroundings
 from shopkart_pipeline.adapters.kubernetes.connection import Access, Connection
+from shopkart_pipeline.adapters.kubernetes.kinds import CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, POD
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.domain.errors import Conflict, Refused, ToolUnavailable
 from shopkart_pipeline.domain.pod import Autoscale, Route, RouteKind
