@@ -14,23 +14,25 @@ Option of the stage: `vex`, paths relative to the repository's root, separated b
 
 import os
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import cast
 
 import yaml
 from pydantic import BaseModel
 
 from shopkart_pipeline.adapters._report_limits import Many, why
 from shopkart_pipeline.adapters._repository_files import digest_of_named_files, read_named_file
+from shopkart_pipeline.adapters._yaml_shape import LOADER, check_shape
 from shopkart_pipeline.domain.waiver import MAXIMUM_DAYS
 from shopkart_pipeline.ports.scanner import ScanRequest
 
 IGNORE_FILE = ".trivyignore.yaml"
 _PLAIN_IGNORE_FILE = ".trivyignore"
 _LARGEST_IGNORE_FILE_BYTES = 1024 * 1024
+_DEEPEST = 20
+"""Collections inside one another; a proper file has three."""
 _SHOWN = 5
 
 
@@ -122,16 +124,10 @@ def _read(content: bytes) -> _IgnoreFile:
     try:
         if len(content) > _LARGEST_IGNORE_FILE_BYTES:
             raise ValueError("it is too big")
-        scanned = yaml.scan(content, yaml.SafeLoader)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        tokens = cast("Iterable[object]", scanned)
-        if any(isinstance(token, yaml.AliasToken) for token in tokens):
-            # A few aliases can stand for more than fits into memory.
-            raise ValueError("it uses an alias")
-        return _IgnoreFile.model_validate(yaml.safe_load(content) or {})
+        check_shape(content, _DEEPEST, aliases=False)
+        return _IgnoreFile.model_validate(yaml.load(content, LOADER) or {})  # noqa: S506  (a safe loader)
     except yaml.YAMLError as error:
         raise ValueError(f"{IGNORE_FILE} is no YAML: {str(error).partition(chr(10))[0]}") from error
-    except RecursionError as error:
-        raise ValueError(f"{IGNORE_FILE} is nested too deeply") from error
     except ValueError as error:
         raise ValueError(f"{IGNORE_FILE} can't be read: {why(error)}") from error
 

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import yaml
 
+from shopkart_pipeline.adapters._yaml_shape import LOADER, check_shape
 from shopkart_pipeline.domain.errors import UntrustedInput
 
 _YAML: Any = yaml
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_NODES = 100_000
 """Counted with every alias followed, so that a small file can't become a large document."""
 _DEEPEST = 60
@@ -106,8 +106,14 @@ def read_documents(text: str, file: str) -> tuple[Node, ...]:
         UntrustedInput: it is no YAML, or none that can be understood in one way alone.
     """
     try:
+        check_shape(text, _DEEPEST)
+    except ValueError as error:
+        raise UntrustedInput(f"{file} can't be read: {error}.", "Make it flatter.") from None
+    except yaml.YAMLError:
+        pass  # Told below, with its place.
+    try:
         reader = _Reader(file)
-        documents = [reader.read(root, 0, _line(root)) for root in _YAML.compose_all(text, Loader=_LOADER) if root]
+        documents = [reader.read(root, 0, _line(root)) for root in _YAML.compose_all(text, Loader=LOADER) if root]
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark: Any = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}" if mark is not None else file

@@ -251,6 +251,7 @@ def test_only_environments_on_kubernetes_are_checked_where_there_are_some(tmp_pa
             "too large",
         ),
         ({"a.yaml": "[" * 99 + "]" * 99}, "nested too deep"),
+        ({"a.yaml": "[" * 500_000}, "nested too deep"),
         ({"a.yaml": "a: !!python/object:os.system {}\nkind: x\n"}, "is no object"),
         (
             {"kustomization.yaml": "helmCharts: []\n"},
