@@ -2,7 +2,8 @@
 
 Every request may be sent again: what has to happen once only carries a `resourceVersion` or the name of something new,
 and whoever sends it reads again when the answer is a conflict. So an answer that got lost, 429 and 5xx are followed by
-another try, `Retry-After` seconds later where that is said. A list that expired halfway (410) begins anew. Objects are
+another try, `Retry-After` seconds later where that is said; so is an apply that lost a race against others who wrote to
+the same object, which is no conflict about its fields. A list that expired halfway (410) begins anew. Objects are
 written by server-side apply as `shopkart`, strictly validated, and never by force: what somebody else owns is a
 `Conflict` that names them.
 
@@ -18,6 +19,7 @@ from typing import Any, cast
 from urllib3.exceptions import HTTPError
 
 from shopkart_pipeline.adapters.kubernetes.connection import Connection
+from shopkart_pipeline.adapters.kubernetes.credentials import authorise
 from shopkart_pipeline.adapters.kubernetes.documents import parts, text
 from shopkart_pipeline.adapters.kubernetes.kinds import KINDS, POD, Kind, root_of
 from shopkart_pipeline.adapters.kubernetes.names import FIELD_MANAGER, Manifest
@@ -166,7 +168,8 @@ class KubernetesApi:
                 continue
             failure = _failure(method, path, status, content)
             wait = max(pause, _asked_pause(headers))
-            if status not in _PASSING and status != 0:
+            raced = status == 409 and method == "PATCH" and "Apply failed" not in failure.what
+            if status not in _PASSING and status != 0 and not raced:
                 raise failure
             if left == 0 or self._clock.now() + timedelta(seconds=wait) > until:
                 raise failure
@@ -182,8 +185,8 @@ class KubernetesApi:
         told_of: Any = import_module("kubernetes.client.exceptions")
         headers = {**client.default_headers, "Accept": "application/json, */*", "Content-Type": kind}
         asked = list(query.items())
+        authorise(client, headers)
         try:
-            client.update_params_for_auth(headers, asked, ["BearerToken"])
             answer = client.rest_client.request(
                 method,
                 f"{client.configuration.host}{path}",
@@ -194,6 +197,8 @@ class KubernetesApi:
             )
             return int(answer.status), {}, bytes(answer.data)
         except told_of.ApiException as error:
+            if not error.status:
+                self._connection.close()  # TLS failed; certificates may have been replaced.
             content = bytes(error.body or str(error.reason).encode())
             headers = {str(name).lower(): str(value) for name, value in dict(error.headers or {}).items()}
             return int(error.status or 0), headers, content

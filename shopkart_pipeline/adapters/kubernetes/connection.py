@@ -11,7 +11,6 @@ aws-iam-authenticator.
 
 import base64
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from shopkart_pipeline.adapters._aws import LazyClient, aws_errors
+from shopkart_pipeline.adapters.kubernetes.credentials import read_certificates, without_telling
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.ports.clock import Clock
 
@@ -94,12 +94,13 @@ def _made(access: Access, clock: Clock) -> Any:
     client: Any = import_module("kubernetes.client")
     config: Any = import_module("kubernetes.config")
     configuration: Any = client.Configuration()
-    try:
+    authority: str | None = None
+    with without_telling(f"There is no way to the cluster by {access.how}"):
         match access.how:
             case "in-cluster":
                 config.load_incluster_config(client_configuration=configuration)
             case "eks":
-                _configure_eks(configuration, access, clock)
+                authority = _configure_eks(configuration, access, clock)
             case _:
                 config.load_kube_config(
                     config_file=access.kubeconfig,
@@ -107,24 +108,18 @@ def _made(access: Access, clock: Clock) -> Any:
                     client_configuration=configuration,
                     persist_config=False,
                 )
-    except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-        # What a broken kubeconfig raises may quote it, so only the kind of the fault is told.
-        told = str(error) if isinstance(error, config.ConfigException) else type(error).__name__
-        raise ToolUnavailable(
-            f"There is no way to the cluster by {access.how}: {told}.", "Check `options` of the environment."
-        ) from error
-    configuration.retries = False
-    return client.ApiClient(configuration)
+        configuration.retries = False
+        made = client.ApiClient(configuration)
+        read_certificates(made, authority)
+    return made
 
 
-def _configure_eks(configuration: Any, access: Access, clock: Clock) -> None:
+def _configure_eks(configuration: Any, access: Access, clock: Clock) -> str:
+    """Set address and token; returns the certificate of the cluster's authority."""
     described: dict[str, Any]
     with aws_errors():
         described = LazyClient("eks", access.region)().describe_cluster(name=access.cluster)["cluster"]
     configuration.host = described["endpoint"]
-    with tempfile.NamedTemporaryFile("wb", suffix=".pem", delete=False) as file:
-        file.write(base64.b64decode(described["certificateAuthority"]["data"]))
-    configuration.ssl_ca_cert = file.name
     region = access.region or cast(str, described["arn"]).split(":")[3]
     token = RenewedToken(lambda: eks_token(access.cluster, region), clock)
 
@@ -133,6 +128,7 @@ def _configure_eks(configuration: Any, access: Access, clock: Clock) -> None:
 
     configuration.refresh_api_key_hook = renewed
     renewed(configuration)
+    return base64.b64decode(described["certificateAuthority"]["data"]).decode("ascii")
 
 
 class RenewedToken:

@@ -11,6 +11,7 @@ from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.documents import name_of, part, parts
 from shopkart_pipeline.adapters.kubernetes.kinds import DEPLOYMENT
 from shopkart_pipeline.adapters.kubernetes.names import FIELD_MANAGER, Manifest
+from shopkart_pipeline.domain.errors import Conflict
 
 _REPLICAS_MANAGER = f"{FIELD_MANAGER}-replicas"
 
@@ -29,7 +30,10 @@ def leave_to_autoscaler(api: KubernetesApi, manifest: Manifest, begin_with: int,
     elif _owns_replicas(live):
         described = {"name": name_of(manifest), "namespace": manifest["metadata"]["namespace"]}
         only = {"apiVersion": DEPLOYMENT.api_version, "kind": DEPLOYMENT.kind, "metadata": described}
-        api.apply({**only, "spec": {"replicas": live["spec"]["replicas"]}}, _REPLICAS_MANAGER)
+        try:
+            api.apply({**only, "spec": {"replicas": live["spec"]["replicas"]}}, _REPLICAS_MANAGER)
+        except Conflict:
+            return  # The autoscaler has taken it since.
 
 
 def _owns_replicas(deployment: Manifest) -> bool:

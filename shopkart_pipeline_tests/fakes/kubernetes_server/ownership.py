@@ -96,6 +96,8 @@ def note_update(owners: Owners, schema: Schema, before: Document, after: Documen
             if kept != owners.fields[other]:
                 owners.give(other, kept, owners.times[other])
     owners.give(manager, (owners.fields.get(manager, set()) - gone) | changed, now)
+    if changed:
+        owners.times[manager] = now
 
 
 def apply(
@@ -116,6 +118,8 @@ def apply(
         if path[-1][0] != "k" or not any(other[: len(path)] == path for other in new_paths | elsewhere):
             remove_at(result, schema, path)
     owners.give(manager, new_paths, now)
+    if manager in owners.fields and owned_part(result) != owned_part(live):
+        owners.times[manager] = now
     return result
 
 

@@ -13,6 +13,7 @@ from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster, Surroundings
 from shopkart_pipeline.adapters.kubernetes.connection import Access, Connection
 from shopkart_pipeline.adapters.kubernetes.kinds import CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, POD
+from shopkart_pipeline.adapters.kubernetes.replica_count import leave_to_autoscaler
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.domain.errors import Conflict, Refused, ToolUnavailable
 from shopkart_pipeline.domain.pod import Autoscale, Route, RouteKind
@@ -130,6 +131,22 @@ def test_an_autoscalers_number_of_replicas_outlives_every_release(world: Emulate
         world.cluster.scale(PRODUCTION, service, Track.STABLE, 3)
 
 
+def test_an_autoscaler_that_takes_the_number_while_it_is_handed_over_keeps_it(
+    world: EmulatedWorld, service: str
+) -> None:
+    spec = replace(a_spec(world.publish(service, "v1")), autoscale=Autoscale(2, 6, 70))
+    world.cluster.apply(PRODUCTION, service, Track.STABLE, spec)
+    live = world.api.get(DEPLOYMENT, PRODUCTION, service)
+    assert live is not None
+    _scale_by_hand(world, service, 4, "kube-controller-manager")
+    manifest: Any = {"metadata": {"name": service, "namespace": PRODUCTION}, "spec": {}}
+    leave_to_autoscaler(world.api, manifest, 2, live)
+    assert "replicas" not in manifest["spec"]
+    now = world.api.get(DEPLOYMENT, PRODUCTION, service)
+    assert now is not None
+    assert now["spec"]["replicas"] == 4
+
+
 def test_configuration_that_nothing_refers_to_any_more_is_removed(world: EmulatedWorld, service: str) -> None:
     for number in range(8):
         digest = world.publish(service, "v1")
@@ -163,6 +180,7 @@ _PASSING = {
     "dropped before": Trouble(2, drop=Drop.BEFORE),
     "dropped after": Trouble(1, drop=Drop.AFTER, writing=True),
     "dropped at the second write": Trouble(1, drop=Drop.AFTER, writing=True, after=1),
+    "an apply that lost a race": Trouble(2, "PATCH", status=409, message="the object has been modified"),
 }
 
 
