@@ -40,7 +40,7 @@ _TOOLS = ("sh", "env", "cat", "cp", "id", "ls", "mkdir", "rm", "sleep")
 _LEFT_OUT = re.compile(r"(^|/)(__pycache__|tests?|idlelib|tkinter|turtledemo|lib2to3|site-packages|config-[^/]*)($|/)")
 """Of the standard library's folder: what no service needs."""
 _PIP = '#!/bin/sh\nexec python -m pip "$@"\n'
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 
 
 @functools.cache

@@ -27,6 +27,8 @@ from shopkart_pipeline.settings import Settings, variables_for
 ROOT = Path(__file__).resolve().parents[2]
 _BIN = Path(sys.executable).parent
 STOP_SECONDS = 30.0
+START_SECONDS = 180.0
+"""How long a start may take on a busy machine; a process that ends meanwhile is noticed at once."""
 _SHORTER_STOP_SECONDS = {"daemon": 3.0}
 """A daemon that still loads its code location would not end before it has; it holds nothing that a kill would lose."""
 
@@ -111,7 +113,7 @@ def start_engine(stack: Stack, options: ServerOptions | None = None) -> None:
     stack.start("engine", [*program, *options.arguments()])
 
 
-def wait_for_engine(stack: Stack, timeout_seconds: float) -> None:
+def wait_for_engine(stack: Stack, timeout_seconds: float = START_SECONDS) -> None:
     """Wait until the warm worker has loaded everything; a client that started one by itself would be a second one."""
     client, deadline = WarmClient(stack.settings.dagster_home), time.monotonic() + timeout_seconds
     while not client.is_served():
@@ -119,7 +121,7 @@ def wait_for_engine(stack: Stack, timeout_seconds: float) -> None:
         if time.monotonic() > deadline:
             raise ToolUnavailable(f"The engine does not serve after {timeout_seconds:.0f} s.", "See its log.")
         time.sleep(0.05)
-    client.status()
+    client.status(max(1.0, deadline - time.monotonic()))
 
 
 def start_daemon(stack: Stack, workspace: Path = ROOT / "workspace.yaml") -> None:
@@ -142,7 +144,7 @@ def start_receiver(stack: Stack) -> None:
     stack.start("receiver", [str(_BIN / "shopkart"), "receive"], extra)
 
 
-def wait_for_port(stack: Stack, port: int, timeout_seconds: float) -> None:
+def wait_for_port(stack: Stack, port: int, timeout_seconds: float = START_SECONDS) -> None:
     """Wait until something listens on a local port."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:

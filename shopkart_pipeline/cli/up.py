@@ -53,11 +53,11 @@ def _start(stack: Stack, console: Console) -> None:
     start_platform(stack)
     start_engine(stack)
     wait_ready(settings.home, 60, SystemClock())
-    wait_for_engine(stack, 60)
+    wait_for_engine(stack)
     start_receiver(stack)
     start_web(stack, with_daemon=True)
-    wait_for_port(stack, settings.receiver_port, 30)
-    wait_for_port(stack, settings.web_port, 60)
+    wait_for_port(stack, settings.receiver_port)
+    wait_for_port(stack, settings.web_port)
 
 
 def _print_addresses(console: Console, settings: Settings, platform: Platform) -> None:

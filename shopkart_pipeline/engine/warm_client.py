@@ -77,9 +77,9 @@ class WarmClient:
         """End a run's worker. Returns `signalled`, `dequeued` (it had not started) or `not_running`."""
         return str(self.ask(Terminate(run_id))["outcome"])
 
-    def status(self) -> dict[str, Any]:
+    def status(self, timeout_seconds: float = _REPLY_SECONDS) -> dict[str, Any]:
         """What the server does: its pid, state, and the runs that run and wait."""
-        return self.ask(Status())
+        return self.ask(Status(), timeout_seconds)
 
     def shutdown(self, *, stop_runs: bool) -> None:
         """Stop the server; with `stop_runs` the runs too, otherwise they go on."""

@@ -168,7 +168,7 @@ def _digest(built: BuiltImage | EvidenceMissing) -> str:
     return built.digest
 
 
-def _gone(there: object, within_seconds: float = 5.0) -> bool:
+def _gone(there: object, within_seconds: float = 60.0) -> bool:
     """A killed process may take a moment to be gone."""
     deadline = time.monotonic() + within_seconds
     while there():

@@ -146,7 +146,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     machine = Machine(tmp_path)
     machine.keep_up()
     try:
-        wait_for(machine.is_up, machine, time.monotonic() + 120)
+        wait_for(machine.is_up, machine, time.monotonic() + 300)
         yield machine
     finally:
         machine.stop()

@@ -11,7 +11,7 @@ from shopkart_pipeline.cli.bench.surroundings import RunningPipeline
 from shopkart_pipeline.cli.stack import Stack, start_web, wait_for_port
 from shopkart_pipeline.domain.errors import ToolUnavailable
 
-_START_SECONDS, _ANSWER_SECONDS = 120.0, 120.0
+_ANSWER_SECONDS = 120.0
 _QUERY = """
 query AssetPage($key: AssetKeyInput!) {
   assetNodeOrError(assetKey: $key) {
@@ -36,7 +36,7 @@ def running_web(pipeline: RunningPipeline) -> Generator[str]:
     stack = Stack(pipeline.settings)
     try:
         start_web(stack, with_daemon=False, workspace=pipeline.settings.home / "workspace.yaml")
-        wait_for_port(stack, pipeline.settings.web_port, _START_SECONDS)
+        wait_for_port(stack, pipeline.settings.web_port)
         yield f"http://127.0.0.1:{pipeline.settings.web_port}/graphql"
     finally:
         stack.stop_processes()

@@ -55,7 +55,7 @@ def _alone(settings: Settings, around: Surroundings) -> dict[str, tuple[float, .
     stack = Stack(settings)
     try:
         start_receiver(stack)
-        wait_for_port(stack, settings.receiver_port, 60)
+        wait_for_port(stack, settings.receiver_port)
         return _bursts(settings, around)
     finally:
         stack.stop()

@@ -171,10 +171,10 @@ def running_pipeline(
     running, stack = RunningPipeline(settings, clone), Stack(settings)
     try:
         start_engine(stack, options)
-        wait_for_engine(stack, 60)
+        wait_for_engine(stack)
         start_receiver(stack)
         start_daemon(stack, settings.home / "workspace.yaml")
-        wait_for_port(stack, settings.receiver_port, 60)
+        wait_for_port(stack, settings.receiver_port)
         yield running
     finally:
         stack.stop()

@@ -152,12 +152,12 @@ class Demo:
                 for name in platform.pipeline.services
             ]
             wait_ready(self._settings.home, 60, platform.clock)
-            wait_for_engine(self._stack, 60)
+            wait_for_engine(self._stack)
             start_receiver(self._stack)
             start_daemon(self._stack)
             for future in built:
                 take_over(platform, *future.result())
-        wait_for_port(self._stack, self._settings.receiver_port, 30)
+        wait_for_port(self._stack, self._settings.receiver_port)
 
     def _release(self, platform: Platform, repository: DemoRepository, number: int, change: Change) -> Release:
         self._console.print(

@@ -38,7 +38,7 @@ def _changed(line: str, changes: dict[str, str]) -> str:
     return f"{line.partition(':')[0]}: {changes[key]}" if key in changes else line
 
 
-def wait_for(look: Callable[[], Seen], timeout_seconds: float = 60.0) -> Seen:
+def wait_for(look: Callable[[], Seen], timeout_seconds: float = 180.0) -> Seen:
     """What `look` returns when that is true for the first time."""
     deadline = time.monotonic() + timeout_seconds
     while not (seen := look()):

@@ -108,7 +108,7 @@ def webserver(home: Path, folder: Path) -> Iterator[Webserver]:
         )
         try:
             server = Webserver(f"http://127.0.0.1:{port}")
-            wait_for(lambda: _answers(server.address) or process.poll() is not None, 120)
+            wait_for(lambda: _answers(server.address) or process.poll() is not None, 300)
             assert process.poll() is None, (folder / "webserver.log").read_text()
             yield server
         finally:

@@ -27,7 +27,7 @@ def is_alive(pid: int) -> bool:
 
 def ends(pid: int) -> bool:
     """Whether a process that was killed is gone within a moment: the kernel may take its time."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not is_alive(pid)
@@ -76,7 +76,7 @@ def test_a_finished_command_leaves_nothing_behind(tmp_path: Path) -> None:
     done = python(code, tmp_path)
 
     assert done.exit_code == 0
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while is_alive(int((tmp_path / "pid").read_text())) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not is_alive(int((tmp_path / "pid").read_text()))

@@ -44,7 +44,7 @@ class Cluster:
         return seen and counts == [replicas] * 3 and not status.get("terminatingReplicas")
 
     def until(self, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not holds():
             assert time.monotonic() < deadline, "it never came to that"
             time.sleep(0.05)

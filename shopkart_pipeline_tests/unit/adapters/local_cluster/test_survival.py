@@ -54,7 +54,7 @@ def pid_of(handle: str | None) -> int:
     return int(handle.partition(":")[0])
 
 
-def eventually(holds: Callable[[], bool], timeout_seconds: float = 15.0) -> None:
+def eventually(holds: Callable[[], bool], timeout_seconds: float = 90.0) -> None:
     deadline = time.monotonic() + timeout_seconds
     while not holds():
         assert time.monotonic() < deadline, "it never came to that"
