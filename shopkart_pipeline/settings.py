@@ -14,6 +14,9 @@
 | `SHOPKART_SONAR_WEBHOOK_SECRET` | secrets that sign SonarQube's webhooks | none: no such webhooks |
 | `SHOPKART_GITHUB_APP_ID`, `SHOPKART_GITHUB_PRIVATE_KEY_FILE` | the GitHub App that the pipeline acts as | none |
 | `SHOPKART_GITHUB_TOKEN` | a token to act with instead of an App | none |
+| `SHOPKART_PROMETHEUS_TOKEN` | token for the Prometheus servers that environments declare | none |
+| `SHOPKART_PROMETHEUS_TOKEN_FILE` | a file with that token instead, read for each request | none |
+| `SHOPKART_PROMETHEUS_CA_FILE` | certificates in PEM by which they are known | those that every program trusts |
 | `SHOPKART_PUBLIC_URL` | where people reach the web interface; links to runs begin with it | none: no links |
 | `SHOPKART_INBOX` | where webhooks are kept, as a PostgreSQL address | `inbox.db` in the home |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
@@ -47,6 +50,17 @@ class GitHubAccess:
 
 
 @dataclass(frozen=True)
+class PrometheusLogin:
+    """Who the pipeline is to Prometheus servers: the bearer of a token, or nobody."""
+
+    token: str = field(default="", repr=False)
+    token_file: Path | None = None
+    """Read when the token is needed, as such files are renewed."""
+    ca_file: Path | None = None
+    """Certificates in PEM; None: those that every program trusts."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """The surroundings, read once."""
 
@@ -71,6 +85,7 @@ class Settings:
     """Without a slash at its end; empty: nothing links to the web interface."""
     inbox_address: str = field(default="", repr=False)
     """Of a PostgreSQL database, with its password; empty: a file in the home."""
+    prometheus: PrometheusLogin = field(default_factory=PrometheusLogin)
     registry_login: tuple[str, str] | None = field(default=None, repr=False)
     """User and password for a registry of kind `oci`; None: it asks nobody who they are."""
 
@@ -104,6 +119,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         sonar_token=_token(given, "SHOPKART_SONAR_TOKEN"),
         sonar_webhook_secrets=_secrets(given, "SHOPKART_SONAR_WEBHOOK_SECRET"),
         github=_github(given),
+        prometheus=_prometheus(given),
         public_url=_public_url(given),
         inbox_address=_inbox_address(given),
         web_port=_port(given, "SHOPKART_PORT", 3000),
@@ -171,6 +187,19 @@ def _github(given: Mapping[str, str]) -> GitHubAccess:
     if app_id and not (app_id.isascii() and app_id.isalnum()):
         raise PipelineError(f"SHOPKART_GITHUB_APP_ID is {app_id!r}.", "Use the App's id, or its client id.")
     return GitHubAccess(app_id, Path(key).absolute() if key else None, token)
+
+
+def _prometheus(given: Mapping[str, str]) -> PrometheusLogin:
+    token = _token(given, "SHOPKART_PROMETHEUS_TOKEN")
+    token_file = given.get("SHOPKART_PROMETHEUS_TOKEN_FILE") or ""
+    if token and token_file:
+        raise PipelineError(
+            "Both SHOPKART_PROMETHEUS_TOKEN and SHOPKART_PROMETHEUS_TOKEN_FILE are given.", "Take one of them away."
+        )
+    ca_file = given.get("SHOPKART_PROMETHEUS_CA_FILE") or ""
+    return PrometheusLogin(
+        token, Path(token_file).absolute() if token_file else None, Path(ca_file).absolute() if ca_file else None
+    )
 
 
 def _public_url(given: Mapping[str, str]) -> str:

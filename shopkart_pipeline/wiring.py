@@ -210,16 +210,20 @@ def _scanners(
     }
 
 
-def _kubernetes_site(environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
+def _kubernetes_site(settings: Settings, environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
     # Nothing of it is loaded where no environment is on Kubernetes.
     from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster
     from shopkart_pipeline.adapters.kubernetes.telemetry import NoLogs, NoMetrics
+    from shopkart_pipeline.adapters.prometheus import PrometheusAccess, PrometheusMetrics
 
-    return Site(KubernetesCluster.of(environment.options, registry, clock), NoMetrics(), NoLogs())
+    given = settings.prometheus
+    access = PrometheusAccess(given.token, given.token_file, given.ca_file)
+    metrics = PrometheusMetrics(environment.telemetry, access) if environment.telemetry else NoMetrics()
+    return Site(KubernetesCluster.of(environment.options, registry, clock), metrics, NoLogs())
 
 
 def _site(settings: Settings, environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
     if environment.platform == "kubernetes":
-        return _kubernetes_site(environment, registry, clock)
+        return _kubernetes_site(settings, environment, registry, clock)
     home = settings.home
     return Site(LocalCluster(home, registry, clock), LocalMetrics(home), LocalLogs(home))

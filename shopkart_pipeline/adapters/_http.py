@@ -10,6 +10,7 @@ Proxies of the environment count only where the caller asks for them.
 
 import contextlib
 import re
+import ssl
 import time
 from base64 import b64decode
 from collections.abc import Callable, Collection, Mapping
@@ -86,6 +87,7 @@ class HttpClient:
         renew: told once per request which value of the `Authorization` header the server did not take; the request is
             then sent again.
         environment: use the proxies and certificates that the environment names.
+        ca_file: certificates in PEM by which the server is known; None: those that every program trusts.
         transport: replaces the network in tests.
         pause: sleeps for some seconds; replaced in tests.
     """
@@ -99,6 +101,7 @@ class HttpClient:
         authorization: Callable[[], str] | None = None,
         renew: Callable[[str], None] | None = None,
         environment: bool = False,
+        ca_file: Path | None = None,
         transport: httpx.BaseTransport | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -110,6 +113,7 @@ class HttpClient:
         self._pause = pause
         self._client = httpx.Client(
             trust_env=environment,
+            verify=True if ca_file is None else _trusting(name, ca_file),
             transport=transport,
             max_redirects=5,
             headers={"User-Agent": "shopkart-pipeline", "Accept-Encoding": "identity"},
@@ -231,6 +235,16 @@ class HttpClient:
         )
         fix = "Check the credentials and what they may do." if answer.status in (401, 403) else "Look at its log."
         return HttpRefusal(what, fix, answer.status)
+
+
+def _trusting(name: str, ca_file: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ToolUnavailable(
+            f"{name} is not asked: its certificates can't be read from {ca_file.name} ({type(error).__name__}).",
+            "Check that the file is there and holds certificates in PEM.",
+        ) from None
 
 
 def _redacted(text: str, credentials: str) -> str:

@@ -158,6 +158,7 @@ def _deployment(deployment: Deployment, environment: Environment) -> dict[str, A
         "deadline_seconds": deployment.deadline_seconds,
         "soak_seconds": deployment.soak_seconds,
         "freeze": [_frozen(window) for window in deployment.freeze],
+        "cannot_judge": environment.cannot_judge(deployment),
         "promises": [in_words(promise) for promise in _promises(deployment)],
         "objectives": [
             {"measure": each.measure, "limit": each.limit, "window_seconds": each.window_seconds}
@@ -229,6 +230,8 @@ def _tree(service: Mapping[str, Any]) -> Tree:
         for deployment in service["environments"]:
             if deployment["phase"] == phase["phase"]:
                 place = branch.add(f"[cyan]{deployment['environment']}[/]: {escape(_in_words(deployment))}")
+                if deployment["cannot_judge"]:
+                    place.add(f"[yellow]{escape(deployment['cannot_judge'])}[/]")
                 for promise in deployment["promises"]:
                     place.add(f"[dim]{escape(promise)}[/]")
         for number, step in enumerate(phase["steps"], start=1):

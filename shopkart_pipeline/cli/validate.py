@@ -42,7 +42,19 @@ def validate(file: Path, home: Path, console: Console) -> int:
         console.print(counted(len(error.faults), "fault"), style="bold red", highlight=False)
         return error.exit_code
     console.print(f"{file}: {summary(pipeline)}", markup=False, highlight=False, style="green")
+    for warning in warnings(pipeline):
+        console.print(f"{file}: warning: {warning}", markup=False, highlight=False, style="yellow")
     return 0
+
+
+def warnings(pipeline: Pipeline) -> list[str]:
+    """What is valid and can't come to a good end."""
+    return [
+        f"services.{service.name}.environments.{name}: {why}"
+        for service in pipeline.services.values()
+        for name, deployment in service.deployments.items()
+        if (why := pipeline.environments[name].cannot_judge(deployment)) is not None
+    ]
 
 
 def summary(pipeline: Pipeline) -> str:

@@ -14,6 +14,7 @@ from shopkart_pipeline.domain.detection import ExpectedTraffic
 from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.harm_budget import HarmBudget
 from shopkart_pipeline.domain.judge_policy import EventRule, JudgePolicy, LatencyRule
+from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route
 from shopkart_pipeline.domain.policy import Gate
 from shopkart_pipeline.domain.registry import Registry
@@ -258,6 +259,17 @@ class Environment:
     platform: str
     """Adapter of the cluster port: `local` or `kubernetes`."""
     options: Mapping[str, str] = field(default_factory=dict[str, str])
+    telemetry: PrometheusSource | None = None
+    """Who counts requests on `kubernetes`; None: nobody. The embedded platform's load balancer counts them itself."""
+
+    def cannot_judge(self, deployment: Deployment) -> str | None:
+        """Why a canary of this deployment could never pass here; None where it could, or where there is none."""
+        if self.platform != "kubernetes" or self.telemetry is not None or not deployment.steps:
+            return None
+        return (
+            "nobody counts requests, so a canary is held and turned back at its deadline; declare "
+            f"`environments: {{{self.name}: {{telemetry: {{prometheus: ...}}}}}}`, or `canary: []`"
+        )
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,30 @@ class Metrics(ABC):
     """A metrics server."""
 
     @abstractmethod
-    def traffic(self, environment: str, service: str, now: datetime) -> TrafficSample | MetricsMissing:
+    def traffic(
+        self, environment: str, service: str, now: datetime, since: datetime | None = None
+    ) -> TrafficSample | MetricsMissing:
         """Cumulative request counts of both tracks, with a histogram of the latency where there is one. Silence,
-        nonsense and a time-out are `MetricsMissing`."""
+        nonsense and a time-out are `MetricsMissing`.
+
+        Args:
+            environment: its name.
+            service: its name.
+            now: the time.
+            since: when the canary first had traffic; None where there is none, and stable alone has to be seen. Only
+                counts with the same `since` belong together; what was counted before it may be among them.
+        """
 
     def events(
-        self, environment: str, service: str, now: datetime, rules: Sequence[EventRule]
+        self,
+        environment: str,
+        service: str,
+        now: datetime,
+        rules: Sequence[EventRule],
+        since: datetime | None = None,
     ) -> Mapping[str, tuple[int, int]] | MetricsMissing:
         """Cumulative counts of declared events, by name: on the canary, and on stable. All of them or `MetricsMissing`,
-        as where a metrics server can't count them."""
+        as where a metrics server can't count them. `since` as for `traffic`."""
         return MetricsMissing(now, "this metrics server counts no events")
 
     def history(

@@ -37,11 +37,14 @@ def measure(
         return document
     if not document.looks and not document.failed_looks:
         document = replace(document, history=_history(site, deployment, service, now) or document.history)
-    look = site.metrics.traffic(deployment.environment, service, now)
+    since = document.exposed_at
+    look = site.metrics.traffic(deployment.environment, service, now, since)
     if isinstance(look, MetricsMissing):
         return with_look(document, look)
     rules = deployment.analysis.events
-    events = site.metrics.events(deployment.environment, service, now, rules) if rules else dict[str, tuple[int, int]]()
+    events: Mapping[str, tuple[int, int]] | MetricsMissing = {}
+    if rules:
+        events = site.metrics.events(deployment.environment, service, now, rules, since)
     if not isinstance(events, MetricsMissing):
         look = _with_events(look, events)
     return with_look(document, _watched(look, deployment.analysis))

@@ -112,6 +112,8 @@ def with_look(document: RolloutDocument, look: TrafficSample | MetricsMissing) -
     if isinstance(look, MetricsMissing):
         silences = _with_silence(document, look)
         return replace(document, unseen=look, failed_looks=document.failed_looks + 1, silences=silences)
+    if document.counters is not None and look.at <= document.counters.at:
+        return replace(document, unseen=None)  # A metrics server that looks less often than we ask has nothing new.
     seen = _told(look, document.counters)
     return replace(document, looks=_folded(_with(document, seen)), counters=seen, unseen=None)
 

@@ -7,6 +7,7 @@ whole; what is shipped for `staging` and `production` holds for every environmen
 from collections.abc import Iterator, Mapping
 
 from shopkart_pipeline.domain.declaration import Environment, Phase
+from shopkart_pipeline.spec.compile_telemetry import compile_telemetry
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.models.declaration import DeclarationSpec, EnvironmentSpec, ServiceSpec
 from shopkart_pipeline.spec.scope import Scope
@@ -35,7 +36,9 @@ def environments(settings: DeclarationSpec, faults: Faults) -> dict[str, Environ
             message = "say what the environment is for: `phase: staging` or `phase: production`"
             faults.add_missing(("environments", name, "phase"), message)
             continue
-        environment = Environment(name, Phase(said), spec.platform or _DEFAULT_PLATFORM, spec.options or {})
+        platform = spec.platform or _DEFAULT_PLATFORM
+        telemetry = compile_telemetry(name, platform, spec.telemetry, faults)
+        environment = Environment(name, Phase(said), platform, spec.options or {}, telemetry)
         first = found.setdefault(environment.phase, environment)
         if first is not environment:
             message = f"{first.name} is of phase {said} already; there is one environment of each phase"

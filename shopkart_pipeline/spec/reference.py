@@ -11,6 +11,7 @@ from typing import Any
 
 from shopkart_pipeline.domain.code_host import BranchPolicy, CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Analysis
+from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.spec.compile_gates import compile_gates
 from shopkart_pipeline.spec.compile_stages import compile_stages
 from shopkart_pipeline.spec.faults import Faults
@@ -29,6 +30,7 @@ _OWN_DEFAULTS: dict[str, Any] = {
     "AnalysisSpec": Analysis(),
     "CodeHostSpec": CodeHostPolicy(),
     "BranchProtectionSpec": BranchPolicy(),
+    "TelemetrySpec": PrometheusSource(""),
 }
 """Sections whose defaults are not shipped as a declaration, but are those of the domain."""
 _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
@@ -63,6 +65,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("LatencyObjective", f"`{_DEPLOYMENT}.objectives.latency_p95_seconds`", None),
     ("ApprovalsSpec", f"`{_DEPLOYMENT}.approvals`", ("approvals",)),
     ("EnvironmentSpec", "`environments.NAME`", None),
+    ("TelemetrySpec", "`environments.NAME.telemetry`", None),
     ("RegistrySpec", "`registry`", ("registry",)),
     ("CodeHostSpec", "`github`", None),
     ("CommandsSpec", "`github.commands`", None),

@@ -122,6 +122,12 @@ WebAddress = Annotated[
         "a web address without a password in it, such as https://shop.example",
     ),
 ]
+LabelName = Annotated[
+    str, Matching(r"[A-Za-z_][A-Za-z0-9_]{0,99}", "the name of a label in Prometheus, such as status_class")
+]
+MetricName = Annotated[
+    str, Matching(r"[A-Za-z_:][A-Za-z0-9_:]{0,199}", "the name of a metric in Prometheus, such as http_requests_total")
+]
 RepositoryPrefix = Annotated[
     str,
     Matching(

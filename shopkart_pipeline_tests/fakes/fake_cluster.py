@@ -255,7 +255,9 @@ class FakeMetrics(Metrics):
         self._cluster = cluster
         self._counts: dict[tuple[str, str, Track], Counts] = {}
 
-    def traffic(self, environment: str, service: str, now: datetime) -> TrafficSample | MetricsMissing:
+    def traffic(
+        self, environment: str, service: str, now: datetime, since: datetime | None = None
+    ) -> TrafficSample | MetricsMissing:
         if self.missing is not None:
             return MetricsMissing(now, self.missing)
         status = self._cluster.observe(environment, service)
@@ -279,7 +281,12 @@ class FakeMetrics(Metrics):
         return TrafficSample(now, counted(Track.CANARY), counted(Track.STABLE))
 
     def events(
-        self, environment: str, service: str, now: datetime, rules: Sequence[EventRule]
+        self,
+        environment: str,
+        service: str,
+        now: datetime,
+        rules: Sequence[EventRule],
+        since: datetime | None = None,
     ) -> Mapping[str, tuple[int, int]] | MetricsMissing:
         """What the latest question about the traffic counted, whatever the rules ask for."""
         if self.missing is not None or self.events_missing is not None:

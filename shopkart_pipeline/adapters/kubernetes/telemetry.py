@@ -11,7 +11,9 @@ from shopkart_pipeline.ports.telemetry import LogLine, Logs, LogsMissing, Metric
 class NoMetrics(Metrics):
     """Stands where a metrics server would."""
 
-    def traffic(self, environment: str, service: str, now: datetime) -> TrafficSample | MetricsMissing:
+    def traffic(
+        self, environment: str, service: str, now: datetime, since: datetime | None = None
+    ) -> TrafficSample | MetricsMissing:
         return MetricsMissing(now, f"no metrics server is connected for {environment}: nobody counts its requests")
 
 

@@ -49,11 +49,18 @@ class LocalMetrics(Metrics):
     def __init__(self, home: Path) -> None:
         self._folders = Folders(home)
 
-    def traffic(self, environment: str, service: str, now: datetime) -> TrafficSample | MetricsMissing:
+    def traffic(
+        self, environment: str, service: str, now: datetime, since: datetime | None = None
+    ) -> TrafficSample | MetricsMissing:
         return self._read(environment, service, now, sample)
 
     def events(
-        self, environment: str, service: str, now: datetime, rules: Sequence[EventRule]
+        self,
+        environment: str,
+        service: str,
+        now: datetime,
+        rules: Sequence[EventRule],
+        since: datetime | None = None,
     ) -> Mapping[str, tuple[int, int]] | MetricsMissing:
         def counted(page: str, route: str, _: datetime) -> Mapping[str, tuple[int, int]]:
             canary, stable = (_answers(page, route, track) for track in (Track.CANARY, Track.STABLE))

@@ -11,6 +11,7 @@ from shopkart_pipeline.spec.models.gates import GateSpec
 from shopkart_pipeline.spec.models.registry import RegistrySpec
 from shopkart_pipeline.spec.models.section import Section
 from shopkart_pipeline.spec.models.stages import StagesSpec
+from shopkart_pipeline.spec.models.telemetry import TelemetrySpec
 from shopkart_pipeline.spec.text_types import (
     Branch,
     Email,
@@ -83,6 +84,9 @@ class EnvironmentSpec(Section):
     )
     platform: Literal["local", "kubernetes"] | None = Field(default=None, description="What runs the services there.")
     options: dict[OptionName, Text] | None = Field(default=None, description="Options of the platform, as text.")
+    telemetry: TelemetrySpec | None = Field(
+        default=None, description="Who counts requests there; the embedded platform does it itself."
+    )
 
 
 class TrustSpec(Section):

@@ -149,9 +149,11 @@ class _QuietAfterwards(FakeMetrics):
         self.error_ratios = world.metrics.error_ratios
         self._world = world
 
-    def traffic(self, environment: str, service: str, now: datetime) -> TrafficSample | MetricsMissing:
+    def traffic(
+        self, environment: str, service: str, now: datetime, since: datetime | None = None
+    ) -> TrafficSample | MetricsMissing:
         self.requests = 200 if self._world.observe().canary_weight_percent else 3
-        return super().traffic(environment, service, now)
+        return super().traffic(environment, service, now, since)
 
 
 def test_few_requests_add_up_to_a_verified_recovery(world: World) -> None:

@@ -1,0 +1,182 @@
+"""Prometheus' HTTP API: one query in, series out, or an error that says why there are none.
+
+Only a whole answer is an answer: a warning means that a part of the series is missing, so it is an error here. Counts
+are finite and not negative; `NaN`, infinities and anything else that can't be a count is an error too, never a zero.
+
+Source: Prometheus, "HTTP API" (`/api/v1/query` and `/api/v1/query_range`, as forms, which are not limited in length).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlencode, urlsplit
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from shopkart_pipeline.adapters._http import Ask, HttpClient
+from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
+from shopkart_pipeline.domain.plain_text import plain
+
+TIMEOUT_SECONDS = 3.0
+"""A look must not keep a worker from renewing its lease."""
+_HISTORY_TIMEOUT_SECONDS = 5.0
+_LIMIT_BYTES = 32 * 1024 * 1024
+_COUNT = re.compile(r"\d+(\.\d+)?([eE][+-]?\d{1,3})?")
+_LARGEST = 2.0**53
+_WORDS = 300
+
+
+@dataclass(frozen=True)
+class PrometheusAccess:
+    """Who we are to a Prometheus server, and by which certificates we know it."""
+
+    token: str = field(default="", repr=False)
+    token_file: Path | None = None
+    """Read for each request, as tokens in files are renewed."""
+    ca_file: Path | None = None
+    """Certificates in PEM; None: those that every program trusts."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series of an answer: its labels, and its values by time in seconds since 1970, oldest first."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[float, float], ...]
+
+    @property
+    def value(self) -> float:
+        """The newest value."""
+        return self.points[-1][1]
+
+
+class _Loose(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
+
+
+class _Sample(_Loose):
+    metric: dict[str, str]
+    value: tuple[float, str] | None = None
+    values: list[tuple[float, str]] | None = None
+
+
+class _Data(_Loose):
+    resultType: Literal["vector", "matrix"]
+    result: list[_Sample]
+
+
+class _Answer(_Loose):
+    status: Literal["success"]
+    data: _Data
+    warnings: list[str] = []
+
+
+_ANSWERS = TypeAdapter(_Answer)
+
+
+class PrometheusApi:
+    """One server.
+
+    Args:
+        address: its base address.
+        access: who we are there.
+    """
+
+    def __init__(self, address: str, access: PrometheusAccess) -> None:
+        self._address, self._access = address, access
+
+    def query(self, expression: str, at: datetime) -> list[Series]:
+        """The series of an expression at a moment.
+
+        Raises:
+            ToolUnavailable: no answer in time, or none that is one.
+            UntrustedInput: it can't be understood, is not whole, or has something in it that is no count.
+        """
+        return self._ask("/api/v1/query", {"query": expression, "time": _seconds(at)}, TIMEOUT_SECONDS)
+
+    def query_range(self, expression: str, since: datetime, until: datetime, step_seconds: float) -> list[Series]:
+        """The series of an expression at every step of a time; raises as `query` does."""
+        form = {"query": expression, "start": _seconds(since), "end": _seconds(until), "step": f"{step_seconds:g}"}
+        return self._ask("/api/v1/query_range", form, _HISTORY_TIMEOUT_SECONDS)
+
+    def _ask(self, path: str, form: Mapping[str, str], timeout_seconds: float) -> list[Series]:
+        told = {**form, "timeout": f"{timeout_seconds:g}s"}
+        answer = self._client.ask(
+            Ask(
+                "POST",
+                path,
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+                body=urlencode(told).encode(),
+                timeout_seconds=timeout_seconds,
+                limit_bytes=_LIMIT_BYTES,
+            )
+        )
+        return _series(answer.content)
+
+    @cached_property
+    def _client(self) -> HttpClient:
+        return HttpClient(
+            "Prometheus", self._address, authorization=self._authorization(), ca_file=self._access.ca_file
+        )
+
+    def _authorization(self) -> Callable[[], str] | None:
+        access = self._access
+        if not access.token and access.token_file is None:
+            return None
+        return lambda: f"Bearer {self._token()}"
+
+    def _token(self) -> str:
+        url = urlsplit(self._address)
+        if url.scheme != "https" and url.hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise ToolUnavailable(
+                "A token would go to Prometheus without encryption, so it is not asked.", "Give it an https:// address."
+            )
+        if self._access.token_file is None:
+            return self._access.token
+        try:
+            token = self._access.token_file.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            raise ToolUnavailable(
+                f"The token for Prometheus can't be read: {type(error).__name__}.",
+                "Check SHOPKART_PROMETHEUS_TOKEN_FILE.",
+            ) from None
+        if not token or not token.isprintable() or " " in token:
+            raise ToolUnavailable("The token's file holds no token.", "Check SHOPKART_PROMETHEUS_TOKEN_FILE.")
+        return token
+
+
+def _seconds(at: datetime) -> str:
+    return f"{at.timestamp():.3f}"
+
+
+def _series(content: bytes) -> list[Series]:
+    try:
+        answer = _ANSWERS.validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise UntrustedInput(
+            f"Prometheus' answer is not one of its API: {where}: {plain(first['msg'])[:_WORDS]}.", "Check its address."
+        ) from None
+    if answer.warnings:
+        raise UntrustedInput(
+            f"Prometheus' answer is not whole: {plain('; '.join(answer.warnings))[:_WORDS]}.", "Look at its log."
+        )
+    return [Series(sample.metric, _points(sample)) for sample in answer.data.result]
+
+
+def _points(sample: _Sample) -> tuple[tuple[float, float], ...]:
+    written = [sample.value] if sample.value is not None else sample.values or []
+    if not written:
+        raise UntrustedInput("Prometheus' answer has a series without a value.", "Look at what is before it.")
+    return tuple((at, _count(text)) for at, text in written)
+
+
+def _count(text: str) -> float:
+    if not _COUNT.fullmatch(text) or (value := float(text)) > _LARGEST:
+        raise UntrustedInput(f"Prometheus counts {plain(text)[:40]!r}, which is no count.", "Look at that series.")
+    return value

@@ -1,0 +1,88 @@
+"""What Prometheus is asked, in PromQL.
+
+A replica's series carry the labels of its pod as Prometheus writes them: `app_kubernetes_io_name` (the service),
+`app_kubernetes_io_instance` (the environment), `shopkart_track`, and `pod` for its name. A whole look is one query, so
+that all of it is of one moment; each part is told by the label `shopkart_part`.
+
+Counters are asked for as they are, by replica, and never as `rate` or `increase`: those guess what came between the
+edges of their window and the samples, and a sum over replicas falls when one leaves. `last_over_time` since a fixed
+moment keeps what a replica that has left had counted.
+"""
+
+import json
+import re
+from collections.abc import Collection
+from datetime import timedelta
+
+from shopkart_pipeline.domain.metrics_source import PrometheusSource
+
+SERVICE, ENVIRONMENT = "app_kubernetes_io_name", "app_kubernetes_io_instance"
+TRACK, REPLICA, PART, BOUND = "shopkart_track", "pod", "shopkart_part", "le"
+REQUESTS, LATENCY, RESETS, UP, SCRAPED, TARGETS = "requests", "latency", "resets", "up", "scraped", "targets"
+_OWN = f"{REPLICA}, {TRACK}"
+_BOTH, _STABLE = f'{TRACK}=~"canary|stable"', f'{TRACK}="stable"'
+
+
+class Queries:
+    """The questions about one service in one environment.
+
+    Args:
+        source: names of series and labels.
+        environment: its name.
+        service: its name.
+    """
+
+    def __init__(self, source: PrometheusSource, environment: str, service: str) -> None:
+        self._source = source
+        wanted = {**source.labels, SERVICE: service, ENVIRONMENT: environment}
+        self._wanted = [f"{name}={_quoted(value)}" for name, value in wanted.items()]
+
+    def snapshot(self, window: timedelta) -> str:
+        """Everything of a look: counters that replicas had in the window, and how the replicas of now are scraped."""
+        source, chosen = self._source, self._chosen(_BOTH)
+        counted = f"{source.requests}{chosen}"
+        targets = f"count by ({_OWN}, job, instance) ({counted})"
+        return self._together(
+            {
+                **self._counters(chosen, window),
+                RESETS: f"sum by ({_OWN}) (resets({counted}{_range(window)})) > 0",
+                UP: f"min by ({_OWN}) (up{chosen})",
+                SCRAPED: f"min by ({_OWN}) (timestamp(up{chosen}))",
+                TARGETS: f"count by ({_OWN}) ({targets})",
+            }
+        )
+
+    def every_sample(self, series: str, replicas: Collection[str], window: timedelta) -> str:
+        """All samples of some replicas' series in the window."""
+        names = _quoted("|".join(re.escape(name) for name in sorted(replicas)))
+        return f"{series}{self._chosen(_BOTH, f'{REPLICA}=~{names}')}{_range(window)}"
+
+    def stable(self) -> str:
+        """Requests of stable's replicas, as they are counted at a moment."""
+        source = self._source
+        labels = f"{REPLICA}, {source.method_label}, {source.status_label}"
+        return f"sum by ({labels}) ({source.requests}{self._chosen(_STABLE)})"
+
+    def _counters(self, chosen: str, window: timedelta) -> dict[str, str]:
+        source = self._source
+        labels = f"{_OWN}, {source.method_label}, {source.status_label}"
+        buckets = f"{source.latency_buckets}{chosen}{_range(window)}"
+        return {
+            REQUESTS: f"sum by ({labels}) (last_over_time({source.requests}{chosen}{_range(window)}))",
+            LATENCY: f"sum by ({_OWN}, {BOUND}) (last_over_time({buckets}))",
+        }
+
+    def _chosen(self, *further: str) -> str:
+        return f"{{{','.join((*self._wanted, *further))}}}"
+
+    def _together(self, parts: dict[str, str]) -> str:
+        return " or ".join(f'label_replace({query}, "{PART}", "{name}", "", "")' for name, query in parts.items())
+
+
+def _range(window: timedelta) -> str:
+    return f"[{max(1, round(window.total_seconds() * 1000))}ms]"
+
+
+def _quoted(text: str) -> str:
+    """Text as PromQL writes it, which is as Go and JSON do."""
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,157 @@
+"""A real Prometheus (Debian's `prometheus`) as a child of the tests, and replicas for it to scrape.
+
+Replicas are paths of one small server. All of them are known to Prometheus from the beginning, because it takes seconds
+until it knows of others; one that is not up answers with 503, as where a pod is not there.
+"""
+
+import contextlib
+import json
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline_tests.contract.loopback_servers import running_server
+from shopkart_pipeline_tests.fakes.servers import served
+
+PROGRAM, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
+SCRAPE_SECONDS = 0.4
+BOUNDS = ("0.01", "0.1", "1.0", "+Inf")
+
+
+@dataclass
+class Exporter:
+    """A replica, as its own page of metrics tells it."""
+
+    environment: str
+    service: str
+    track: Track
+    name: str
+    jobs: tuple[str, ...] = ("pods",)
+    is_up: bool = False
+    requests: Counter[tuple[str, str]] = field(default_factory=lambda: Counter({("GET", "2xx"): 0, ("GET", "5xx"): 0}))
+    """By method and class of status."""
+    seconds: float = 0.02
+    """How long each request takes."""
+
+    def answer(self, requests: int, status: str = "2xx", method: str = "GET") -> None:
+        """Have answered some more requests."""
+        self.requests[method, status] += requests
+
+    def start_again(self) -> None:
+        """As where the container was started again."""
+        self.requests = Counter({("GET", "2xx"): 0, ("GET", "5xx"): 0})
+
+    @property
+    def page(self) -> str:
+        lines = [
+            f'storefront_http_requests_total{{method="{method}",status_class="{status}",route="/"}} {count}'
+            for (method, status), count in self.requests.items()
+        ]
+        total = self.requests.total()
+        lines += [
+            f'storefront_http_request_duration_seconds_bucket{{method="GET",route="/",le="{bound}"}} '
+            f"{total if self.seconds <= float(bound) else 0}"
+            for bound in BOUNDS
+        ]
+        return "\n".join(["# TYPE storefront_http_requests_total counter", *lines, ""])
+
+    def target(self, address: str) -> dict[str, Any]:
+        """As a file for service discovery has it, with the labels of the pod."""
+        labels = {
+            "__metrics_path__": f"/{self.name}",
+            "app_kubernetes_io_name": self.service,
+            "app_kubernetes_io_instance": self.environment,
+            "shopkart_track": self.track.value,
+            "pod": self.name,
+        }
+        return {"targets": [address.removeprefix("http://")], "labels": labels}
+
+
+class ServicePool:
+    """Services with two replicas of stable and one canary each, in two environments; none is up.
+
+    Args:
+        names: of the services.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.exporters = [
+            Exporter(environment, service, track, f"{service}-{environment}-{track.value}-{number}")
+            for service in names
+            for environment in ("production", "staging")
+            for track, number in ((Track.STABLE, 1), (Track.STABLE, 2), (Track.CANARY, 1))
+        ]
+
+    def of(self, environment: str, service: str, track: Track) -> list[Exporter]:
+        return [
+            each
+            for each in self.exporters
+            if (each.environment, each.service, each.track) == (environment, service, track)
+        ]
+
+
+@contextlib.contextmanager
+def running_prometheus(folder: Path, pool: ServicePool) -> Iterator[str]:
+    """Run Prometheus over the replicas of a pool; gives its address."""
+    assert PROGRAM is not None
+    program = PROGRAM
+    pages = {f"/{each.name}": each for each in pool.exporters}
+
+    class Pages(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            exporter = pages[self.path]
+            content = exporter.page.encode() if exporter.is_up else b""
+            self.send_response(200 if exporter.is_up else 503)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with served(Pages) as address:
+        configuration = _configuration(folder, pool, address)
+        options = ("--storage.tsdb.retention.time=1h", "--log.level=error")
+
+        def command(port: int) -> Sequence[str]:
+            listen = f"--web.listen-address=127.0.0.1:{port}"
+            data = f"--storage.tsdb.path={folder / 'data'}"
+            return [program, f"--config.file={configuration}", data, listen, *options]
+
+        with running_server(command, folder) as prometheus:
+            yield prometheus
+
+
+def _configuration(folder: Path, pool: ServicePool, address: str) -> Path:
+    jobs: list[dict[str, Any]] = []
+    for job in sorted({job for each in pool.exporters for job in each.jobs}):
+        targets = folder / f"{job}.json"
+        targets.write_text(json.dumps([each.target(address) for each in pool.exporters if job in each.jobs]))
+        jobs.append({"job_name": job, "file_sd_configs": [{"files": [str(targets)]}]})
+    interval = f"{SCRAPE_SECONDS * 1000:.0f}ms"
+    path = folder / "prometheus.yml"
+    # JSON is YAML.
+    path.write_text(
+        json.dumps({"global": {"scrape_interval": interval, "scrape_timeout": interval}, "scrape_configs": jobs})
+    )
+    return path
+
+
+def until(holds: Any, seconds: float = 15.0) -> Any:
+    """What a question gives as soon as that is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        if time.monotonic() > deadline:
+            raise AssertionError("it never came to that")
+        threading.Event().wait(0.05)
+    return found
