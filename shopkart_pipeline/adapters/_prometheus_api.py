@@ -24,7 +24,6 @@ from shopkart_pipeline.domain.plain_text import plain
 TIMEOUT_SECONDS = 3.0
 """A look must not keep a worker from renewing its lease."""
 _HISTORY_TIMEOUT_SECONDS = 5.0
-_LIMIT_BYTES = 32 * 1024 * 1024
 _COUNT = re.compile(r"\d+(\.\d+)?([eE][+-]?\d{1,3})?")
 _LARGEST = 2.0**53
 _WORDS = 300
@@ -89,6 +88,10 @@ class PrometheusApi:
     def __init__(self, address: str, access: PrometheusAccess) -> None:
         self._address, self._access = address, access
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def query(self, expression: str, at: datetime) -> list[Series]:
         """The series of an expression at a moment.
 
@@ -112,7 +115,6 @@ class PrometheusApi:
                 headers={"Content-Type": "application/x-www-form-urlencoded"},
                 body=urlencode(told).encode(),
                 timeout_seconds=timeout_seconds,
-                limit_bytes=_LIMIT_BYTES,
             )
         )
         return _series(answer.content)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shopkart_pipeline.adapters._prometheus_api import Series
-from shopkart_pipeline.adapters._prometheus_counts import Counters, Replica, replica_of
+from shopkart_pipeline.adapters._prometheus_counts import Answered, Counters, Replica, replica_of
 from shopkart_pipeline.adapters._prometheus_queries import PART, RESETS, SCRAPED, TARGETS, UP
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
@@ -48,9 +48,9 @@ class Sight:
         return [replica for replica in self.up if replica.track is track]
 
     @property
-    def at_seconds(self) -> float:
-        """When the replica that was scraped longest ago was scraped, of those that can be, in seconds since 1970."""
-        return min((self.scraped.get(replica, 0.0) for replica, is_up in self.up.items() if is_up), default=0.0)
+    def moments(self) -> list[float]:
+        """When each replica was scraped that can be, in seconds since 1970, the one that was longest ago first."""
+        return sorted(self.scraped.get(replica, 0.0) for replica, is_up in self.up.items() if is_up)
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,14 @@ def look_of(sight: Sight, counters: Counters, source: PrometheusSource, now: dat
             f"requests of {twice.name} are counted by {sight.targets[twice]:.0f} scrapes at once",
             "Say by `labels` which job counts.",
         )
-    age_seconds = now.timestamp() - sight.at_seconds
-    if abs(age_seconds) > source.maximum_age_seconds:
+    oldest, newest = sight.moments[0], sight.moments[-1]
+    away_seconds = max(now.timestamp() - oldest, newest - now.timestamp())
+    if away_seconds > source.maximum_age_seconds:
         raise ToolUnavailable(
-            f"the newest counts are {age_seconds:.0f} s old (limit {source.maximum_age_seconds:.0f} s)",
+            f"the counts are of another time, {away_seconds:.0f} s away (limit {source.maximum_age_seconds:.0f} s)",
             "Look at Prometheus and its clock, or declare `maximum_age`.",
         )
-    return Look(datetime.fromtimestamp(sight.at_seconds, UTC), counters, sight.scraped)
+    return Look(datetime.fromtimestamp(oldest, UTC), counters, sight.scraped)
 
 
 def _check_track(track: Track, sight: Sight, counters: Counters, source: PrometheusSource, *, needed: bool) -> None:
@@ -115,5 +116,5 @@ def _check_track(track: Track, sight: Sight, counters: Counters, source: Prometh
         raise ToolUnavailable(f"Prometheus scrapes no replica of {track.value}", _DOCUMENTED)
     if len(down) == len(replicas) or (down and track is Track.CANARY):
         raise ToolUnavailable(f"Prometheus can't scrape {down[0]} of {track.value}", "Look at its targets.")
-    if not any(counters.get(replica) for replica in replicas):
+    if not any(isinstance(cell, Answered) for replica in replicas for cell in counters.get(replica, {})):
         raise ToolUnavailable(f"no replica of {track.value} counts {source.requests}", "Declare `requests` as it is.")

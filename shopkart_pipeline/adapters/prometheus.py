@@ -76,6 +76,10 @@ class PrometheusMetrics(Metrics):
         self._labels = Labels(source.method_label, source.status_label)
         self._watches: dict[tuple[str, str], _Watch] = {}
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.close()
+
     def traffic(
         self, environment: str, service: str, now: datetime, since: datetime | None = None
     ) -> TrafficSample | MetricsMissing:

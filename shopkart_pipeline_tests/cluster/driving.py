@@ -31,9 +31,7 @@ class ScriptedMetrics(Metrics):
         self.bad = False
         self._requests = self._errors = 0
 
-    def traffic(
-        self, environment: str, service: str, now: datetime, since: datetime | None = None
-    ) -> TrafficSample:
+    def traffic(self, environment: str, service: str, now: datetime, since: datetime | None = None) -> TrafficSample:
         self._requests += 100
         self._errors += 60 if self.bad else 0
         return TrafficSample(now, Counts(self._requests, self._errors), Counts(self._requests, 0))

@@ -89,6 +89,10 @@ class World(ABC):
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def a_service(self) -> str:
+        """A name that no other test uses."""
+        return a_service()
+
     def until(self, environment: str, service: str, holds: Callable[[ServiceStatus], bool]) -> list[ServiceStatus]:
         """Observe until something holds; returns everything that was observed on the way."""
         deadline, seen = time.monotonic() + self.patience_seconds, list[ServiceStatus]()

@@ -1,26 +1,34 @@
 """A real Prometheus (Debian's `prometheus`) as a child of the tests, and replicas for it to scrape.
 
+It labels their series by the configuration that `docs/kubernetes_metrics.md` recommends; only the discovery of pods,
+which Debian's build has none for, is a file here.
+
 Replicas are paths of one small server. All of them are known to Prometheus from the beginning, because it takes seconds
 until it knows of others; one that is not up answers with 503, as where a pod is not there.
 """
 
 import contextlib
 import json
+import re
 import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline_tests.contract.loopback_servers import running_server
 from shopkart_pipeline_tests.fakes.servers import served
 
-PROGRAM, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
+PROGRAM = shutil.which("prometheus")
+_PAGE = Path(__file__).resolve().parents[2] / "docs" / "kubernetes_metrics.md"
+_META = "__meta_kubernetes_pod"
 SCRAPE_SECONDS = 0.4
 BOUNDS = ("0.01", "0.1", "1.0", "+Inf")
 
@@ -63,30 +71,36 @@ class Exporter:
         return "\n".join(["# TYPE storefront_http_requests_total counter", *lines, ""])
 
     def target(self, address: str) -> dict[str, Any]:
-        """As a file for service discovery has it, with the labels of the pod."""
+        """As a cluster's service discovery tells of a pod."""
+        host, _, port = address.removeprefix("http://").partition(":")
         labels = {
-            "__metrics_path__": f"/{self.name}",
-            "app_kubernetes_io_name": self.service,
-            "app_kubernetes_io_instance": self.environment,
-            "shopkart_track": self.track.value,
-            "pod": self.name,
+            f"{_META}_annotation_prometheus_io_path": f"/{self.name}",
+            f"{_META}_annotation_prometheus_io_port": port,
+            f"{_META}_ip": host,
+            f"{_META}_label_app_kubernetes_io_instance": self.environment,
+            f"{_META}_label_app_kubernetes_io_name": self.service,
+            f"{_META}_label_shopkart_track": self.track.value,
+            f"{_META}_name": self.name,
+            f"{_META}_phase": "Running",
         }
-        return {"targets": [address.removeprefix("http://")], "labels": labels}
+        return {"targets": [f"{host}:1"], "labels": labels}
 
 
 class ServicePool:
-    """Services with two replicas of stable and one canary each, in two environments; none is up.
+    """Services with some replicas of stable and one canary each; none is up.
 
     Args:
         names: of the services.
+        environments: where they are.
+        stable: how many replicas of stable there are.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], environments: Sequence[str] = ("production",), stable: int = 2) -> None:
         self.exporters = [
             Exporter(environment, service, track, f"{service}-{environment}-{track.value}-{number}")
             for service in names
-            for environment in ("production", "staging")
-            for track, number in ((Track.STABLE, 1), (Track.STABLE, 2), (Track.CANARY, 1))
+            for environment in environments
+            for track, number in (*((Track.STABLE, number) for number in range(stable)), (Track.CANARY, 0))
         ]
 
     def of(self, environment: str, service: str, track: Track) -> list[Exporter]:
@@ -98,7 +112,7 @@ class ServicePool:
 
 
 @contextlib.contextmanager
-def running_prometheus(folder: Path, pool: ServicePool) -> Iterator[str]:
+def running_prometheus(folder: Path, pool: ServicePool) -> Generator[str]:
     """Run Prometheus over the replicas of a pool; gives its address."""
     assert PROGRAM is not None
     program = PROGRAM
@@ -113,8 +127,9 @@ def running_prometheus(folder: Path, pool: ServicePool) -> Iterator[str]:
             self.send_response(200 if exporter.is_up else 503)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            with contextlib.suppress(ConnectionError):  # It ends in the middle of a scrape.
+                self.end_headers()
+                self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -137,7 +152,8 @@ def _configuration(folder: Path, pool: ServicePool, address: str) -> Path:
     for job in sorted({job for each in pool.exporters for job in each.jobs}):
         targets = folder / f"{job}.json"
         targets.write_text(json.dumps([each.target(address) for each in pool.exporters if job in each.jobs]))
-        jobs.append({"job_name": job, "file_sd_configs": [{"files": [str(targets)]}]})
+        discovery = {"file_sd_configs": [{"files": [str(targets)]}]}
+        jobs.append({"job_name": job, "relabel_configs": _documented_relabelling(), **discovery})
     interval = f"{SCRAPE_SECONDS * 1000:.0f}ms"
     path = folder / "prometheus.yml"
     # JSON is YAML.
@@ -145,6 +161,12 @@ def _configuration(folder: Path, pool: ServicePool, address: str) -> Path:
         json.dumps({"global": {"scrape_interval": interval, "scrape_timeout": interval}, "scrape_configs": jobs})
     )
     return path
+
+
+def _documented_relabelling() -> list[dict[str, Any]]:
+    blocks = re.findall(r"```yaml\n(.*?)```", _PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    [written] = [block for block in blocks if "relabel_configs" in block]
+    return yaml.safe_load(written)["scrape_configs"][0]["relabel_configs"]
 
 
 def until(holds: Any, seconds: float = 15.0) -> Any:

@@ -13,25 +13,29 @@ from shopkart_pipeline_tests.contract.cluster_worlds import (
     FakeWorld,
     World,
     a_local_world,
-    a_service,
     a_spec,
     counts_of,
     is_complete,
 )
+from shopkart_pipeline_tests.contract.prometheus_server import PROGRAM
+from shopkart_pipeline_tests.contract.prometheus_worlds import a_prometheus_world
 
 
-@pytest.fixture(scope="module", params=["fake", "local"])
+@pytest.fixture(scope="module", params=["fake", "local", *(["prometheus"] if PROGRAM else [])])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
     if request.param == "fake":
         yield FakeWorld()
+    elif request.param == "prometheus":
+        with a_prometheus_world(tmp_path_factory.mktemp("prometheus")) as counted:
+            yield counted
     else:
         with a_local_world(tmp_path_factory.mktemp("cluster")) as local:
             yield local
 
 
 @pytest.fixture
-def service() -> str:
-    return a_service()
+def service(world: World) -> str:
+    return world.a_service()
 
 
 def test_a_service_that_was_never_deployed_has_no_metrics_rather_than_zero(world: World, service: str) -> None:

@@ -67,6 +67,16 @@ def test_a_gap_is_the_latest_look_until_something_is_seen_again() -> None:
     assert (len(again.samples), again.unseen, again.failed_looks) == (2, None, 1)
 
 
+def test_a_look_that_knows_nothing_newer_changes_nothing() -> None:
+    """A metrics server that collects every fifteen seconds shows the same for as long."""
+    before = seen(look(0, (100, 3)), look(15, (110, 4)), MetricsMissing(NOON + timedelta(seconds=16), "silent"))
+
+    again = with_look(before, look(15, (110, 4)))
+
+    assert (again.looks, again.counters, again.unseen) == (before.looks, before.counters, None)
+    assert with_look(again, look(15, (110, 4))) == again
+
+
 def test_what_was_never_seen_was_not_measured() -> None:
     gap = MetricsMissing(NOON, "silent")
 
