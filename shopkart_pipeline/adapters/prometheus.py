@@ -52,6 +52,8 @@ class _Watch:
     begin: datetime
     asked_at: datetime | None = None
     look: Look | None = None
+    failure: PipelineError | None = None
+    """Why the latest query says nothing."""
 
 
 class PrometheusMetrics(Metrics):
@@ -122,16 +124,14 @@ class PrometheusMetrics(Metrics):
         watch = self._watches.get(key)
         if watch is None or watch.since != since:
             watch = self._watches[key] = _Watch(since, (since or now) - _BEFORE)
-        if watch.look is not None and watch.asked_at is not None and now - watch.asked_at < self._pause:
-            return watch.look
-        look = self._asked(environment, service, now, watch)
-        watch.asked_at = now
-        if watch.look is None or look.is_after(watch.look):
-            if watch.look is not None and look.went_back(watch.look):
-                raise ToolUnavailable(
-                    "counts went back, as where two servers answer in turns at one address", "Ask one of them."
-                )
-            watch.look = look
+        if watch.asked_at is None or now - watch.asked_at >= self._pause:
+            watch.asked_at, watch.failure = now, None
+            try:
+                watch.look = _newer(self._asked(environment, service, now, watch), watch.look)
+            except PipelineError as error:
+                watch.failure = error
+        if watch.look is None or watch.failure is not None:
+            raise watch.failure or ToolUnavailable("nothing was seen yet", "Wait.")
         return watch.look
 
     def _asked(self, environment: str, service: str, now: datetime, watch: _Watch) -> Look:
@@ -155,6 +155,19 @@ class PrometheusMetrics(Metrics):
             )
         ]
         return counted_through(samples)
+
+
+def _newer(look: Look, before: Look | None) -> Look:
+    """The look, or the one before where not every replica has been scraped since."""
+    if before is None:
+        return look
+    if not look.is_after(before):
+        return before
+    if look.went_back(before):
+        raise ToolUnavailable(
+            "counts went back, as where two servers answer in turns at one address", "Ask one of them."
+        )
+    return look
 
 
 def _events(counters: Mapping[Replica, Cells], track: Track, rule: EventRule) -> int:
