@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS notes (
 );
 CREATE INDEX IF NOT EXISTS notes_by_release ON notes (service, key, sequence);
 CREATE INDEX IF NOT EXISTS notes_by_kind ON notes (kind, sequence);
+CREATE INDEX IF NOT EXISTS notes_by_kind_and_service ON notes (kind, service, sequence);
 """
 _NEWEST = "SELECT document FROM releases ORDER BY sequence DESC LIMIT :limit"
 _NEWEST_OF_SERVICE = "SELECT document FROM releases WHERE service = :service ORDER BY sequence DESC LIMIT :limit"
@@ -185,12 +186,12 @@ class SqliteEvidenceStore(EvidenceStore):
         return tuple(_adapter(Note).validate_json(row["document"]) for row in rows)
 
     def newest_notes(self, kind: str, service: str | None = None, limit: int = 100) -> tuple[Note, ...]:
+        everywhere = "SELECT document FROM notes WHERE kind = ?1 ORDER BY sequence DESC LIMIT ?3"
+        of_one = "SELECT document FROM notes WHERE kind = ?1 AND service = ?2 ORDER BY sequence DESC LIMIT ?3"
         with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT document FROM notes WHERE kind = ?1 AND (?2 IS NULL OR service = ?2)"
-                " ORDER BY sequence DESC LIMIT ?3",
-                (kind, service, limit),
-            ).fetchall()
+            # One statement for both would use no index for the service.
+            sql = everywhere if service is None else of_one
+            rows = connection.execute(sql, (kind, service, limit)).fetchall()
         return tuple(_adapter(Note).validate_json(row["document"]) for row in rows)
 
     def put_report(self, raw: RawReport) -> Report:

@@ -1,4 +1,5 @@
-"""What runs without being asked: deliveries become runs, and rollouts that nobody drives are turned back."""
+"""What runs without being asked: deliveries become runs, what waited goes on, and rollouts that nobody drives are
+turned back."""
 
 # Dagster leaves type parameters of these functions open.
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportUntypedFunctionDecorator=false
@@ -7,6 +8,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from uuid import NAMESPACE_URL, uuid5
 
 from dagster import (
@@ -21,11 +23,12 @@ from dagster import (
     sensor,
 )
 
-from shopkart_pipeline.defs.dispatch import DELIVERIES, drain
+from shopkart_pipeline.defs.dispatch import DELIVERIES, drain, launch
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
 from shopkart_pipeline.defs.reports import build_reports_sensor
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.engine.launcher import keep_serving
+from shopkart_pipeline.services.ask_again import ask_again
 from shopkart_pipeline.services.find_drift import note_drift
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.tend_rollouts import Abandoned, abandoned_rollouts, overdue
@@ -39,7 +42,7 @@ _NAMED = 50
 def build_sensors(pipeline: Pipeline, rollback_jobs: Sequence[JobDefinition]) -> list[SensorDefinition]:
     """All sensors of the code location."""
     reports = [build_reports_sensor()] if pipeline.code_host is not None else []
-    return [_deliveries(), _abandoned(rollback_jobs), *reports]
+    return [_deliveries(), _awaited(), _abandoned(rollback_jobs), *reports]
 
 
 def _deliveries() -> SensorDefinition:
@@ -57,6 +60,22 @@ def _deliveries() -> SensorDefinition:
         return SkipReason("; ".join(done[:_NAMED]) or "The inbox is empty.")
 
     return deliveries
+
+
+def _awaited() -> SensorDefinition:
+    @sensor(
+        name="awaited",
+        minimum_interval_seconds=15,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Asks for production once a release has soaked, a freeze is over, or the services that it needs "
+        "are there.",
+    )
+    def awaited(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SkipReason:
+        said = ask_again(platform, partial(launch, context.instance))
+        # Launched as a delivery's runs are, under ids that follow from what was approved: two that ask are one.
+        return SkipReason("; ".join(said[:_NAMED]) or "Nothing is awaited.")
+
+    return awaited
 
 
 def _abandoned(rollback_jobs: Sequence[JobDefinition]) -> SensorDefinition:

@@ -54,6 +54,10 @@ class Refused(PipelineError):
     """Policy says no. The reason is part of the audit trail."""
 
 
+class NotYet(Refused):
+    """Policy says no for now, and nothing has to be mended: what is awaited is over one day."""
+
+
 class Conflict(PipelineError):
     """Somebody else changed the same thing first; look again before acting."""
 

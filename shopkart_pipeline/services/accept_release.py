@@ -6,10 +6,6 @@ service of the repository it is noted that it is not affected. Pull requests and
 (`shopkart.*`) ask for the next phase, or for stages to be run again (`rerun_stages`). Deciding changes nothing but what
 is remembered: releases, notes, and for commands the ledger and the inbox. Deciding twice gives the same answer; the
 caller launches, and only then marks the delivery as done.
-
-A run for production is named after the evidence that was approved, not after the event: "staging is through" and
-"approved" may both find everything in place, and a release must not be rolled out twice for it. Once it was turned
-back, it takes a new approval, and the name is another one.
 """
 
 from shopkart_pipeline.domain.declaration import Phase, Source
@@ -32,10 +28,9 @@ from shopkart_pipeline.services.add_release import add_release, read_change
 from shopkart_pipeline.services.affected_services import in_words, note_not_affected, split
 from shopkart_pipeline.services.approve_release import weigh_approvals
 from shopkart_pipeline.services.follow_up import STAGE_PASSED, accept_stage_passed
-from shopkart_pipeline.services.judge_release import evidence_digest, phases_before
 from shopkart_pipeline.services.own_events import APPROVED, PHASE_PASSED, read_own_event
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.production_history import last_turn_back
+from shopkart_pipeline.services.request_production import request_production
 from shopkart_pipeline.services.requests import Accepted, RunRequest
 from shopkart_pipeline.services.rerun_stages import RERUN, accept_rerun
 
@@ -121,10 +116,7 @@ def _accept_progress(platform: Platform, delivery: Delivery) -> Accepted:
     words = f"{len(count.approvers)} of {count.required} approvals"
     if not count.is_enough:
         return Accepted((), f"awaits approval: {words}")
-    turned_back = last_turn_back(platform, service_name, key, deployment.environment)
-    evidence = evidence_digest(records, phases_before(service, Phase.PRODUCTION))
-    identity = f"{release.name}:{Phase.PRODUCTION.value}:{evidence}:{turned_back}"
-    return Accepted((RunRequest(identity, service_name, key, Phase.PRODUCTION, words),), "production")
+    return request_production(platform, release, words)
 
 
 def _request(delivery: Delivery, release: Release, phase: Phase, reason: str) -> RunRequest:

@@ -11,7 +11,7 @@ from functools import partial
 
 from shopkart_pipeline.domain.declaration import Deployment, Phase, Service, Stage
 from shopkart_pipeline.domain.drift import keeping_scale
-from shopkart_pipeline.domain.errors import Refused
+from shopkart_pipeline.domain.errors import NotYet, Refused
 from shopkart_pipeline.domain.evidence import Evidence, ToolRun
 from shopkart_pipeline.domain.pod import OwnManifests
 from shopkart_pipeline.domain.release import Release
@@ -25,6 +25,7 @@ from shopkart_pipeline.services.drive_rollout import drive, leased, note, patien
 from shopkart_pipeline.services.find_drift import drift_before
 from shopkart_pipeline.services.past_rollouts import history_of_rollouts
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.request_production import wait_after_refusal
 from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, load
 from shopkart_pipeline.services.weigh_freeze import record_overrides
 
@@ -51,7 +52,7 @@ def roll_out(platform: Platform, release: Release, stage: Stage, digest: str, ru
     with leased(platform, deployment, service.name, run_id):
         document = patiently(platform, deployment, lambda: to_be_ended(platform, release, stage))
         if document is None or document.state.plan.digest != digest:
-            _authorise_again(platform, release, stage, digest)
+            _authorise_again(platform, release, stage, digest, run_id)
             begun = partial(_begin_or_resume, platform, deployment, service, release, digest, run_id)
             document = patiently(platform, deployment, begun)
         else:
@@ -75,10 +76,14 @@ def to_be_ended(platform: Platform, release: Release, stage: Stage) -> RolloutDo
     return None if told else saved
 
 
-def _authorise_again(platform: Platform, release: Release, stage: Stage, digest: str) -> None:
+def _authorise_again(platform: Platform, release: Release, stage: Stage, digest: str, run_id: str) -> None:
     """The wait for the lease may take minutes, and the rollout that was waited for may have been this release's own."""
     if stage.phase is Phase.PRODUCTION:
-        authorised = authorise_deploy(platform, release)
+        try:
+            authorised = authorise_deploy(platform, release)
+        except NotYet as refusal:
+            wait_after_refusal(platform, release, refusal.what, run_id)
+            raise
         if authorised.digest != digest:
             raise Refused(f"{release.name} is {authorised.digest} by now, not {digest}.", "Run production again.")
         record_overrides(platform, release, digest, authorised.overrides)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
-from shopkart_pipeline.domain.errors import PipelineError, Refused, ToolUnavailable
+from shopkart_pipeline.domain.errors import NotYet, PipelineError, Refused, ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
@@ -40,6 +40,7 @@ from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.publish_image import publish_image
 from shopkart_pipeline.services.pull_requests import forbid
 from shopkart_pipeline.services.report_progress import stage_began, stage_ended
+from shopkart_pipeline.services.request_production import wait_after_refusal
 from shopkart_pipeline.services.reuse_result import comparison, discard, earlier, inputs_of, stand_in, with_note
 from shopkart_pipeline.services.roll_out import roll_out, to_be_ended
 from shopkart_pipeline.services.waivers import end_waivers
@@ -76,7 +77,7 @@ def run_stage(
     """
     service = platform.service(release.service)
     stage = service.stage(stage_name)
-    image = _admit(platform, release, stage)
+    image = _admit(platform, release, stage, run_id)
     start = StageStart(service.name, release.key, stage.name, run_id, platform.clock.now())
     platform.evidence.begin(start)
     stage_began(platform, release, stage, run_id)
@@ -118,10 +119,11 @@ def _made(
     )
 
 
-def _admit(platform: Platform, release: Release, stage: Stage) -> str | None:
+def _admit(platform: Platform, release: Release, stage: Stage, run_id: str) -> str | None:
     """The image that the stage may work on, None for stages that come before there is one.
 
-    Raises `Refused`, and leaves a note about it, unless everything before the stage is passed.
+    Raises `Refused`, and leaves a note about it, unless everything before the stage is passed. What is refused for now
+    is asked for again.
     """
     service = platform.service(release.service)
     try:
@@ -137,6 +139,8 @@ def _admit(platform: Platform, release: Release, stage: Stage) -> str | None:
     except Refused as refusal:
         note = Note(release.service, release.key, platform.clock.now(), "refused", refusal.what, {"stage": stage.name})
         platform.evidence.note(note)
+        if isinstance(refusal, NotYet):
+            wait_after_refusal(platform, release, refusal.what, run_id)
         raise
 
 

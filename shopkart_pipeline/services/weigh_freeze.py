@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from shopkart_pipeline.domain.awaited import Awaited
 from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.evidence import StageRecord
 from shopkart_pipeline.domain.freeze import OVERRIDING_APPROVERS
@@ -16,9 +17,9 @@ OVERRIDE = "override_freeze"
 
 def weigh_freeze(
     platform: Platform, release: Release, deployment: Deployment, records: Mapping[str, StageRecord]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+) -> tuple[tuple[Awaited, ...], tuple[str, ...]]:
     """What is frozen, and what is overridden by people who approved while it was on: one line for each window."""
-    frozen, overridden, now = list[str](), list[str](), platform.clock.now()
+    frozen, overridden, now = list[Awaited](), list[str](), platform.clock.now()
     for window in deployment.freeze:
         began = window.began_at(now)
         if began is None:
@@ -27,9 +28,10 @@ def weigh_freeze(
         if len(approvers) >= OVERRIDING_APPROVERS:
             overridden.append(f"freeze {window.name} overridden by {', '.join(approvers)}")
             continue
-        over = window.ends_after(now).isoformat(timespec="minutes")
+        over = window.ends_after(now)
         agreed = f"{len(approvers)} of {OVERRIDING_APPROVERS} approvals since {began.isoformat(timespec='minutes')}"
-        frozen.append(f"freeze: {window.name} until {over}; to override it: {agreed}")
+        until = over.isoformat(timespec="minutes")
+        frozen.append(Awaited(f"freeze: {window.name} until {until}; to override it: {agreed}", over))
     return tuple(frozen), tuple(overridden)
 
 

@@ -39,6 +39,7 @@ from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.ports.ledger import Entry
 from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.approve_release import record_approval, statement_for
+from shopkart_pipeline.services.ask_again import ask_again
 from shopkart_pipeline.services.own_events import APPROVED, progress
 from shopkart_pipeline.services.platform import Platform, Site
 from shopkart_pipeline.services.report_progress import accepted_commit
@@ -429,6 +430,14 @@ class World:
             self._launched |= {request.key for request in accepted.requests}
             self.inbox.done(delivery.id, accepted.outcome, self.clock.now())
         return requests
+
+    def ask_again(self) -> list[RunRequest]:
+        """What waited is looked at once, as the sensor does; returns the runs that are made by it."""
+        asked: list[RunRequest] = []
+        ask_again(self.platform, asked.append)
+        fresh = [request for request in asked if request.key not in self._launched]
+        self._launched |= {request.key for request in asked}
+        return fresh
 
     def play(self) -> list[RunRequest]:
         """Go on by itself until nothing is left to do; returns the runs that were made."""

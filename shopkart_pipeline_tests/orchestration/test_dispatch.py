@@ -1,13 +1,14 @@
 """Deliveries become runs; the launcher is a stand-in that remembers what it was asked for."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dagster import AssetKey, DagsterInstance, build_sensor_context
 
-from shopkart_pipeline.defs import dispatch
+from shopkart_pipeline.defs import dispatch, sensors
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.keys import rollback_job_name
 from shopkart_pipeline.defs.rollback import build_rollback_job
@@ -18,7 +19,7 @@ from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.requests import Accepted, RunRequest
-from shopkart_pipeline_tests.fakes.world import MAYA, World
+from shopkart_pipeline_tests.fakes.world import MAYA, STAGING, World
 
 
 @pytest.fixture
@@ -169,6 +170,28 @@ def test_the_sensor_says_what_it_did(world: World, instance: DagsterInstance, la
     skip = sensor(context)
 
     assert "The inbox is empty" in str(skip)
+
+
+def test_the_sensor_launches_production_once_the_soak_is_over_and_says_what_waits_until_then(
+    world: World, instance: DagsterInstance, launched: list[RunRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "launch", dispatch.launch)
+    staging = replace(world.pipeline.services["backend"].deployments[STAGING], soak_seconds=600.0)
+    world.declare("backend", lambda it: replace(it, deployments={**it.deployments, STAGING: staging}))
+    release = world.approved()
+    dispatch.drain(instance, world.platform)
+    launched.clear()
+    sensor = build_definitions(world.platform).get_repository_def().get_sensor_def("awaited")
+
+    def tick() -> str:
+        return str(sensor(build_sensor_context(instance=instance, resources={"platform": world.platform})))
+
+    assert f"{release.name} waits: soak: missing:" in tick()
+    assert launched == []
+    world.clock.advance(600)
+    assert f"{release.name}: the wait is over, approved by {MAYA}" in tick()
+    assert "Nothing is awaited." in tick()
+    assert [(request.release_key, request.phase) for request in launched] == [(release.key, Phase.PRODUCTION)]
 
 
 def test_the_button_brings_production_back(world: World, instance: DagsterInstance) -> None:
