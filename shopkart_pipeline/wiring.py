@@ -206,6 +206,7 @@ def _scanners(
         StageKind.UNIT_TESTS: (command,),
         StageKind.INTEGRATION_TESTS: (command,),
         StageKind.ACCEPTANCE_TESTS: (command,),
+        StageKind.COMPATIBILITY: (command,),
         StageKind.COMMAND: (command,),
     }
 

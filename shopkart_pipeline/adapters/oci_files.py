@@ -3,16 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from shopkart_pipeline.adapters._oci import read_config, read_manifest, unpack
+from shopkart_pipeline.adapters._oci import read_config, read_manifest
 from shopkart_pipeline.adapters._oci_compare import first_difference
 from shopkart_pipeline.ports.image_files import ImageFiles
 
 
 class OciImageFiles(ImageFiles):
     """Reads OCI image layouts."""
-
-    def unpack(self, layout: Path, destination: Path) -> None:
-        unpack(layout, destination)
 
     def labels(self, layout: Path) -> Mapping[str, str]:
         return read_config(layout, read_manifest(layout)).config.Labels or {}

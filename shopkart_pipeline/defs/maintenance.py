@@ -28,6 +28,7 @@ from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.reconcile_sources import reconcile_sources
 from shopkart_pipeline.services.redeliver import redeliver
 from shopkart_pipeline.services.retry_reviews import retry_reviews
+from shopkart_pipeline.services.run_companion import remove_companions
 from shopkart_pipeline.services.sweep_workspace import sweep_workspace
 
 RECONCILE = "reconcile"
@@ -43,9 +44,11 @@ def build_maintenance_job() -> JobDefinition:
         if any(failures):
             raise Failure("; ".join(filter(None, failures)))
 
-    @op(description="Removes working files of older releases, and their partitions from the interface.")
+    @op(description="Removes older releases' files and partitions, and what runs that died left in staging.")
     def sweep_old_work(context: OpExecutionContext, platform: ResourceParam[Platform]) -> None:
         context.log.info("%s folders removed", sweep_workspace(platform))
+        for removed in remove_companions(platform):
+            context.log.info(removed)
         for name in platform.pipeline.services:
             for old in _beyond_retention(context.instance, platform, name):
                 context.instance.delete_dynamic_partition(partitions_name(name), old)

@@ -53,6 +53,7 @@ _DESCRIPTIONS = {
     StageKind.STAGING: "The image running in staging.",
     StageKind.INTEGRATION_TESTS: "Integration tests against the release in staging.",
     StageKind.ACCEPTANCE_TESTS: "User acceptance tests against the release in staging.",
+    StageKind.COMPATIBILITY: "The new version beside the one in production on the same data, in both directions.",
     StageKind.PRODUCTION: "The image running in production: canary first, then a rolling update.",
     StageKind.COMMAND: "A stage that the service declares.",
 }

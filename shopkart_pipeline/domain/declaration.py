@@ -48,6 +48,7 @@ class StageKind(StrEnum):
     STAGING = "staging"
     INTEGRATION_TESTS = "integration_tests"
     ACCEPTANCE_TESTS = "acceptance_tests"
+    COMPATIBILITY = "compatibility"
     PRODUCTION = "production"
     COMMAND = "command"
 

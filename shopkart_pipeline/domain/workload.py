@@ -45,6 +45,8 @@ class WorkloadSpec:
     route: Route = field(default_factory=Route)
     own_manifests: str | None = None
     """The team's own objects as JSON, but for what the pipeline sets in them; None: they are rendered from the rest."""
+    repository: str | None = None
+    """Under which name the registry holds the image; None: the service's own."""
 
 
 @dataclass(frozen=True)

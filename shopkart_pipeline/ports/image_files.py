@@ -9,11 +9,6 @@ class ImageFiles(ABC):
     """Reads image layouts."""
 
     @abstractmethod
-    def unpack(self, layout: Path, destination: Path) -> None:
-        """Write the image's file system to `destination`, complete or not at all. An image whose files would leave
-        the destination raises `UntrustedInput`."""
-
-    @abstractmethod
     def labels(self, layout: Path) -> Mapping[str, str]:
         """What the image says about itself."""
 

@@ -6,6 +6,7 @@ only if it was this image that answered: another release may take staging in the
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
@@ -19,12 +20,14 @@ from shopkart_pipeline.services.earlier_tests import earlier_tests
 from shopkart_pipeline.services.flaky_tests import with_history
 from shopkart_pipeline.services.judge_release import stages_before
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.production_history import current
 
-_DEPLOYED_TESTS = frozenset({StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS})
+_DEPLOYED_TESTS = frozenset({StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS, StageKind.COMPATIBILITY})
+_NOTHING: Mapping[str, str] = {}
 
 
-def collect_evidence(platform: Platform, release: Release, stage: Stage, image: str | None) -> ToolRun:
+def collect_evidence(
+    platform: Platform, release: Release, stage: Stage, image: str | None, variables: Mapping[str, str] = _NOTHING
+) -> ToolRun:
     """Run the stage's tool.
 
     Args:
@@ -32,16 +35,19 @@ def collect_evidence(platform: Platform, release: Release, stage: Stage, image: 
         release: which release.
         stage: which stage.
         image: digest of the image that the stage is about; None for stages that come before there is one.
+        variables: what the tool is told beside the usual.
     """
     scanner = _choose(platform, stage)
     if isinstance(scanner, EvidenceMissing):
         return ToolRun(scanner)
     service = platform.service(release.service)
     if StageKind.STAGING not in _kinds_before(service, stage):
-        return _scan(platform, release, stage, image, scanner)
+        return _scan(platform, release, stage, image, scanner, variables)
     stranger = _stranger_in_staging(platform, release, image)
-    run = ToolRun(EvidenceMissing(stranger)) if stranger else _scan(platform, release, stage, image, scanner)
-    stranger = stranger or _stranger_in_staging(platform, release, image)
+    if stranger:
+        return ToolRun(EvidenceMissing(stranger))
+    run = _scan(platform, release, stage, image, scanner, variables)
+    stranger = _stranger_in_staging(platform, release, image)
     return ToolRun(EvidenceMissing(stranger), run.raw) if stranger else run
 
 
@@ -59,9 +65,17 @@ def scan_inputs(platform: Platform, release: Release, stage: Stage, image: str |
     return None if inputs is None else {"tool": scanner.name, **inputs}
 
 
-def _scan(platform: Platform, release: Release, stage: Stage, image: str | None, scanner: Scanner) -> ToolRun:
+def _scan(
+    platform: Platform,
+    release: Release,
+    stage: Stage,
+    image: str | None,
+    scanner: Scanner,
+    variables: Mapping[str, str],
+) -> ToolRun:
     with platform.workspace.scratch() as scratch:
-        run = scanner.scan(_request(platform, release, stage, image, scratch))
+        request = _request(platform, release, stage, image, scratch)
+        run = scanner.scan(replace(request, variables={**request.variables, **variables}))
     return with_history(platform, release, stage, run)
 
 
@@ -120,7 +134,7 @@ def _in_staging(platform: Platform, release: Release) -> ServiceStatus:
 
 
 def _variables(platform: Platform, release: Release, stage: Stage, deployed: ServiceStatus | None) -> Mapping[str, str]:
-    """What tests against a deployment are told: which version has to answer, and the code of both versions.
+    """What tests against a deployment are told: which version has to answer.
 
     An image that was taken over from an earlier release goes on under the version that it was first deployed as; that
     it is this image is compared by digest.
@@ -128,25 +142,7 @@ def _variables(platform: Platform, release: Release, stage: Stage, deployed: Ser
     if stage.kind not in _DEPLOYED_TESTS:
         return {}
     stable = deployed.stable if deployed is not None else None
-    variables = {
-        "SHOPKART_EXPECTED_VERSION": stable.spec.release_key if stable is not None else release.key,
-        "SHOPKART_NEW_APPLICATION": str(platform.workspace.application(release)),
-    }
-    running = _running_application(platform, release)
-    return variables | ({"SHOPKART_RUNNING_APPLICATION": str(running)} if running else {})
-
-
-def _running_application(platform: Platform, release: Release) -> Path | None:
-    """The application in production, unpacked, for tests that run both versions side by side."""
-    placed = current(platform, release.service, platform.environment_of(Phase.PRODUCTION).name)
-    if placed is None:
-        return None
-    destination = platform.workspace.image(placed.digest)
-    if not destination.exists():
-        with platform.workspace.scratch() as scratch:
-            platform.registry.pull(release.service, placed.digest, scratch / "layout")
-            platform.image_files.unpack(scratch / "layout", destination)
-    return destination / "app"
+    return {"SHOPKART_EXPECTED_VERSION": stable.spec.release_key if stable is not None else release.key}
 
 
 def _reports(platform: Platform, release: Release, stage: Stage, scratch: Path) -> Mapping[str, Path]:

@@ -24,6 +24,7 @@ from shopkart_pipeline.services.build_artifacts import (
     build_image,
     install_dependencies,
 )
+from shopkart_pipeline.services.check_compatibility import check_compatibility
 from shopkart_pipeline.services.checkout_source import checkout_source
 from shopkart_pipeline.services.collect_evidence import collect_evidence
 from shopkart_pipeline.services.collect_reviews import collect_reviews
@@ -169,6 +170,8 @@ def _do(platform: Platform, release: Release, stage: Stage, image: str | None, r
                 return build_image(platform, release, stage)
             case StageKind.CODE_REVIEW:
                 return collect_reviews(platform, release, stage)
+            case StageKind.COMPATIBILITY:
+                return check_compatibility(platform, release, stage, image, run_id)
             case StageKind.PUBLISHED_IMAGE | StageKind.STAGING | StageKind.PRODUCTION:
                 return _deliver(platform, release, stage, image, run_id)
             case _:

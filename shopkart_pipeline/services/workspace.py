@@ -35,10 +35,6 @@ class Workspace:
         """The image as an OCI layout."""
         return self.home / "work" / "releases" / release.service / release.key / "image"
 
-    def image(self, digest: str) -> Path:
-        """The files of an image that is needed for comparing, such as the one in production."""
-        return self.home / "work" / "images" / digest.removeprefix("sha256:")
-
     def log(self, release: Release, stage: str) -> Path:
         """What a stage's tools wrote, over all attempts."""
         return self.home / "logs" / release.service / release.key / f"{stage}.log"

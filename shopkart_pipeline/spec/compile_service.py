@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from shopkart_pipeline.domain.companion import companion_name
 from shopkart_pipeline.domain.declaration import Service, Source, StageKind, Workload
 from shopkart_pipeline.spec.compile_deployments import Surroundings, compile_deployments
 from shopkart_pipeline.spec.compile_gates import compile_gates
@@ -123,6 +124,7 @@ def check_between_services(services: Mapping[str, Service], faults: Faults) -> N
         where = Where(service.name, faults)
         for index, name in enumerate(service.depends_on):
             _check_service(where, name, services, "depends_on", index)
+        _check_companion(where, service, services)
         for variable, value in service.workload.variables.items():
             for placeholder in placeholders(value) if "{url:" in value else ():
                 kind, _, name = placeholder.partition(":")
@@ -132,6 +134,13 @@ def check_between_services(services: Mapping[str, Service], faults: Faults) -> N
     for cycle in cycles(known):
         message = f"services depend on each other: {' -> '.join(cycle)}; take one of these dependencies away"
         Where(cycle[0], faults).fault(message, "depends_on")
+
+
+def _check_companion(where: Where, service: Service, services: Mapping[str, Service]) -> None:
+    companion = companion_name(service.name)
+    if companion in services and any(stage.kind is StageKind.COMPATIBILITY for stage in service.stages):
+        message = f"{companion} is what the running version of {service.name} is called beside the new one; rename it"
+        where.fault(message, "stages", StageKind.COMPATIBILITY.value)
 
 
 def _check_service(where: Where, name: str, services: Mapping[str, Service], *keys: str | int) -> None:

@@ -14,8 +14,9 @@ from shopkart_pipeline.spec.scope import Scope
 from shopkart_pipeline.spec.stage_graph import Arrangement, StageNode, arrange
 from shopkart_pipeline.spec.text_types import IDENTIFIER
 
-_STAGING = (StageKind.CODE_REVIEW, StageKind.STAGING, StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS)
-_TESTS = (StageKind.UNIT_TESTS, StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS)
+_DEPLOYED_TESTS = (StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS, StageKind.COMPATIBILITY)
+_STAGING = (StageKind.CODE_REVIEW, StageKind.STAGING, *_DEPLOYED_TESTS)
+_TESTS = (StageKind.UNIT_TESTS, *_DEPLOYED_TESTS)
 _RANK = {phase: rank for rank, phase in enumerate(Phase)}
 _TOO_ALIKE = 0.9
 _DEFAULT_TIMEOUT_SECONDS = 900.0

@@ -18,7 +18,7 @@ from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.models.declaration import ServiceSpec
 from shopkart_pipeline.spec.schema import Schema, to_json_schema
 from shopkart_pipeline.spec.scope import Scope
-from shopkart_pipeline.spec.shipped import SHIPPED_FILE, section, shipped
+from shopkart_pipeline.spec.shipped import SHIPPED_FILE, Layer, merge, section, shipped
 from shopkart_pipeline.spec.words import rule_in_words, seconds_in_words
 
 REFERENCE_FILE = Path(__file__).resolve().parents[2] / "docs" / "declaration.md"
@@ -47,6 +47,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("ReviewStage", f"`{_STAGE}`: `code_review`", None),
     ("ScanStage", f"`{_STAGE}`: `lint`, `quality` and scans", None),
     ("SuiteStage", f"`{_STAGE}`: tests", None),
+    ("CompatibilityStage", f"`{_STAGE}`: `compatibility`", None),
     ("OwnStage", f"`{_STAGE}`: a stage of one's own", None),
     ("GateSpec", f"`{_GATE}`", None),
     ("ExemptionSpec", f"`{_GATE}.unless`", None),
@@ -99,7 +100,8 @@ def reference() -> str:
 
 
 def _stages() -> Iterator[str]:
-    spec = ServiceSpec.model_validate(section(shipped(), "defaults"))
+    with_tests: Layer = {"stages": {"compatibility": {"command": ["tests"]}}}
+    spec = ServiceSpec.model_validate(merge(section(shipped(), "defaults"), with_tests))
     scope = Scope("example", Faults(SHIPPED_FILE.name), spec)
     gates, _ = compile_gates(scope, ())
     yield from _header("stage", "phase", "waits for", "at most", "gates")

@@ -29,6 +29,7 @@ _WORKS_ON: Mapping[str, str] = {
     "staging": "published_image",
     "integration_tests": "staging",
     "acceptance_tests": "staging",
+    "compatibility": "staging",
     "production": "staging",
 }
 

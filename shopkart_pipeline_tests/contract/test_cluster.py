@@ -1,6 +1,7 @@
 """What every cluster promises: the one in memory, the local one, and whichever comes next."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -90,6 +91,18 @@ def test_an_image_that_the_registry_does_not_hold_is_not_deployed(world: World, 
     with pytest.raises(NotFound):
         world.cluster.apply("production", service, Track.STABLE, a_spec(f"sha256:{'0' * 64}"))
     assert world.cluster.observe("production", service).stable is None
+
+
+def test_a_workload_may_run_the_image_of_another_service(world: World, service: str) -> None:
+    digest, name = world.publish(service, "v1"), f"{service}-running"
+
+    world.cluster.apply("staging", name, Track.STABLE, replace(a_spec(digest, replicas=1), repository=service))
+
+    stable = world.until("staging", name, lambda status: is_complete(status.stable))[-1].stable
+    assert stable is not None
+    assert (stable.spec.digest, stable.spec.repository) == (digest, service)
+    world.cluster.remove("staging", name, Track.STABLE)
+    world.until("staging", name, lambda status: status.stable is None)
 
 
 def test_a_rolling_update_never_has_fewer_ready_replicas_than_wanted(world: World, service: str) -> None:

@@ -89,7 +89,7 @@ def test_the_diffs_apply_cleanly_in_the_order_of_the_story(repository: Path, sto
     assert "zlib.compress" in compact[f"{source}{format_file}"]
     assert "zlib.compress" not in both_forms[f"{source}{format_file}"], "the fix writes what the running version reads"
     assert "zlib.decompress" in both_forms[f"{source}{format_file}"], "and reads what the bad version has written"
-    assert "backend/tests/integration/test_compatibility.py" in both_forms
+    assert "backend/tests/compatibility/test_carts.py" in both_forms
 
 
 def test_only_the_backend_is_changed(story: Mapping[str, Any]) -> None:

@@ -179,10 +179,7 @@ class FakeApplicationBuilder(ApplicationBuilder):
 
 
 class FakeImageFiles(ImageFiles):
-    """Unpacks to an empty application."""
-
-    def unpack(self, layout: Path, destination: Path) -> None:
-        (destination / "app").mkdir(parents=True)
+    """Knows images without labels."""
 
     def labels(self, layout: Path) -> Mapping[str, str]:
         return {}

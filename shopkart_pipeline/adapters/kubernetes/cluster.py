@@ -95,11 +95,13 @@ class KubernetesCluster(Cluster):
         )
 
     def apply(self, environment: str, service: str, track: Track, spec: WorkloadSpec) -> None:
-        if self._registry is not None and not self._registry.has(service, spec.digest):
+        repository = spec.repository or service
+        if self._registry is not None and not self._registry.has(repository, spec.digest):
             raise NotFound(
-                f"The registry {self._registry.name} does not hold {service}@{spec.digest}.", "Publish the image first."
+                f"The registry {self._registry.name} does not hold {repository}@{spec.digest}.",
+                "Publish the image first.",
             )
-        place = self._place(environment, service, spec.digest)
+        place = self._place(environment, service, spec)
         look = self._lookout.look(place)
         stable, live = look.deployments.get(Track.STABLE), look.deployments.get(track)
         _check_staying(live)
@@ -180,9 +182,10 @@ class KubernetesCluster(Cluster):
         place = self._place(environment, service)
         leases.release(self._api, place.namespace, _record_name(place), holder)
 
-    def _place(self, environment: str, service: str, digest: str = "") -> Place:
-        image = self._registry.reference(service, digest) if self._registry else f"{service}@{digest}"
-        return self._around.place(environment, service, image)
+    def _place(self, environment: str, service: str, spec: WorkloadSpec | None = None) -> Place:
+        digest, repository = (spec.digest, spec.repository or service) if spec else ("", service)
+        image = self._registry.reference(repository, digest) if self._registry else f"{repository}@{digest}"
+        return self._around.place(environment, service, image, repository)
 
     def _apply_track(self, place: Place, track: Track, spec: WorkloadSpec, live: Manifest | None) -> None:
         for manifest in track_objects(place, track, spec):
@@ -201,7 +204,7 @@ class KubernetesCluster(Cluster):
 
     def _scale(self, place: Place, track: Track, live: Manifest, replicas: int) -> None:
         spec = replace(applied_spec(live), replicas=replicas)
-        self._apply_track(self._place(place.environment, place.service, spec.digest), track, spec, live)
+        self._apply_track(self._place(place.environment, place.service, spec), track, spec, live)
 
     def _fit(self, place: Place, look: Look, canary: Manifest, stable: Manifest, percent: int) -> None:
         """Give the canary the replicas that its share takes, before it gets the share."""

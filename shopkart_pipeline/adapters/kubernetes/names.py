@@ -76,10 +76,10 @@ class Surroundings:
             settle_seconds=float(options.get("settle_seconds", cls.settle_seconds)),
         )
 
-    def place(self, environment: str, service: str, image: str) -> Place:
-        """Where a service is; `image` is the one that the registry names, `NAME@DIGEST`."""
+    def place(self, environment: str, service: str, image: str, repository: str | None = None) -> Place:
+        """Where a service is; `image` is the one that the registry names, `NAME@DIGEST`, from `repository` there."""
         if self.images is not None:
-            image = f"{self.images.rstrip('/')}/{service}@{image.partition('@')[2]}"
+            image = f"{self.images.rstrip('/')}/{repository or service}@{image.partition('@')[2]}"
         namespace = self.namespace.replace("{environment}", environment)
         return Place(namespace, environment, service, image, self.addresses, self.datastores_secret)
 

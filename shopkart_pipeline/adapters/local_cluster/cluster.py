@@ -53,9 +53,11 @@ class LocalCluster(Cluster):
 
     def apply(self, environment: str, service: str, track: Track, spec: WorkloadSpec) -> None:
         self._check(environment, service)
-        if not self._registry.has(service, spec.digest):
+        repository = spec.repository or service
+        if not self._registry.has(repository, spec.digest):
             raise NotFound(
-                f"The registry {self._registry.name} does not hold {service}@{spec.digest}.", "Publish the image first."
+                f"The registry {self._registry.name} does not hold {repository}@{spec.digest}.",
+                "Publish the image first.",
             )
         self._change(environment, service, lambda desired: desired.wants(track, spec))
 

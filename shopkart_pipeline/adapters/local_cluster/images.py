@@ -45,14 +45,14 @@ class Image:
 
 
 class Images:
-    """The unpacked images of one home. The repository of an image is the name of its service."""
+    """The unpacked images of one home."""
 
     def __init__(self, folders: Folders, registry: ImageRegistry) -> None:
         self._folders = folders
         self._registry = registry
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def get(self, service: str, digest: str) -> Image:
+    async def get(self, repository: str, digest: str) -> Image:
         """The image, fetched and unpacked where that has not happened yet.
 
         Raises:
@@ -63,17 +63,17 @@ class Images:
         async with self._locks.setdefault(digest, asyncio.Lock()):
             folder = self._folders.image(digest)
             if not folder.is_dir():
-                await asyncio.to_thread(self._fetch, service, digest, folder)
+                await asyncio.to_thread(self._fetch, repository, digest, folder)
             about = ABOUT.read(folder / _ABOUT)
             if about is None:
                 raise ToolUnavailable(f"{folder} is damaged.", "Remove it; it is fetched again.")
-            return Image(service, digest, folder / "rootfs", about)
+            return Image(repository, digest, folder / "rootfs", about)
 
-    def _fetch(self, service: str, digest: str, folder: Path) -> None:
+    def _fetch(self, repository: str, digest: str, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as staging:
             layout, unpacked = Path(staging) / "layout", Path(staging) / "image"
-            self._registry.pull(service, digest, layout)
+            self._registry.pull(repository, digest, layout)
             manifest = read_manifest(layout)
             if manifest.digest != digest:
                 raise UntrustedInput(

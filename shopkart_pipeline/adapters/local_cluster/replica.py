@@ -130,7 +130,7 @@ class Replica:
 
     async def _start(self) -> str:
         around, record = self._around, self.record
-        image = await around.images.get(around.service, record.spec.digest)
+        image = await around.images.get(record.spec.repository or around.service, record.spec.digest)
         self._note(handle=None, ready=False, was_ready=False, port=self._port())
         begin_log(self._log, record.name, record.spec.release_key, around.clock.now())
         handle = await around.runtime.start(

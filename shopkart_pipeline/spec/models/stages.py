@@ -1,6 +1,6 @@
 """How the stages of a service run. Each kind of stage has the keys that it can make use of, and no others."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -11,6 +11,10 @@ from shopkart_pipeline.spec.text_types import Identifier, OptionName, Text, Tool
 
 DECLARED_COMMAND = "command"
 """Name of the tool that runs what a stage declares."""
+
+_NO_COMPATIBILITY_TESTS = (
+    "no `compatibility.command` is declared: nobody tests the new version beside the running one on the same data"
+)
 
 _Junit = Annotated[
     ReportPath | None, Field(description="Where the command writes JUnit XML, relative to the service's path.")
@@ -133,6 +137,16 @@ class SuiteStage(ToolStage):
         )
 
 
+class CompatibilityStage(SuiteStage):
+    """The tests of two versions on the same data, which the pipeline can't have of its own."""
+
+    def details(self) -> StageDetails:
+        details = super().details()
+        if details.command or details.disabled:
+            return details
+        return replace(details, disabled=_NO_COMPATIBILITY_TESTS)
+
+
 class OwnStage(StageSpec):
     """A stage of one's own: a command whose exit code, and whose reports if it names any, are its evidence."""
 
@@ -201,6 +215,12 @@ class StagesSpec(Section):
         default=None, description="Runs the integration tests against staging."
     )
     acceptance_tests: SuiteStage | None = Field(default=None, description="Runs the acceptance tests against staging.")
+    compatibility: CompatibilityStage | None = Field(
+        default=None,
+        description="Runs tests against the new version in staging and, beside it on the same datastores, the version "
+        "that is in production: each has to go on with what the other wrote. It is there where a `command` is declared; "
+        "without one every verdict says so.",
+    )
     production: ToolStage | None = Field(default=None, description="Deploys the digest to production, after approval.")
 
     def by_name(self) -> dict[str, StageSpec]:

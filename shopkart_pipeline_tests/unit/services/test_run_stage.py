@@ -294,16 +294,6 @@ def test_tests_against_staging_are_told_what_should_answer(world: World) -> None
     assert request.url == "http://backend.staging.example"
     assert request.image_digest == world.digest(release)
     assert request.variables["SHOPKART_EXPECTED_VERSION"] == release.key
-    assert "SHOPKART_RUNNING_APPLICATION" not in request.variables
-
-
-def test_tests_are_given_the_version_that_runs_in_production(world: World) -> None:
-    world.released()
-
-    world.ready()
-
-    request = world.scanners[StageKind.INTEGRATION_TESTS].requests[-1]
-    assert "SHOPKART_RUNNING_APPLICATION" in request.variables
 
 
 def test_tests_prove_nothing_while_another_release_runs_in_staging(world: World) -> None:

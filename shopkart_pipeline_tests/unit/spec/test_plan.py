@@ -74,7 +74,7 @@ def test_stages_of_a_step_run_at_the_same_time(storefront: Pipeline) -> None:
         ["image_scan"],
         ["published_image"],
     ]
-    assert staging == [["code_review", "staging"], ["integration_tests", "acceptance_tests"]]
+    assert staging == [["code_review", "staging"], ["integration_tests", "acceptance_tests", "compatibility"]]
     assert production == [["production"]]
 
 

@@ -130,6 +130,42 @@ def test_a_stage_that_is_left_out_is_replaced_by_what_it_needs(tmp_path: Path) -
     assert not [gate for gate in service.gates if gate.stage in ("unit_tests", "acceptance_tests")]
 
 
+def test_compatibility_is_left_out_with_a_line_about_it_until_there_are_tests(tmp_path: Path) -> None:
+    service = service_of(tmp_path)
+    assert all(stage.name != "compatibility" for stage in service.stages)
+    assert all(gate.stage != "compatibility" for gate in service.gates)
+    [left_out] = service.left_out
+    assert (left_out.stage, "nobody tests the new version beside the running one" in left_out.reason) == (
+        "compatibility",
+        True,
+    )
+
+
+def test_compatibility_runs_beside_the_other_tests_where_its_command_is_declared(tmp_path: Path) -> None:
+    service = service_of(tmp_path, "    stages: {compatibility: {command: [make, both]}}\n")
+    stage = service.stage("compatibility")
+    assert (stage.kind, stage.phase, stage.needs, stage.junit) == (
+        StageKind.COMPATIBILITY,
+        Phase.STAGING,
+        ("staging",),
+        "reports/compatibility.xml",
+    )
+    assert "compatibility" in _needs(service.stages)["production"]
+    assert {gate.name for gate in service.gates if gate.stage == "compatibility"} == {"failed", "tests", "flaky"}
+    assert service.left_out == ()
+
+
+def test_compatibility_is_left_out_for_a_reason_of_ones_own(tmp_path: Path) -> None:
+    [left_out] = service_of(tmp_path, "    stages: {compatibility: {disabled: keeps nothing}}\n").left_out
+    assert (left_out.stage, left_out.reason) == ("compatibility", "keeps nothing")
+
+
+def test_a_service_that_has_the_name_of_a_companion_is_a_fault(tmp_path: Path) -> None:
+    other = SMALLEST.partition("services:\n")[2].replace("  catalog:", "  catalog-running:")
+    [fault] = faults_of(tmp_path, SMALLEST + "    stages: {compatibility: {command: [make, both]}}\n" + other)
+    assert "catalog-running is what the running version of catalog is called beside the new one" in fault.message
+
+
 def test_only_checks_can_be_left_out(tmp_path: Path) -> None:
     fault = service_fault_of(tmp_path, "    stages: {image: {disabled: not today}}\n")
     assert (fault.path, "unknown key" in fault.message) == ("stages.image.disabled", True)

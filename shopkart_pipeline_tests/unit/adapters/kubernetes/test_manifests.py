@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkart_pipeline.adapters.kubernetes.manifests import render, surroundings, to_yaml, track_objects
-from shopkart_pipeline.adapters.kubernetes.names import Manifest, Place, place_of
+from shopkart_pipeline.adapters.kubernetes.names import Manifest, Place, Surroundings, place_of
 from shopkart_pipeline.adapters.kubernetes.workload import autoscaler, deployment
 from shopkart_pipeline.domain.declaration import Environment, Phase
 from shopkart_pipeline.domain.errors import Refused
@@ -226,5 +226,7 @@ def test_an_environments_options_say_where_its_services_are() -> None:
     assert place == Place(
         "shop-staging", "staging", "backend", f"mirror.example/shop/backend@{DIGEST}", {"redis_url": "redis://cache"}
     )
+    beside = Surroundings.of(options).place("staging", "backend-running", f"backend@{DIGEST}", "backend")
+    assert beside.image == f"mirror.example/shop/backend@{DIGEST}"
     plain = place_of(Environment("staging", Phase.STAGING, "kubernetes"), "backend", f"backend@{DIGEST}")
     assert plain == Place("staging", "staging", "backend", f"backend@{DIGEST}")
