@@ -68,7 +68,7 @@ def compatibility_lines(platform: Platform, release: Release, records: Mapping[s
     results = (records[name].result for name in names if name in records)
     tested = [result.facts.get(_RUNNING) or "nothing" for result in results if isinstance(result, Evidence)]
     return tuple(
-        f"compatibility: missing: it was tested beside {digest}, but production runs {running.digest} by now; run it again"
+        f"compatibility: missing: it was tested beside {digest}, but production runs {running.digest} now; run it again"
         for digest in tested
         if digest != running.digest
     )

@@ -68,7 +68,7 @@ def test_every_stage_has_a_blocking_check_per_gate_for_each_release(repository: 
     assert all(graph.get(key).check_keys for key in stages)
     for check in graph.asset_check_keys:
         spec = graph.get_check_spec(check)
-        assert spec.blocking
+        assert spec.blocking is not check.name.startswith("skipped_")
         assert spec.description
         assert spec.partitions_def is not None
 

@@ -42,7 +42,8 @@ def serve(
 
     Args:
         home: the product's home; everything is kept in `<home>/cluster`.
-        registry: where images come from; the repository of an image is the name of its service unless a workload says another.
+        registry: where images come from, from a repository that is called as the service unless a workload says
+            another.
         environments: each gets datastores of its own.
         runtime: `process` or `docker`.
         docker_host: address of the engine, for `docker`.

@@ -217,8 +217,8 @@ class StagesSpec(Section):
     acceptance_tests: SuiteStage | None = Field(default=None, description="Runs the acceptance tests against staging.")
     compatibility: CompatibilityStage | None = Field(
         default=None,
-        description="Runs tests against the new version in staging and, beside it on the same datastores, the version "
-        "that is in production: each has to go on with what the other wrote. It is there where a `command` is declared; "
+        description="Runs tests against the new version in staging and, beside it on the same datastores, the one that "
+        "is in production: each has to go on with what the other wrote. It is there where a `command` is declared; "
         "without one every verdict says so.",
     )
     production: ToolStage | None = Field(default=None, description="Deploys the digest to production, after approval.")
