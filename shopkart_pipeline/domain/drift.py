@@ -8,14 +8,15 @@ platform scales by itself, the number is nobody's drift. A service that was scal
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from shopkart_pipeline.domain.workload import ServiceStatus, WorkloadSpec
+from shopkart_pipeline.domain.release_unit import ReleaseUnit
+from shopkart_pipeline.domain.workload import ServiceStatus, WorkloadSpec, WorkloadStatus
 
 
 @dataclass(frozen=True)
 class Expected:
     """What the pipeline left behind."""
 
-    digest: str
+    unit: ReleaseUnit
     replicas: Collection[int]
     """Any of them is as the pipeline wanted it; none where nobody knows."""
 
@@ -40,20 +41,27 @@ def scale_line(found: WorkloadSpec, replicas: Collection[int]) -> str | None:
     return f"drift: stable was scaled to {by_hand} by hand (wanted {min(replicas)}): {kept}"
 
 
-def image_line(found: str, expected: str) -> str | None:
-    """Somebody's own image, in words."""
-    if found == expected:
+def unit_line(found: ReleaseUnit, expected: ReleaseUnit) -> str | None:
+    """Somebody's own image or configuration, in words."""
+    if found.is_same(expected):
         return None
-    return f"drift: stable runs {found}, and what the pipeline put there last is {expected}"
+    last = expected.told_beside(found)
+    return f"drift: stable runs {found.told_beside(expected)}, and what the pipeline put there last is {last}"
+
+
+def by_hand_line(found: WorkloadStatus) -> str | None:
+    """What somebody set in the configuration beside the pipeline, in words."""
+    return None if found.by_hand is None else f"drift: stable's configuration was changed by hand: {found.by_hand}"
 
 
 def drift_at_rest(expected: Expected, observed: ServiceStatus) -> tuple[str, ...]:
     """What differs while no rollout is under way, one line each."""
     stable, lines = observed.stable, list[str | None]()
     if stable is None:
-        lines.append(f"drift: nothing runs, and what the pipeline put there last is {expected.digest}")
+        lines.append(f"drift: nothing runs, and what the pipeline put there last is {expected.unit.digest}")
     else:
-        lines.append(image_line(stable.spec.digest, expected.digest))
+        lines.append(unit_line(stable.spec.unit, expected.unit))
+        lines.append(by_hand_line(stable))
         lines.append(scale_line(stable.spec, expected.replicas) if expected.replicas else None)
     if observed.canary is not None:
         lines.append(f"drift: a canary with {observed.canary.spec.digest} is there, which no rollout started")

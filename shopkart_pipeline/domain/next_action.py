@@ -3,15 +3,16 @@
 `next_action(state, observed, judgement, now)` looks at what is, and names the one thing to do next; doing it twice
 changes nothing. The state is saved beside the workload after each effect, so whoever finds it can go on.
 
-The way: canary up -> for each step its weight, then its bake time under the judge -> stable takes the digest by a
-rolling update -> canary leaves -> released. From anywhere before the end: traffic back to stable first, then the
-stable digest, then the canary leaves -> rolled back. A first deployment has nothing to compare with: it is a plain
+The way: canary up -> for each step its weight, then its bake time under the judge -> stable takes the release unit
+(image and configuration) by a rolling update -> canary leaves -> released. From anywhere before the end: traffic back
+to stable first, then stable's unit, then the canary leaves -> rolled back. A unit that runs already needs no canary: only
+its number of replicas and its route are applied. A first deployment has nothing to compare with: it is a plain
 rolling update, and where it fails it leaves nothing behind, so that the next one is a first deployment again instead
 of being measured against a version that never worked. Traffic weights never exceed the plan, and none goes to a
 canary that isn't ready. Waiting has a deadline, and its end is a rollback: no data is never a pass. The rollback
 itself waits no longer either: it ends, and its reason says what did not come back.
 
-What somebody else changed by hand is not fought over. Another image on stable ends the rollout and stays where it is;
+What somebody else changed by hand is not fought over. Another unit on stable ends the rollout and stays where it is;
 a weight beyond the plan is taken back, and so is one on a canary without a ready replica, but never from the only
 version that still answers: traffic goes to stable when stable has a ready replica.
 """
@@ -90,7 +91,7 @@ def _stuck(state: RolloutState, status: WorkloadStatus | None, now: datetime) ->
 
 def _start_canary(state: RolloutState, observed: ServiceStatus, now: datetime) -> Decision:
     canary = observed.canary
-    if canary is not None and canary.spec.digest != state.plan.digest:
+    if canary is not None and not canary.is_of(state.plan.unit):
         canary = None
     by_others = changed_stable(state, observed)
     if by_others:
@@ -116,7 +117,7 @@ def _bake(state: RolloutState, observed: ServiceStatus, judgement: Judgement, no
     step, canary = state.plan.steps[state.step_index], observed.canary
     if judgement.opinion is Opinion.BAD:
         return _turn_back(state, observed, judgement.reason, now)
-    if canary is None or canary.spec.digest != state.plan.digest:
+    if canary is None or not canary.is_of(state.plan.unit):
         return _turn_back(state, observed, "the canary was removed or replaced by somebody else", now)
     if canary.failure is not None:
         return _turn_back(state, observed, f"canary failed: {canary.failure}", now)
@@ -148,7 +149,7 @@ def _advance(state: RolloutState, now: datetime) -> Decision:
         after = enter(state, RolloutPhase.BAKING, now, step_index=index)
         return Decision(Action.SET_WEIGHT, after, f"step passed: {weight} %", weight)
     after = enter(state, RolloutPhase.PROMOTING, now)
-    return Decision(Action.UPDATE_STABLE, after, "canary verified: stable takes the digest")
+    return Decision(Action.UPDATE_STABLE, after, "canary verified: stable takes its unit")
 
 
 def _promote(state: RolloutState, observed: ServiceStatus, judgement: Judgement, now: datetime) -> Decision:
@@ -164,11 +165,14 @@ def _promote(state: RolloutState, observed: ServiceStatus, judgement: Judgement,
     beyond = excess(state, observed, planned)
     if beyond:
         return beyond
-    if stable is None or stable.spec.digest != state.plan.digest:
+    if stable is None or not stable.is_of(state.plan.unit):
         stuck = _stuck(state, None, now)
         if stuck:
-            return _turn_back(state, observed, f"stable did not take the digest: {stuck}", now)
-        return Decision(Action.UPDATE_STABLE, state, "stable takes the digest")
+            return _turn_back(state, observed, f"stable did not take the unit: {stuck}", now)
+        return Decision(Action.UPDATE_STABLE, state, "stable takes the unit")
+    if state.plan.settles_around and not state.stable_taken:
+        after = replace(state, stable_taken=True)
+        return Decision(Action.UPDATE_STABLE, after, "the unit runs already: stable takes its number of replicas and its route")
     state = replace(state, stable_taken=True)
     if stable.complete:
         return _finish(enter(state, RolloutPhase.FINISHING, now), observed, now)
@@ -180,7 +184,7 @@ def _promote(state: RolloutState, observed: ServiceStatus, judgement: Judgement,
 
 def _finish(state: RolloutState, observed: ServiceStatus, now: datetime) -> Decision:
     stable = observed.stable
-    if stable is None or stable.spec.digest != state.plan.digest:
+    if stable is None or not stable.is_of(state.plan.unit):
         by_others = changed_stable(state, observed) or "stable is no longer what was released"
         return _turn_back(state, observed, by_others, now)
     if only_canary_answers(state, observed):
@@ -191,19 +195,20 @@ def _finish(state: RolloutState, observed: ServiceStatus, now: datetime) -> Deci
 
 
 def _roll_back(state: RolloutState, observed: ServiceStatus, now: datetime) -> Decision:
-    previous, stable = state.plan.previous_digest, observed.stable
-    restored = stable is not None and stable.spec.digest == previous
+    previous, stable = state.plan.previous_unit, observed.stable
+    settled = state.plan.settles_around and state.stable_taken and state.restoring_since is None
+    restored = stable is not None and stable.is_of(previous) and not settled
     alone = only_canary_answers(state, observed) and _is_in_time(state, now)
     if observed.canary_weight_percent != 0 and not alone:
         return Decision(Action.SET_WEIGHT, state, "traffic back to stable", weight_percent=0)
     if previous is None:
-        if stable is not None and stable.spec.digest == state.plan.digest and _waits(state, now):
+        if stable is not None and stable.is_of(state.plan.unit) and _waits(state, now):
             return _leave(state, Action.REMOVE_STABLE, "nothing ran here before: what failed leaves", now)
         return _retire_canary(state, observed, RolloutPhase.ROLLED_BACK, now)
-    foreign = stable is not None and stable.spec.digest not in (previous, state.plan.digest)
+    foreign = stable is not None and not restored and not stable.is_of(state.plan.unit)
     if not restored and not foreign and (state.restoring_since is None or _is_in_time(state, now)):
         after = replace(state, restoring_since=state.restoring_since or now)
-        return Decision(Action.RESTORE_STABLE, after, "stable goes back to the last good digest")
+        return Decision(Action.RESTORE_STABLE, after, "stable goes back to the last good unit")
     if alone:
         return Decision(Action.HOLD, state, "traffic stays with the canary until stable has a ready replica")
     if stable is None or not restored:
@@ -218,9 +223,10 @@ def _roll_back(state: RolloutState, observed: ServiceStatus, now: datetime) -> D
 
 def _not_restored(state: RolloutState, observed: ServiceStatus) -> str:
     stable, plan = observed.stable, state.plan
-    if stable is not None and stable.spec.digest != plan.digest:
-        return f"stable runs {stable.spec.digest}, as somebody else wants, and is left alone"
-    return f"stable did not go back to {plan.previous_digest}"
+    if stable is not None and not stable.is_of(plan.unit):
+        found = stable.spec.unit.told_beside(plan.unit, plan.previous_unit)
+        return f"stable runs {found}, as somebody else wants, and is left alone"
+    return f"stable did not go back to {plan.previous_unit and plan.previous_unit.told_beside(plan.unit)}"
 
 
 def _is_in_time(state: RolloutState, now: datetime) -> bool:

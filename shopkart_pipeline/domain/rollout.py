@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from shopkart_pipeline.domain.release_unit import ReleaseUnit
+
 
 @dataclass(frozen=True)
 class RolloutStep:
@@ -24,11 +26,35 @@ class RolloutPlan:
     release_key: str
     digest: str
     previous_digest: str | None
-    """The last good digest, where a rollback goes; None for a first deployment."""
+    """None for a first deployment."""
     previous_release_key: str | None
     steps: tuple[RolloutStep, ...]
     deadline_seconds: float
     """For each phase that waits for the cluster, and for each bake beyond its own time."""
+    configuration: str | None = None
+    """Digest of what the image runs with; None in a plan from before configurations had one."""
+    previous_configuration: str | None = None
+
+    @property
+    def unit(self) -> ReleaseUnit:
+        """What is rolled out."""
+        return ReleaseUnit(self.digest, self.configuration)
+
+    @property
+    def previous_unit(self) -> ReleaseUnit | None:
+        """The last good unit, where a rollback goes; None for a first deployment."""
+        return None if self.previous_digest is None else ReleaseUnit(self.previous_digest, self.previous_configuration)
+
+    @property
+    def runs_already(self) -> bool:
+        """Whether what is rolled out is what runs."""
+        return self.unit.is_same(self.previous_unit)
+
+    @property
+    def settles_around(self) -> bool:
+        """Whether stable is only to take another number of replicas, or another route. Never so in a plan from before
+        configurations had a digest: it may have been for another one."""
+        return self.runs_already and self.configuration is not None
 
 
 class RolloutPhase(StrEnum):
@@ -59,9 +85,9 @@ class RolloutState:
     leaving_since: datetime | None = None
     """When something was first told to leave in this phase: that is waited for, but no longer than the deadline."""
     restoring_since: datetime | None = None
-    """When stable was first told to go back to the last good digest."""
+    """When stable was first told to go back to the last good unit."""
     stable_taken: bool = False
-    """Whether stable has been seen with the new digest: whoever sets it back after that does so on purpose."""
+    """Whether stable has been seen with the new unit: whoever sets it back after that does so on purpose."""
 
 
 class Action(StrEnum):
@@ -90,7 +116,7 @@ class Decision:
 
 def begin(plan: RolloutPlan, now: datetime) -> RolloutState:
     """The first state of a rollout: a canary where there is something to compare with and a step to take."""
-    canary = plan.previous_digest is not None and plan.previous_digest != plan.digest and bool(plan.steps)
+    canary = plan.previous_digest is not None and not plan.runs_already and bool(plan.steps)
     return RolloutState(plan, RolloutPhase.CANARY_STARTING if canary else RolloutPhase.PROMOTING, now)
 
 

@@ -13,22 +13,23 @@ def only_canary_answers(state: RolloutState, observed: ServiceStatus) -> bool:
     stable, canary = observed.stable, observed.canary
     if observed.canary_weight_percent == 0 or canary is None or canary.updated_ready == 0:
         return False
-    return canary.spec.digest == state.plan.digest and (stable is None or stable.ready == 0)
+    return canary.is_of(state.plan.unit) and (stable is None or stable.ready == 0)
 
 
 def changed_stable(state: RolloutState, observed: ServiceStatus) -> str | None:
     """What somebody else did to stable; None where it is as the rollout left it. A worker that died before it saved
-    that the last step was passed leaves stable with the new digest in that step."""
+    that the last step was passed leaves stable with the new unit in that step."""
     stable, plan = observed.stable, state.plan
     if stable is None:
         return None
-    found = stable.spec.digest
-    if found == plan.previous_digest:
-        set_back = state.stable_taken and found != plan.digest
-        return "somebody else set stable back to the last good digest" if set_back else None
+    if stable.is_of(plan.previous_unit):
+        set_back = state.stable_taken and not stable.is_of(plan.unit)
+        return "somebody else set stable back to the last good unit" if set_back else None
     last_step = state.phase is RolloutPhase.BAKING and state.step_index == len(plan.steps) - 1
     may_have_taken = last_step or state.phase in (RolloutPhase.PROMOTING, RolloutPhase.FINISHING)
-    return None if may_have_taken and found == plan.digest else f"somebody else set stable to {found}"
+    if may_have_taken and stable.is_of(plan.unit):
+        return None
+    return f"somebody else set stable to {stable.spec.unit.told_beside(plan.unit, plan.previous_unit)}"
 
 
 def excess(state: RolloutState, observed: ServiceStatus, limit_percent: int) -> Decision | None:
@@ -36,7 +37,7 @@ def excess(state: RolloutState, observed: ServiceStatus, limit_percent: int) -> 
     canary, weight = observed.canary, observed.canary_weight_percent
     if weight == 0 or only_canary_answers(state, observed):
         return None
-    if canary is None or canary.spec.digest != state.plan.digest or canary.updated_ready == 0:
+    if canary is None or not canary.is_of(state.plan.unit) or canary.updated_ready == 0:
         return Decision(Action.SET_WEIGHT, state, "no traffic to a canary that is not ready", weight_percent=0)
     if weight > limit_percent and not observed.has_weight(limit_percent):
         reason = f"the canary has {weight} %, and {limit_percent} % is planned"

@@ -1,7 +1,7 @@
 """May this release go on? Pure: the same evidence under the same policy always gives the same verdict.
 
-Every gate gives one line with value and limit. Missing evidence, an absent measure, evidence about another commit
-or another image, and evidence that is too old or of the future are `MISSING`, and `MISSING` blocks like `FAIL`. A
+Every gate gives one line with value and limit. Missing evidence, an absent measure, evidence about another commit,
+image or configuration, and evidence that is too old or of the future are `MISSING`, and `MISSING` blocks like `FAIL`. A
 stage without gates still needs its evidence. The verdict is `PASS` only if every line is, but for the lines that say
 what the declaration leaves out.
 
@@ -11,7 +11,7 @@ until when. A waiver that has expired counts for nothing, and the line says so.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 from shopkart_pipeline.domain.declaration import LeftOut
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, StageRecord
 from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
+from shopkart_pipeline.domain.release_unit import CONFIGURATION, short
 from shopkart_pipeline.domain.waiver import Waiver
 
 _CLOCK_TOLERANCE_SECONDS = 300.0
@@ -100,6 +101,8 @@ class Subject:
     maximum_age_seconds: float
     image_stages: frozenset[str] = frozenset()
     """Stages whose evidence must say which image it is about."""
+    configurations: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By stage the configuration that its evidence has to be about, where it says that it is about one."""
     waived: Waived = NOTHING_WAIVED
 
 
@@ -154,6 +157,10 @@ def _unfit(stage: str, record: StageRecord | None, subject: Subject) -> str:
         return "the evidence does not say which image it is about"
     if record.subject_digest is not None and record.subject_digest != subject.digest:
         return f"the evidence is about {record.subject_digest}, not {subject.digest}"
+    if isinstance(record.result, Evidence) and stage in subject.configurations:
+        told, wanted = record.result.facts.get(CONFIGURATION), subject.configurations[stage]
+        if told != wanted:
+            return f"the evidence is about configuration {short(told)}, not {short(wanted)}, which is declared now"
     age = (subject.now - record.produced_at).total_seconds()
     if age < -_CLOCK_TOLERANCE_SECONDS:
         return f"the evidence is of the future ({record.produced_at.isoformat()}): a clock is wrong"

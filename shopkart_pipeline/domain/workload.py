@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route
+from shopkart_pipeline.domain.release_unit import ReleaseUnit, configuration_digest
+
+_NO_CONFIGURATION = frozenset({"digest", "release_key", "commit", "replicas", "autoscale", "route"})
 
 
 class Track(StrEnum):
@@ -48,6 +51,16 @@ class WorkloadSpec:
     repository: str | None = None
     """Under which name the registry holds the image; None: the service's own."""
 
+    @property
+    def configuration(self) -> str:
+        """`sha256:` over all that changes what runs beside the image; see `release_unit`."""
+        return configuration_digest(self, _NO_CONFIGURATION)
+
+    @property
+    def unit(self) -> ReleaseUnit:
+        """What goes forward and back together."""
+        return ReleaseUnit(self.digest, self.configuration)
+
 
 @dataclass(frozen=True)
 class WorkloadStatus:
@@ -57,19 +70,25 @@ class WorkloadStatus:
     ready: int
     """Replicas of any version that are ready for traffic."""
     updated_ready: int
-    """Ready replicas that already run `spec.digest`."""
+    """Ready replicas that already run `spec`."""
     total: int
     """Replicas of any version that exist."""
     restarts: int
-    """Restarts of replicas of `spec.digest` since it was applied."""
+    """Restarts of replicas of `spec` since it was applied."""
     failure: str | None = None
     """Why it doesn't get ready, told apart: crash loop, image missing, no capacity; None while all is well."""
     hindrance: str | None = None
     """What it waits for, where the platform says so and time may change it: room on a node, a quota."""
+    by_hand: str | None = None
+    """Which parts of the configuration somebody else set, where the platform tells; values are not told."""
+
+    def is_of(self, unit: ReleaseUnit | None) -> bool:
+        """Whether it is to run a unit."""
+        return self.spec.unit.is_same(unit)
 
     @property
     def complete(self) -> bool:
-        """Every wanted replica runs the wanted digest and is ready; none of an older version is left."""
+        """Every wanted replica runs the wanted unit and is ready; none of an older version is left."""
         return self.updated_ready >= self.spec.replicas and self.total == self.spec.replicas
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shopkart_pipeline.domain.declaration import Analysis, Deployment
-from shopkart_pipeline.domain.drift import keeping_scale, scale_line
+from shopkart_pipeline.domain.drift import by_hand_line, keeping_scale, scale_line
 from shopkart_pipeline.domain.judge import Judgement, judge
 from shopkart_pipeline.domain.next_action import next_action
 from shopkart_pipeline.domain.rollout import Action, Decision, RolloutPhase, RolloutPlan
@@ -40,6 +40,7 @@ def advance(
     after = _remember(document, decision, observed, now)
     if observed.stable is not None:
         after = with_drift(after, scale_line(observed.stable.spec, document.wanted_replicas))
+        after = with_drift(after, by_hand_line(observed.stable))
     after = replace(with_mark(after, _mark(decision, judgement, now)), policy=deployment.analysis.policy)
     if decision.state.phase is RolloutPhase.ROLLING_BACK and document.state.phase is not RolloutPhase.ROLLING_BACK:
         site.cluster.save_rollout(deployment.environment, service, dump(replace(after, shifted_back_at=None)))
@@ -121,7 +122,7 @@ def _remember(document: RolloutDocument, decision: Decision, observed: ServiceSt
 
 
 def _is_promoting(document: RolloutDocument, observed: ServiceStatus) -> bool:
-    taken = observed.stable is not None and observed.stable.spec.digest == document.state.plan.digest
+    taken = observed.stable is not None and observed.stable.is_of(document.state.plan.unit)
     return taken and document.state.phase is RolloutPhase.PROMOTING
 
 
@@ -130,7 +131,7 @@ def _is_back(document: RolloutDocument, decision: Decision, observed: ServiceSta
     if observed.canary_weight_percent != 0 and decision.action is not Action.SET_WEIGHT:
         return False
     stable, plan = observed.stable, document.state.plan
-    if stable is None or plan.previous_digest is None:
+    if stable is None or plan.previous_unit is None:
         return stable is None
-    untouched = document.promoted_at is None and stable.spec.digest != plan.digest
-    return untouched or (stable.spec.digest == plan.previous_digest and stable.complete)
+    untouched = document.promoted_at is None and not stable.is_of(plan.unit)
+    return untouched or (stable.is_of(plan.previous_unit) and stable.complete)

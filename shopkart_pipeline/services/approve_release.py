@@ -1,7 +1,7 @@
 """Approval: an authenticated statement of a person about one digest and its evidence.
 
-The statement is text that the person signs; it names service, release, environment, image digest, the digest over
-all evidence before production, and when it ends. Signature and statement go into the ledger and are verified again
+The statement is text that the person signs; it names service, release, environment, image digest, the digest of
+the configuration that production is to have, the digest over all evidence before production, and when it ends. Signature and statement go into the ledger and are verified again
 whenever they are counted, so neither the ledger's writer nor a re-run stage can stretch what a person agreed to. It
 ends when the statement says so, or earlier if today's policy says so. Instead of a signature there may be the code
 host's word (`approval_proof`); two approvals by one person are one, whatever way they came.
@@ -33,9 +33,11 @@ from shopkart_pipeline.services.approval_proof import (
 from shopkart_pipeline.services.checkout_source import base_commit
 from shopkart_pipeline.services.judge_release import evidence_digest, image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.production_history import current, last_turn_back
+from shopkart_pipeline.services.production_history import Placed, current, last_turn_back
+from shopkart_pipeline.services.specify_workload import declared_configuration
 
 APPROVE = "approve"
+_WITHOUT_CONFIGURATION = "shopkart approval, version 1"
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,19 @@ class Statement:
     digest: str
     evidence: str
     expires_at: str
-    kind: str = "shopkart approval, version 1"
+    kind: str = "shopkart approval, version 2"
+    configuration: str | None = None
+    """Digest of the configuration; None in statements of version 1, which are about the image alone."""
 
     def to_bytes(self) -> bytes:
         """The bytes that are signed."""
-        return canonical_json(self)
+        said = asdict(self)
+        return canonical_json({name: said[name] for name in said if said[name] is not None})
+
+    @property
+    def is_about_image_alone(self) -> bool:
+        """Whether it is from before configurations were approved. It counts where it is recorded already."""
+        return self.kind == _WITHOUT_CONFIGURATION and self.configuration is None
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,7 @@ def statement_for(platform: Platform, release: Release, now: datetime) -> Statem
         digest=image_digest(service, records) or "",
         evidence=evidence_digest(records, stages),
         expires_at=expires.isoformat(),
+        configuration=declared_configuration(platform, release, Phase.PRODUCTION),
     )
 
 
@@ -105,6 +116,8 @@ def record_approval(platform: Platform, release: Release, statement: Statement, 
             f"The approval of {release.name} would count until {statement.expires_at}, which is too long.",
             f"In {deployment.environment} an approval counts for {longest:.0f} s at most.",
         )
+    if statement.is_about_image_alone:
+        raise Refused(f"The approval of {release.name} does not say with which configuration.", "Approve again.")
     proof = proof_by_signature(signature)
     principal = _check(platform, release, deployment, records, statement, proof, now)
     for entry in _approvals(platform, release):
@@ -136,7 +149,7 @@ def record_told_approval(platform: Platform, release: Release, delivery: Deliver
 def _check_not_there(platform: Platform, release: Release, deployment: Deployment) -> None:
     """At a pull request nobody sees what went to production meanwhile; an older release would take it away again."""
     placed = current(platform, release.service, deployment.environment)
-    if placed is None:
+    if placed is None or _is_other_configuration(platform, release, placed):
         return
     source = platform.service(release.service).source
     for sha in (placed.commit, release.sha):
@@ -144,6 +157,13 @@ def _check_not_there(platform: Platform, release: Release, deployment: Deploymen
     if platform.scm.merge_base(source, placed.commit, release.sha) == release.sha:
         there = "" if placed.release_key == release.key else f", as a part of {placed.release_key}"
         raise Refused(f"{release.name} is in {deployment.environment} already{there}.", "Nothing is to be approved.")
+
+
+def _is_other_configuration(platform: Platform, release: Release, placed: Placed) -> bool:
+    """Whether the very release that is there is to go there with another configuration."""
+    if placed.release_key != release.key or placed.configuration is None:
+        return False
+    return placed.configuration != declared_configuration(platform, release, Phase.PRODUCTION)
 
 
 def _approvals(platform: Platform, release: Release) -> Iterator[Entry]:
@@ -262,9 +282,11 @@ def _check_subject(
         "digest": image_digest(service, records) or "",
         "evidence": evidence_digest(records, phases_before(service, Phase.PRODUCTION)),
     }
+    if not statement.is_about_image_alone:
+        wanted["configuration"] = declared_configuration(platform, release, Phase.PRODUCTION)
     stated = asdict(statement)
     wrong = [f"{name} is {stated[name]}, not {value}" for name, value in wanted.items() if stated[name] != value]
-    if statement.kind != Statement.kind:
+    if statement.kind != Statement.kind and not statement.is_about_image_alone:
         wrong.append(f"kind is {statement.kind}")
     if wrong:
         raise Refused(f"The approval is not about {release.name} as it stands: {'; '.join(wrong)}.", "Approve again.")

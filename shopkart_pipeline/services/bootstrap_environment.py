@@ -22,7 +22,8 @@ from shopkart_pipeline.services.drive_rollout import TICK_SECONDS
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import BOOTSTRAP, Placed, current, record_placement
 from shopkart_pipeline.services.publish_image import push_image
-from shopkart_pipeline.services.roll_out import workload_spec
+from shopkart_pipeline.services.recall_workload import keep_workload
+from shopkart_pipeline.services.specify_workload import workload_spec
 
 
 def build_present_version(platform: Platform, service_name: str, sha: str, actor: str) -> tuple[Release, str]:
@@ -69,7 +70,8 @@ def _placed(platform: Platform, service: Service, deployment: Deployment, releas
     while platform.clock.now() < deadline:
         stable = cluster.observe(deployment.environment, service.name).stable
         if stable is not None and stable.complete:
-            placed = Placed(platform.clock.now(), release.key, digest, release.sha, BOOTSTRAP)
+            taken = Placed(platform.clock.now(), release.key, digest, release.sha, BOOTSTRAP)
+            placed = keep_workload(platform, taken, stable.spec)
             reason = "taken over from before the pipeline"
             record_placement(platform, BOOTSTRAP, service.name, deployment.environment, placed, release.actor, reason)
             return placed

@@ -2,7 +2,8 @@
 
 The tool is the one that the declaration names; `auto` takes the first of the preferred ones that is there. A kind of
 stage without any usable tool has missing evidence, with every tool's own reason. Tests against a deployment count
-only if it was this image that answered: another release may take staging in the middle of them.
+only if it was this image that answered, with one configuration, which the evidence names: another release
+may take staging in the middle of them.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, ToolRun
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.release_unit import CONFIGURATION, short
 from shopkart_pipeline.domain.workload import ServiceStatus
 from shopkart_pipeline.ports.scanner import EARLIER_TESTS, Scanner, ScanRequest
 from shopkart_pipeline.services.build_artifacts import environment
@@ -43,12 +45,17 @@ def collect_evidence(
     service = platform.service(release.service)
     if StageKind.STAGING not in _kinds_before(service, stage):
         return _scan(platform, release, stage, image, scanner, variables)
-    stranger = _stranger_in_staging(platform, release, image)
-    if stranger:
-        return ToolRun(EvidenceMissing(stranger))
+    before = _running(platform, release, image)
+    if isinstance(before, EvidenceMissing):
+        return ToolRun(before)
     run = _scan(platform, release, stage, image, scanner, variables)
-    stranger = _stranger_in_staging(platform, release, image)
-    return ToolRun(EvidenceMissing(stranger), run.raw) if stranger else run
+    after = _running(platform, release, image)
+    if isinstance(after, EvidenceMissing):
+        return ToolRun(after, run.raw)
+    if after != before:
+        what = f"the configuration of what was tested changed from {short(before)} to {short(after)} meanwhile"
+        return ToolRun(EvidenceMissing(what), run.raw)
+    return ToolRun(_about(run.result, after), run.raw)
 
 
 def scan_inputs(platform: Platform, release: Release, stage: Stage, image: str | None) -> Mapping[str, str] | None:
@@ -79,14 +86,20 @@ def _scan(
     return with_history(platform, release, stage, run)
 
 
-def _stranger_in_staging(platform: Platform, release: Release, image: str | None) -> str | None:
-    """Why what answers in staging is not this image; None if it is."""
+def _running(platform: Platform, release: Release, image: str | None) -> str | EvidenceMissing:
+    """The configuration with which this image runs in staging, or why what answers there is not this image."""
     name, stable = platform.environment_of(Phase.STAGING).name, _in_staging(platform, release).stable
     if stable is None:
-        return f"nothing runs in {name}: the tests would prove nothing"
+        return EvidenceMissing(f"nothing runs in {name}: the tests would prove nothing")
     if stable.spec.digest != image:
-        return f"{name} runs {stable.spec.digest}, not {image}: the tests would prove nothing"
-    return None
+        return EvidenceMissing(f"{name} runs {stable.spec.digest}, not {image}: the tests would prove nothing")
+    return stable.spec.configuration
+
+
+def _about(result: Evidence | EvidenceMissing, configuration: str) -> Evidence | EvidenceMissing:
+    if isinstance(result, EvidenceMissing):
+        return result
+    return replace(result, facts={**result.facts, CONFIGURATION: configuration})
 
 
 def _kinds_before(service: Service, stage: Stage) -> set[StageKind]:

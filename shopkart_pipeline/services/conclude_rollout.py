@@ -13,12 +13,14 @@ from shopkart_pipeline.domain.declaration import Deployment, Phase
 from shopkart_pipeline.domain.evidence import Evidence, RawReport, Tool, ToolRun
 from shopkart_pipeline.domain.judge import Judgement
 from shopkart_pipeline.domain.release import Release
-from shopkart_pipeline.domain.rollout import RolloutPhase
+from shopkart_pipeline.domain.release_unit import CONFIGURATION, NOT_RECORDED
+from shopkart_pipeline.domain.rollout import RolloutPhase, RolloutPlan
 from shopkart_pipeline.services.advance_rollout import judge_document
 from shopkart_pipeline.services.drive_rollout import keep_lease
 from shopkart_pipeline.services.open_incident import open_incident
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import PROMOTE, Placed, record_placement, record_turn_back
+from shopkart_pipeline.services.recall_workload import keep_workload
 from shopkart_pipeline.services.rollout_document import RolloutDocument, dump
 
 ACTOR = "pipeline"
@@ -35,7 +37,7 @@ def conclude(
     """
     plan, environment = document.state.plan, deployment.environment
     judgement = judge_document(document, deployment.analysis) if document.was_measured else None
-    ended = Placed(document.state.phase_since, release.key, plan.digest, release.sha, PROMOTE)
+    ended = _ended(platform, release, document)
     notes: tuple[str, ...] = () if plan.previous_digest else ("First deployment: there was nothing to compare with.",)
     if document.state.phase is RolloutPhase.RELEASED:
         record_placement(platform, PROMOTE, release.service, environment, ended, ACTOR, "rolled out")
@@ -53,6 +55,14 @@ def conclude(
     return _evidence(document, judgement, summary, notes)
 
 
+def _ended(platform: Platform, release: Release, document: RolloutDocument) -> Placed:
+    """What a rollout brought, or was to bring, with all that it runs as; not where it was planned before configurations
+    had a digest: what was told of it then must be told again in the same words."""
+    plan = document.state.plan
+    ended = Placed(document.state.phase_since, release.key, plan.digest, release.sha, PROMOTE)
+    return ended if plan.configuration is None else keep_workload(platform, ended, document.wanted)
+
+
 def _evidence(document: RolloutDocument, judgement: Judgement | None, summary: str, notes: tuple[str, ...]) -> ToolRun:
     state = document.state
     measures = {
@@ -63,10 +73,16 @@ def _evidence(document: RolloutDocument, judgement: Judgement | None, summary: s
         measures |= {"canary_requests": judgement.canary.requests, "canary_errors": judgement.canary.errors}
     facts = {
         "digest": state.plan.digest,
+        CONFIGURATION: state.plan.configuration or NOT_RECORDED,
         "previous_digest": state.plan.previous_digest or "none",
+        "previous_configuration": _previous_configuration(state.plan),
         "reason": state.reason,
     }
     if document.drift:
         facts["drift"] = "; ".join(document.drift)
     evidence = Evidence(Tool("rollout", "1"), summary, measures, facts=facts, notes=(*notes, *document.drift))
     return ToolRun(evidence, (RawReport("rollout.json", "application/json", canonical_json(document)),))
+
+
+def _previous_configuration(plan: RolloutPlan) -> str:
+    return "none" if plan.previous_digest is None else plan.previous_configuration or NOT_RECORDED

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from shopkart_pipeline.domain.declaration import Deployment, Phase
-from shopkart_pipeline.domain.drift import Expected, drift_at_rest, image_line, scale_line
+from shopkart_pipeline.domain.drift import Expected, by_hand_line, drift_at_rest, scale_line, unit_line
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.workload import WorkloadStatus
 from shopkart_pipeline.services.drive_rollout import note
@@ -51,8 +51,9 @@ def drift_before(
     unchanged = saved is not None and saved.declared_replicas == declared
     replicas = (declared,) if unchanged else (stable.spec.replicas,)
     placed = current(platform, service, deployment.environment)
-    image = None if placed is None else image_line(stable.spec.digest, placed.digest)
-    return DriftBefore(tuple(line for line in (image, scale_line(stable.spec, replicas)) if line), replicas)
+    unit = None if placed is None else unit_line(stable.spec.unit, placed.unit)
+    lines = (unit, by_hand_line(stable), scale_line(stable.spec, replicas))
+    return DriftBefore(tuple(line for line in lines if line), replicas)
 
 
 def note_drift(platform: Platform) -> tuple[str, ...]:
@@ -77,7 +78,7 @@ def _note(platform: Platform, service: str) -> list[str]:
         return []  # Somebody of ours is changing it.
     cluster.release_lease(environment, service, _PROBE)
     declared = None if saved is None else saved.declared_replicas
-    expected = Expected(placed.digest, () if declared is None else (declared,))
+    expected = Expected(placed.unit, () if declared is None else (declared,))
     found = "; ".join(drift_at_rest(expected, cluster.observe(environment, service)))
     notes = platform.evidence.notes(service, placed.release_key, "rollout")
     before = next((each.message for each in reversed(notes) if each.data.get("action") == "drift"), GONE)

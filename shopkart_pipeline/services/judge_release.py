@@ -1,18 +1,22 @@
 """The verdict on a release, recomputed from stored evidence whenever somebody asks.
 
 Nothing that a user interface can write is read here: the records are those of the evidence store, the policy is
-today's declaration, and the image is the one that the newest `image` record names.
+today's declaration, and the image is the one that the newest `image` record names. What staging showed counts for the
+configuration that it ran with: once another one is declared, staging has to be run again.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 
 from shopkart_pipeline.domain.canonical import digest_of
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
+from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import Evidence, StageRecord
 from shopkart_pipeline.domain.policy import Gate
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.release_unit import CONFIGURATION, NOT_RECORDED
 from shopkart_pipeline.domain.verdict import GateResult, Subject, Verdict, evaluate_stage, judge_stages, skipped_lines
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.specify_workload import declared_configuration
 from shopkart_pipeline.services.waivers import waived
 
 MAXIMUM_EVIDENCE_AGE_SECONDS = 14 * 24 * 3600.0
@@ -35,10 +39,32 @@ def judge_records(
         now=platform.clock.now(),
         maximum_age_seconds=MAXIMUM_EVIDENCE_AGE_SECONDS,
         image_stages=frozenset(stage.name for stage in service.stages if is_about_image(service, stage)),
+        configurations=_configurations(platform, release, stages, records),
         waived=waived(platform, release, records),
     )
     verdict = judge_stages({name: gates_of(service, name) for name in stages}, records, subject)
     return Verdict((*verdict.results, *(line for name in stages for line in skipped(service, name))))
+
+
+def _configurations(
+    platform: Platform, release: Release, stages: Collection[str], records: Mapping[str, StageRecord]
+) -> Mapping[str, str]:
+    """For every stage of staging whose evidence names a configuration the one that staging would have today. What was
+    recorded before evidence named one is as old as it is, and counts for as long as any."""
+    service = platform.service(release.service)
+    told = [name for name in stages if service.stage(name).phase is Phase.STAGING and _names_one(records.get(name))]
+    if not told:
+        return {}
+    try:
+        wanted = declared_configuration(platform, release, Phase.STAGING)
+    except PipelineError as error:
+        wanted = f"unknown ({error.what})"
+    return dict.fromkeys(told, wanted)
+
+
+def _names_one(record: StageRecord | None) -> bool:
+    facts = record.result.facts if record is not None and isinstance(record.result, Evidence) else {}
+    return facts.get(CONFIGURATION, NOT_RECORDED) != NOT_RECORDED
 
 
 def stage_lines(

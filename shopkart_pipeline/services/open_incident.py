@@ -67,8 +67,10 @@ def _opened(
     detected_at = document.detected_at or document.state.phase_since
     entries.append(TimelineEntry(detected_at, IncidentStep.DETECTED, document.state.reason))
     if document.shifted_back_at is not None:
-        where = f"all traffic went back to stable ({plan.previous_digest})"
-        text = where if plan.previous_digest else "the version was removed; none ran before it"
+        previous = plan.previous_unit
+        text = "the version was removed; none ran before it"
+        if previous is not None:
+            text = f"all traffic went back to stable ({previous.told_beside(plan.unit)})"
         entries.append(TimelineEntry(document.shifted_back_at, IncidentStep.ROLLED_BACK, text))
     return Incident(
         id=f"{release.service}-{release.key}-{deployment.environment}",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from shopkart_pipeline.domain.release_unit import ReleaseUnit
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.platform import Platform
 
@@ -22,22 +23,37 @@ class Placed:
     digest: str
     commit: str
     how: str
+    configuration: str | None = None
+    """Digest of what the image runs with; None for what was placed before configurations had one."""
+    workload: str | None = None
+    """Digest of the report that says all of it (see `recall_workload`); None as above."""
+
+    @property
+    def unit(self) -> ReleaseUnit:
+        """What came there together."""
+        return ReleaseUnit(self.digest, self.configuration)
 
 
 def record_placement(
     platform: Platform, verb: str, service: str, environment: str, placed: Placed, actor: str, reason: str
 ) -> None:
     """Write into the ledger that a release took an environment; saying it again changes nothing."""
-    body = {"environment": environment, "commit": placed.commit, "reason": reason}
-    _append_once(platform, Act(placed.at, actor, verb, service, placed.release_key, placed.digest, body))
+    act = Act(placed.at, actor, verb, service, placed.release_key, placed.digest, _body(environment, placed, reason))
+    _append_once(platform, act)
 
 
 def record_turn_back(
     platform: Platform, service: str, environment: str, turned: Placed, actor: str, reason: str
 ) -> None:
     """Write into the ledger that a release was turned back; saying it again changes nothing."""
-    body = {"environment": environment, "commit": turned.commit, "reason": reason}
+    body = _body(environment, turned, reason)
     _append_once(platform, Act(turned.at, actor, TURN_BACK, service, turned.release_key, turned.digest, body))
+
+
+def _body(environment: str, placed: Placed, reason: str) -> dict[str, str]:
+    unit = {"configuration": placed.configuration, "workload": placed.workload}
+    known = {name: value for name, value in unit.items() if value is not None}
+    return {"environment": environment, "commit": placed.commit, "reason": reason, **known}
 
 
 def last_turn_back(platform: Platform, service: str, release_key: str, environment: str) -> int:
@@ -60,7 +76,8 @@ def newest_placements(platform: Platform, service: str, environment: str) -> Ite
     for entry in platform.ledger.newest_first(service):
         act = entry.act
         if act.verb in _PLACED and act.body.get("environment") == environment:
-            yield Placed(act.at, act.release_key, act.digest, act.body["commit"], act.verb)
+            configuration, workload = act.body.get("configuration"), act.body.get("workload")
+            yield Placed(act.at, act.release_key, act.digest, act.body["commit"], act.verb, configuration, workload)
 
 
 def current(platform: Platform, service: str, environment: str) -> Placed | None:
@@ -69,12 +86,12 @@ def current(platform: Platform, service: str, environment: str) -> Placed | None
 
 
 def before_current(platform: Platform, service: str, environment: str) -> Placed | None:
-    """Where a rollback goes: the release that the present one replaced. What was rolled back is no way back."""
+    """Where a rollback goes: the unit that the present one replaced. What was rolled back is no way back."""
     standing: list[Placed] = []
     for placed in placements(platform, service, environment):
-        while placed.how == ROLL_BACK and standing and standing[-1].digest != placed.digest:
+        while placed.how == ROLL_BACK and standing and not standing[-1].unit.is_same(placed.unit):
             standing.pop()
-        if not standing or standing[-1].digest != placed.digest:
+        if not standing or not standing[-1].unit.is_same(placed.unit):
             standing.append(placed)
     return standing[-2] if len(standing) > 1 else None
 

@@ -1,8 +1,8 @@
 """Back to the release before: no rebuild, no rescan, no new approval.
 
 The request goes into the ledger first. A rollout that is under way is turned back by whoever drives it; if nobody
-does any more, this command does. Otherwise stable takes the digest that was there before the current one, by the
-cluster's own rolling update, the traffic first. Releases that were themselves rolled back are no way back: asking
+does any more, this command does. Otherwise stable takes the release unit that was there before the current one, image
+and configuration as they ran then (`recall_workload`), by the cluster's own rolling update, the traffic first. Releases that were themselves rolled back are no way back: asking
 twice goes two releases back, not forth again.
 """
 
@@ -11,10 +11,11 @@ from dataclasses import replace
 from shopkart_pipeline.domain.declaration import Deployment, Phase, Service
 from shopkart_pipeline.domain.drift import keeping_scale
 from shopkart_pipeline.domain.errors import Refused
+from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase
-from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline.domain.workload import Track, WorkloadSpec
 from shopkart_pipeline.ports.ledger import Act
-from shopkart_pipeline.services.drive_rollout import ABORT, leased, tell_drift
+from shopkart_pipeline.services.drive_rollout import ABORT, leased, note, tell_drift
 from shopkart_pipeline.services.find_drift import drift_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import (
@@ -25,9 +26,11 @@ from shopkart_pipeline.services.production_history import (
     record_placement,
     record_turn_back,
 )
+from shopkart_pipeline.services.recall_workload import keep_workload, recall_workload
 from shopkart_pipeline.services.report_progress import rolled_back
-from shopkart_pipeline.services.roll_out import turn_back, workload_spec
+from shopkart_pipeline.services.roll_out import turn_back
 from shopkart_pipeline.services.rollout_document import RolloutDocument, load
+from shopkart_pipeline.services.specify_workload import workload_spec
 
 
 def roll_back(
@@ -138,7 +141,7 @@ def _restore(
     if leaving is None or earlier is None:
         raise Refused(f"{service.name} has no earlier release in {environment}.", "Release a fix instead.")
     release = platform.evidence.release(service.name, earlier.release_key)
-    wanted = workload_spec(platform, service, deployment, release, earlier.digest)
+    wanted = _as_it_ran(platform, deployment, service, release, earlier)
     now, stable = platform.clock.now(), cluster.observe(environment, service.name).stable
     record_turn_back(platform, service.name, environment, replace(leaving, at=now), actor, reason)
     cluster.set_weight(environment, service.name, 0)
@@ -147,7 +150,19 @@ def _restore(
     if stable is not None:
         wanted = keeping_scale(wanted, stable.spec, drift.replicas)
     cluster.apply(environment, service.name, Track.STABLE, wanted)
-    placed = replace(earlier, at=platform.clock.now(), how=ROLL_BACK)
+    placed = keep_workload(platform, replace(earlier, at=platform.clock.now(), how=ROLL_BACK), wanted)
     record_placement(platform, ROLL_BACK, service.name, environment, placed, actor, reason)
     rolled_back(platform, release, placed, run_id, reason)
     return placed
+
+
+def _as_it_ran(
+    platform: Platform, deployment: Deployment, service: Service, release: Release, earlier: Placed
+) -> WorkloadSpec:
+    """The workload of an earlier release; as it is declared today where nobody kept what it ran as, and that is said."""
+    recalled = recall_workload(platform, deployment, service.name, earlier)
+    if recalled is not None:
+        return recalled
+    text = "what it ran with was not recorded: it goes back with the configuration that is declared today"
+    note(platform, release, "rollout", text, {"action": "roll_back"})
+    return workload_spec(platform, service, deployment, release, earlier.digest)

@@ -1,4 +1,4 @@
-"""Bring a digest to an environment until it is released or rolled back.
+"""Bring a release unit, an image with its configuration, to an environment until it is released or rolled back.
 
 Whoever comes after a worker that died finds the saved state: the same release goes on where it stopped, with the
 clock of that phase set anew; another release first turns the unfinished one back. What only has to be brought to its
@@ -13,13 +13,10 @@ from shopkart_pipeline.domain.declaration import Deployment, Phase, Service, Sta
 from shopkart_pipeline.domain.drift import keeping_scale
 from shopkart_pipeline.domain.errors import NotYet, Refused
 from shopkart_pipeline.domain.evidence import Evidence, ToolRun
-from shopkart_pipeline.domain.pod import OwnManifests
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase, RolloutPlan, abort, begin, resume
-from shopkart_pipeline.domain.wanted_workload import wanted_workload
 from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
-from shopkart_pipeline.services.checkout_source import tree
 from shopkart_pipeline.services.conclude_rollout import conclude
 from shopkart_pipeline.services.drive_rollout import drive, leased, note, patiently, tell_drift
 from shopkart_pipeline.services.find_drift import drift_before
@@ -27,6 +24,7 @@ from shopkart_pipeline.services.past_rollouts import history_of_rollouts
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.request_production import wait_after_refusal
 from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, load
+from shopkart_pipeline.services.specify_workload import workload_spec
 from shopkart_pipeline.services.weigh_freeze import record_overrides
 
 _BACKWARDS = frozenset({RolloutPhase.ROLLING_BACK, *FINAL_PHASES})
@@ -104,13 +102,15 @@ def _begin_or_resume(
     platform: Platform, deployment: Deployment, service: Service, release: Release, digest: str, run_id: str
 ) -> RolloutDocument:
     cluster = platform.sites[deployment.environment].cluster
+    declared = workload_spec(platform, service, deployment, release, digest)
     saved = load(cluster.load_rollout(deployment.environment, service.name))
     if saved is not None and not saved.concluded:
         plan = saved.state.plan
-        if (plan.digest, plan.release_key) == (digest, release.key):
+        if plan.release_key == release.key and plan.unit.is_same(declared.unit):
             return _resume(platform, release, saved)
-        turn_back(platform, deployment, service.name, saved, f"superseded by {release.name}", run_id)
-    return _begin(platform, deployment, service, release, digest)
+        other = release.name if plan.release_key != release.key else f"another configuration of {release.name}"
+        turn_back(platform, deployment, service.name, saved, f"superseded by {other}", run_id)
+    return _begin(platform, deployment, service, release, declared)
 
 
 def _resume(platform: Platform, release: Release, saved: RolloutDocument) -> RolloutDocument:
@@ -119,23 +119,24 @@ def _resume(platform: Platform, release: Release, saved: RolloutDocument) -> Rol
 
 
 def _begin(
-    platform: Platform, deployment: Deployment, service: Service, release: Release, digest: str
+    platform: Platform, deployment: Deployment, service: Service, release: Release, declared: WorkloadSpec
 ) -> RolloutDocument:
     cluster, now = platform.sites[deployment.environment].cluster, platform.clock.now()
     stable = cluster.observe(deployment.environment, service.name).stable
-    declared = workload_spec(platform, service, deployment, release, digest)
     drift = drift_before(platform, deployment, service.name, stable, declared.replicas)
-    wanted = keeping_scale(declared, stable.spec, drift.replicas) if stable else declared
+    wanted = _around(keeping_scale(declared, stable.spec, drift.replicas), stable.spec) if stable else declared
     plan = RolloutPlan(
         release_key=release.key,
-        digest=digest,
+        digest=declared.digest,
+        configuration=declared.configuration,
         previous_digest=stable.spec.digest if stable else None,
+        previous_configuration=stable.spec.configuration if stable else None,
         previous_release_key=stable.spec.release_key if stable else None,
         steps=deployment.steps,
         deadline_seconds=deployment.deadline_seconds,
     )
     document = RolloutDocument(
-        begin(plan, now),
+        replace(begin(plan, now), stable_taken=stable is not None and stable.spec == wanted),
         wanted,
         stable.spec if stable else None,
         now,
@@ -148,17 +149,8 @@ def _begin(
     return document
 
 
-def workload_spec(
-    platform: Platform, service: Service, deployment: Deployment, release: Release, digest: str
-) -> WorkloadSpec:
-    """The wanted state of a release in an environment. Raises `PipelineError` for manifests that can't be applied."""
-    own = own_manifests(platform, service, deployment.environment, release)
-    return wanted_workload(service, deployment, release_key=release.key, commit=release.sha, digest=digest, own=own)
-
-
-def own_manifests(platform: Platform, service: Service, environment: str, release: Release) -> OwnManifests | None:
-    """The team's own manifests at the release's commit; None where it brings none, or nobody could make use of them."""
-    place = platform.pipeline.environments[environment]
-    if platform.manifests is None or service.workload.manifests is None or place.platform != "kubernetes":
-        return None
-    return platform.manifests.read(tree(platform, release), service, place)
+def _around(wanted: WorkloadSpec, found: WorkloadSpec) -> WorkloadSpec:
+    """What is wanted; a unit that runs already goes on under the release by which it came, so that nothing restarts."""
+    if not wanted.unit.is_same(found.unit):
+        return wanted
+    return replace(wanted, release_key=found.release_key, commit=found.commit)

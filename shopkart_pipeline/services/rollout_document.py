@@ -74,7 +74,7 @@ class RolloutDocument:
     exposed_at: datetime | None = None
     """When the canary first got traffic."""
     promoted_at: datetime | None = None
-    """When stable was first told to take the digest."""
+    """When stable was first told to take the unit."""
     detected_at: datetime | None = None
     shifted_back_at: datetime | None = None
     """When no request reached the version that is turned back any more."""

@@ -317,7 +317,7 @@ def test_a_stable_that_somebody_set_back_is_not_updated_again() -> None:
     set_back = next_action(seen_once.state, seen(STABLE), GOOD, at(2))
 
     assert seen_once.state.stable_taken
-    assert set_back.state.reason == "somebody else set stable back to the last good digest"
+    assert set_back.state.reason == "somebody else set stable back to the last good unit"
 
 
 def test_what_stable_lost_before_the_canary_left_is_not_released() -> None:

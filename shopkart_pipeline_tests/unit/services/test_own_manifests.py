@@ -10,7 +10,7 @@ from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.pod import OwnManifests
 from shopkart_pipeline.ports.manifest_source import ManifestSource
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.roll_out import workload_spec
+from shopkart_pipeline.services.specify_workload import workload_spec
 from shopkart_pipeline_tests.fakes.world import World
 
 DIGEST = f"sha256:{'a' * 64}"
