@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shopkart_pipeline.domain.errors import NotFound, Refused
-from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline_tests.cluster.beds import a_real_bed
 from shopkart_pipeline_tests.cluster.real_world import a_real_world
 from shopkart_pipeline_tests.contract.cluster_worlds import (
@@ -120,6 +120,31 @@ def test_other_variables_are_another_version(world: World, service: str) -> None
     world.cluster.apply("production", service, Track.STABLE, a_spec(digest, GREETING="hello"))
     assert not is_complete(world.cluster.observe("production", service).stable)
     world.until("production", service, lambda status: is_complete(status.stable))
+
+
+def test_a_release_unit_goes_forward_and_back(world: World, service: str) -> None:
+    """The same image: what tells the two apart is the configuration, on every track and in every look."""
+    digest = world.deployed(service, replicas=1)
+    before, after = a_spec(digest, replicas=1), a_spec(digest, replicas=1, GREETING="hello")
+    world.cluster.apply("production", service, Track.CANARY, after)
+    both = world.until("production", service, lambda status: is_complete(status.canary))[-1]
+    assert both.stable is not None
+    assert both.canary is not None
+    assert (both.stable.spec.unit, both.canary.spec.unit) == (before.unit, after.unit)
+    world.cluster.apply("production", service, Track.STABLE, after)
+    world.until("production", service, lambda status: is_complete(status.stable) and _is_of(status, after))
+    world.cluster.remove("production", service, Track.CANARY)
+    world.until("production", service, lambda status: status.canary is None)
+
+    world.cluster.apply("production", service, Track.STABLE, before)
+
+    last = world.until("production", service, lambda status: is_complete(status.stable))[-1]
+    assert last.stable is not None
+    assert (last.stable.spec, last.stable.by_hand) == (before, None)
+
+
+def _is_of(status: ServiceStatus, spec: WorkloadSpec) -> bool:
+    return status.stable is not None and status.stable.is_of(spec.unit)
 
 
 @pytest.mark.parametrize("replicas", [1, 3])

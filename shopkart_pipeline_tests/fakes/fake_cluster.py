@@ -241,7 +241,7 @@ class FakeMetrics(Metrics):
     def __init__(self, cluster: FakeCluster, requests: int = 200) -> None:
         self.requests = requests
         self.error_ratios: dict[str, float] = {}
-        """Errors per request by digest; images that aren't named make none."""
+        """Errors per request, by digest of an image or of a configuration; what isn't named makes none."""
         self.missing: str | None = None
         """Why there are no metrics now."""
         self.event_ratios: dict[str, float] = {}
@@ -270,7 +270,8 @@ class FakeMetrics(Metrics):
         ):
             if workload is not None:
                 digest, key = workload.spec.digest, (environment, service, track)
-                errors = round(requests * self.error_ratios.get(digest, 0.0))
+                ratio = self.error_ratios.get(workload.spec.configuration, self.error_ratios.get(digest, 0.0))
+                errors = round(requests * ratio)
                 events = {"checkouts": round(requests * self.event_ratios.get(digest, 0.1))}
                 took = Counts(requests, errors, events, _all_took(requests, self.seconds.get(digest, 0.02)))
                 self._counts[key] = self._counts.get(key, Counts(0, 0)) + took

@@ -16,7 +16,7 @@ class MemoryEvidenceStore(EvidenceStore):
         self.attempts: list[tuple[StageStart, StageRecord | None]] = []
         self._releases: dict[tuple[str, str], Release] = {}
         self._notes: list[Note] = []
-        self._reports: dict[str, bytes] = {}
+        self.reports: dict[str, bytes] = {}
 
     def add_release(self, release: Release) -> bool:
         if (release.service, release.key) in self._releases:
@@ -92,12 +92,12 @@ class MemoryEvidenceStore(EvidenceStore):
 
     def put_report(self, raw: RawReport) -> Report:
         digest = f"sha256:{hashlib.sha256(raw.content).hexdigest()}"
-        self._reports[digest] = raw.content
+        self.reports[digest] = raw.content
         return Report(raw.name, raw.media_type, digest, len(raw.content))
 
     def get_report(self, digest: str) -> bytes:
         try:
-            return self._reports[f"sha256:{digest.removeprefix('sha256:')}"]
+            return self.reports[f"sha256:{digest.removeprefix('sha256:')}"]
         except KeyError:
             raise NotFound(f"There is no report {digest!r}.", "") from None
 

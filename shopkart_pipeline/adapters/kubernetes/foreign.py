@@ -11,13 +11,12 @@ from copy import deepcopy
 from typing import Any
 
 from shopkart_pipeline.adapters.kubernetes.names import (
-    COMMIT,
-    RELEASE,
     TRACK,
     VERSION,
     Manifest,
     Place,
     image_name,
+    origin,
     selector,
 )
 from shopkart_pipeline.domain.errors import Refused
@@ -59,7 +58,7 @@ def adopted_deployment(place: Place, track: Track, spec: WorkloadSpec) -> Manife
     told: dict[str, Any] = template.setdefault("metadata", {})
     for each in (described, told):
         _label(each, selector(place, track) | {VERSION: spec.release_key}, place.service)
-        each.setdefault("annotations", {}).update({RELEASE: spec.release_key, COMMIT: spec.commit})
+        each.setdefault("annotations", {}).update(origin(spec))
     _with_image(place, deployment, spec)
     deployment["spec"]["replicas"] = spec.replicas
     if track is Track.CANARY:

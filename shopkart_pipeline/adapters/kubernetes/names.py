@@ -20,7 +20,7 @@ Manifest = dict[str, Any]
 NAME, INSTANCE = "app.kubernetes.io/name", "app.kubernetes.io/instance"
 VERSION, MANAGED_BY = "app.kubernetes.io/version", "app.kubernetes.io/managed-by"
 TRACK = "shopkart/track"
-RELEASE, COMMIT = "shopkart/release", "shopkart/commit"
+RELEASE, COMMIT, CONFIGURATION = "shopkart/release", "shopkart/commit", "shopkart/configuration"
 FIELD_MANAGER = "shopkart"
 DATASTORES = ("redis_url", "database_url")
 PORT_NAME = "http"
@@ -107,8 +107,13 @@ def metadata(place: Place, name: str, track: Track | None = None, spec: Workload
     found: Manifest = {"name": name, "namespace": place.namespace, "labels": labels}
     if spec is not None:
         labels[VERSION] = spec.release_key
-        found["annotations"] = {RELEASE: spec.release_key, COMMIT: spec.commit}
+        found["annotations"] = origin(spec)
     return found
+
+
+def origin(spec: WorkloadSpec) -> dict[str, str]:
+    """The annotations that say what a Deployment or a pod is of: release, commit and configuration."""
+    return {RELEASE: spec.release_key, COMMIT: spec.commit, CONFIGURATION: spec.configuration}
 
 
 def selector(place: Place, track: Track | None = None) -> dict[str, str]:

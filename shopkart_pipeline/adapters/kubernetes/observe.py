@@ -4,7 +4,7 @@ The version that is wanted is the ReplicaSet of the Deployment's own revision, a
 has seen the newest generation: before that nothing counts as updated. A replica counts as updated when it has been
 ready for `minReadySeconds`. Replicas of older versions count for as long as their pods exist, also while they end;
 replicas of the wanted version that end (scaled down, drained away) don't. What somebody changed by hand shows: number
-of replicas and image are the live ones, everything else is what was applied.
+of replicas and image are the live ones, everything else is what was applied, and what others set in it is named.
 
 The canary's weight is that of the route: what its backends say, or without one its share of the ready endpoints.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter, ValidationError
 
+from shopkart_pipeline.adapters.kubernetes.by_hand import changed_by_hand
 from shopkart_pipeline.adapters.kubernetes.diagnosis import Diagnosis
 from shopkart_pipeline.adapters.kubernetes.documents import condition, name_of, number, part, parts, text
 from shopkart_pipeline.adapters.kubernetes.names import TRACK, Manifest
@@ -88,6 +89,7 @@ def status_of(look: Look, track: Track, diagnosis: Diagnosis) -> WorkloadStatus 
         restarts=sum(map(restarts_of, staying)),
         failure=diagnosis.failure,
         hindrance=diagnosis.hindrance,
+        by_hand=changed_by_hand(deployment),
     )
 
 

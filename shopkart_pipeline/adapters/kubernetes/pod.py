@@ -13,14 +13,13 @@ import math
 
 from shopkart_pipeline.adapters.kubernetes.configuration import variables
 from shopkart_pipeline.adapters.kubernetes.names import (
-    COMMIT,
     FIELD_MANAGER,
     MANAGED_BY,
     PORT_NAME,
-    RELEASE,
     VERSION,
     Manifest,
     Place,
+    origin,
     selector,
 )
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
@@ -37,8 +36,7 @@ def pod_template(place: Place, track: Track, spec: WorkloadSpec) -> Manifest:
         "metadata": {
             "labels": selector(place, track) | {MANAGED_BY: FIELD_MANAGER, VERSION: spec.release_key},
             "annotations": {
-                RELEASE: spec.release_key,
-                COMMIT: spec.commit,
+                **origin(spec),
                 "prometheus.io/scrape": "true",
                 "prometheus.io/path": spec.metrics_path,
                 "prometheus.io/port": str(spec.pod.port),

@@ -33,9 +33,18 @@ def a_plan(previous: str | None = OLD, steps: tuple[RolloutStep, ...] = STEPS, d
     return RolloutPlan("key", digest, previous, "older" if previous else None, steps, DEADLINE_SECONDS)
 
 
-def a_spec(digest: str, replicas: int = 2) -> WorkloadSpec:
+def a_spec(digest: str, replicas: int = 2, **variables: str) -> WorkloadSpec:
     probes = Probes("/startup", "/ready", "/live", 10.0)
-    return WorkloadSpec(digest, "key", "c" * 40, replicas, ("serve",), {}, probes, "/metrics", 5.0)
+    return WorkloadSpec(digest, "key", "c" * 40, replicas, ("serve",), variables, probes, "/metrics", 5.0)
+
+
+def a_unit_plan(wanted: WorkloadSpec, previous: WorkloadSpec | None, steps: tuple[RolloutStep, ...]) -> RolloutPlan:
+    """A plan that knows the configurations."""
+    return replace(
+        a_plan(previous.digest if previous else None, steps, wanted.digest),
+        configuration=wanted.configuration,
+        previous_configuration=previous.configuration if previous else None,
+    )
 
 
 def a_status(digest: str, ready: int = 2, *, total: int | None = None, failure: str | None = None) -> WorkloadStatus:
@@ -350,6 +359,80 @@ def test_a_clock_that_was_set_back_makes_nothing_wait_longer() -> None:
     assert late.state.phase is RolloutPhase.ROLLING_BACK
 
 
+# The same image with another configuration.
+
+BEFORE, AFTER = a_spec(OLD, MODE="before"), a_spec(OLD, MODE="after")
+RECONFIGURATION = a_unit_plan(AFTER, BEFORE, STEPS)
+
+
+def running(spec: WorkloadSpec) -> WorkloadStatus:
+    return WorkloadStatus(spec, 2, 2, 2, 0)
+
+
+def test_another_configuration_of_the_same_image_gets_a_canary() -> None:
+    state = begin(RECONFIGURATION, NOON)
+
+    first = next_action(state, seen(running(BEFORE)), NOT_JUDGED, NOON)
+    ready = next_action(state, seen(running(BEFORE), running(AFTER)), NOT_JUDGED, NOON)
+
+    assert (first.action, ready.action, ready.weight_percent) == (Action.DEPLOY_CANARY, Action.SET_WEIGHT, 10)
+
+
+def test_a_canary_with_the_old_configuration_gets_no_traffic() -> None:
+    state = begin(RECONFIGURATION, NOON)
+
+    starting = next_action(state, seen(running(BEFORE), running(BEFORE)), NOT_JUDGED, NOON)
+    baking = next_action(
+        in_phase(RolloutPhase.BAKING, RECONFIGURATION), seen(running(BEFORE), running(BEFORE), 10), GOOD, at(1)
+    )
+
+    assert starting.action is Action.DEPLOY_CANARY
+    assert baking.state.reason == "the canary was removed or replaced by somebody else"
+
+
+def test_a_configuration_is_promoted_and_turned_back_by_itself() -> None:
+    promoting = in_phase(RolloutPhase.PROMOTING, RECONFIGURATION)
+    taken = next_action(promoting, seen(running(BEFORE), running(AFTER), 40), GOOD, at(1))
+    back = next_action(abort(promoting, "bad", NOON), seen(running(AFTER)), BAD, at(1))
+
+    assert (taken.action, back.action) == (Action.UPDATE_STABLE, Action.RESTORE_STABLE)
+
+
+def test_a_configuration_that_somebody_set_ends_the_rollout_and_is_told_apart() -> None:
+    alien = a_spec(OLD, MODE="by hand")
+
+    turned = next_action(in_phase(RolloutPhase.PROMOTING, RECONFIGURATION), seen(running(alien)), GOOD, at(1))
+    ended = next_action(turned.state, seen(running(alien)), GOOD, at(2))
+
+    told = f"{OLD} with configuration {alien.configuration[7:19]}"
+    assert turned.state.reason == f"somebody else set stable to {told}"
+    assert ended.state.reason.endswith(f"stable runs {told}, as somebody else wants, and is left alone")
+
+
+def test_what_runs_already_takes_its_number_of_replicas_once_and_needs_no_canary() -> None:
+    plan = a_unit_plan(AFTER, AFTER, STEPS)
+    once = next_action(begin(plan, NOON), seen(running(AFTER)), NOT_JUDGED, NOON)
+    ended = next_action(once.state, seen(running(AFTER)), NOT_JUDGED, at(1))
+    turned = next_action(abort(once.state, "by hand", at(1)), seen(running(AFTER)), NOT_JUDGED, at(2))
+
+    assert (once.action, ended.action, turned.action) == (
+        Action.UPDATE_STABLE,
+        Action.FINISH,
+        Action.RESTORE_STABLE,
+    )
+
+
+@pytest.mark.parametrize("phase", [phase for phase in RolloutPhase if phase not in FINAL_PHASES])
+def test_a_plan_from_before_configurations_had_a_digest_goes_by_the_image_alone(phase: RolloutPhase) -> None:
+    stable = NEW if phase is RolloutPhase.FINISHING else OLD
+    observed = seen(running(a_spec(stable, ANY="thing")), running(a_spec(NEW, ANY="thing")), 10)
+
+    decision = next_action(in_phase(phase), observed, GOOD, at(1))
+
+    assert "somebody else" not in decision.state.reason
+    assert decision.state.phase is not RolloutPhase.ROLLING_BACK or phase is RolloutPhase.ROLLING_BACK
+
+
 # Any way at all.
 
 
@@ -365,22 +448,22 @@ class _Cluster:
     """A cluster that obeys in its own time, whose replicas come and go."""
 
     broken: frozenset[str] = frozenset()
-    """Digests whose replicas never get ready."""
+    """Configurations whose replicas never get ready."""
     tracks: dict[str, _Track] = field(default_factory=dict[str, _Track])
     weight: int = 0
 
     def observe(self) -> ServiceStatus:
         return seen(self._status("stable"), self._status("canary"), self.weight)
 
-    def act(self, decision: Decision, plan: RolloutPlan) -> None:
+    def act(self, decision: Decision, wanted: WorkloadSpec, previous: WorkloadSpec | None) -> None:
         match decision.action:
             case Action.DEPLOY_CANARY:
-                self._apply("canary", plan.digest)
+                self._apply("canary", wanted)
             case Action.UPDATE_STABLE:
-                self._apply("stable", plan.digest)
+                self._apply("stable", wanted)
             case Action.RESTORE_STABLE:
-                assert plan.previous_digest is not None
-                self._apply("stable", plan.previous_digest)
+                assert previous is not None
+                self._apply("stable", previous)
             case Action.REMOVE_CANARY:
                 self._leave("canary")
             case Action.REMOVE_STABLE:
@@ -396,7 +479,7 @@ class _Cluster:
                 del self.tracks[name]
             elif happening == "lose" and track.ready:
                 track.ready -= 1
-            elif happening == "work" and track.spec.digest not in self.broken:
+            elif happening == "work" and track.spec.configuration not in self.broken:
                 track.ready = min(track.ready + 1, track.spec.replicas)
 
     def state(self) -> object:
@@ -406,9 +489,9 @@ class _Cluster:
         track = self.tracks.get(name)
         return track and WorkloadStatus(track.spec, track.ready, track.ready, track.spec.replicas, 0)
 
-    def _apply(self, name: str, digest: str) -> None:
-        if name not in self.tracks or self.tracks[name].spec.digest != digest:
-            self.tracks[name] = _Track(a_spec(digest))
+    def _apply(self, name: str, spec: WorkloadSpec) -> None:
+        if name not in self.tracks or self.tracks[name].spec.unit != spec.unit:
+            self.tracks[name] = _Track(spec)
 
     def _leave(self, name: str) -> None:
         if name in self.tracks:
@@ -416,12 +499,10 @@ class _Cluster:
             self.weight = 0 if name == "canary" else self.weight
 
 
-_PLANS = st.builds(
-    a_plan,
-    previous=st.sampled_from([OLD, None, NEW]),
-    steps=st.lists(st.integers(1, 100), max_size=3, unique=True).map(
-        lambda weights: tuple(RolloutStep(weight, 3.0) for weight in sorted(weights))
-    ),
+_OLD, _NEW, _RECONFIGURED = a_spec(OLD, IT="old"), a_spec(NEW, IT="new"), a_spec(OLD, IT="new")
+_CHANGES = st.sampled_from([(_NEW, _OLD), (_NEW, None), (_NEW, _NEW), (_RECONFIGURED, _OLD), (_NEW, _RECONFIGURED)])
+_STEPS = st.lists(st.integers(1, 100), max_size=3, unique=True).map(
+    lambda weights: tuple(RolloutStep(weight, 3.0) for weight in sorted(weights))
 )
 _HAPPENINGS = st.lists(
     st.tuples(
@@ -438,20 +519,27 @@ _ALLOWED_ORDER = [Action.SET_WEIGHT, Action.RESTORE_STABLE, Action.REMOVE_CANARY
 
 @settings(max_examples=150, deadline=None)
 @given(
-    plan=_PLANS,
-    broken=st.frozensets(st.sampled_from([NEW, OLD])),
+    change=_CHANGES,
+    steps=_STEPS,
+    is_old=st.booleans(),
+    broken=st.frozensets(st.sampled_from([_NEW.configuration, _OLD.configuration])),
     happenings=_HAPPENINGS,
     in_the_end=st.sampled_from([("work", GOOD), ("work", HOLD), ("slow", GOOD), ("lose", HOLD)]),
 )
 def test_every_way_ends_within_bounds_and_keeps_the_laws(
-    plan: RolloutPlan,
+    change: tuple[WorkloadSpec, WorkloadSpec | None],
+    steps: tuple[RolloutStep, ...],
+    is_old: bool,
     broken: frozenset[str],
     happenings: list[tuple[str, Judgement, int, str]],
     in_the_end: tuple[str, Judgement],
 ) -> None:
-    cluster = _Cluster(broken)
-    if plan.previous_digest is not None:
-        cluster.tracks["stable"] = _Track(a_spec(plan.previous_digest), 2)
+    cluster, (wanted, previous) = _Cluster(broken), change
+    plan = a_unit_plan(wanted, previous, steps)
+    if is_old and (previous is None or previous.digest != wanted.digest):
+        plan = a_plan(plan.previous_digest, steps, plan.digest)
+    if previous is not None:
+        cluster.tracks["stable"] = _Track(previous, 2)
     weights = {0, *(step.weight_percent for step in plan.steps)}
     state, now = begin(plan, NOON), NOON
 
@@ -467,9 +555,9 @@ def test_every_way_ends_within_bounds_and_keeps_the_laws(
         decision = next_action(state, observed, judgement, now)
 
         _check_one(plan, weights, observed, decision)
-        cluster.act(decision, plan)
+        cluster.act(decision, wanted, previous)
         after = cluster.state()
-        cluster.act(decision, plan)
+        cluster.act(decision, wanted, previous)
         assert cluster.state() == after, "an action that is replayed changes nothing"
         assert decision.action not in (Action.HOLD, Action.FINISH) or after == before
         state = decision.state
@@ -488,14 +576,14 @@ def _check_one(plan: RolloutPlan, weights: set[int], observed: ServiceStatus, de
         assert canary is not None, "no traffic without a canary"
         assert canary.complete or decision.weight_percent < observed.canary_weight_percent
         assert canary.updated_ready > 0
-        assert canary.spec.digest == plan.digest
+        assert canary.is_of(plan.unit)
     if decision.action in (Action.RESTORE_STABLE, Action.REMOVE_CANARY, Action.REMOVE_STABLE):
         nobody_else = observed.stable is None or observed.stable.ready == 0
         may_stay = nobody_else and decision.action is Action.RESTORE_STABLE
         assert observed.canary_weight_percent == 0 or may_stay, "traffic first"
     if decision.action is Action.REMOVE_CANARY and decision.state.phase is RolloutPhase.ROLLING_BACK:
         stable = observed.stable
-        assert plan.previous_digest is None or (stable and stable.spec.digest == plan.previous_digest)
+        assert plan.previous_unit is None or (stable and stable.is_of(plan.previous_unit))
     if decision.action is Action.UPDATE_STABLE:
         assert decision.state.phase is RolloutPhase.PROMOTING
 
@@ -506,21 +594,21 @@ def _check_end(plan: RolloutPlan, state: RolloutState, cluster: _Cluster, *, slo
     assert observed.canary is None or slow
     if state.phase is RolloutPhase.RELEASED:
         assert observed.stable is not None
-        assert observed.stable.spec.digest == plan.digest
+        assert observed.stable.is_of(plan.unit)
         assert observed.stable.complete
     elif plan.previous_digest is None:
         assert observed.stable is None or slow
         assert state.reason
     else:
         assert observed.stable is not None
-        assert observed.stable.spec.digest == plan.previous_digest
+        assert observed.stable.is_of(plan.previous_unit)
         assert observed.stable.complete or "stable did not get complete again" in state.reason
 
 
 @given(steps=st.integers(1, 3), opinion=st.sampled_from([HOLD, NOT_JUDGED]))
 def test_a_judgement_that_never_comes_ends_in_a_rollback(steps: int, opinion: Judgement) -> None:
     plan = a_plan(steps=tuple(RolloutStep(10 * each, 3.0) for each in range(1, steps + 1)))
-    cluster = _Cluster(tracks={"stable": _Track(a_spec(OLD), 2)})
+    cluster = _Cluster(tracks={"stable": _Track(_OLD, 2)})
     state, now = begin(plan, NOON), NOON
 
     while state.phase not in FINAL_PHASES:
@@ -528,7 +616,7 @@ def test_a_judgement_that_never_comes_ends_in_a_rollback(steps: int, opinion: Ju
         now += timedelta(seconds=1)
         cluster.tick("work")
         decision = next_action(state, cluster.observe(), opinion, now)
-        cluster.act(decision, plan)
+        cluster.act(decision, a_spec(NEW), _OLD)
         state = decision.state
 
     assert state.phase is RolloutPhase.ROLLED_BACK

@@ -180,6 +180,65 @@ def test_spec_and_replicas_change_at_once(world: _World) -> None:
     assert _replicas(world, Track.STABLE) == 6
 
 
+def test_spec_and_replicas_change_at_once_with_the_same_image(world: _World) -> None:
+    """Another configuration is a rollout as any other: by a canary, with the number of replicas that goes with it."""
+    release = world.released()
+    reconfigure(world, {"MODE": "new"}, replicas=6)
+    world.run(release, Phase.STAGING)
+    world.approve(release)
+    weights(world)
+
+    assert deploy(world, release).passed
+
+    assert weights(world) == [10, 40, 0]
+    stable = world.observe().stable
+    assert stable is not None
+    assert (stable.spec.variables, stable.spec.replicas, stable.complete) == ({"MODE": "new"}, 6, True)
+
+
+def test_a_bad_configuration_of_a_good_image_is_turned_back(world: _World) -> None:
+    release = world.released()
+    before = world.observe().stable
+    assert before is not None
+    reconfigure(world, {"MODE": "bad"})
+    world.run(release, Phase.STAGING)
+    world.approve(release)
+    bad_one = replace(before.spec, variables={"MODE": "bad"}).configuration
+    world.metrics.error_ratios[bad_one] = 0.5
+
+    outcome = deploy(world, release)
+
+    stable = world.observe().stable
+    assert "error ratio" in why(outcome)
+    assert stable is not None
+    assert stable.spec == before.spec
+    assert isinstance(outcome.record.result, Evidence)
+    facts = outcome.record.result.facts
+    assert (facts["configuration"], facts["previous_configuration"]) == (bad_one, before.spec.configuration)
+
+
+def test_replicas_alone_need_no_canary_and_restart_nothing(world: _World) -> None:
+    release = world.released()
+    before = world.observe().stable
+    declare(world, lambda deployment: replace(deployment, replicas=3))
+
+    assert deploy(world, release).passed
+
+    for _ in range(4):
+        world.observe()
+    stable = world.observe().stable
+    assert before is not None
+    assert stable is not None
+    assert stable.spec == replace(before.spec, replicas=3)
+    assert stable.complete
+
+
+def reconfigure(world: _World, variables: dict[str, str], replicas: int = 2) -> None:
+    """The service is declared with other variables."""
+    declare(world, lambda deployment: replace(deployment, replicas=replicas))
+    world.declare("backend", lambda it: replace(it, workload=replace(it.workload, variables=variables)))
+
+
 def _replicas(world: _World, track: Track) -> int:
     status = world.observe()
     workload = status.stable if track is Track.STABLE else status.canary

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from shopkart_pipeline.domain.declaration import Phase, Service
 from shopkart_pipeline.domain.errors import NotFound, Refused, ToolUnavailable
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.rollout import RolloutPhase
+from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.services.drive_rollout import LEASE_SECONDS
 from shopkart_pipeline.services.production_history import Placed
 from shopkart_pipeline.services.roll_back import roll_back, roll_back_abandoned
-from shopkart_pipeline.services.rollout_document import load
+from shopkart_pipeline.services.rollout_document import dump, load
 from shopkart_pipeline.services.run_stage import run_stage
 from shopkart_pipeline.services.tend_rollouts import GRACE_SECONDS, abandoned_rollouts, overdue
 from shopkart_pipeline_tests.fakes.fake_clock import FakeClock
@@ -91,6 +93,77 @@ def test_configuration_and_image_go_back_together(world: World) -> None:
     stable = world.observe().stable
     assert stable is not None
     assert (stable.spec.release_key, stable.spec.commit) == (earlier.key, earlier.sha)
+
+
+def test_configuration_goes_back_as_it_ran_and_not_as_it_is_declared_now(world: World) -> None:
+    world.released()
+    ran = stable_spec(world)
+    redeclare(world, {"MODE": "new"}, replicas=3)
+    world.released()
+    redeclare(world, {"MODE": "newest"}, replicas=4)
+
+    placed = back(world)
+
+    assert stable_spec(world) == replace(ran, replicas=4)
+    assert placed.configuration == ran.configuration
+
+
+def test_the_same_image_goes_back_to_its_earlier_configuration(world: World) -> None:
+    release = world.released()
+    ran = stable_spec(world)
+    redeclare(world, {"MODE": "new"})
+    world.run(release, Phase.STAGING)
+    world.approve(release)
+    assert world.stage(release, "production").passed
+    assert stable_spec(world).variables == {"MODE": "new"}
+
+    back(world)
+
+    assert stable_spec(world) == ran
+    with pytest.raises(Refused, match="no earlier release"):
+        back(world)
+
+
+def test_what_the_store_has_lost_is_found_beside_the_workload(world: World) -> None:
+    world.released()
+    ran = stable_spec(world)
+    world.released()
+    redeclare(world, {"MODE": "new"})
+    world.evidence.reports.clear()
+
+    back(world)
+
+    assert stable_spec(world) == ran
+
+
+def test_what_nobody_kept_goes_back_as_it_is_declared_today_and_says_so(world: World) -> None:
+    earlier, _ = world.released(), world.released()
+    redeclare(world, {"MODE": "new"})
+    world.evidence.reports.clear()
+    world.cluster.save_rollout(PRODUCTION, "backend", dump(replace(world.rollout(), previous=None)))
+
+    back(world)
+
+    assert stable_spec(world).variables == {"MODE": "new"}
+    notes = [note.message for note in world.evidence.notes("backend", earlier.key, "rollout")]
+    assert "what it ran with was not recorded: it goes back with the configuration that is declared today" in notes
+
+
+def stable_spec(world: World) -> WorkloadSpec:
+    stable = world.observe().stable
+    assert stable is not None
+    return stable.spec
+
+
+def redeclare(world: World, variables: dict[str, str], replicas: int = 2) -> None:
+    """The service is declared with other variables, and another number of replicas in production."""
+
+    def changed(service: Service) -> Service:
+        production = replace(service.deployments[PRODUCTION], replicas=replicas)
+        workload = replace(service.workload, variables=variables)
+        return replace(service, workload=workload, deployments={**service.deployments, PRODUCTION: production})
+
+    world.declare("backend", changed)
 
 
 def test_asking_twice_goes_two_releases_back_and_not_forth(world: World) -> None:

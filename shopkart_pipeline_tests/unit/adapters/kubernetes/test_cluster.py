@@ -106,6 +106,49 @@ def test_an_image_set_by_hand_shows_and_is_not_taken_away_by_force(world: Emulat
         world.cluster.apply(PRODUCTION, service, Track.STABLE, a_spec(digest))
 
 
+def test_a_configuration_set_by_hand_is_named_without_its_value(world: EmulatedWorld, service: str) -> None:
+    world.deployed(service, replicas=1)
+    untouched = _stable(world.cluster.observe(PRODUCTION, service))
+    restarted = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}}}
+    _patch_template(world, service, restarted, "kubectl-rollout")
+    _set_image_by_hand(world, service, f"{service}@{world.publish(service, 'by hand')}")
+    beside = _stable(world.cluster.observe(PRODUCTION, service))
+    container = {"name": service, "env": [{"name": "DEBUG", "value": "s3cret"}], "workingDir": "/srv"}
+    _patch_template(world, service, {"spec": {"containers": [container]}}, "kubectl-edit")
+
+    found = _stable(world.cluster.observe(PRODUCTION, service))
+
+    assert (untouched.by_hand, beside.by_hand) == (None, None)
+    named = f"containers[{service}].env[DEBUG] by kubectl-edit, containers[{service}].workingDir by kubectl-edit"
+    assert found.by_hand == named
+    assert found.spec.configuration == untouched.spec.configuration
+
+
+def _patch_template(world: EmulatedWorld, service: str, template: dict[str, Any], who: str) -> None:
+    apps = kubernetes.client.AppsV1Api(world.api._connection.client())
+    apps.patch_namespaced_deployment(service, PRODUCTION, {"spec": {"template": template}}, field_manager=who)
+
+
+def test_what_the_last_good_unit_needs_outlives_the_canary(world: EmulatedWorld, service: str) -> None:
+    digest = world.deployed(service, replicas=1)
+    before, after = a_spec(digest, replicas=1, MODE="before"), a_spec(digest, replicas=1, MODE="after")
+    world.cluster.apply(PRODUCTION, service, Track.STABLE, before)
+    world.until(PRODUCTION, service, lambda status: is_complete(status.stable))
+    world.cluster.apply(PRODUCTION, service, Track.CANARY, after)
+    world.until(PRODUCTION, service, lambda status: is_complete(status.canary))
+    world.cluster.apply(PRODUCTION, service, Track.STABLE, after)
+    world.until(PRODUCTION, service, lambda status: is_complete(status.stable))
+
+    world.cluster.remove(PRODUCTION, service, Track.CANARY)
+
+    kept = world.api.list(CONFIG_MAP, PRODUCTION, f"app.kubernetes.io/name={service}")
+    assert {"before", "after"} <= {each.get("data", {}).get("MODE") for each in kept}
+    live = world.api.get(DEPLOYMENT, PRODUCTION, service)
+    assert live is not None
+    for described in (live["metadata"], live["spec"]["template"]["metadata"]):
+        assert described["annotations"]["shopkart/configuration"] == after.configuration
+
+
 def test_a_deployment_of_somebody_else_is_refused(world: EmulatedWorld, service: str) -> None:
     world.deployed(service)
     live = world.api.get(DEPLOYMENT, PRODUCTION, service)
