@@ -5,8 +5,8 @@ changes nothing. The state is saved beside the workload after each effect, so wh
 
 The way: canary up -> for each step its weight, then its bake time under the judge -> stable takes the release unit
 (image and configuration) by a rolling update -> canary leaves -> released. From anywhere before the end: traffic back
-to stable first, then stable's unit, then the canary leaves -> rolled back. A unit that runs already needs no canary: only
-its number of replicas and its route are applied. A first deployment has nothing to compare with: it is a plain
+to stable first, then stable's unit, then the canary leaves -> rolled back. A unit that runs already needs no canary:
+only its number of replicas and its route are applied. A first deployment has nothing to compare with: it is a plain
 rolling update, and where it fails it leaves nothing behind, so that the next one is a first deployment again instead
 of being measured against a version that never worked. Traffic weights never exceed the plan, and none goes to a
 canary that isn't ready. Waiting has a deadline, and its end is a rollback: no data is never a pass. The rollback
@@ -172,7 +172,7 @@ def _promote(state: RolloutState, observed: ServiceStatus, judgement: Judgement,
         return Decision(Action.UPDATE_STABLE, state, "stable takes the unit")
     if state.plan.settles_around and not state.stable_taken:
         after = replace(state, stable_taken=True)
-        return Decision(Action.UPDATE_STABLE, after, "the unit runs already: stable takes its number of replicas and its route")
+        return Decision(Action.UPDATE_STABLE, after, "the unit runs already: stable takes its replicas and route")
     state = replace(state, stable_taken=True)
     if stable.complete:
         return _finish(enter(state, RolloutPhase.FINISHING, now), observed, now)

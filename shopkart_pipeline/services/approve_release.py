@@ -1,10 +1,11 @@
 """Approval: an authenticated statement of a person about one digest and its evidence.
 
-The statement is text that the person signs; it names service, release, environment, image digest, the digest of
-the configuration that production is to have, the digest over all evidence before production, and when it ends. Signature and statement go into the ledger and are verified again
-whenever they are counted, so neither the ledger's writer nor a re-run stage can stretch what a person agreed to. It
-ends when the statement says so, or earlier if today's policy says so. Instead of a signature there may be the code
-host's word (`approval_proof`); two approvals by one person are one, whatever way they came.
+The statement is text that the person signs; it names service, release, environment, image digest, the digest of the
+configuration that production is to have, the digest over all evidence before production, and when it ends. Signature
+and statement go into the ledger and are verified again whenever they are counted, so neither the ledger's writer nor a
+re-run stage can stretch what a person agreed to. It ends when the statement says so, or earlier if today's policy says
+so. Instead of a signature there may be the code host's word (`approval_proof`); two approvals by one person are one,
+whatever way they came.
 
 Four eyes: whoever wrote something that would be new in production, or merged the release, does not count, also where it
 was merged by an earlier push that never got there, or under an address by which the code host hides theirs.

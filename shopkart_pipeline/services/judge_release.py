@@ -63,8 +63,9 @@ def _configurations(
 
 
 def _names_one(record: StageRecord | None) -> bool:
-    facts = record.result.facts if record is not None and isinstance(record.result, Evidence) else {}
-    return facts.get(CONFIGURATION, NOT_RECORDED) != NOT_RECORDED
+    if record is None or not isinstance(record.result, Evidence):
+        return False
+    return record.result.facts.get(CONFIGURATION, NOT_RECORDED) != NOT_RECORDED
 
 
 def stage_lines(

@@ -1,8 +1,8 @@
 """What a release ran as in an environment, kept when it took it, and found again when it is to come back.
 
 The ledger names the whole workload by digest beside each placement, and the evidence store keeps it. Where that is
-missing, because an earlier version placed it or the store has lost it, the rollout that is saved beside the workload and
-the reports of rollouts are looked at. Today's declaration is no source: it may have changed since.
+missing, because an earlier version placed it or the store has lost it, the rollout that is saved beside the workload
+and the reports of rollouts are looked at. Today's declaration is no source: it may have changed since.
 """
 
 from collections.abc import Iterator
@@ -54,18 +54,14 @@ def _kept(platform: Platform, placed: Placed) -> WorkloadSpec | None:
     return spec if spec.digest == placed.digest else None
 
 
-def _in_rollouts(
-    platform: Platform, deployment: Deployment, service: str, placed: Placed
-) -> Iterator[WorkloadSpec]:
+def _in_rollouts(platform: Platform, deployment: Deployment, service: str, placed: Placed) -> Iterator[WorkloadSpec]:
     for document in _documents(platform, deployment, service, placed):
         for spec in (document.wanted, document.previous):
             if spec is not None and spec.unit.is_same(placed.unit):
                 yield spec
 
 
-def _documents(
-    platform: Platform, deployment: Deployment, service: str, placed: Placed
-) -> Iterator[RolloutDocument]:
+def _documents(platform: Platform, deployment: Deployment, service: str, placed: Placed) -> Iterator[RolloutDocument]:
     saved = load(platform.sites[deployment.environment].cluster.load_rollout(deployment.environment, service))
     if saved is not None:
         yield saved

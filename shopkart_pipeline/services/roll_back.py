@@ -2,8 +2,8 @@
 
 The request goes into the ledger first. A rollout that is under way is turned back by whoever drives it; if nobody
 does any more, this command does. Otherwise stable takes the release unit that was there before the current one, image
-and configuration as they ran then (`recall_workload`), by the cluster's own rolling update, the traffic first. Releases that were themselves rolled back are no way back: asking
-twice goes two releases back, not forth again.
+and configuration as they ran then (`recall_workload`), by the cluster's own rolling update, the traffic first.
+Releases that were themselves rolled back are no way back: asking twice goes two releases back, not forth again.
 """
 
 from dataclasses import replace
@@ -159,7 +159,7 @@ def _restore(
 def _as_it_ran(
     platform: Platform, deployment: Deployment, service: Service, release: Release, earlier: Placed
 ) -> WorkloadSpec:
-    """The workload of an earlier release; as it is declared today where nobody kept what it ran as, and that is said."""
+    """The workload of an earlier release; as declared today where nobody kept what it ran as, and that is said."""
     recalled = recall_workload(platform, deployment, service.name, earlier)
     if recalled is not None:
         return recalled

@@ -1,6 +1,6 @@
 """A scanner that says what it was told to say."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Tool, ToolRun
@@ -20,6 +20,8 @@ class FakeScanner(Scanner):
     requests: list[ScanRequest] = field(default_factory=list[ScanRequest])
     known: Mapping[str, str] | None = None
     """What it says that its results depend on."""
+    meanwhile: Callable[[], object] = lambda: None
+    """What happens while it looks."""
 
     def unavailable(self) -> str | None:
         return self.reason_unavailable
@@ -29,6 +31,7 @@ class FakeScanner(Scanner):
 
     def scan(self, request: ScanRequest) -> ToolRun:
         self.requests.append(request)
+        self.meanwhile()
         if self.reason_unavailable is not None:
             return ToolRun(EvidenceMissing(self.reason_unavailable))
         return ToolRun(self.result, self.raw)

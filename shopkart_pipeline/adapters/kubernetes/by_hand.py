@@ -1,8 +1,8 @@
 """What somebody else set in a Deployment's pods, as the API server keeps account of it.
 
-Every field that a request changes gets the name of its sender (`managedFields`). Ours are the pipeline's; replicas, which
-an autoscaler may own, and what a restart writes into the template's metadata are no configuration. The image is told by
-its digest. Names of fields are told, and never their values. A field that somebody took away has no owner, and is not seen.
+Every field that a request changes gets the name of its sender (`managedFields`). Replicas, which an autoscaler may own,
+and what a restart writes into the template's metadata are no configuration, and an image shows by its digest. Names of
+fields are told, and never their values. A field that somebody took away has no owner, and is not seen.
 
 Source: Kubernetes, "Server-Side Apply: Field management".
 """

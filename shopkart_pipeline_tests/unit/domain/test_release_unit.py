@@ -61,7 +61,11 @@ def test_a_field_that_a_later_version_adds_changes_no_configuration_until_it_is_
 
 
 def test_what_is_not_known_of_a_unit_tells_none_apart() -> None:
-    known, other, old = ReleaseUnit("sha256:a", "sha256:x"), ReleaseUnit("sha256:a", "sha256:y"), ReleaseUnit("sha256:a")
+    known, other, old = (
+        ReleaseUnit("sha256:a", "sha256:x"),
+        ReleaseUnit("sha256:a", "sha256:y"),
+        ReleaseUnit("sha256:a"),
+    )
 
     assert [known.is_same(each) for each in (known, other, old, ReleaseUnit("sha256:b"), None)] == [
         True,

@@ -18,8 +18,8 @@ from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase, Rollout
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline.services.advance_rollout import advance
 from shopkart_pipeline.services.platform import Site
-from shopkart_pipeline.services.specify_workload import workload_spec
 from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, load
+from shopkart_pipeline.services.specify_workload import workload_spec
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster, FakeMetrics
 from shopkart_pipeline_tests.fakes.fuse import Fuse, Killed
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, World
