@@ -7,6 +7,7 @@ from uuid import uuid4
 from rich.console import Console
 
 from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.domain.release_unit import short
 from shopkart_pipeline.services.roll_back import roll_back
 
 
@@ -18,5 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     platform = open_platform()
     placed = roll_back(platform, options.service, getpass.getuser(), options.reason, f"rollback-{uuid4()}")
-    Console(soft_wrap=True).print(f"{options.service} goes back to {placed.release_key}\n  image {placed.digest}")
+    unit = f"  image {placed.digest}\n  configuration {short(placed.configuration)}"
+    Console(soft_wrap=True).print(f"{options.service} goes back to {placed.release_key}\n{unit}")
     return 0

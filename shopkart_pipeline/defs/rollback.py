@@ -10,6 +10,7 @@ from dagster import Config, Failure, GraphDefinition, JobDefinition, OpDefinitio
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
 from shopkart_pipeline.domain.declaration import Service
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.release_unit import NOT_RECORDED
 from shopkart_pipeline.engine.asset_shapes import named
 from shopkart_pipeline.engine.places import GROUP_TAG, NO_LIMIT
 from shopkart_pipeline.services.platform import Platform
@@ -56,6 +57,12 @@ def _operation() -> OpDefinition:
             placed = roll_back(platform, service_name, config.actor, config.reason, run_id, only=only)
         except PipelineError as error:
             raise Failure(error.what, metadata={"fix": error.fix}, allow_retries=False) from None
-        context.add_output_metadata({"release": placed.release_key, "image": placed.digest})
+        context.add_output_metadata(
+            {
+                "release": placed.release_key,
+                "image": placed.digest,
+                "configuration": placed.configuration or NOT_RECORDED,
+            }
+        )
 
     return roll_back_op

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -124,10 +124,13 @@ def test_tests_during_which_the_configuration_changes_prove_nothing(world: World
 
 def without_configurations(document: Any) -> Any:
     """As the version before wrote it."""
+    names = ("configuration", "previous_configuration", "workload")
     if isinstance(document, dict):
-        names = ("configuration", "previous_configuration", "workload")
-        return {name: without_configurations(value) for name, value in document.items() if name not in names}
-    return [without_configurations(each) for each in document] if isinstance(document, list) else document
+        said = cast(dict[str, Any], document)
+        return {name: without_configurations(value) for name, value in said.items() if name not in names}
+    return (
+        [without_configurations(each) for each in cast(list[Any], document)] if isinstance(document, list) else document
+    )
 
 
 def as_recorded_before(world: World, release: Release) -> None:
