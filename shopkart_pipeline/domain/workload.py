@@ -7,7 +7,7 @@ from enum import StrEnum
 from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route
 from shopkart_pipeline.domain.release_unit import ReleaseUnit, configuration_digest
 
-_NO_CONFIGURATION = frozenset({"digest", "release_key", "commit", "replicas", "autoscale", "route"})
+_NO_CONFIGURATION = frozenset({"digest", "repository", "release_key", "commit", "replicas", "autoscale", "route"})
 
 
 class Track(StrEnum):

@@ -12,6 +12,7 @@ from shopkart_pipeline_tests.rendered_manifests import EVERYTHING, PLAIN
 
 _AROUND: dict[str, Any] = {
     "digest": "sha256:other",
+    "repository": "backend",
     "release_key": "another",
     "commit": "2" * 40,
     "replicas": 17,
