@@ -1,7 +1,6 @@
 """Options of the checks on a real cluster, how many requests failed under load, and properties without a clock."""
 
 import os
-import shutil
 from typing import Any
 
 import pytest
@@ -13,29 +12,43 @@ settings.load_profile("shared machine")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cluster", action="store_true", help="run on the cluster that SHOPKART_TEST_KUBECONFIG names")
-    parser.addoption("--registry", help="where images for a real cluster are pushed to: HOST[:PORT], or an address")
+    parser.addoption("--namespace", help="where on that cluster (default: the namespace of the kubeconfig's context)")
+    parser.addoption("--registry", help="where images for a real cluster are pushed to: HOST[:PORT][/PREFIX]")
+    parser.addoption("--pull-from", help="what the nodes call that registry, where they know it by another name")
     parser.addoption(
         "--load-command",
         help="what puts an image on the nodes instead, with {archive} for its OCI archive; it has to be known there as "
-        "shopkart.test/shopkart-test/replica@DIGEST (default: containerd's `ctr`, where this machine is the node)",
+        "shopkart.test/shopkart-test/replica@DIGEST (default: containerd's `ctr`, in kind's nodes or on this machine)",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("--cluster"):
         return
-    if not os.environ.get("SHOPKART_TEST_KUBECONFIG"):
+    kubeconfig = os.environ.get("SHOPKART_TEST_KUBECONFIG")
+    if not kubeconfig:
         raise pytest.UsageError("SHOPKART_TEST_KUBECONFIG names no kubeconfig: there is no cluster to run on.")
-    if not (config.getoption("--registry") or config.getoption("--load-command") or shutil.which("ctr")):
-        raise pytest.UsageError("Say where images go: `--registry HOST`, or `--load-command 'COMMAND {archive}'`.")
+    from shopkart_pipeline_tests.cluster.images import ImageWays, why_no_way
+    from shopkart_pipeline_tests.cluster.real_bed import context_of
+
+    ways = ImageWays(*(config.getoption(name) for name in ("--registry", "--pull-from", "--load-command")))
+    reason = why_no_way(ways, context_of(kubeconfig)[0])
+    if reason is not None:
+        raise pytest.UsageError(reason)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how many requests were sent and failed in each scenario."""
-    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    """Say how many requests were sent and failed in each scenario, and what was left out."""
+    reports = [report for how in ("passed", "failed", "skipped") for report in terminalreporter.getreports(how)]
+    sums, scenarios = [0, 0], 0
     for report in reports:
-        for name, value in report.user_properties:
-            if name == "requests" and report.when == "call":
+        scenario = report.nodeid.rpartition("::")[2]
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == "requests":
                 sent, failed, examples = value
-                scenario = report.nodeid.rpartition("::")[2]
+                sums, scenarios = [sums[0] + sent, sums[1] + failed], scenarios + 1
                 terminalreporter.write_line(f"{scenario}: {sent} requests, {failed} failed {'; '.join(examples)}")
+            elif name == "left out":
+                terminalreporter.write_line(f"{scenario}: left out because {value}")
+    if scenarios:
+        terminalreporter.write_line(f"{scenarios} scenarios: {sums[0]} requests, {sums[1]} failed")

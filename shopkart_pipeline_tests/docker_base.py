@@ -167,7 +167,7 @@ def _write_base(tar: tarfile.TarFile) -> None:
     for name in ("python", "python3"):
         if scripts / name != interpreter:
             _link(tar, f"{scripts}/{name}", str(interpreter))
-    tar.add(library, str(library), filter=lambda entry: None if _is_left_out(entry, library) else entry)
+    tar.add(library, str(library), filter=lambda entry: None if _is_left_out(entry, library) else _for_all(entry))
     for wheel in library.glob("ensurepip/_bundled/pip-*.whl"):
         _wheel(tar, wheel, library / "site-packages")
         _file(tar, f"{scripts}/pip", _PIP.encode(), 0o755)
@@ -181,10 +181,18 @@ def _write_programs(tar: tarfile.TarFile, programs: list[Path], extensions: list
     _file(tar, "etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:10001:10001::/app:/bin/sh\n")
     loaded = _libraries([*programs, *extensions])
     for path in sorted({*programs, *loaded, *_parts_of_libc(loaded)}):
-        tar.add(path.resolve(), str(path))
+        tar.add(path.resolve(), str(path), filter=_for_all)
     for name, program in {"bin/sh": tools["sh"], "usr/bin/env": tools["env"]}.items():
         if Path("/", name) != program:
             _link(tar, name, str(program))
+
+
+def _for_all(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """What anybody may read and run, whoever may on this machine: a container has a user of its own."""
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mode |= 0o555 if entry.isdir() or entry.mode & 0o100 else 0o444
+    return entry
 
 
 def _is_left_out(entry: tarfile.TarInfo, library: Path) -> bool:

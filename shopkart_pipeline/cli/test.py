@@ -1,8 +1,9 @@
 """`shopkart test`: the project's tests, with pytest's own arguments.
 
 With `--cluster` those of a real Kubernetes run, on the one that SHOPKART_TEST_KUBECONFIG names: the cluster port's
-contract and every scenario under load; the end says how many requests failed. It needs the namespace of the
-kubeconfig's context, and a way for images: `--registry HOST` or `--load-command 'COMMAND {archive}'`.
+contract and every scenario under load; the end says how many requests failed. It needs one namespace, that of the
+kubeconfig's context or `--namespace`, and a way for images: `--registry HOST` or `--load-command 'COMMAND {archive}'`
+(docs/cluster-tests.md). It takes most of an hour, so each test is named as it goes.
 
 Without arguments all of them run but the one that takes ten minutes (`-m load`): first what can run side by
 side, then the demo's story with the machine to itself, because it watches how fast things happen.
@@ -38,7 +39,9 @@ def run(options: argparse.Namespace) -> int:
     passed_on: Sequence[str] = options.passed_on
     sys.dont_write_bytecode = True
     if _CLUSTER in passed_on:
-        return _pytest(*(str(ROOT / path) for path in _ON_CLUSTER), "-p", "no:cacheprovider", *passed_on)
+        return _pytest(
+            *(str(ROOT / path) for path in _ON_CLUSTER), "-p", "no:cacheprovider", "-v", "--tb=short", *passed_on
+        )
     if passed_on:
         return _pytest(*_default_path(passed_on), *passed_on)
     everything = str(ROOT / "shopkart_pipeline_tests")

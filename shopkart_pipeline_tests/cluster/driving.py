@@ -20,7 +20,7 @@ from shopkart_pipeline_tests.contract.cluster_worlds import a_spec
 from shopkart_pipeline_tests.fakes.fake_cluster import FakeLogs
 
 STEPS = (RolloutStep(20, 2.0), RolloutStep(50, 2.0), RolloutStep(100, 2.0))
-_LEASE_SECONDS, _TICK_SECONDS = 15.0, 0.25
+_LEASE_SECONDS = 15.0
 Watch = Callable[[RolloutDocument, Action], None]
 
 
@@ -65,7 +65,8 @@ class Worker:
         )
 
     def spec(self, digest: str) -> WorkloadSpec:
-        return replace(a_spec(digest, replicas=self.replicas), autoscale=self.autoscale)
+        spec = a_spec(digest, replicas=self.replicas, startup_deadline_seconds=self.bed.startup_deadline_seconds)
+        return replace(spec, autoscale=self.autoscale)
 
     def begin(self, digest: str, *, canary: bool = True) -> RolloutDocument:
         """Begin to roll a digest out, as the pipeline does."""
@@ -100,18 +101,18 @@ class Worker:
         site, since = Site(self.cluster, self.metrics, FakeLogs()), self.bed.clock.now()
         while True:
             now = self.bed.clock.now()
-            assert (now - since).total_seconds() < 20 * self.bed.patience_seconds, document.state
+            assert (now - since).total_seconds() < 10 * self.bed.patience_seconds, document.state
             self._take_lease()
             try:
                 decision, _, document = advance(site, self.deployment, self.service, document, now)
             except ToolUnavailable:
-                self.bed.clock.sleep(_TICK_SECONDS)
+                self.bed.clock.sleep(self.bed.tick_seconds)
                 continue
             watch(document, decision.action)
             if decision.action is Action.FINISH:
                 self.cluster.release_lease(self.bed.environment, self.service, self.holder)
                 return document
-            self.bed.clock.sleep(_TICK_SECONDS)
+            self.bed.clock.sleep(self.bed.tick_seconds)
 
     def release(self, digest: str, *, canary: bool = True, watch: Watch = lambda document, action: None) -> None:
         """Roll a digest out and see that it is released."""
@@ -133,5 +134,6 @@ class Worker:
         self.bed.until(
             lambda: self.cluster.acquire_lease(
                 self.bed.environment, self.service, self.holder, _LEASE_SECONDS, self.bed.clock.now()
-            )
+            ),
+            "the lease",
         )

@@ -1,22 +1,21 @@
 """The cluster port's contract on a real cluster, in one namespace for both environments."""
 
-import re
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from shopkart_pipeline_tests.cluster.beds import OURS, RealBed
-from shopkart_pipeline_tests.contract.cluster_worlds import World
+from shopkart_pipeline_tests.cluster.leftovers import is_of_contract, remove
+from shopkart_pipeline_tests.cluster.real_bed import RealBed
+from shopkart_pipeline_tests.contract.cluster_worlds import OF_THIS_RUN, World
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour
-
-_SERVICE = re.compile(r"shop-[0-9a-f]{8}")
 
 
 class RealWorld(World):
     """A real cluster with images that it can get."""
 
-    patience_seconds = 180.0
+    patience_seconds = 300.0
+    soon_seconds = 15.0
 
     def __init__(self, bed: RealBed) -> None:
         self.bed = bed
@@ -34,7 +33,7 @@ class RealWorld(World):
         return 50 if weight_percent else 0
 
     def pause(self) -> None:
-        time.sleep(0.2)
+        time.sleep(0.5)
 
     def send(self, environment: str, service: str, requests: int) -> None:
         raise NotImplementedError
@@ -43,12 +42,12 @@ class RealWorld(World):
         raise NotImplementedError
 
     def clean_up(self) -> None:
-        """Remove what the suite's services left: their names have a form of their own."""
-        chosen = "app.kubernetes.io/managed-by=shopkart,app.kubernetes.io/instance in (production,staging)"
-        for kind in OURS:
-            for each in self.bed.api.list(kind, self.bed.namespace, chosen):
-                if _SERVICE.fullmatch(each["metadata"]["labels"]["app.kubernetes.io/name"]):
-                    self.bed.api.delete(kind, self.bed.namespace, each["metadata"]["name"])
+        """Remove what this run's services left: their names have a form of their own."""
+        remove(
+            self.bed.api,
+            self.bed.namespace,
+            lambda environment, service: is_of_contract(environment, service) and service.startswith(OF_THIS_RUN),
+        )
 
 
 @contextmanager

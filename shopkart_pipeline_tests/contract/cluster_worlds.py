@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import platform
+import re
 import signal
 import subprocess
 import sys
@@ -35,6 +37,10 @@ from shopkart_pipeline_tests.fakes.fake_builder import write_image
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster, FakeLogs, FakeMetrics
 
 _SAMPLE = Path(__file__).parents[1] / "samples" / "replica_app" / "replica_app"
+A_SERVICE = re.compile(r"shop-[0-9a-f]{8}")
+"""How the tests name services."""
+OF_THIS_RUN = f"shop-{uuid.uuid4().hex[:4]}"
+"""How the names of this process's services begin, so that two runs in one place can be told apart."""
 _CONTROLLER = """
 import sys
 from pathlib import Path
@@ -69,6 +75,8 @@ class World(ABC):
     metrics: Metrics
     logs: Logs
     patience_seconds: float = 20.0
+    soon_seconds: float = 3.0
+    """Within which a version that can get ready does."""
 
     @abstractmethod
     def publish(self, service: str, version: str, behaviour: Behaviour = Behaviour.GETS_READY) -> str:
@@ -122,7 +130,7 @@ def is_complete(workload: WorkloadStatus | None) -> bool:
 
 def a_service() -> str:
     """A name that no other test uses."""
-    return f"shop-{uuid.uuid4().hex[:8]}"
+    return f"{OF_THIS_RUN}{uuid.uuid4().hex[:4]}"
 
 
 class FakeWorld(World):
@@ -290,7 +298,7 @@ def sample_image(behaviour: dict[str, Any], base: ImageParts) -> tuple[bytes, li
             tar.addfile(entry, io.BytesIO(content))
     layers = [*base.layers, layer.getvalue()]
     config = {
-        "architecture": "amd64",
+        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": {
             "Env": [*base.variables, "PYTHONPATH=/app/app:/app/deps", "PYTHONUNBUFFERED=1"],

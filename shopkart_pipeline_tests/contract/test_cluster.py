@@ -8,7 +8,7 @@ import pytest
 
 from shopkart_pipeline.domain.errors import NotFound, Refused
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
-from shopkart_pipeline_tests.cluster.beds import a_real_bed
+from shopkart_pipeline_tests.cluster.real_bed import a_real_bed
 from shopkart_pipeline_tests.cluster.real_world import a_real_world
 from shopkart_pipeline_tests.contract.cluster_worlds import (
     FakeWorld,
@@ -43,9 +43,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         with an_emulated_world(tmp_path_factory.mktemp("kubernetes")) as emulated:
             yield emulated
     elif request.param == "real":
-        options, folder = request.config, tmp_path_factory.mktemp("real")
-        places = options.getoption("--registry"), options.getoption("--load-command")
-        with a_real_bed(folder, *places) as bed, a_real_world(bed) as real:
+        with a_real_bed(tmp_path_factory.mktemp("real"), request.config) as bed, a_real_world(bed) as real:
             yield real
     else:
         docker_host = request.getfixturevalue("docker_host") if request.param == "docker" else None
@@ -237,12 +235,12 @@ def test_a_crash_loop_is_named_and_the_old_version_stays_ready(world: World, ser
 
 def test_a_version_that_never_gets_ready_is_named_after_its_deadline(world: World, service: str) -> None:
     digest = world.publish(service, "v1", Behaviour.FAILS_TO_START)
-    spec = a_spec(digest, replicas=1, startup_deadline_seconds=3.0)
+    spec = a_spec(digest, replicas=1, startup_deadline_seconds=world.soon_seconds)
     world.cluster.apply("production", service, Track.STABLE, spec)
     last = world.until("production", service, lambda s: s.stable is not None and bool(s.stable.failure))[-1]
     assert last.stable is not None
     assert last.stable.failure is not None
-    assert "never ready within 3 s" in last.stable.failure
+    assert f"never ready within {world.soon_seconds:g} s" in last.stable.failure
     assert "503" in last.stable.failure
 
 
