@@ -39,9 +39,8 @@ def run(options: argparse.Namespace) -> int:
     passed_on: Sequence[str] = options.passed_on
     sys.dont_write_bytecode = True
     if _CLUSTER in passed_on:
-        return _pytest(
-            *(str(ROOT / path) for path in _ON_CLUSTER), "-p", "no:cacheprovider", "-v", "--tb=short", *passed_on
-        )
+        shown = ("-p", "no:cacheprovider", "-v", "--tb=short")
+        return _pytest(*(str(ROOT / path) for path in _ON_CLUSTER), *shown, *passed_on)
     if passed_on:
         return _pytest(*_default_path(passed_on), *passed_on)
     everything = str(ROOT / "shopkart_pipeline_tests")
