@@ -214,13 +214,18 @@ def _scanners(
 def _kubernetes_site(settings: Settings, environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
     # Nothing of it is loaded where no environment is on Kubernetes.
     from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster
-    from shopkart_pipeline.adapters.kubernetes.telemetry import NoLogs, NoMetrics
+    from shopkart_pipeline.adapters.kubernetes.logs import KubernetesLogs
+    from shopkart_pipeline.adapters.kubernetes.telemetry import NoMetrics
     from shopkart_pipeline.adapters.prometheus import PrometheusAccess, PrometheusMetrics
 
     given = settings.prometheus
     access = PrometheusAccess(given.token, given.token_file, given.ca_file)
     metrics = PrometheusMetrics(environment.telemetry, access) if environment.telemetry else NoMetrics()
-    return Site(KubernetesCluster.of(environment.options, registry, clock), metrics, NoLogs())
+    return Site(
+        KubernetesCluster.of(environment.options, registry, clock),
+        metrics,
+        KubernetesLogs.of(environment.options, clock),
+    )
 
 
 def _site(settings: Settings, environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:

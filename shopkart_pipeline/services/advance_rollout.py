@@ -14,6 +14,7 @@ from shopkart_pipeline.domain.judge import Judgement, judge
 from shopkart_pipeline.domain.next_action import next_action
 from shopkart_pipeline.domain.rollout import Action, Decision, RolloutPhase, RolloutPlan
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
+from shopkart_pipeline.services.error_signatures import with_last_words
 from shopkart_pipeline.services.measure_traffic import measure
 from shopkart_pipeline.services.platform import Site
 from shopkart_pipeline.services.rollout_document import Mark, RolloutDocument, dump, with_drift, with_mark
@@ -42,6 +43,8 @@ def advance(
         after = with_drift(after, scale_line(observed.stable.spec, document.wanted_replicas))
         after = with_drift(after, by_hand_line(observed.stable))
     after = replace(with_mark(after, _mark(decision, judgement, now)), policy=deployment.analysis.policy)
+    if document.state.phase is RolloutPhase.ROLLING_BACK and observed.canary_weight_percent == 0:
+        after = with_last_words(site, deployment, service, after, decision.action, now)
     if decision.state.phase is RolloutPhase.ROLLING_BACK and document.state.phase is not RolloutPhase.ROLLING_BACK:
         site.cluster.save_rollout(deployment.environment, service, dump(replace(after, shifted_back_at=None)))
     _act(site, deployment, service, document, decision, observed)

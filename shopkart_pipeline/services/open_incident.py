@@ -5,17 +5,17 @@ requests within its objective. A metrics server or a log store that is silent ma
 not named: who asked for a rollback stands in the ledger.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 from shopkart_pipeline.domain.declaration import Deployment
-from shopkart_pipeline.domain.incident import ErrorSignature, Incident, IncidentStep, TimelineEntry
+from shopkart_pipeline.domain.incident import Incident, IncidentStep, TimelineEntry
 from shopkart_pipeline.domain.judge import Judgement
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.traffic import MetricsMissing, TrafficSample
-from shopkart_pipeline.ports.telemetry import LogLine, LogsMissing
+from shopkart_pipeline.ports.telemetry import LogsMissing
+from shopkart_pipeline.services.error_signatures import LOG_LINES, signatures_of
 from shopkart_pipeline.services.platform import Platform, Site
 from shopkart_pipeline.services.rollout_document import RolloutDocument
 from shopkart_pipeline.services.write_postmortem import write_postmortem
@@ -23,7 +23,6 @@ from shopkart_pipeline.services.write_postmortem import write_postmortem
 RECOVERY_WINDOW_SECONDS = 1.0
 RECOVERY_DEADLINE_SECONDS = 30.0
 RECOVERY_MINIMUM_REQUESTS = 10
-_LOG_LINES = 2000
 
 
 def open_incident(
@@ -100,29 +99,22 @@ def _inspect_logs(
     platform: Platform, site: Site, deployment: Deployment, document: RolloutDocument, incident: Incident
 ) -> Incident:
     since, until = document.exposed_at or document.started_at, platform.clock.now()
-    lines = site.logs.errors(deployment.environment, incident.service, since, until, _LOG_LINES)
-    if isinstance(lines, LogsMissing):
-        return _lacking(incident, f"Log lines could not be read: {lines.reason}.")
-    if not lines:
-        return _lacking(incident, "The logs hold no error line of that time.")
-    signatures = _signatures(lines)
+    lines = site.logs.errors(deployment.environment, incident.service, since, until, LOG_LINES)
+    signatures = () if isinstance(lines, LogsMissing) else signatures_of(lines)
     own = [signature for signature in signatures if signature.release_key == incident.suspected_release]
+    if not own and document.last_words:
+        signatures = document.last_words
+        own = [signature for signature in signatures if signature.release_key == incident.suspected_release]
+    if not signatures and isinstance(lines, LogsMissing):
+        return _lacking(incident, f"Log lines could not be read: {lines.reason}.")
+    if not signatures:
+        return _lacking(incident, "The logs hold no error line of that time.")
     if not own:
         return _lacking(replace(incident, signatures=signatures), "No error line of that time is the release's own.")
     main = own[0]
     text = f"{main.count} error lines of the kind {main.signature!r} from {main.release_key}: {main.example}"
     found = incident.with_entry(until, IncidentStep.LOGS_INSPECTED, text)
     return replace(found, signatures=signatures)
-
-
-def _signatures(lines: tuple[LogLine, ...]) -> tuple[ErrorSignature, ...]:
-    """Error lines clustered by kind and version, the most frequent first."""
-    counts = Counter((line.signature or line.message, line.release_key) for line in lines)
-    examples = {(line.signature or line.message, line.release_key): line.message for line in reversed(lines)}
-    return tuple(
-        ErrorSignature(signature, count, examples[signature, release_key], release_key)
-        for (signature, release_key), count in counts.most_common(10)
-    )
 
 
 def _verify_recovery(

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.history import History
+from shopkart_pipeline.domain.incident import ErrorSignature
 from shopkart_pipeline.domain.judge import JudgePolicy, Opinion
 from shopkart_pipeline.domain.rollout import Action, RolloutPhase, RolloutState
 from shopkart_pipeline.domain.traffic import LATENCY, Counts, MetricsMissing, TrafficSample
@@ -89,6 +90,8 @@ class RolloutDocument:
     silences: tuple[Silence, ...] = ()
     declared_replicas: int | None = None
     """How many were declared when the rollout began; somebody's own number stays until that changes."""
+    last_words: tuple[ErrorSignature, ...] | None = None
+    """Errors in the logs of what was turned back, before it left; None: nobody has looked yet."""
     drift: tuple[str, ...] = ()
     """What somebody else changed by hand, as it was seen, one line each."""
 

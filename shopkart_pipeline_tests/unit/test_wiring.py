@@ -91,7 +91,19 @@ def test_what_is_told_goes_to_github_where_there_are_credentials(tmp_path: Path,
     assert isinstance(platform.code_host, GitHubHost) == bool(token)
 
 
-def test_an_environment_may_be_on_kubernetes_and_nothing_of_it_is_counted_yet(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("telemetry", "reason"),
+    [
+        ("", "no metrics server is declared for production: nobody counts its requests"),
+        (
+            "    telemetry: {prometheus: 'http://127.0.0.1:1'}\n",
+            "Prometheus is not asked: its certificates can't be read",
+        ),
+    ],
+)
+def test_an_environment_on_kubernetes_is_counted_by_whom_it_declares(
+    tmp_path: Path, telemetry: str, reason: str
+) -> None:
     declaration = tmp_path / "shopkart.yaml"
     declaration.write_text(
         "version: 1\n"
@@ -103,13 +115,22 @@ def test_an_environment_may_be_on_kubernetes_and_nothing_of_it_is_counted_yet(tm
         "    environments: {production: {approvals: {approvers: [maya@shopkart.example]}}}\n"
         "environments:\n"
         "  staging: {platform: local}\n"
-        "  production: {platform: kubernetes, options: {context: shop, namespace: shop}}\n"
+        "  production:\n"
+        "    platform: kubernetes\n"
+        "    options: {kubeconfig: nowhere, context: shop, namespace: shop}\n"
+        f"{telemetry}"
     )
-    given = {"SHOPKART_HOME": str(tmp_path / "home"), "SHOPKART_DECLARATION": str(declaration)}
+    given = {
+        "SHOPKART_HOME": str(tmp_path / "home"),
+        "SHOPKART_DECLARATION": str(declaration),
+        "SHOPKART_PROMETHEUS_CA_FILE": str(tmp_path / "nowhere.pem"),
+    }
 
     sites = build_platform(from_environment(given)).sites
 
     assert (sites["staging"].cluster.name, sites["production"].cluster.name) == ("local", "kubernetes")
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    assert isinstance(sites["production"].metrics.traffic("production", "catalog", now), MetricsMissing)
+    look = sites["production"].metrics.traffic("production", "catalog", now)
+    assert isinstance(look, MetricsMissing)
+    assert reason in look.reason
     assert isinstance(sites["production"].logs.errors("production", "catalog", now, now, 1), LogsMissing)

@@ -12,7 +12,7 @@ Source: Kubernetes, "API Concepts" and "Server-Side Apply".
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any, cast
 
@@ -123,6 +123,27 @@ class KubernetesApi:
             )
         except (NotFound, Refused):
             return ""
+
+    def log_since(
+        self, namespace: str, pod: str, container: str, since: datetime, limit_bytes: int, *, previous: bool = False
+    ) -> bytes:
+        """A container's log of a time, each line after the time at which it was written; asked for once, and not again.
+
+        Raises:
+            PipelineError: it can't be had.
+        """
+        query = {
+            "container": container,
+            "limitBytes": str(limit_bytes),
+            "previous": "true" if previous else "false",
+            "sinceTime": f"{since:%Y-%m-%dT%H:%M:%SZ}",
+            "timestamps": "true",
+        }
+        path = POD.path(namespace, pod, "log")
+        status, _, content = self._try("GET", path, query, None, "application/json")
+        if status != 200:
+            raise _failure("GET", path, status, content)
+        return content
 
     def _kind_of(self, manifest: Manifest) -> Kind:
         """The kind of an object; what a team brings along is looked up in the API's own list."""

@@ -107,7 +107,8 @@ def _scale(call: Call) -> Answer:
 
 
 def _log(call: Call) -> Answer:
-    """What the container wrote: the last run's with `previous`, as far as `tailLines` and `limitBytes` allow."""
+    """What the container wrote, all of it when it started: the last run's with `previous`, as far as `tailLines` and
+    `limitBytes` allow."""
     pod = crud.get(call.world, POD, call.namespace, call.name)
     container = pod["spec"]["containers"][0]
     named = call.query.get("container", container["name"])
@@ -127,6 +128,10 @@ def _log(call: Call) -> Answer:
     lines = call.world.behaviours.of(container).log.splitlines(keepends=True)
     if "tailLines" in call.query:
         lines = lines[-int(call.query["tailLines"]) :] if call.query["tailLines"] != "0" else []
+    if call.asks("timestamps"):
+        began = found[0].get("lastState" if previous else "state", {})
+        stamp = next((each["startedAt"] for each in began.values() if "startedAt" in each), call.world.stamp())
+        lines = [f"{stamp} {line}" for line in lines]
     text = "".join(lines)
     return Answer(text[: int(call.query["limitBytes"])] if "limitBytes" in call.query else text)
 

@@ -12,9 +12,9 @@ from shopkart_pipeline.domain.release import Person, Release
 from shopkart_pipeline.domain.traffic import MetricsMissing, TrafficSample
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.ledger import Act
-from shopkart_pipeline.ports.telemetry import LogLine
+from shopkart_pipeline.ports.telemetry import LogLine, LogsMissing
 from shopkart_pipeline.services.drive_rollout import ABORT
-from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeMetrics
+from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeLogs, FakeMetrics
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, World
 
 PRIYA = Person("Priya Raman", "priya@shopkart.example")
@@ -101,6 +101,34 @@ def test_without_a_line_of_its_own_the_incident_says_so(world: World) -> None:
 
     assert incident.missing == ("No error line of that time is the release's own.",)
     assert incident.time_of(IncidentStep.LOGS_INSPECTED) is None
+
+
+class _ForgetfulLogs(FakeLogs):
+    """Keeps no log of replicas that are gone, as a cluster does."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def errors(
+        self, environment: str, service: str, since: datetime, until: datetime, limit: int
+    ) -> tuple[LogLine, ...] | LogsMissing:
+        lines = super().errors(environment, service, since, until, limit)
+        if isinstance(lines, LogsMissing) or self._world.observe().canary is not None:
+            return lines
+        return tuple(line for line in lines if line.track is not Track.CANARY)
+
+
+def test_what_a_canary_logged_is_read_before_it_leaves(world: World) -> None:
+    world.logs = _ForgetfulLogs(world)
+    release = bad(world)
+    log_errors(world, release.key, 3, "CartFormatError")
+
+    incident = incident_of(world, release)
+
+    assert [(each.signature, each.count) for each in incident.signatures] == [("CartFormatError", 3)]
+    assert incident.time_of(IncidentStep.LOGS_INSPECTED) is not None
+    assert incident.missing == ()
 
 
 @pytest.mark.parametrize("reason", ["the log store does not answer", ""])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters._log_lines import Written, parse_errors
 from shopkart_pipeline.adapters.local_cluster import LocalLogs, LocalMetrics
 from shopkart_pipeline.adapters.local_cluster.log_files import MOST_BYTES, begin_log, forget_old, last_words, rotate
-from shopkart_pipeline.adapters.local_cluster.logs import parse_errors
 from shopkart_pipeline.adapters.local_cluster.metrics import sample
 from shopkart_pipeline.adapters.local_cluster.state import OBSERVED, ObservedService
 from shopkart_pipeline.domain.latency import Histogram
@@ -89,7 +89,7 @@ def test_errors_are_found_and_everything_else_is_passed_over() -> None:
         '{"time": "2026-03-01T12:00:01Z", "level": "ERROR", "message": "no", "error_signature": "KeyError@cart.read"}',
         '{"time": "2026-03-01T12:00:02Z", "level": "critical", "message": "down", "version": "v2"}',
     ]
-    found = list(parse_errors(lines, Track.CANARY, "canary-3"))
+    found = list(parse_errors(map(Written, lines), Track.CANARY, "canary-3"))
     assert [(line.at.second, line.release_key, line.level, line.signature) for line in found] == [
         (1, "v1", "error", "KeyError@cart.read"),
         (2, "v2", "critical", None),
@@ -105,7 +105,7 @@ def test_an_uncaught_exception_is_an_error_without_its_message() -> None:
         "    main()\n",
         "shop.errors.NoCart: customer 4711 has none\n",
     ]
-    (found,) = parse_errors(lines, Track.STABLE, "stable-1")
+    (found,) = parse_errors(map(Written, lines), Track.STABLE, "stable-1")
     assert (found.level, found.signature, found.release_key) == ("error", "shop.errors.NoCart", "v1")
     assert "4711" not in found.message
 
