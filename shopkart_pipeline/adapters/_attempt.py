@@ -35,6 +35,8 @@ class Attempt:
     refused: Mapping[str, str]
     """Why a report that it wrote is not read, by the same name."""
     tests: tuple[TestCase, ...] = ()
+    properties: tuple[str, ...] = ()
+    """What the tests' report says of how they were run."""
     problem: str = ""
     """Why it proves nothing; empty where it does."""
 
@@ -56,6 +58,7 @@ def look(number: int, done: Completed, request: ScanRequest, work: Path) -> Atte
         return bare
     try:
         tests = _tests(bare, request.stage)
+        bare = replace(bare, properties=junit.told_properties(bare.content(JUNIT, request.stage.junit)))
     except ValueError as error:
         failure = done.failure("the command")
         return replace(bare, problem=str(error) + (f"; {failure}" if failure else ""))

@@ -123,6 +123,7 @@ def _read_tests(said: Said, attempts: Sequence[Attempt], request: ScanRequest, s
     }
     said.findings += [_failure(case, request) for case in failed]
     said.findings += [flaky_finding(case.name, files.of(case), case.message) for case in flaky]
+    said.notes += dict.fromkeys(each for attempt in attempts for each in attempt.properties)
     said.notes += _attempt_notes(attempts, flaky, request)
     words = [f"{counts[Outcome.PASSED]} of {len(cases)} tests passed", f"{len(failed)} failed"]
     words += [f"{len(flaky)} flaky"] if flaky else []

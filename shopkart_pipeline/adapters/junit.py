@@ -4,7 +4,8 @@ There is no standard, so what differs is read with care. A test that is named tw
 whose teardown failed). A suite that says it ran more tests than the report holds was cut off, and is not read; skipped
 ones may be announced and left out (mocha). A test that was not run for want of its program is an error and not a skip
 (CTest), one that is switched off is a skip though nothing below it says so (CTest, GoogleTest), and one that its runner
-repeated by itself until it passed is flaky (surefire's `flakyFailure` and `flakyError`).
+repeated by itself until it passed is flaky (surefire's `flakyFailure` and `flakyError`). In which browser tests ran is
+the property `browser` of their suite.
 """
 
 import math
@@ -20,6 +21,9 @@ _PLACE = re.compile(r"^([^\s:]+\.\w+):(\d+): ", re.MULTILINE)
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
 NODE_CLASS = "test"
 """What Node's own runner calls the class of every test."""
+TOLD_PROPERTIES = frozenset({"browser"})
+"""Properties that are shown. Others are not: surefire writes all of its surroundings into a report."""
+_LONGEST_PROPERTY, _MOST_PROPERTIES = 200, 5
 _SWITCHED_OFF = frozenset({"disabled", "notrun"})
 
 
@@ -84,6 +88,22 @@ def parse(report: bytes) -> tuple[TestCase, ...]:
     cases = tuple(_case(element, suite) for element, suite in _elements(root))
     _check_whole(root, cases)
     return cases
+
+
+def told_properties(report: bytes) -> tuple[str, ...]:
+    """What the report's suites say of how they were run, `name: value`: each of `TOLD_PROPERTIES` once.
+
+    Raises:
+        ValueError: it is not XML, or it was cut off.
+    """
+    found: dict[str, None] = {}
+    if b"<property" in report:
+        suites = root_of(report).iter("testsuite")
+        for each in (each for suite in suites for each in suite.iterfind("properties/property")):
+            name, value = each.get("name") or "", each.get("value") or each.text or ""
+            if name in TOLD_PROPERTIES and value.strip():
+                found[f"{name}: {' '.join(value.split())[:_LONGEST_PROPERTY]}"] = None
+    return tuple(found)[:_MOST_PROPERTIES]
 
 
 def _elements(root: Element) -> Iterator[tuple[Element, _Suite]]:

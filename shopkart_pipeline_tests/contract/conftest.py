@@ -27,6 +27,8 @@ from shopkart_pipeline_tests.docker_base import (
 
 NPM = shutil.which("npm")
 ESLINT = shutil.which("eslint")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+"""Of which the storefront's acceptance tests take the first."""
 TOOLS = os.pathsep.join(filter(None, (os.environ.get("SHOPKART_TEST_TOOLS"), os.environ["PATH"])))
 """Where tools are looked for: some take part in these tests alone."""
 VALIDATORS = [shutil.which(name, path=TOOLS) for name in ("kubernetes-validate", "checkov")]
@@ -100,6 +102,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     judges = ", ".join(filter(None, VALIDATORS)) or "kubernetes-validate and checkov are not installed"
     terminalreporter.write_line(f"manifests judged by: {judges}")
     terminalreporter.write_line(f"eslint: {ESLINT or 'not installed'}")
+    browsers = ", ".join(filter(None, map(shutil.which, BROWSERS)))
+    terminalreporter.write_line(f"browser: {browsers or 'none is installed: what only a browser sees is LEFT OUT'}")
     terminalreporter.write_line(f"registry server: {PROGRAM or 'docker-registry is not installed'}")
     counted = prometheus_server.PROGRAM or "not installed: its part of the contract of metrics is LEFT OUT"
     terminalreporter.write_line(f"Prometheus: {counted}")

@@ -35,6 +35,15 @@ def test_passed_tests_are_measured(tmp_path: Path) -> None:
     assert [report.name for report in run.raw] == ["junit.xml", "tests.json"]
 
 
+def test_what_a_report_says_about_the_browser_is_a_note_of_the_evidence(tmp_path: Path) -> None:
+    said = "none: over HTTP, because none of chromium, chromium-browser is installed"
+    report = (SAMPLES / "pytest/browser.xml").read_text().replace("chromium 156.0.8078.108", said)
+
+    evidence = evidence_of(scanner().scan(request(tmp_path, writing("junit.xml", report, junit="junit.xml"))))
+
+    assert evidence.notes[0] == f"browser: {said}"
+
+
 def test_failed_tests_are_findings_with_their_place(tmp_path: Path) -> None:
     files = {"backend/tests/test_a.py": "\n" * 20}
 

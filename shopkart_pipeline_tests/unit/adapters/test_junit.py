@@ -2,7 +2,7 @@
 
 import pytest
 
-from shopkart_pipeline.adapters.junit import Outcome, TestCase, parse
+from shopkart_pipeline.adapters.junit import Outcome, TestCase, parse, told_properties
 from shopkart_pipeline_tests.scan_requests import SAMPLES
 
 
@@ -202,3 +202,39 @@ def test_a_test_that_says_very_much_is_read() -> None:
     report = b'<testsuite tests="1"><testcase name="a"><system-out>' + said + b"</system-out></testcase></testsuite>"
 
     assert [case.name for case in parse(report)] == ["a"]
+
+
+def _with_property(name: str, *values: str) -> bytes:
+    inner = "".join(f'<property name="{name}" value="{value}"/>' for value in values)
+    return (
+        f'<testsuites><testsuite><properties>{inner}</properties><testcase name="a"/></testsuite></testsuites>'.encode()
+    )
+
+
+def test_in_which_browser_tests_ran_is_told() -> None:
+    assert told_properties(sample("browser.xml")) == ("browser: chromium 156.0.8078.108",)
+    assert len(parse(sample("browser.xml"))) == 3
+
+
+def test_the_property_of_a_report_that_is_one_suite_is_told_too() -> None:
+    assert told_properties(
+        b'<testsuite><properties><property name="browser">none</property></properties></testsuite>'
+    ) == ("browser: none",)
+
+
+def test_each_browser_is_told_once_and_only_a_few_of_them() -> None:
+    assert told_properties(_with_property("browser", "firefox 140", "firefox 140", "")) == ("browser: firefox 140",)
+    assert len(told_properties(_with_property("browser", *map(str, range(100))))) == 5
+    [told] = told_properties(_with_property("browser", "x" * 10_000))
+    assert len(told) < 300
+
+
+@pytest.mark.parametrize("name", ["java.class.path", "env.AWS_SECRET_ACCESS_KEY", "Browser", ""])
+def test_other_properties_are_not_told_as_runners_write_their_surroundings_there(name: str) -> None:
+    assert told_properties(_with_property(name, "anything")) == ()
+
+
+def test_the_property_of_a_single_test_is_not_the_suites() -> None:
+    properties = b'<properties><property name="browser" value="x"/></properties>'
+
+    assert told_properties(b'<testsuite><testcase name="a">' + properties + b"</testcase></testsuite>") == ()
