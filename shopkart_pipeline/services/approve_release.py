@@ -34,8 +34,8 @@ from shopkart_pipeline.services.approval_proof import (
 from shopkart_pipeline.services.checkout_source import base_commit
 from shopkart_pipeline.services.judge_release import evidence_digest, image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.production_history import Placed, current, last_turn_back
-from shopkart_pipeline.services.specify_workload import declared_configuration
+from shopkart_pipeline.services.production_history import current, last_turn_back
+from shopkart_pipeline.services.specify_workload import declared_configuration, is_there
 
 APPROVE = "approve"
 _WITHOUT_CONFIGURATION = "shopkart approval, version 1"
@@ -150,7 +150,7 @@ def record_told_approval(platform: Platform, release: Release, delivery: Deliver
 def _check_not_there(platform: Platform, release: Release, deployment: Deployment) -> None:
     """At a pull request nobody sees what went to production meanwhile; an older release would take it away again."""
     placed = current(platform, release.service, deployment.environment)
-    if placed is None or _is_other_configuration(platform, release, placed):
+    if placed is None or (placed.release_key == release.key and not is_there(platform, release, placed)):
         return
     source = platform.service(release.service).source
     for sha in (placed.commit, release.sha):
@@ -158,13 +158,6 @@ def _check_not_there(platform: Platform, release: Release, deployment: Deploymen
     if platform.scm.merge_base(source, placed.commit, release.sha) == release.sha:
         there = "" if placed.release_key == release.key else f", as a part of {placed.release_key}"
         raise Refused(f"{release.name} is in {deployment.environment} already{there}.", "Nothing is to be approved.")
-
-
-def _is_other_configuration(platform: Platform, release: Release, placed: Placed) -> bool:
-    """Whether the very release that is there is to go there with another configuration."""
-    if placed.release_key != release.key or placed.configuration is None:
-        return False
-    return placed.configuration != declared_configuration(platform, release, Phase.PRODUCTION)
 
 
 def _approvals(platform: Platform, release: Release) -> Iterator[Entry]:

@@ -20,6 +20,7 @@ from shopkart_pipeline.services.production_candidates import Candidate, Standing
 from shopkart_pipeline.services.production_history import last_turn_back, newest_placements
 from shopkart_pipeline.services.request_production import note_asked, run_request, still_awaited
 from shopkart_pipeline.services.requests import RunRequest
+from shopkart_pipeline.services.specify_workload import is_there
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,8 @@ def _hindrance(platform: Platform, release: Release, candidate: Candidate) -> st
     if last_turn_back(platform, release.service, release.key, environment) != candidate.turned_back:
         return f"it was turned back in {environment} meanwhile"
     for placed in newest_placements(platform, release.service, environment):
-        if placed.release_key >= release.key:
+        other_configuration = placed.release_key == release.key and not is_there(platform, release, placed)
+        if placed.release_key >= release.key and not other_configuration:
             what = "it is" if placed.release_key == release.key else f"{placed.release_key} is newer, and was"
             return f"{what} in {environment} already"
         if placed.at < candidate.since:

@@ -17,6 +17,7 @@ from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_candidates import Standing, history_of, remember
 from shopkart_pipeline.services.production_history import current, last_turn_back
 from shopkart_pipeline.services.requests import Accepted, RunRequest
+from shopkart_pipeline.services.specify_workload import is_there
 from shopkart_pipeline.services.wait_before_deploy import awaited
 from shopkart_pipeline.services.weigh_freeze import weigh_freeze
 
@@ -45,7 +46,7 @@ def wait_after_refusal(platform: Platform, release: Release, words: str, run_id:
     release is in production already, nothing is to follow."""
     deployment = platform.deployment_of(platform.service(release.service), Phase.PRODUCTION)
     placed = current(platform, release.service, deployment.environment)
-    if placed is None or placed.release_key != release.key:
+    if placed is None or not is_there(platform, release, placed):
         turned_back = _turned_back(platform, release)
         remember(platform, release, Standing.WAITS, words, turned_back=turned_back, about=run_id)
 

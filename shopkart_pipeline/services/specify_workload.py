@@ -7,6 +7,7 @@ from shopkart_pipeline.domain.wanted_workload import wanted_workload
 from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.services.checkout_source import tree
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.production_history import Placed
 
 
 def workload_spec(
@@ -23,6 +24,13 @@ def declared_configuration(platform: Platform, release: Release, phase: Phase) -
     service = platform.service(release.service)
     # The image is no part of it.
     return workload_spec(platform, service, platform.deployment_of(service, phase), release, "").configuration
+
+
+def is_there(platform: Platform, release: Release, placed: Placed) -> bool:
+    """Whether what was placed in production is a release with the configuration that is declared today."""
+    if placed.release_key != release.key:
+        return False
+    return placed.configuration in (None, declared_configuration(platform, release, Phase.PRODUCTION))
 
 
 def own_manifests(platform: Platform, service: Service, environment: str, release: Release) -> OwnManifests | None:

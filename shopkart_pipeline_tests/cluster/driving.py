@@ -78,6 +78,8 @@ class Worker:
             digest=digest,
             previous_digest=stable.spec.digest if stable else None,
             previous_release_key=stable.spec.release_key if stable else None,
+            configuration=wanted.configuration,
+            previous_configuration=stable.spec.configuration if stable else None,
             steps=STEPS if canary else (),
             deadline_seconds=self.bed.patience_seconds,
         )

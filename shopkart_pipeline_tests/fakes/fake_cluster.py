@@ -62,7 +62,7 @@ class FakeCluster(Cluster):
     def __init__(self, images: set[str] | None = None) -> None:
         self.images = images
         self.behaviours: dict[str, Behaviour] = {}
-        """By digest; images that aren't named get ready."""
+        """By digest of an image or of a configuration; what isn't named gets ready."""
         self.staying: set[str] = set()
         """Digests whose replicas can't be made to leave, as where a disruption budget or a node holds them."""
         self.unreachable = False
@@ -98,7 +98,7 @@ class FakeCluster(Cluster):
         replica.ticks += 1
         if self._is_missing(replica.spec.digest) and not replica.ready:
             return
-        match self.behaviours.get(replica.spec.digest, Behaviour.GETS_READY):
+        match self._behaviour(replica.spec):
             case Behaviour.GETS_READY:
                 replica.ready = True
             case Behaviour.CRASHES:
@@ -106,6 +106,10 @@ class FakeCluster(Cluster):
                 replica.restarts += 1
             case Behaviour.STALLS | Behaviour.FAILS_TO_START:
                 replica.ready = False
+
+    def _behaviour(self, spec: WorkloadSpec) -> Behaviour:
+        of_image = self.behaviours.get(spec.digest, Behaviour.GETS_READY)
+        return self.behaviours.get(spec.configuration, of_image)
 
     def _is_missing(self, digest: str) -> bool:
         return self.images is not None and digest not in self.images
@@ -132,7 +136,7 @@ class FakeCluster(Cluster):
             return None
         if self._is_missing(digest):
             return f"image missing: {digest}"
-        behaviour = self.behaviours.get(digest, Behaviour.GETS_READY)
+        behaviour = self._behaviour(replica.spec)
         if behaviour is Behaviour.CRASHES and replica.restarts >= _CRASH_LOOP:
             return f"crash loop: exit code 1, {replica.restarts} times in a row"
         if behaviour is Behaviour.FAILS_TO_START and replica.ticks >= _TICKS_TO_DEADLINE:

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.errors import Refused
+from shopkart_pipeline.domain.release_unit import ReleaseUnit
 from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase, RolloutPlan, RolloutStep, begin, resume
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline.services.advance_rollout import advance
@@ -42,7 +43,7 @@ class _Cluster(FakeCluster):
         super().set_weight(environment, service, canary_percent)
 
     def apply(self, environment: str, service: str, track: Track, spec: WorkloadSpec) -> None:
-        self.watch(f"apply {track.value} {spec.digest}", 0)
+        self.watch(f"apply {track.value} {spec.digest} {spec.configuration}", 0)
         super().apply(environment, service, track, spec)
 
 
@@ -62,24 +63,37 @@ class Rollouts(RuleBasedStateMachine):
         self.set_back_seconds = 0
 
     @initialize(
-        first=st.booleans(), broken=st.booleans(), bad=st.booleans(), steps=st.sampled_from([_STEPS, _STEPS[:1], ()])
+        before=st.sampled_from([None, _OLD, _NEW]),
+        broken=st.booleans(),
+        bad=st.booleans(),
+        steps=st.sampled_from([_STEPS, _STEPS[:1], ()]),
     )
-    def a_rollout_begins(self, first: bool, broken: bool, bad: bool, steps: tuple[RolloutStep, ...]) -> None:
+    def a_rollout_begins(self, before: str | None, broken: bool, bad: bool, steps: tuple[RolloutStep, ...]) -> None:
+        """Of an image, or where the same one ran before, of its configuration."""
         service = self.world.pipeline.services["backend"]
         self.deployment: Deployment = replace(service.deployments[PRODUCTION], steps=steps)
         release = self.world.merge()
         wanted = workload_spec(self.world.platform, service, self.deployment, release, _NEW)
-        old = None if first else workload_spec(self.world.platform, service, self.deployment, release, _OLD)
+        old = None if before is None else replace(wanted, digest=before, variables={"MODE": "old"})
+        self.wanted, self.old = wanted, old
         if old is not None:
             self.cluster.apply(PRODUCTION, "backend", Track.STABLE, old)
             while not self._status().stable.complete:  # pyright: ignore[reportOptionalMemberAccess]
                 pass
         if broken:
-            self.cluster.behaviours[_NEW] = Behaviour.CRASHES
-        self.metrics.error_ratios[_NEW] = 0.5 if bad else 0.0
+            self.cluster.behaviours[wanted.configuration] = Behaviour.CRASHES
+        self.metrics.error_ratios[wanted.configuration] = 0.5 if bad else 0.0
         now = self.world.clock.now()
-        previous = None if old is None else _OLD
-        plan = RolloutPlan(release.key, _NEW, previous, previous and "older", steps, self.deployment.deadline_seconds)
+        plan = RolloutPlan(
+            release.key,
+            _NEW,
+            before,
+            before and "older",
+            steps,
+            self.deployment.deadline_seconds,
+            wanted.configuration,
+            old and old.configuration,
+        )
         self._save(RolloutDocument(begin(plan, now), wanted, old, now))
         self.weights = {0, *(step.weight_percent for step in steps)}
         self.cluster.watch = self._check_effect
@@ -143,7 +157,7 @@ class Rollouts(RuleBasedStateMachine):
 
     @rule(ratio=st.sampled_from([0.0, 0.5]))
     def the_new_version_changes_its_mind(self, ratio: float) -> None:
-        self.metrics.error_ratios[_NEW] = ratio
+        self.metrics.error_ratios[self.wanted.configuration] = ratio
 
     @rule(missing=st.sampled_from([None, "the metrics server is silent"]))
     def metrics_come_and_go(self, missing: str | None) -> None:
@@ -183,9 +197,9 @@ class Rollouts(RuleBasedStateMachine):
             assert weight in self.weights, "traffic stays in the plan"
             if weight:
                 assert status.canary is not None
-                assert status.canary.spec.digest in (_NEW, _ALIEN)
+                assert status.canary.is_of(self.wanted.unit) or status.canary.spec.digest == _ALIEN
                 assert status.canary.updated_ready > 0, "no traffic to what is not ready"
-        if effect == f"apply stable {_NEW}":
+        if effect == f"apply stable {_NEW} {self.wanted.configuration}":
             assert phase in (RolloutPhase.BAKING, RolloutPhase.PROMOTING), "only what was verified takes stable"
         if effect.startswith("apply stable"):
             stable = status.stable
@@ -221,14 +235,14 @@ class Rollouts(RuleBasedStateMachine):
             raise AssertionError(f"still {document.state} after {_TICKS_TO_THE_END} ticks")
         ended, effects = self._status(), len(self.cluster.effects)
         assert ended.canary_weight_percent == 0
-        assert ended.stable is None or self.alien or ended.stable.spec.digest == self._expected(document)
+        assert ended.stable is None or self.alien or ended.stable.is_of(self._expected(document))
         for _ in range(3):
             assert self._tick("last", self._site()).state == document.state
         assert len(self.cluster.effects) == effects, "a replay changes nothing"
 
-    def _expected(self, document: RolloutDocument) -> str | None:
+    def _expected(self, document: RolloutDocument) -> ReleaseUnit | None:
         plan = document.state.plan
-        return plan.digest if document.state.phase is RolloutPhase.RELEASED else plan.previous_digest
+        return plan.unit if document.state.phase is RolloutPhase.RELEASED else plan.previous_unit
 
 
 def _without_time(cluster: Any) -> ServiceStatus:
