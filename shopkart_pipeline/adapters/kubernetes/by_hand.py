@@ -1,7 +1,7 @@
 """What somebody else set in a Deployment's pods, as the API server keeps account of it.
 
 Every field that a request changes gets the name of its sender (`managedFields`). Replicas, which an autoscaler may own,
-and what a restart writes into the template's metadata are no configuration, and an image shows by its digest. Names of
+and what a restart writes into the template's metadata are no configuration, and the image shows by its digest. Names of
 fields are told, and never their values. A field that somebody took away has no owner, and is not seen.
 
 Source: Kubernetes, "Server-Side Apply: Field management".
@@ -21,12 +21,14 @@ _NAMED = 3
 
 def changed_by_hand(deployment: Manifest) -> str | None:
     """The fields of the pods that others than the pipeline own, and who; None where there are none."""
+    containers = parts(deployment, "spec", "template", "spec", "containers")
+    told_by_digest = f"containers[{text(containers[0], 'name')}].image" if containers else ""
     found = dict.fromkeys(
         f"{path} by {text(entry, 'manager')}"
         for entry in parts(deployment, "metadata", "managedFields")
         if text(entry, "manager") != FIELD_MANAGER
         for path in _paths(part(entry, "fieldsV1", "f:spec", "f:template", "f:spec"))
-        if not path.endswith(".image")
+        if path != told_by_digest
     )
     if not found:
         return None
