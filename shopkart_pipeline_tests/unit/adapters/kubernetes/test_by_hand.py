@@ -30,7 +30,7 @@ def test_another_containers_image_is_configuration() -> None:
 
 
 def test_ports_are_named_by_number_and_many_fields_are_counted() -> None:
-    port = {'k:{"containerPort":8080,"protocol":"TCP"}': {".": {}, "f:name": {}}}
+    port: dict[str, Any] = {'k:{"containerPort":8080,"protocol":"TCP"}': {".": {}, "f:name": {}}}
     found = changed_by_hand(
         a_deployment(
             ("kubectl-edit", of_container("backend", ports=port, args={}, resources={"f:limits": {"f:cpu": {}}})),
