@@ -19,12 +19,14 @@ from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.ports.clock import Clock
+from shopkart_pipeline_tests.cluster import needs
 from shopkart_pipeline_tests.contract.kubernetes_worlds import HeldRegistry
 from shopkart_pipeline_tests.fakes import kubernetes_server as emulator
 from shopkart_pipeline_tests.fakes.fast_clock import FastClock
 from shopkart_pipeline_tests.fakes.kubernetes_server.network import Network, load_on, running_network
 
 _SPEED = 5.0
+_NODES = "/api/v1/nodes"
 _KEEPS_PODS_OFF = ("NoSchedule", "NoExecute")
 
 
@@ -92,7 +94,8 @@ class Bed(ABC):
 
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self.namespace}}
         try:
-            kubernetes.client.CoreV1Api(self._client).create_namespaced_pod_eviction(pod, self.namespace, body)
+            core = kubernetes.client.CoreV1Api(self.connection.client())
+            core.create_namespaced_pod_eviction(pod, self.namespace, body)
         except kubernetes.client.ApiException as error:
             if error.status not in (404, 429):
                 raise
@@ -105,19 +108,14 @@ class Bed(ABC):
 
     def why_not_cordoned(self, node: str) -> str | None:
         """Keep new pods off a node; a reason where that is not ours to do, or would leave none for them."""
-        import kubernetes
-
-        try:
-            nodes = {each.metadata.name: each for each in kubernetes.client.CoreV1Api(self._client).list_node().items}
-            if nodes[node].spec.unschedulable:
-                return "it was cordoned before"
-            if not any(_takes_pods(each) for name, each in nodes.items() if name != node):
-                return "no other node takes pods"
-            self._set_unschedulable(node, True)
-        except kubernetes.client.ApiException as error:
-            if error.status != 403:
-                raise
+        if not all(needs.may(self.api, "", "", "nodes", verb) for verb in ("list", "patch")):
             return "this account may not cordon nodes"
+        nodes = {each["metadata"]["name"]: each for each in self.api._json("GET", _NODES)["items"]}
+        if nodes[node]["spec"].get("unschedulable"):
+            return "it was cordoned before"
+        if not any(_takes_pods(each) for name, each in nodes.items() if name != node):
+            return "no other node takes pods"
+        self._set_unschedulable(node, True)
         return None
 
     def uncordon(self, node: str) -> None:
@@ -143,21 +141,17 @@ class Bed(ABC):
         found = self.api.list(POD, self.namespace, f"app.kubernetes.io/name={service}")
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
-    @property
-    def _client(self) -> Any:
-        return self.connection.client()
-
     def _set_unschedulable(self, node: str, unschedulable: bool) -> bool:
-        import kubernetes
-
-        kubernetes.client.CoreV1Api(self._client).patch_node(node, {"spec": {"unschedulable": unschedulable}})
+        patch = {"spec": {"unschedulable": unschedulable}}
+        self.api._json("PATCH", f"{_NODES}/{node}", {}, patch, "application/merge-patch+json")
         return True
 
 
-def _takes_pods(node: Any) -> bool:
-    ready = any(each.type == "Ready" and each.status == "True" for each in node.status.conditions or ())
-    tainted = any(each.effect in _KEEPS_PODS_OFF for each in node.spec.taints or ())
-    return ready and not tainted and not node.spec.unschedulable
+def _takes_pods(node: dict[str, Any]) -> bool:
+    conditions = node["status"].get("conditions", [])
+    ready = any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)
+    tainted = any(each["effect"] in _KEEPS_PODS_OFF for each in node["spec"].get("taints", []))
+    return ready and not tainted and not node["spec"].get("unschedulable")
 
 
 class EmulatedBed(Bed):

@@ -4,7 +4,7 @@ It is asked for before anything begins, so that whoever lacks something is told 
 `docs/cluster-tests.md` holds the same as a Role.
 """
 
-from typing import Any
+from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 
 _ALL = "get list create patch delete"
 NEEDED = {
@@ -27,24 +27,21 @@ EVICTION = ("", "pods/eviction")
 """For the drain of a node, which is left out without it."""
 
 
-def may(client: Any, namespace: str, group: str, resource: str, verb: str) -> bool:
-    """Whether the cluster would let us."""
-    import kubernetes
-
+def may(api: KubernetesApi, namespace: str, group: str, resource: str, verb: str) -> bool:
+    """Whether the cluster would let us; the namespace is empty for what is in none."""
     name, _, part = resource.partition("/")
     attributes = {"namespace": namespace, "group": group, "resource": name, "subresource": part, "verb": verb}
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
-    review = kubernetes.client.AuthorizationV1Api(client).create_self_subject_access_review(
-        {**body, "spec": {"resourceAttributes": attributes}}
-    )
-    return bool(review.status.allowed)
+    asked = {**body, "spec": {"resourceAttributes": attributes}}
+    review = api._json("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {}, asked)
+    return bool(review["status"].get("allowed"))
 
 
-def lacking(client: Any, namespace: str) -> list[str]:
+def lacking(api: KubernetesApi, namespace: str) -> list[str]:
     """What is needed and not allowed, in words."""
     found: list[str] = []
     for (group, resource), verbs in NEEDED.items():
-        refused = [verb for verb in verbs.split() if not may(client, namespace, group, resource, verb)]
+        refused = [verb for verb in verbs.split() if not may(api, namespace, group, resource, verb)]
         if refused:
             found.append(f"{', '.join(refused)} {resource}{f'.{group}' if group else ''}")
     return found

@@ -1,6 +1,7 @@
 """Asking a cluster for everything that `observe` and `diagnosis` go by.
 
 A Deployment is asked for first and its pods last, so what is read last is never older than what it is compared with.
+Pods on a node that was lost end only when it comes back or is removed. They serve nobody, and a release doesn't wait.
 """
 
 from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
@@ -12,6 +13,7 @@ from shopkart_pipeline.adapters.kubernetes.observe import (
     Look,
     applied_spec,
     is_ending,
+    is_lost,
     replica_set_of,
     status_of,
     troubled,
@@ -44,7 +46,7 @@ class Lookout:
         return Look(
             deployments,
             self._api.list(REPLICA_SET, namespace, labels),
-            self._api.list(POD, namespace, labels),
+            [pod for pod in self._api.list(POD, namespace, labels) if not is_lost(pod, self._clock.now())],
             self._api.list(ENDPOINT_SLICE, namespace, f"kubernetes.io/service-name={place.service}"),
         )
 

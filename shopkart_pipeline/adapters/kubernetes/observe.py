@@ -11,11 +11,12 @@ The canary's weight is that of the route: what its backends say, or without one 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter, ValidationError
 
 from shopkart_pipeline.adapters.kubernetes.by_hand import changed_by_hand
-from shopkart_pipeline.adapters.kubernetes.diagnosis import Diagnosis
+from shopkart_pipeline.adapters.kubernetes.diagnosis import Diagnosis, moment
 from shopkart_pipeline.adapters.kubernetes.documents import condition, name_of, number, part, parts, text
 from shopkart_pipeline.adapters.kubernetes.names import TRACK, Manifest
 from shopkart_pipeline.domain.errors import Refused
@@ -24,6 +25,8 @@ from shopkart_pipeline.domain.workload import Track, WorkloadSpec, WorkloadStatu
 SPEC = "shopkart/spec"
 """The annotation that keeps what was applied."""
 _REVISION = "deployment.kubernetes.io/revision"
+_LOST_SECONDS = 60
+"""After the end of its grace period; the kubelet takes a second or two."""
 _SPECS = TypeAdapter(WorkloadSpec)
 
 
@@ -164,6 +167,12 @@ def is_ready(pod: Manifest) -> bool:
 def is_ending(document: Manifest) -> bool:
     """Whether it was told to go."""
     return "deletionTimestamp" in document["metadata"]
+
+
+def is_lost(pod: Manifest, now: datetime) -> bool:
+    """Whether it should have been gone for a while: its node is, and nobody is left to say that it ended."""
+    until = text(pod, "metadata", "deletionTimestamp")
+    return bool(until) and now > moment(until) + timedelta(seconds=_LOST_SECONDS)
 
 
 def restarts_of(pod: Manifest) -> int:
