@@ -133,7 +133,7 @@ class RealBed(Bed):
                 startup_deadline_seconds=self.patience_seconds,
                 now=self.clock.now(),
                 events_of=lambda _: [],
-                log_of=lambda _: "",
+                log_of=lambda *_: "",
             )
         )
         assert found.failure is None, f"the pod {name}: {found.failure}"

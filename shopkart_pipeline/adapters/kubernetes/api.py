@@ -114,9 +114,12 @@ class KubernetesApi:
         except NotFound:
             return
 
-    def log(self, namespace: str, pod: str, lines: int, limit_bytes: int, *, previous: bool) -> str:
-        """The end of a pod's log; empty where there is none."""
+    def log(
+        self, namespace: str, pod: str, lines: int, limit_bytes: int, *, previous: bool, container: str = ""
+    ) -> str:
+        """The end of a log, of the named container or of the only one; empty where there is none."""
         query = {"tailLines": str(lines), "limitBytes": str(limit_bytes), "previous": "true" if previous else "false"}
+        query |= {"container": container} if container else {}
         try:
             return self._ask("GET", POD.path(namespace, pod, "log"), query, None, "application/json").decode(
                 errors="replace"

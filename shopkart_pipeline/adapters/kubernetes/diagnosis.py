@@ -64,8 +64,8 @@ class Signs:
     now: datetime
     events_of: Callable[[str], Sequence[Manifest]]
     """Events of a pod, by its name."""
-    log_of: Callable[[str], str]
-    """The last lines of a pod's container that ended, by the pod's name."""
+    log_of: Callable[[str, str], str]
+    """The last lines of a container that ended, by the pod's name and its own."""
 
 
 def diagnose(signs: Signs) -> Diagnosis:
@@ -112,6 +112,8 @@ def _of_pod(signs: Signs, pod: Manifest) -> Diagnosis:
         return Diagnosis(hindrance=f"no capacity: {_short(text(scheduled, 'message'))}")
     for kind in ("initContainerStatuses", "containerStatuses"):
         for status in parts(pod, "status", kind):
+            if kind == "initContainerStatuses" and part(status, "state", "terminated").get("exitCode") == 0:
+                continue  # It did what it is for, after however many tries.
             found = _of_waiting(signs, pod, status) or _of_runs(signs, pod, status)
             if found is None and kind == "containerStatuses":
                 found = _of_probe(signs, pod, status)
@@ -155,7 +157,7 @@ def _crash_loop(signs: Signs, pod: Manifest, status: Manifest) -> str:
     if startup and (number(ended, "exitCode") in (137, 143) or _latest(events, "failed startup probe")):
         return f"never ready within {signs.startup_deadline_seconds:g} s ({startup})"
     killed = f" ({ended['reason']})" if ended.get("reason") not in (None, "Error", "Completed") else ""
-    lines = [shown(line) for line in signs.log_of(name).splitlines()[-LOG_LINES:] if line.strip()]
+    lines = [shown(line) for line in signs.log_of(name, text(status, "name")).splitlines()[-LOG_LINES:] if line.strip()]
     words = text(ended, "message")
     log = f"; its log ends: {' | '.join(lines)}" if lines else f"; {shown(words) if words else 'its log is empty'}"
     return f"crash loop: exit code {text(ended, 'exitCode') or 'unknown'}{killed}, {restarts} times in a row{log}"

@@ -64,7 +64,7 @@ class Lookout:
             startup_deadline_seconds=applied_spec(deployment).probes.startup_deadline_seconds,
             now=self._clock.now(),
             events_of=lambda pod: self._events(place, pod),
-            log_of=lambda pod: self._log(place, pod),
+            log_of=lambda pod, container: self._log(place, pod, container),
         )
         return status_of(look, track, diagnose(signs))
 
@@ -74,10 +74,12 @@ class Lookout:
         except PipelineError:
             return []  # They only make words better.
 
-    def _log(self, place: Place, pod: str) -> str:
+    def _log(self, place: Place, pod: str, container: str) -> str:
         for previous in (True, False):
             try:
-                log = self._api.log(place.namespace, pod, LOG_LINES, LOG_LIMIT_BYTES, previous=previous)
+                log = self._api.log(
+                    place.namespace, pod, LOG_LINES, LOG_LIMIT_BYTES, previous=previous, container=container
+                )
             except PipelineError:
                 continue
             if log.strip():

@@ -26,7 +26,7 @@ def _signs(*pods: Any, deployment: Any = None, replica_set: Any = None, events: 
         startup_deadline_seconds=20.0,
         now=NOW,
         events_of=lambda pod: events,
-        log_of=lambda pod: log,
+        log_of=lambda pod, container: f"{container} says {log}" if log else "",
     )
 
 
@@ -153,3 +153,17 @@ def test_a_process_that_drains_when_its_startup_probe_kills_it_was_never_ready()
     ]
     assert str(diagnose(_signs(_restarted(0), events=events)).failure).startswith("never ready within 20 s")
     assert str(diagnose(_signs(_restarted(0), events=events[:1])).failure).startswith("crash loop: exit code 0")
+
+
+def test_the_log_is_that_of_the_container_that_ended_and_not_of_one_beside_it() -> None:
+    told = str(diagnose(_signs(_restarted(7), log="no database")).failure)
+    assert told == "crash loop: exit code 7, 3 times in a row; its log ends: web says no database"
+
+
+def test_an_initial_container_that_ended_well_at_last_is_no_crash_loop() -> None:
+    status = {"name": "wait", "restartCount": 4, "state": {"terminated": {"exitCode": 0}}}
+    pod = _waiting("PodInitializing", "")
+    pod["status"]["initContainerStatuses"] = [status]
+    assert diagnose(_signs(pod)) == Diagnosis()
+    pod["status"]["initContainerStatuses"] = [status | {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]
+    assert str(diagnose(_signs(pod)).failure).startswith("crash loop")
