@@ -1,6 +1,7 @@
 """`shopkart approve RELEASE`: show what is agreed to, sign it with one's SSH key, record it, ring."""
 
 import argparse
+import json
 from pathlib import Path
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from shopkart_pipeline.adapters.ssh_signature import SshSigner
 from shopkart_pipeline.cli.arguments import add_release, find_release, open_platform
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.release_unit import short
 from shopkart_pipeline.engine.doorbell import ring
 from shopkart_pipeline.ports.ledger import Entry
 from shopkart_pipeline.services.approve_release import record_approval, statement_for
@@ -30,7 +32,9 @@ def run(options: argparse.Namespace) -> int:
     ring(from_environment().dagster_home)
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{entry.act.actor} approved {release.name}")
-    console.print(f"  image {entry.act.digest}\n  ledger entry {entry.sequence} ({entry.entry_hash[:16]})")
+    configuration = json.loads(entry.act.body["statement"])["configuration"]
+    console.print(f"  image {entry.act.digest}\n  configuration {short(configuration)}")
+    console.print(f"  ledger entry {entry.sequence} ({entry.entry_hash[:16]})")
     return 0
 
 
