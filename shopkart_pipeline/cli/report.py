@@ -10,9 +10,11 @@ from shopkart_pipeline.domain.incident import Incident, IncidentStep
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
 from shopkart_pipeline.ports.evidence_store import Note
+from shopkart_pipeline.services.approval_status import approval_status
 from shopkart_pipeline.services.approve_release import APPROVE
 from shopkart_pipeline.services.flaky_tests import flaky_tests
 from shopkart_pipeline.services.judge_release import image_digest, phases_before, stage_lines, stages_before
+from shopkart_pipeline.services.phase_state import phase_state
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import BOOTSTRAP
 from shopkart_pipeline.services.pull_requests import CANCELLED as CANCELLED_RUN
@@ -48,13 +50,30 @@ def release_report(platform: Platform, release: Release) -> dict[str, Any]:
         "digest": image_digest(service, records),
         "received_at": release.received_at.isoformat(),
         "pull_request": _pull_request(release),
-        "verdict": verdict_of(platform, release),
+        "verdict": (verdict := verdict_of(platform, release)),
+        "awaited": _awaited(platform, release, records) if verdict == UNDER_WAY else None,
         "stages": stages,
         "approvers": approvers_of(platform, release),
         "rollout": _rollout(platform, release),
         "refusals": _messages(platform, release, "refused"),
         "cancelled": _messages(platform, release, CANCELLED_RUN),
         "reruns": _reruns(platform, release),
+    }
+
+
+def _awaited(platform: Platform, release: Release, records: Mapping[str, StageRecord]) -> dict[str, Any] | None:
+    """Whom and what production waits for; None where what comes before it is not through."""
+    if phase_state(platform, release, Phase.STAGING, records).outcome is not Outcome.PASS:
+        return None
+    status = approval_status(platform, release)
+    return {
+        "state": status.words,
+        "approvals_missing": status.missing,
+        "people": status.awaited_people if status.missing else (),
+        "how": status.how if status.missing else (),
+        "agreed": {who: ends.isoformat() for who, ends in status.agreed.items()},
+        "not_counted": status.not_counted,
+        "also": [each.line for each in status.also_awaited],
     }
 
 

@@ -59,6 +59,8 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         console.print(_proposed(report["pull_request"]))
     if report["approvers"]:
         console.print(f"approved by {', '.join(report['approvers'])}")
+    if report["awaited"]:
+        _print_awaited(console, report["awaited"])
     for stage in report["stages"]:
         _print_stage(console, stage)
     for step in report["rollout"]:
@@ -76,6 +78,16 @@ def _proposed(pull_request: dict[str, Any]) -> str:
     what = "merge group up to pull request" if pull_request["merge_group"] else "pull request"
     base = f"measured against {pull_request['base'][:12]}"
     return f"{what} {pull_request['number']}{fork}, {base}; nothing is pushed or deployed"
+
+
+def _print_awaited(console: Console, awaited: dict[str, Any]) -> None:
+    console.print(f"[bold]awaited[/] {escape(awaited['state'])}")
+    for way in awaited["how"]:
+        console.print(f"  agree with: {escape(way)}")
+    for who, ends in awaited["agreed"].items():
+        console.print(f"  {escape(who)} agreed; that counts until {ends[:19]}")
+    for line in awaited["not_counted"]:
+        console.print(f"  [dim]{escape(line)}[/]")
 
 
 def _print_stage(console: Console, stage: dict[str, Any]) -> None:

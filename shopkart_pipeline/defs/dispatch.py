@@ -9,10 +9,9 @@ with the reason.
 import logging
 import math
 
-from dagster import AssetMaterialization, DagsterInstance, MetadataValue
+from dagster import DagsterInstance
 
 from shopkart_pipeline.defs.keys import (
-    APPROVAL,
     NO_REUSE_TAG,
     PULL_REQUEST_TAG,
     PULL_REQUESTS,
@@ -25,14 +24,14 @@ from shopkart_pipeline.defs.keys import (
     rollback_job_name,
 )
 from shopkart_pipeline.defs.not_affected import show_not_affected
+from shopkart_pipeline.defs.show_approval import show_approval
 from shopkart_pipeline.defs.superseded import end_superseded
 from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.engine.launch import launch_once
 from shopkart_pipeline.engine.places import GROUP_TAG, QUEUE_TAG
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.accept_release import accept
-from shopkart_pipeline.services.approve_release import APPROVE
-from shopkart_pipeline.services.own_events import APPROVED
+from shopkart_pipeline.services.own_events import APPROVED, PHASE_PASSED
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.report_progress import accepted_commit
 from shopkart_pipeline.services.requests import RollbackRequest, RunRequest
@@ -96,8 +95,8 @@ def _dispatch(instance: DagsterInstance, platform: Platform, delivery: Delivery,
         end_superseded(instance, platform, accepted.pull_request)
     show_not_affected(instance, accepted.not_affected)
     accepted_commit(platform, accepted)
-    if delivery.event == APPROVED:
-        _show_approvals(instance, platform, delivery, accepted.requests)
+    if delivery.event in (APPROVED, PHASE_PASSED):
+        show_approval(instance, platform, delivery)
     return _done(platform, delivery, accepted.outcome)
 
 
@@ -154,26 +153,3 @@ def _tags(request: RunRequest) -> dict[str, str]:
     if request.no_reuse:
         tags[NO_REUSE_TAG] = "true"
     return tags
-
-
-def _show_approvals(
-    instance: DagsterInstance, platform: Platform, delivery: Delivery, requests: tuple[RunRequest, ...]
-) -> None:
-    """Show the approval in the lineage. It is shown, not counted: `authorise_deploy` reads the ledger."""
-    for request in requests:
-        for entry in platform.ledger.entries(request.service, request.release_key):
-            if entry.act.verb == APPROVE:
-                event = AssetMaterialization(
-                    asset_key=asset_key(request.service, APPROVAL),
-                    partition=request.release_key,
-                    description=f"approved by {entry.act.actor}",
-                    metadata={
-                        "approver": entry.act.actor,
-                        "image": entry.act.digest,
-                        "at": entry.act.at.isoformat(),
-                        "ledger_entry": MetadataValue.int(entry.sequence),
-                        "statement": MetadataValue.json(entry.act.body["statement"]),
-                        "delivery": delivery.id,
-                    },
-                )
-                instance.report_runless_asset_event(event)

@@ -26,6 +26,7 @@ from dagster import (
 from shopkart_pipeline.defs.dispatch import DELIVERIES, drain, launch
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
 from shopkart_pipeline.defs.reports import build_reports_sensor
+from shopkart_pipeline.defs.show_approval import show_end_of_wait
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.engine.launcher import keep_serving
 from shopkart_pipeline.services.ask_again import ask_again
@@ -71,9 +72,12 @@ def _awaited() -> SensorDefinition:
         "are there.",
     )
     def awaited(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SkipReason:
-        said = ask_again(platform, partial(launch, context.instance))
+        seen = ask_again(platform, partial(launch, context.instance))
+        for each in seen:
+            if each.is_new:
+                show_end_of_wait(context.instance, each)
         # Launched as a delivery's runs are, under ids that follow from what was approved: two that ask are one.
-        return SkipReason("; ".join(said[:_NAMED]) or "Nothing is awaited.")
+        return SkipReason("; ".join(map(str, seen[:_NAMED])) or "Nothing is awaited.")
 
     return awaited
 

@@ -18,6 +18,7 @@ from dagster import (
     AssetSpec,
     Failure,
     MaterializeResult,
+    MetadataValue,
     PreviewWarning,
     ResourceParam,
     asset,
@@ -26,6 +27,7 @@ from dagster import (
 from shopkart_pipeline.defs.by_hand import ask_for_what_follows, note_by_hand
 from shopkart_pipeline.defs.display import check_name, check_result, record_metadata
 from shopkart_pipeline.defs.keys import APPROVAL, NO_REUSE_TAG, asset_key, op_prefix, releases_of
+from shopkart_pipeline.defs.show_approval import awaited_metadata
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import EvidenceMissing
@@ -84,11 +86,14 @@ def group_of(service: Service, phase: Phase) -> str:
 
 def _approval(service: Service) -> AssetSpec:
     """Shown between staging and production; recorded by `shopkart approve`, never materialized by a run."""
+    policies = [each.approvals for each in service.deployments.values() if each.approvals is not None]
+    who = "; ".join(f"{each.required} of {', '.join(each.approvers)}" for each in policies) or "nobody"
     before = [stage.name for stage in service.stages_of(Phase.STAGING)]
     return AssetSpec(
         asset_key(service.name, APPROVAL),
         deps=[asset_key(service.name, name) for name in before],
-        description="Signed statements of people about the image and its evidence. Give one with `shopkart approve`.",
+        description=f"Signed statements of people about the image and its evidence. Needed from: {who}. Give one with "
+        f"`shopkart approve {service.name}@RELEASE`; the newest observation of a release says whom it waits for.",
         group_name=group_of(service, Phase.PRODUCTION),
         owners=list(service.owners),
         kinds={"human"},
@@ -134,7 +139,8 @@ def _template(stage_name: str, needs: tuple[str, ...], checks: tuple[str, ...]) 
             reuse = context.run.tags.get(NO_REUSE_TAG) != "true"
             outcome = run_stage(platform, release, stage_name, context.run.run_id, reuse=reuse)
         except Refused as refusal:
-            raise Failure(refusal.what, metadata={"fix": refusal.fix}, allow_retries=False) from None
+            shown = {"fix": MetadataValue.text(refusal.fix), **awaited_metadata(platform, release, stage)}
+            raise Failure(refusal.what, metadata=shown, allow_retries=False) from None
         follows = outcome.passed and ask_for_what_follows(context, platform, release, stage)
         if outcome.phase_passed or follows:
             ring(dagster_home_of(platform.workspace.home))

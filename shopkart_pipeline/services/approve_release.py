@@ -6,14 +6,11 @@ and statement go into the ledger and are verified again whenever they are counte
 re-run stage can stretch what a person agreed to. It ends when the statement says so, or earlier if today's policy says
 so. Instead of a signature there may be the code host's word (`approval_proof`); two approvals by one person are one,
 whatever way they came.
-
-Four eyes: whoever wrote something that would be new in production, or merged the release, does not count, also where it
-was merged by an earlier push that never got there, or under an address by which the code host hides theirs.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from shopkart_pipeline.domain.canonical import canonical_json
@@ -31,7 +28,7 @@ from shopkart_pipeline.services.approval_proof import (
     proof_by_delivery,
     proof_by_signature,
 )
-from shopkart_pipeline.services.checkout_source import base_commit
+from shopkart_pipeline.services.four_eyes import check_four_eyes
 from shopkart_pipeline.services.judge_release import evidence_digest, image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current, last_turn_back
@@ -74,6 +71,8 @@ class ApprovalCount:
     required: int
     rejected: tuple[str, ...] = ()
     """Why a recorded approval does not count, one line each."""
+    until: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """When the approval of each who counts ends."""
 
     @property
     def is_enough(self) -> bool:
@@ -201,7 +200,7 @@ def _count(
 ) -> ApprovalCount:
     if deployment.approvals is None:
         return ApprovalCount((), 0)
-    found, rejected = set[str](), list[str]()
+    found, rejected = dict[str, datetime](), list[str]()
     for entry in _approvals(platform, release):
         try:
             if entry.sequence < after:
@@ -212,10 +211,11 @@ def _count(
             principal = _check(platform, release, deployment, records, statement, entry.act.body, entry.act.at)
             if principal != entry.act.actor:
                 raise Refused(f"{entry.act.actor} approved, whose proof is {principal}'s now.", "Approve again.")
-            found.add(principal)
+            ends = _ends(deployment, statement, entry.act.at)
+            found[principal] = max(ends, found.get(principal, ends))
         except PipelineError as error:
             rejected.append(error.what)
-    return ApprovalCount(tuple(sorted(found)), deployment.approvals.required, tuple(rejected))
+    return ApprovalCount(tuple(sorted(found)), deployment.approvals.required, tuple(rejected), found)
 
 
 def _check(
@@ -230,7 +230,7 @@ def _check(
     """The person behind a statement, if it counts for the release as it stands now."""
     policy, now = _policy(deployment), platform.clock.now()
     _check_subject(platform, release, deployment, records, statement)
-    ends = min(_expiry(statement), recorded_at + timedelta(seconds=policy.expires_after_seconds))
+    ends = _ends(deployment, statement, recorded_at)
     if ends <= now:
         raise Refused(f"The approval of {release.name} ended at {ends.isoformat()}.", "Approve again.")
     environment, signed = deployment.environment, statement.to_bytes()
@@ -241,24 +241,13 @@ def _check(
             f"Approvers are: {', '.join(policy.approvers)}.",
         )
     if policy.four_eyes:
-        _check_four_eyes(platform, release, principal, policy)
+        check_four_eyes(platform, release, principal, policy)
     return principal
 
 
-def _check_four_eyes(platform: Platform, release: Release, principal: str, policy: Approvals) -> None:
-    source, base = platform.service(release.service).source, base_commit(platform, release)
-    commits = platform.scm.commits(source, base, release.sha) if base is not None else ()
-    people = {*release.people, *(person.email for each in commits for person in (each.author, each.committer))}
-    known = platform.pipeline.code_host
-    people |= {person for email in people if known and (person := known.person_of_address(email))}
-    people |= {person for login in [release.actor] if known and (person := known.person(login))}
-    writers = {email.casefold() for email in people}
-    if principal.casefold() in writers:
-        others = [name for name in policy.approvers if name.casefold() not in writers]
-        raise Refused(
-            f"{principal} wrote part of {release.name}, or merged it, and can't approve it (four eyes).",
-            f"Ask one of: {', '.join(others)}." if others else "Name another approver in the declaration.",
-        )
+def _ends(deployment: Deployment, statement: Statement, recorded_at: datetime) -> datetime:
+    """When an approval ends: as it says itself, or earlier, if that is today's policy."""
+    return min(_expiry(statement), recorded_at + timedelta(seconds=_policy(deployment).expires_after_seconds))
 
 
 def _check_subject(

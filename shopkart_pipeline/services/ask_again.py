@@ -10,6 +10,7 @@ is one (`request_production`).
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import NotYet, Refused
@@ -25,25 +26,41 @@ from shopkart_pipeline.services.specify_workload import is_there
 log = logging.getLogger(__name__)
 
 
-def ask_again(platform: Platform, launch: Callable[[RunRequest], object]) -> tuple[str, ...]:
-    """Ask for production of every release that waits no more; returns in words what waits and what was done. One
-    service's trouble hides no other's.
+@dataclass(frozen=True)
+class Seen:
+    """What came of a look at a release that waits."""
+
+    service: str
+    release_key: str
+    """Empty where the service could not be looked at."""
+    words: str
+    is_new: bool = False
+    """Whether it waits no more."""
+
+    def __str__(self) -> str:
+        name = f"{self.service}@{self.release_key}" if self.release_key else self.service
+        return f"{name}: {self.words}"
+
+
+def ask_again(platform: Platform, launch: Callable[[RunRequest], object]) -> tuple[Seen, ...]:
+    """Ask for production of every release that waits no more; returns what waits and what was done. One service's
+    trouble hides no other's.
 
     Args:
         platform: the ports.
         launch: makes sure that the run of a request exists, however often it is called.
     """
-    said: list[str] = []
+    said: list[Seen] = []
     for service in platform.pipeline.services:
         try:
             said += _look_at(platform, service, launch)
         except Exception as error:
             log.exception("what %s waits for could not be looked at", service)
-            said.append(f"{service} could not be looked at: {type(error).__name__}")
+            said.append(Seen(service, "", f"could not be looked at: {type(error).__name__}"))
     return tuple(said)
 
 
-def _look_at(platform: Platform, service: str, launch: Callable[[RunRequest], object]) -> Iterator[str]:
+def _look_at(platform: Platform, service: str, launch: Callable[[RunRequest], object]) -> Iterator[Seen]:
     known = candidates(platform, service)
     for older in known[1:]:
         if older.standing is Standing.WAITS:
@@ -54,26 +71,26 @@ def _look_at(platform: Platform, service: str, launch: Callable[[RunRequest], ob
 
 def _look_at_newest(
     platform: Platform, service: str, candidate: Candidate, launch: Callable[[RunRequest], object]
-) -> str:
+) -> Seen:
     release = platform.evidence.release(service, candidate.release_key)
     waits = still_awaited(platform, release)
     lines = "; ".join(each.line for each in waits)
     if waits and all(each.passes for each in waits):
-        return f"{release.name} waits: {lines}"
+        return Seen(service, release.key, f"waits: {lines}")
     hindrance = lines or _hindrance(platform, release, candidate)
     if hindrance:
         return _give_up(platform, service, candidate, hindrance)
     try:
         approvers = authorise_deploy(platform, release).approvers
     except NotYet as refusal:
-        return refusal.what
+        return Seen(service, release.key, refusal.what)
     except Refused as refusal:
         return _give_up(platform, service, candidate, refusal.what)
     words = "the wait is over" + (f", approved by {', '.join(approvers)}" if approvers else "")
     request = run_request(platform, release, platform.evidence.latest(service, release.key), words)
     launch(request)
     note_asked(platform, release, request)
-    return f"{release.name}: {words}"
+    return Seen(service, release.key, words, is_new=True)
 
 
 def _hindrance(platform: Platform, release: Release, candidate: Candidate) -> str:
@@ -91,8 +108,8 @@ def _hindrance(platform: Platform, release: Release, candidate: Candidate) -> st
     return ""
 
 
-def _give_up(platform: Platform, service: str, candidate: Candidate, reason: str) -> str:
+def _give_up(platform: Platform, service: str, candidate: Candidate, reason: str) -> Seen:
     release = platform.evidence.release(service, candidate.release_key)
     words = f"production is not asked for any more: {reason}"
     remember(platform, release, Standing.GIVEN_UP, words, turned_back=candidate.turned_back, about=candidate.about)
-    return f"{release.name}: {words}"
+    return Seen(service, release.key, words, is_new=True)

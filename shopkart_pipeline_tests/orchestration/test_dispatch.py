@@ -12,6 +12,7 @@ from shopkart_pipeline.defs import dispatch, sensors
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.keys import rollback_job_name
 from shopkart_pipeline.defs.rollback import build_rollback_job
+from shopkart_pipeline.defs.show_approval import awaited_metadata
 from shopkart_pipeline.domain.declaration import Phase, Source
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.release import Release
@@ -19,7 +20,7 @@ from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.requests import Accepted, RunRequest
-from shopkart_pipeline_tests.fakes.world import MAYA, STAGING, World
+from shopkart_pipeline_tests.fakes.world import JONAS, MAYA, STAGING, World
 
 
 @pytest.fixture
@@ -163,6 +164,37 @@ def test_an_approval_is_shown_in_the_lineage(
     assert materialization.metadata["approver"].value == "maya@shopkart.example"
 
 
+def observed(instance: DagsterInstance) -> dict[str, Any]:
+    """What the newest observation of the backend's approval shows."""
+    observation = instance.fetch_observations(AssetKey(["backend", "approval"]), limit=1).records[0].asset_observation
+    assert observation is not None
+    return {name: value.value for name, value in observation.metadata.items()}
+
+
+def test_whom_a_release_waits_for_and_how_they_agree_is_shown_at_its_approval(
+    world: World, instance: DagsterInstance, launched: list[RunRequest]
+) -> None:
+    release = world.ready()
+
+    dispatch.drain(instance, world.platform)
+
+    shown = observed(instance)
+    assert shown["approvals_missing"] == 1
+    assert shown["awaited_from"] == f"- {MAYA}\n- {JONAS}"
+    assert shown["how_to_approve"] == f"- `shopkart approve {release.name}`"
+    assert "has a part in it" in shown["does_not_count"]
+
+
+def test_a_refused_production_run_shows_whom_it_waits_for(world: World, instance: DagsterInstance) -> None:
+    release, platform = world.ready(), world.platform
+    stage = world.pipeline.services["backend"].stage("production")
+
+    shown = awaited_metadata(platform, release, stage)
+
+    assert shown["how_to_approve"].value == f"- `shopkart approve {release.name}`"
+    assert awaited_metadata(platform, release, world.pipeline.services["backend"].stage("lint")) == {}
+
+
 def test_the_sensor_says_what_it_did(world: World, instance: DagsterInstance, launched: list[RunRequest]) -> None:
     sensor = build_definitions(world.platform).get_repository_def().get_sensor_def("deliveries")
     context = build_sensor_context(instance=instance, resources={"platform": world.platform})
@@ -181,15 +213,17 @@ def test_the_sensor_launches_production_once_the_soak_is_over_and_says_what_wait
     release = world.approved()
     dispatch.drain(instance, world.platform)
     launched.clear()
+    assert observed(instance)["state"].startswith("production waits: soak: missing:")
     sensor = build_definitions(world.platform).get_repository_def().get_sensor_def("awaited")
 
     def tick() -> str:
         return str(sensor(build_sensor_context(instance=instance, resources={"platform": world.platform})))
 
-    assert f"{release.name} waits: soak: missing:" in tick()
+    assert f"{release.name}: waits: soak: missing:" in tick()
     assert launched == []
     world.clock.advance(600)
     assert f"{release.name}: the wait is over, approved by {MAYA}" in tick()
+    assert observed(instance)["state"] == f"the wait is over, approved by {MAYA}"
     assert "Nothing is awaited." in tick()
     assert [(request.release_key, request.phase) for request in launched] == [(release.key, Phase.PRODUCTION)]
 

@@ -40,7 +40,8 @@ def waiting(world: World) -> Release:
 
 
 def said(world: World) -> str:
-    return "; ".join(ask_again(world.platform, lambda request: pytest.fail(f"launched {request}")))
+    seen = ask_again(world.platform, lambda request: pytest.fail(f"launched {request}"))
+    return "; ".join(map(str, seen))
 
 
 def in_production(world: World) -> str | None:
@@ -343,7 +344,7 @@ def test_one_service_that_can_not_be_looked_at_hides_no_other(world: World) -> N
     world.pipeline = replace(world.pipeline, services={name: services[name] for name in ("frontend", "backend")})
 
     assert [request.release_key for request in world.ask_again()] == [release.key]
-    assert said(world) == "frontend could not be looked at: NotFound"
+    assert said(world) == "frontend: could not be looked at: NotFound"
 
 
 def test_a_person_who_is_refused_learns_that_nothing_is_to_be_done(world: World) -> None:
