@@ -8,14 +8,12 @@ so. Instead of a signature there may be the code host's word (`approval_proof`);
 whatever way they came.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
-from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.declaration import Approvals, Deployment, Phase
-from shopkart_pipeline.domain.errors import PipelineError, Refused, UntrustedInput
+from shopkart_pipeline.domain.errors import PipelineError, Refused
 from shopkart_pipeline.domain.evidence import StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome
@@ -28,6 +26,7 @@ from shopkart_pipeline.services.approval_proof import (
     proof_by_delivery,
     proof_by_signature,
 )
+from shopkart_pipeline.services.approval_statement import Statement, read_statement
 from shopkart_pipeline.services.four_eyes import check_four_eyes
 from shopkart_pipeline.services.judge_release import evidence_digest, image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
@@ -35,32 +34,6 @@ from shopkart_pipeline.services.production_history import current, last_turn_bac
 from shopkart_pipeline.services.specify_workload import declared_configuration, is_there
 
 APPROVE = "approve"
-_WITHOUT_CONFIGURATION = "shopkart approval, version 1"
-
-
-@dataclass(frozen=True)
-class Statement:
-    """What a person agrees to."""
-
-    service: str
-    release_key: str
-    environment: str
-    digest: str
-    evidence: str
-    expires_at: str
-    kind: str = "shopkart approval, version 2"
-    configuration: str | None = None
-    """Digest of the configuration; None in statements of version 1, which are about the image alone."""
-
-    def to_bytes(self) -> bytes:
-        """The bytes that are signed."""
-        said = asdict(self)
-        return canonical_json({name: said[name] for name in said if said[name] is not None})
-
-    @property
-    def is_about_image_alone(self) -> bool:
-        """Whether it is from before configurations were approved. It counts where it is recorded already."""
-        return self.kind == _WITHOUT_CONFIGURATION and self.configuration is None
 
 
 @dataclass(frozen=True)
@@ -111,7 +84,7 @@ def record_approval(platform: Platform, release: Release, statement: Statement, 
     deployment = platform.deployment_of(platform.service(release.service), Phase.PRODUCTION)
     records, now = platform.evidence.latest(release.service, release.key), platform.clock.now()
     longest = _policy(deployment).expires_after_seconds
-    if _expiry(statement) > now + timedelta(seconds=longest):
+    if statement.expiry > now + timedelta(seconds=longest):
         raise Refused(
             f"The approval of {release.name} would count until {statement.expires_at}, which is too long.",
             f"In {deployment.environment} an approval counts for {longest:.0f} s at most.",
@@ -207,7 +180,7 @@ def _count(
                 raise Refused(f"{release.name} was turned back after {entry.act.actor} approved it.", "Approve again.")
             if since is not None and entry.act.at < since:
                 raise Refused(f"{entry.act.actor} approved {release.name} before the freeze.", "Approve again.")
-            statement = _read(entry.act.body.get("statement", ""))
+            statement = read_statement(entry.act.body.get("statement", ""))
             principal = _check(platform, release, deployment, records, statement, entry.act.body, entry.act.at)
             if principal != entry.act.actor:
                 raise Refused(f"{entry.act.actor} approved, whose proof is {principal}'s now.", "Approve again.")
@@ -247,7 +220,7 @@ def _check(
 
 def _ends(deployment: Deployment, statement: Statement, recorded_at: datetime) -> datetime:
     """When an approval ends: as it says itself, or earlier, if that is today's policy."""
-    return min(_expiry(statement), recorded_at + timedelta(seconds=_policy(deployment).expires_after_seconds))
+    return min(statement.expiry, recorded_at + timedelta(seconds=_policy(deployment).expires_after_seconds))
 
 
 def _check_subject(
@@ -279,20 +252,3 @@ def _policy(deployment: Deployment) -> Approvals:
     if deployment.approvals is None:
         raise Refused(f"{deployment.environment} needs no approval.", "Nothing is to be done.")
     return deployment.approvals
-
-
-def _read(text: str) -> Statement:
-    try:
-        return Statement(**json.loads(text))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UntrustedInput("The approval can't be read.", "Approve again.") from error
-
-
-def _expiry(statement: Statement) -> datetime:
-    try:
-        expires = datetime.fromisoformat(statement.expires_at)
-    except (TypeError, ValueError) as error:
-        raise UntrustedInput("The approval does not say when it ends.", "Approve again.") from error
-    if expires.tzinfo is None:
-        raise UntrustedInput("The approval ends at a time without zone.", "Approve again.")
-    return expires

@@ -291,6 +291,21 @@ def test_pressing_the_button_for_what_is_in_production_asks_for_nothing_later(wo
     assert world.ask_again() == []
 
 
+def test_another_configuration_of_what_is_in_production_waits_and_goes_as_a_new_release_does(world: World) -> None:
+    release = world.released()
+    world.drain()
+    workload = world.pipeline.services["backend"].workload
+    world.declare("backend", lambda it: replace(it, workload=replace(workload, variables={"LIMIT": "2"})))
+    freeze(world, timedelta(minutes=30))
+    world.run(release, Phase.STAGING)
+    world.approve(release)
+    assert world.drain() == []
+    world.clock.advance(1801)
+
+    carry_out(world, release)
+    assert world.ask_again() == []
+
+
 def test_something_newer_that_was_there_and_left_again_is_no_reason_to_bring_the_older(world: World) -> None:
     world.released()
     world.drain()
