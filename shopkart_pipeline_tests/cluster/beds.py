@@ -55,6 +55,7 @@ class Bed(ABC):
     tick_seconds: float
     """Between two looks of a worker, by the bed's clock."""
     startup_deadline_seconds: float
+    pre_stop_seconds: float
 
     @abstractmethod
     def publish(self, version: str, **behaviour: Any) -> str:
@@ -158,7 +159,8 @@ class EmulatedBed(Bed):
     """The tests' own cluster, five times as fast."""
 
     environment, patience_seconds, namespace = "check", 60.0, "check"
-    around, tick_seconds, startup_deadline_seconds = Surroundings("check", route_seconds=20.0), 0.25, 20.0
+    around, tick_seconds = Surroundings("check", route_seconds=20.0), 0.25
+    startup_deadline_seconds, pre_stop_seconds = 20.0, 5.0
 
     def __init__(self, world: emulator.KubernetesWorld, network: Network, kubeconfig: Path) -> None:
         self.world, self.network, self.clock = world, network, world.clock

@@ -66,7 +66,8 @@ class Worker:
 
     def spec(self, digest: str) -> WorkloadSpec:
         spec = a_spec(digest, replicas=self.replicas, startup_deadline_seconds=self.bed.startup_deadline_seconds)
-        return replace(spec, autoscale=self.autoscale)
+        pod = replace(spec.pod, pre_stop_seconds=self.bed.pre_stop_seconds)
+        return replace(spec, pod=pod, autoscale=self.autoscale)
 
     def begin(self, digest: str, *, canary: bool = True) -> RolloutDocument:
         """Begin to roll a digest out, as the pipeline does."""

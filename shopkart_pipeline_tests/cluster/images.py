@@ -95,6 +95,7 @@ class ClusterImages:
             self.registry.push(layout, "", digest.removeprefix("sha256:")[:32])
             return
         assert isinstance(self.registry, LoadedImages)
+        _leave_nameless(layout)
         archive = layout.with_name("image.tar")
         with tarfile.open(archive, "w") as tar:
             tar.add(layout, ".")
@@ -103,6 +104,14 @@ class ClusterImages:
             done = subprocess.run(ran, capture_output=True, text=True, timeout=_SECONDS, check=False)
             assert done.returncode == 0, f"{command} could not load an image: {done.stderr.strip()[-500:]}"
         self.registry.held.add(digest)
+
+
+def _leave_nameless(layout: Path) -> None:
+    """Take the name out of an image's index: `ctr` of containerd 2 gives one that has a name no name by its digest."""
+    index = json.loads((layout / "index.json").read_bytes())
+    for manifest in index["manifests"]:
+        manifest.pop("annotations", None)
+    (layout / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
 class LoadedImages(HeldRegistry):

@@ -39,7 +39,8 @@ _HELLO = "print('hello')"
 class RealBed(Bed):
     """A real cluster."""
 
-    patience_seconds, tick_seconds, startup_deadline_seconds = 300.0, 1.0, 60.0
+    patience_seconds, tick_seconds = 300.0, 1.0
+    startup_deadline_seconds, pre_stop_seconds = 60.0, 10.0
 
     def __init__(self, images: ClusterImages, kubeconfig: str, namespace: str) -> None:
         self.environment, self.clock = f"check-{secrets.token_hex(3)}", SystemClock()
