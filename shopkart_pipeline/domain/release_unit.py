@@ -10,7 +10,7 @@ compared, which is all that is known.
 """
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -58,8 +58,28 @@ def short(configuration: str | None) -> str:
 
 def configuration_digest(workload: "DataclassInstance", leaving_out: Collection[str]) -> str:
     """`sha256:` over all that is said in a workload, but for fields that are no configuration."""
+    return digest_of(_configuration(workload, leaving_out))
+
+
+def changed_parts(
+    before: "DataclassInstance", after: "DataclassInstance", leaving_out: Collection[str]
+) -> tuple[str, ...]:
+    """Which parts of two configurations differ, such as `variables.DEBUG`; their values are not told."""
+    old, new = (dict(_leaves(_configuration(each, leaving_out))) for each in (before, after))
+    return tuple(name for name in sorted({*old, *new}) if (name in old, old.get(name)) != (name in new, new.get(name)))
+
+
+def _configuration(workload: "DataclassInstance", leaving_out: Collection[str]) -> Mapping[str, object]:
     said = cast(dict[str, object], _said(workload))
-    return digest_of({name: value for name, value in said.items() if name not in leaving_out})
+    return {name: value for name, value in said.items() if name not in leaving_out}
+
+
+def _leaves(said: object, path: str = "") -> Iterator[tuple[str, object]]:
+    if not isinstance(said, Mapping):
+        yield path, said
+        return
+    for name, value in cast(Mapping[str, object], said).items():
+        yield from _leaves(value, f"{path}.{name}".lstrip("."))
 
 
 def _said(value: object) -> object:

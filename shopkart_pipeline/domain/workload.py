@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route
-from shopkart_pipeline.domain.release_unit import ReleaseUnit, configuration_digest
+from shopkart_pipeline.domain.release_unit import ReleaseUnit, changed_parts, configuration_digest
 
 _NO_CONFIGURATION = frozenset({"digest", "repository", "release_key", "commit", "replicas", "autoscale", "route"})
 
@@ -55,6 +55,10 @@ class WorkloadSpec:
     def configuration(self) -> str:
         """`sha256:` over all that changes what runs beside the image; see `release_unit`."""
         return configuration_digest(self, _NO_CONFIGURATION)
+
+    def changed_since(self, earlier: "WorkloadSpec") -> tuple[str, ...]:
+        """Which parts of the configuration are not as they were, such as `variables.DEBUG`."""
+        return changed_parts(earlier, self, _NO_CONFIGURATION)
 
     @property
     def unit(self) -> ReleaseUnit:

@@ -76,6 +76,7 @@ def _evidence(document: RolloutDocument, judgement: Judgement | None, summary: s
         CONFIGURATION: state.plan.configuration or NOT_RECORDED,
         "previous_digest": state.plan.previous_digest or "none",
         "previous_configuration": _previous_configuration(state.plan),
+        **_changes(document),
         "reason": state.reason,
     }
     if document.drift:
@@ -86,3 +87,9 @@ def _evidence(document: RolloutDocument, judgement: Judgement | None, summary: s
 
 def _previous_configuration(plan: RolloutPlan) -> str:
     return "none" if plan.previous_digest is None else plan.previous_configuration or NOT_RECORDED
+
+
+def _changes(document: RolloutDocument) -> dict[str, str]:
+    """What is configured otherwise than in the version before, by name; values are in the report alone."""
+    changed = document.wanted.changed_since(document.previous) if document.previous is not None else ()
+    return {"configuration_changes": ", ".join(changed)} if changed else {}

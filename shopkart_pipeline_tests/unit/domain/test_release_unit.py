@@ -44,6 +44,25 @@ def test_how_many_and_how_they_are_reached_is_no_configuration(name: str) -> Non
     assert replace(PLAIN, **{name: _AROUND[name]}).configuration == PLAIN.configuration
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({}, ()),
+        ({"replicas": 9}, ()),
+        ({"variables": {**PLAIN.variables, "DEBUG": "yes", "NEW": "1"}}, ("variables.DEBUG", "variables.NEW")),
+        ({"variables": {}}, ("variables.DEBUG", "variables.FRONTEND_URL", "variables.REDIS_URL")),
+        ({"probes": replace(PLAIN.probes, readiness_path="/other")}, ("probes.readiness_path",)),
+        ({"pod": PodRequirements(resources=Resources(cpu="1"))}, ("pod.resources.cpu",)),
+        ({"own_manifests": "[]"}, ("own_manifests",)),
+    ],
+)
+def test_what_is_configured_otherwise_is_named(change: dict[str, Any], named: tuple[str, ...]) -> None:
+    changed = replace(PLAIN, **change)
+
+    assert changed.changed_since(PLAIN) == PLAIN.changed_since(changed) == named
+    assert bool(named) == (changed.configuration != PLAIN.configuration)
+
+
 def test_the_version_of_a_secret_is_part_of_the_unit() -> None:
     newer = {"API_TOKEN": SecretReference("", "shop/token", "vault", "8")}
     changed = replace(EVERYTHING, pod=replace(EVERYTHING.pod, secrets={**EVERYTHING.pod.secrets, **newer}))

@@ -215,6 +215,7 @@ def test_a_bad_configuration_of_a_good_image_is_turned_back(world: _World) -> No
     assert isinstance(outcome.record.result, Evidence)
     facts = outcome.record.result.facts
     assert (facts["configuration"], facts["previous_configuration"]) == (bad_one, before.spec.configuration)
+    assert facts["configuration_changes"] == "variables.MODE, variables.PORT"
 
 
 def test_replicas_alone_need_no_canary_and_restart_nothing(world: _World) -> None:
