@@ -45,7 +45,9 @@ def run(options: argparse.Namespace) -> int:
         return _pytest(*_default_path(passed_on), *passed_on)
     everything = str(ROOT / "shopkart_pipeline_tests")
     at_once = min((os.cpu_count() or 1) + 1, _MOST_AT_ONCE)
-    side_by_side = _pytest(everything, "-m", "not e2e and not load", "--numprocesses", str(at_once))
+    # Neighbours stay together for as long as all are busy, so what a module starts is seldom started twice.
+    spread = ("--numprocesses", str(at_once), "--dist", "worksteal")
+    side_by_side = _pytest(everything, "-m", "not e2e and not load", *spread)
     if side_by_side not in _GO_ON:
         return side_by_side
     return _pytest(everything, "-m", "e2e") or side_by_side

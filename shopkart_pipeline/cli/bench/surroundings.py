@@ -124,7 +124,7 @@ class RunningPipeline:
             raise ToolUnavailable(f"The receiver answered {status}.", "See its log in the bench's home.")
         return at
 
-    def release(self, service: str, pushed: Pushed, timeout_seconds: float = 120.0) -> Told:
+    def release(self, service: str, pushed: Pushed, timeout_seconds: float = 300.0) -> Told:
         """Post a push and wait until continuous integration of the service is over and its worker gone."""
         posted_at, deadline = self.post(pushed), time.monotonic() + timeout_seconds
         records: dict[str, StageRecord] = {}
