@@ -42,6 +42,7 @@ _BEFORE = timedelta(minutes=5)
 """Longer than from one scrape to the next, so that the first look sees something."""
 _PAUSE = timedelta(seconds=2)
 """Between two queries."""
+_IDLE = timedelta(minutes=1)
 
 
 @dataclass
@@ -54,6 +55,10 @@ class _Watch:
     look: Look | None = None
     failure: PipelineError | None = None
     """Why the latest query says nothing."""
+
+    def is_forgotten(self, now: datetime) -> bool:
+        """Whether these are looks of another occasion; a canary's are of one for as long as it bakes."""
+        return self.since is None and self.asked_at is not None and now - self.asked_at > _IDLE
 
 
 class PrometheusMetrics(Metrics):
@@ -122,7 +127,7 @@ class PrometheusMetrics(Metrics):
     def _look(self, environment: str, service: str, now: datetime, since: datetime | None) -> Look:
         key = (environment, service)
         watch = self._watches.get(key)
-        if watch is None or watch.since != since:
+        if watch is None or watch.since != since or watch.is_forgotten(now):
             watch = self._watches[key] = _Watch(since, (since or now) - _BEFORE)
         if watch.asked_at is None or now - watch.asked_at >= self._pause:
             watch.asked_at, watch.failure = now, None
