@@ -81,21 +81,6 @@ def test_a_release_that_was_frozen_goes_when_the_freeze_is_over(world: World) ->
     carry_out(world, release)
 
 
-def test_another_configuration_of_what_is_there_waits_and_goes_by_itself_too(world: World) -> None:
-    release = world.released()
-    world.drain()
-    world.declare("backend", lambda it: replace(it, workload=replace(it.workload, variables={"MODE": "new"})))
-    world.run(release, Phase.STAGING)
-    freeze(world, timedelta(minutes=30))
-    world.approve(release)
-    assert [request for request in world.drain() if request.phase is Phase.PRODUCTION] == []
-
-    world.clock.advance(1801)
-
-    carry_out(world, release)
-    assert world.rollout().wanted.variables == {"MODE": "new"}
-
-
 def test_a_release_goes_once_the_service_that_it_needs_is_in_production(world: World) -> None:
     world.declare("backend", lambda it: replace(it, depends_on=("frontend",)))
     world.clock.advance(1)
@@ -304,6 +289,7 @@ def test_another_configuration_of_what_is_in_production_waits_and_goes_as_a_new_
 
     carry_out(world, release)
     assert world.ask_again() == []
+    assert world.rollout().wanted.variables == {"LIMIT": "2"}
 
 
 def test_something_newer_that_was_there_and_left_again_is_no_reason_to_bring_the_older(world: World) -> None:
