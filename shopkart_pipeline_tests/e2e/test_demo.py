@@ -25,7 +25,7 @@ CI = (
     "source", "dependencies", "lint", "unit_tests", "quality", "secret_scan", "dependency_scan",
     "application", "image", "image_scan", "published_image",
 )  # fmt: skip
-CD = ("code_review", "staging", "integration_tests", "acceptance_tests", "production")
+CD = ("code_review", "staging", "integration_tests", "acceptance_tests", "compatibility", "production")
 
 pytestmark = pytest.mark.e2e
 
