@@ -2,8 +2,9 @@
 
 During every rollout, and after every rollback, both read what the other one wrote. So the service's own tests are given
 both, on staging's Redis and PostgreSQL: the new version is the one in staging, and the one in production is started
-beside it (`run_companion`). Where nothing, or this very image, is in production there is nothing to get along with, and
-the evidence says that. A version that does not start proves nothing.
+beside it with the configuration that it has there (`run_companion`). Where nothing is in production, or this very image
+with this configuration, there is nothing to get along with, and the evidence says that. A version that does not start
+proves nothing.
 
 What was tested counts beside the version that it was tested with: once another one has taken production, the stage has
 to run again.
@@ -15,15 +16,15 @@ from dataclasses import replace
 from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord, Tool, ToolRun
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.release_unit import ReleaseUnit
 from shopkart_pipeline.services.collect_evidence import collect_evidence
-from shopkart_pipeline.services.judge_release import image_digest
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import Placed, current
 from shopkart_pipeline.services.run_companion import companion
 
 OTHER_VERSIONS = "other_versions"
 """Measure: how many versions in production the new one has to get along with, 0 or 1."""
-_RUNNING = "running_digest"
+_RUNNING, _RUNNING_CONFIGURATION = "running_digest", "running_configuration"
 
 
 def check_compatibility(platform: Platform, release: Release, stage: Stage, image: str | None, run_id: str) -> ToolRun:
@@ -41,13 +42,13 @@ def check_compatibility(platform: Platform, release: Release, stage: Stage, imag
     """
     service, running = platform.service(release.service), _running(platform, release.service)
     if running is None:
-        return _alone("nothing is in production yet: there is no data of another version", "")
-    if running.digest == image:
-        return _alone(f"production runs this very image, as {running.release_key}", running.digest)
+        return _alone("nothing is in production yet: there is no data of another version", {})
     environment = platform.environment_of(Phase.STAGING)
+    staging = platform.sites[environment.name].cluster.observe(environment.name, service.name)
+    if staging.stable is not None and image == running.digest and running.unit.is_same(staging.stable.spec.unit):
+        return _alone(f"production runs this very image, as {running.release_key}", _facts(running))
     if service.workload.manifests is not None and environment.platform == "kubernetes":
         return ToolRun(EvidenceMissing("manifests of the team's own describe one version, not a second one beside it"))
-    staging = platform.sites[environment.name].cluster.observe(environment.name, service.name)
     with companion(platform, service, running, run_id) as beside:
         variables = {
             "SHOPKART_URL_NEW": staging.url,
@@ -62,15 +63,16 @@ def check_compatibility(platform: Platform, release: Release, stage: Stage, imag
 def compatibility_lines(platform: Platform, release: Release, records: Mapping[str, StageRecord]) -> tuple[str, ...]:
     """Why what was tested no longer counts for what is in production now; none where it does."""
     service, running = platform.service(release.service), _running(platform, release.service)
-    if running is None or running.digest == image_digest(service, records):
+    if running is None or running.release_key == release.key:
         return ()
     names = (stage.name for stage in service.stages if stage.kind is StageKind.COMPATIBILITY)
     results = (records[name].result for name in names if name in records)
-    tested = [result.facts.get(_RUNNING) or "nothing" for result in results if isinstance(result, Evidence)]
+    tested = [_tested_beside(result) for result in results if isinstance(result, Evidence)]
     return tuple(
-        f"compatibility: missing: it was tested beside {digest}, but production runs {running.digest} now; run it again"
-        for digest in tested
-        if digest != running.digest
+        f"compatibility: missing: it was tested beside {unit.told_beside(running.unit) if unit else 'nothing'}, but "
+        f"production runs {running.unit.told_beside(unit)} now; run it again"
+        for unit in tested
+        if not running.unit.is_same(unit)
     )
 
 
@@ -78,8 +80,18 @@ def _running(platform: Platform, service: str) -> Placed | None:
     return current(platform, service, platform.environment_of(Phase.PRODUCTION).name)
 
 
-def _alone(reason: str, digest: str) -> ToolRun:
-    return ToolRun(Evidence(Tool("ledger", "1"), reason, {OTHER_VERSIONS: 0.0}, facts={_RUNNING: digest}))
+def _alone(reason: str, facts: Mapping[str, str]) -> ToolRun:
+    return ToolRun(Evidence(Tool("ledger", "1"), reason, {OTHER_VERSIONS: 0.0}, facts=facts))
+
+
+def _facts(running: Placed) -> Mapping[str, str]:
+    known = {} if running.configuration is None else {_RUNNING_CONFIGURATION: running.configuration}
+    return {_RUNNING: running.digest, **known}
+
+
+def _tested_beside(evidence: Evidence) -> ReleaseUnit | None:
+    digest = evidence.facts.get(_RUNNING)
+    return None if digest is None else ReleaseUnit(digest, evidence.facts.get(_RUNNING_CONFIGURATION))
 
 
 def _about(result: Evidence | EvidenceMissing, running: Placed) -> Evidence | EvidenceMissing:
@@ -88,6 +100,6 @@ def _about(result: Evidence | EvidenceMissing, running: Placed) -> Evidence | Ev
     return replace(
         result,
         measures={**result.measures, OTHER_VERSIONS: 1.0},
-        facts={**result.facts, _RUNNING: running.digest},
+        facts={**result.facts, **_facts(running)},
         notes=(*result.notes, f"Beside it ran {running.release_key}, which is in production ({running.digest})."),
     )

@@ -16,10 +16,12 @@ from threading import Event, Thread
 from shopkart_pipeline.domain.companion import companion_name, companion_workload
 from shopkart_pipeline.domain.declaration import Deployment, Phase, Service, StageKind
 from shopkart_pipeline.domain.errors import Conflict, PipelineError, ToolUnavailable
-from shopkart_pipeline.domain.workload import Track, WorkloadStatus
+from shopkart_pipeline.domain.wanted_workload import wanted_workload
+from shopkart_pipeline.domain.workload import Track, WorkloadSpec, WorkloadStatus
 from shopkart_pipeline.services.drive_rollout import LEASE_SECONDS, TICK_SECONDS, keep_lease, leased, patiently
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import Placed
+from shopkart_pipeline.services.recall_workload import recall_workload
 
 _SWEEPER = "companion-sweep"
 
@@ -52,9 +54,7 @@ def companion(platform: Platform, service: Service, placed: Placed, holder: str)
     deployment = platform.deployment_of(service, Phase.STAGING)
     name, environment = companion_name(service.name), deployment.environment
     cluster = platform.sites[environment].cluster
-    wanted = companion_workload(
-        service, deployment, release_key=placed.release_key, commit=placed.commit, digest=placed.digest
-    )
+    wanted = companion_workload(service.name, _in_production(platform, service, placed))
     with leased(platform, deployment, name, holder), _renewed(platform, deployment, name, holder):
         try:
             patiently(platform, deployment, partial(cluster.apply, environment, name, Track.STABLE, wanted))
@@ -89,6 +89,15 @@ def _remove_left(platform: Platform, service: Service) -> list[str]:
     cluster.remove(environment, name, Track.STABLE)
     cluster.release_lease(environment, name, _SWEEPER)
     return [f"{name} was left in {environment} by a run that ended too early, and is removed"]
+
+
+def _in_production(platform: Platform, service: Service, placed: Placed) -> WorkloadSpec:
+    """What it runs as in production; where nobody kept that, what it would run as today."""
+    deployment = platform.deployment_of(service, Phase.PRODUCTION)
+    kept = recall_workload(platform, deployment, service.name, placed)
+    return kept or wanted_workload(
+        service, deployment, release_key=placed.release_key, commit=placed.commit, digest=placed.digest
+    )
 
 
 @contextmanager

@@ -4,17 +4,15 @@ from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
 from shopkart_pipeline.adapters.system_clock import SystemClock
-from shopkart_pipeline.domain.declaration import Workload
 from shopkart_pipeline.domain.errors import NotFound, Refused
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
-from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.platform import Site
 from shopkart_pipeline.services.production_history import Placed
+from shopkart_pipeline.services.recall_workload import keep_workload
 from shopkart_pipeline.services.run_companion import companion
 from shopkart_pipeline_tests.cluster.real_bed import a_real_bed
 from shopkart_pipeline_tests.cluster.real_world import a_real_world
@@ -28,7 +26,8 @@ from shopkart_pipeline_tests.contract.cluster_worlds import (
 )
 from shopkart_pipeline_tests.contract.kubernetes_worlds import an_emulated_world
 from shopkart_pipeline_tests.docker_base import engine_for_tests
-from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour
+from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster, FakeLogs, FakeMetrics
+from shopkart_pipeline_tests.fakes.world import World as Surroundings
 from shopkart_pipeline_tests.fakes.world import a_service as a_declared_service
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -115,20 +114,22 @@ def test_a_workload_may_run_the_image_of_another_service(world: World, service: 
 def test_the_version_in_production_stands_beside_the_new_one_and_leaves(
     world: World, service: str, tmp_path: Path
 ) -> None:
-    digest, spec = world.publish(service, "v1"), a_spec("sha256:any")
-    health = ("/health/startup", "/health/ready", "/health/live", "/metrics")
-    workload = Workload(spec.command, *health, 20.0, 5.0, 8080, {}, pod=spec.pod)
-    declared = a_declared_service(service, tmp_path, workload=workload)
-    staging = replace(declared.deployments["staging"], deadline_seconds=world.patience_seconds)
-    site = SimpleNamespace(cluster=world.cluster)
-    platform = SimpleNamespace(clock=SystemClock(), sites={"staging": site}, deployment_of=lambda *_: staging)
-    placed = Placed(world.now(), "release-1", digest, "c0ffee", "promote")
+    declared = a_declared_service(service, tmp_path)
+    patient = {
+        name: replace(deployment, deadline_seconds=world.patience_seconds)
+        for name, deployment in declared.deployments.items()
+    }
+    site = Site(world.cluster, FakeMetrics(FakeCluster()), FakeLogs())
+    around = Surroundings(tmp_path).platform
+    platform = replace(around, clock=SystemClock(), sites={"staging": site, "production": site})
+    spec = a_spec(world.publish(service, "v1"))
+    placed = keep_workload(platform, Placed(world.now(), "release-1", spec.digest, "c0ffee", "promote"), spec)
 
-    with companion(cast(Platform, platform), declared, placed, "run-1") as beside:
+    with companion(platform, replace(declared, deployments=patient), placed, "run-1") as beside:
         there = world.cluster.observe("staging", beside.name)
         assert is_complete(there.stable)
         assert there.stable is not None
-        assert (there.url, there.stable.spec.digest) == (beside.url, digest)
+        assert (there.url, there.stable.spec.digest) == (beside.url, spec.digest)
         assert not world.cluster.acquire_lease("staging", beside.name, "run-2", 1.0, platform.clock.now())
 
     world.until("staging", f"{service}-running", lambda status: status.stable is None)

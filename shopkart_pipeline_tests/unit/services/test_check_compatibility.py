@@ -1,11 +1,11 @@
 """The new version beside the one in production on the same data: what the tests are given, and what is left behind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
 
-from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
+from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, ToolRun
 from shopkart_pipeline.domain.policy import Comparison, Gate, MeasureRule
@@ -67,6 +67,10 @@ def in_staging(world: World) -> Release:
     for name in ("staging", "integration_tests", "acceptance_tests"):
         assert world.stage(release, name).passed
     return release
+
+
+def _with_variables(service: Service, variables: Mapping[str, str]) -> Service:
+    return replace(service, workload=replace(service.workload, variables=variables))
 
 
 def left(world: World) -> int:
@@ -153,6 +157,23 @@ def test_an_image_that_is_in_production_already_has_nothing_to_get_along_with(wo
 
     assert outcome.passed
     assert tests.requests == []
+
+
+def test_the_same_image_with_another_configuration_is_another_version(world: World, tests: _Tests) -> None:
+    running = world.released()
+    world.declare("backend", lambda service: _with_variables(service, {"PORT": "8080", "CARTS": "compact"}))
+    assert world.stage(running, "staging").passed
+    variables: list[Mapping[str, str]] = []
+
+    def look() -> None:
+        stable = world.observe(STAGING, COMPANION).stable
+        assert stable is not None
+        variables.append(stable.spec.variables)
+
+    tests.do = look
+
+    assert world.stage(running, "compatibility").passed
+    assert variables == [{"PORT": "8080"}], "as it is in production"
 
 
 def test_a_version_that_loses_what_the_other_wrote_does_not_go_to_production(world: World, tests: _Tests) -> None:
