@@ -6,11 +6,11 @@ are finite and not negative; `NaN`, infinities and anything else that can't be a
 Source: Prometheus, "HTTP API" (`/api/v1/query` and `/api/v1/query_range`, as forms, which are not limited in length).
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
@@ -87,10 +87,13 @@ class PrometheusApi:
 
     def __init__(self, address: str, access: PrometheusAccess) -> None:
         self._address, self._access = address, access
+        self._made: tuple[int, HttpClient] | None = None
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        if self._made is not None and self._made[0] == os.getpid():
+            self._made[1].close()
+        self._made = None
 
     def query(self, expression: str, at: datetime) -> list[Series]:
         """The series of an expression at a moment.
@@ -108,7 +111,7 @@ class PrometheusApi:
 
     def _ask(self, path: str, form: Mapping[str, str], timeout_seconds: float) -> list[Series]:
         told = {**form, "timeout": f"{timeout_seconds:g}s"}
-        answer = self._client.ask(
+        answer = self._client().ask(
             Ask(
                 "POST",
                 path,
@@ -119,11 +122,13 @@ class PrometheusApi:
         )
         return _series(answer.content)
 
-    @cached_property
     def _client(self) -> HttpClient:
-        return HttpClient(
-            "Prometheus", self._address, authorization=self._authorization(), ca_file=self._access.ca_file
-        )
+        """Made with the first question; a process that was forked speaks over connections of its own."""
+        if self._made is None or self._made[0] != os.getpid():
+            authorization, ca_file = self._authorization(), self._access.ca_file
+            client = HttpClient("Prometheus", self._address, authorization=authorization, ca_file=ca_file)
+            self._made = os.getpid(), client
+        return self._made[1]
 
     def _authorization(self) -> Callable[[], str] | None:
         access = self._access

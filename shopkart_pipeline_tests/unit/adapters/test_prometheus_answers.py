@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -30,6 +31,8 @@ class Server:
         self.status, self.content = 200, b""
         self.asked: list[dict[str, list[str]]] = []
         self.authorization: str | None = None
+        self.ports: set[int] = set()
+        """Of those who asked, one for each connection."""
 
     def says(self, document: object) -> None:
         self.content = json.dumps(document).encode()
@@ -40,11 +43,15 @@ def running() -> Iterator[tuple[Server, str]]:
     server = Server()
 
     class Handler(JsonHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # Too much is not read to its end.
+                super().handle()
+
         def do_POST(self) -> None:
             server.asked.append(parse_qs(self.body().decode()))
+            server.ports.add(self.client_address[1])
             server.authorization = self.headers["Authorization"]
-            with contextlib.suppress(ConnectionError):  # Too much is not read to its end.
-                self.answer(server.status, server.content)
+            self.answer(server.status, server.content)
 
     with served(Handler) as address:
         yield server, address
@@ -55,6 +62,7 @@ def server(running: tuple[Server, str]) -> Server:
     found, _ = running
     found.status, found.content, found.authorization = 200, b"", None
     found.asked.clear()
+    found.ports.clear()
     return found
 
 
@@ -260,6 +268,19 @@ def test_prometheus_is_not_asked_at_every_tick(server: Server, running: tuple[Se
         metrics.events("production", "backend", NOW + timedelta(seconds=2), (), NOW)
     assert all(sample == samples[0] for sample in samples)
     assert len(server.asked) == 2
+
+
+def test_a_process_that_was_forked_speaks_over_connections_of_its_own(
+    server: Server, metrics: PrometheusMetrics
+) -> None:
+    server.says(vector(*WHOLE))
+    traffic(metrics)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if isinstance(traffic(metrics), TrafficSample) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert isinstance(traffic(metrics), TrafficSample)
+    assert len(server.ports) == 2
 
 
 def test_without_a_canary_looks_belong_together_until_nobody_looks_for_a_while(
