@@ -157,6 +157,7 @@ def _deployment(deployment: Deployment, environment: Environment) -> dict[str, A
         ],
         "deadline_seconds": deployment.deadline_seconds,
         "soak_seconds": deployment.soak_seconds,
+        "contract_after_seconds": deployment.contract_after_seconds,
         "freeze": [_frozen(window) for window in deployment.freeze],
         "cannot_judge": environment.cannot_judge(deployment),
         "promises": [in_words(promise) for promise in _promises(deployment)],

@@ -1,19 +1,23 @@
 """`shopkart render ENVIRONMENT [SERVICE]`: what Kubernetes would be told, as YAML.
 
-It is that of the release which the environment has, or of the image that is named. A service with manifests of its own
-is rendered out of the release's commit; where that is not at hand, or for other ones, a folder can be named.
+It is that of the release which the environment has, or of the image that is named, with the Jobs of its migrations. A
+service with manifests of its own is rendered out of the release's commit; where that is not at hand, or for other ones,
+a folder can be named.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from shopkart_pipeline.adapters.kubernetes.job import render_jobs
 from shopkart_pipeline.adapters.kubernetes.manifests import render, to_yaml
 from shopkart_pipeline.adapters.kubernetes.names import Manifest, place_of
 from shopkart_pipeline.cli.arguments import open_platform
-from shopkart_pipeline.domain.declaration import Environment, Service
+from shopkart_pipeline.domain.declaration import MIGRATIONS, Environment, Service
 from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.domain.job import JobSpec
 from shopkart_pipeline.domain.wanted_workload import wanted_workload
+from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.services.checkout_source import tree
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current, placements
@@ -55,7 +59,14 @@ def _manifests(
     if service.workload.manifests is not None and platform.manifests is not None:
         own = platform.manifests.read(folder or _tree(platform, service, key), service, environment)
     deployment = service.deployments[environment.name]
-    return render(place, wanted_workload(service, deployment, release_key=key, commit=commit, digest=digest, own=own))
+    wanted = wanted_workload(service, deployment, release_key=key, commit=commit, digest=digest, own=own)
+    return (*render(place, wanted), *render_jobs(place, _migrations(service, environment, wanted)))
+
+
+def _migrations(service: Service, environment: Environment, wanted: WorkloadSpec) -> list[JobSpec]:
+    """The migrations there; a job that is really run has a hash at the end of its name."""
+    of_phase = [stage for stage in service.stages_of(environment.phase) if stage.kind in MIGRATIONS]
+    return [JobSpec(stage.name.rpartition("_")[2], wanted, stage.command, stage.timeout_seconds) for stage in of_phase]
 
 
 def _release(

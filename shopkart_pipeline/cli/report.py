@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shopkart_pipeline.domain.declaration import Phase, Stage
+from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord
 from shopkart_pipeline.domain.flaky_test import FlakyTest
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
@@ -124,7 +124,7 @@ def verdict_of(platform: Platform, release: Release) -> str:
     name = name_of(release)
     if name is not None:
         return _verdict_of_pull_request(platform, release, name, outcomes)
-    production = [stage.name for stage in service.stages_of(Phase.PRODUCTION)]
+    production = [stage.name for stage in service.stages_of(Phase.PRODUCTION) if stage.kind is StageKind.PRODUCTION]
     if all(outcomes[name] == "passed" for name in production):
         return RELEASED
     if any(outcomes[name] == "failed" for name in production):

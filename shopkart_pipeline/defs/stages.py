@@ -28,7 +28,7 @@ from shopkart_pipeline.defs.by_hand import ask_for_what_follows, note_by_hand
 from shopkart_pipeline.defs.display import check_name, check_result, record_metadata
 from shopkart_pipeline.defs.keys import APPROVAL, NO_REUSE_TAG, asset_key, op_prefix, releases_of
 from shopkart_pipeline.defs.show_approval import awaited_metadata
-from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
+from shopkart_pipeline.domain.declaration import MIGRATIONS, Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.domain.release import Release
@@ -52,11 +52,14 @@ _DESCRIPTIONS = {
     StageKind.IMAGE_SCAN: "Known vulnerabilities and misconfiguration of the image.",
     StageKind.PUBLISHED_IMAGE: "The image in the registry, its digest confirmed by the registry.",
     StageKind.CODE_REVIEW: "The pull requests and reviews behind everything that the release brings to production.",
+    StageKind.STAGING_EXPAND: "Staging's database with what the release needs.",
     StageKind.STAGING: "The image running in staging.",
     StageKind.INTEGRATION_TESTS: "Integration tests against the release in staging.",
     StageKind.ACCEPTANCE_TESTS: "User acceptance tests against the release in staging.",
     StageKind.COMPATIBILITY: "The new version beside the one in production on the same data, in both directions.",
+    StageKind.PRODUCTION_EXPAND: "Production's database with what the release needs.",
     StageKind.PRODUCTION: "The image running in production: canary first, then a rolling update.",
+    StageKind.CONTRACT: "The databases without what only older releases need, once it is time.",
     StageKind.COMMAND: "A stage that the service declares.",
 }
 _KINDS = {
@@ -69,6 +72,7 @@ _KINDS = {
     StageKind.CODE_REVIEW: {"github"},
     StageKind.STAGING: {"kubernetes"},
     StageKind.PRODUCTION: {"kubernetes"},
+    **{kind: {"sql"} for kind in MIGRATIONS},
 }
 
 _ANY_SERVICE = "service"

@@ -45,12 +45,21 @@ class StageKind(StrEnum):
     IMAGE_SCAN = "image_scan"
     PUBLISHED_IMAGE = "published_image"
     CODE_REVIEW = "code_review"
+    STAGING_EXPAND = "staging_expand"
     STAGING = "staging"
     INTEGRATION_TESTS = "integration_tests"
     ACCEPTANCE_TESTS = "acceptance_tests"
     COMPATIBILITY = "compatibility"
+    PRODUCTION_EXPAND = "production_expand"
     PRODUCTION = "production"
+    CONTRACT = "contract"
     COMMAND = "command"
+
+
+EXPANDS = frozenset({StageKind.STAGING_EXPAND, StageKind.PRODUCTION_EXPAND})
+"""Migrations before a rollout: they add to the database what the new version needs, and the old one goes on without."""
+MIGRATIONS = EXPANDS | {StageKind.CONTRACT}
+"""With what comes after a rollout, and takes from the database what only older versions need."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +216,8 @@ class Deployment:
     """In staging: how long a release has to stand there before production is possible."""
     freeze: tuple[FreezeWindow, ...] = ()
     """In production: when nothing new goes there."""
+    contract_after_seconds: float = 0.0
+    """In production: how long a release has to stand there before its contracting migration runs."""
 
 
 @dataclass(frozen=True)
@@ -244,6 +255,10 @@ class Service:
 
     def stages_of(self, phase: Phase) -> tuple[Stage, ...]:
         return tuple(stage for stage in self.stages if stage.phase is phase)
+
+    def stage_of(self, kind: StageKind) -> Stage | None:
+        """The shipped stage of a kind; None where the service has none."""
+        return next((stage for stage in self.stages if stage.kind is kind), None)
 
 
 def _no_stage(service: str, name: str) -> Stage:

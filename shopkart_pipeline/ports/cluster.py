@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from datetime import datetime
 
+from shopkart_pipeline.domain.job import JobSpec, JobStatus
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 
 
@@ -32,6 +33,13 @@ class Cluster(ABC):
     def set_weight(self, environment: str, service: str, canary_percent: int) -> None:
         """Give the canary this share of new requests, and return when the route does. Raises `Refused` where the
         canary has no ready replica and the share is not zero."""
+
+    @abstractmethod
+    def run_job(self, environment: str, service: str, job: JobSpec) -> JobStatus:
+        """Have a command run to its end, and say at once how it stands: asked again under the same name, the platform
+        tells of the run that it has begun, or of how that ended, for a day at least. It runs beside the replicas, and
+        no request reaches it. What is still at work when its time is over is ended and has failed; so has what nobody
+        knows the end of. Raises `NotFound` for an image that the registry does not hold."""
 
     @abstractmethod
     def load_rollout(self, environment: str, service: str) -> str | None:

@@ -3,7 +3,7 @@
 Checks in a user interface show; this one enforces. It recomputes the verdict over every stage before production from
 stored evidence under today's policy, asks the registry whether it holds that digest, counts the approvals anew, and
 looks whether compatibility was tested with what runs now, the release has soaked in staging, the services that it
-depends on are in production, and no freeze is on.
+depends on are in production, no freeze is on, and the database still has what the release needs.
 Evidence is read once, so that verdict, digest and approvals are about one state of things, and the digest that is
 returned is the one to deploy. Approvals from before the release was last turned back don't count: whoever gave them
 did not know. Pressing "materialize" by hand, skipping a stage or writing a report into the event log changes nothing
@@ -19,6 +19,7 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome, Verdict
 from shopkart_pipeline.services.approve_release import weigh_approvals
 from shopkart_pipeline.services.check_compatibility import compatibility_lines
+from shopkart_pipeline.services.contracted import behind_contract
 from shopkart_pipeline.services.judge_release import image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.wait_before_deploy import awaited
@@ -59,6 +60,8 @@ def authorise_deploy(platform: Platform, release: Release) -> Authorisation:
     waits = [*(_not_in_registry(platform, release, digest) if digest else ()), *awaited(platform, release)]
     frozen, overrides = weigh_freeze(platform, release, deployment, records)
     waits += frozen
+    behind = behind_contract(platform, release.service, deployment.environment, release.key)
+    reasons += [behind] if behind is not None else []
     what = f"{release.name} may not go to {deployment.environment}"
     lines = [*reasons, *(each.line for each in waits)]
     if digest is None or verdict.outcome is not Outcome.PASS or reasons or not all(each.passes for each in waits):

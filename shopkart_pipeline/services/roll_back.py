@@ -3,7 +3,9 @@
 The request goes into the ledger first. A rollout that is under way is turned back by whoever drives it; if nobody
 does any more, this command does. Otherwise stable takes the release unit that was there before the current one, image
 and configuration as they ran then (`recall_workload`), by the cluster's own rolling update, the traffic first.
-Releases that were themselves rolled back are no way back: asking twice goes two releases back, not forth again.
+Releases that were themselves rolled back are no way back: asking twice goes two releases back, not forth again. Neither
+is a release from before a migration that contracted the database (`contracted`): that is refused, at once and before
+anything is changed. A rollout that is under way can always be turned back, because to contract comes after it.
 """
 
 from dataclasses import replace
@@ -15,6 +17,7 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
 from shopkart_pipeline.ports.ledger import Act
+from shopkart_pipeline.services.contracted import ROLL_FORWARD, no_way_back
 from shopkart_pipeline.services.drive_rollout import ABORT, leased, note, tell_drift
 from shopkart_pipeline.services.find_drift import drift_before
 from shopkart_pipeline.services.platform import Platform
@@ -56,6 +59,8 @@ def roll_back(
     if under_way is not None and under_way.state.phase not in FINAL_PHASES:
         _ask(platform, deployment, service_name, under_way, actor, reason)
     else:
+        if under_way is None or under_way.concluded:
+            _earlier(platform, deployment, service_name)
         under_way = None
     with leased(platform, deployment, service_name, run_id):
         _turn_back_leftover(platform, deployment, service_name, reason, run_id)
@@ -133,13 +138,23 @@ def _standing(platform: Platform, deployment: Deployment, service: str) -> Place
     return placed
 
 
+def _earlier(platform: Platform, deployment: Deployment, service: str) -> tuple[Placed, Placed]:
+    """The release that leaves and the one to go back to; raises `Refused` where there is no way back."""
+    environment = deployment.environment
+    leaving, earlier = current(platform, service, environment), before_current(platform, service, environment)
+    if leaving is None or earlier is None:
+        raise Refused(f"{service} has no earlier release in {environment}.", "Release a fix instead.")
+    closed = no_way_back(platform, service, environment, earlier)
+    if closed is not None:
+        raise Refused(f"{service} can't be rolled back: {closed}.", ROLL_FORWARD)
+    return leaving, earlier
+
+
 def _restore(
     platform: Platform, deployment: Deployment, service: Service, actor: str, reason: str, run_id: str
 ) -> Placed:
     environment, cluster = deployment.environment, platform.sites[deployment.environment].cluster
-    leaving, earlier = current(platform, service.name, environment), before_current(platform, service.name, environment)
-    if leaving is None or earlier is None:
-        raise Refused(f"{service.name} has no earlier release in {environment}.", "Release a fix instead.")
+    leaving, earlier = _earlier(platform, deployment, service.name)
     release = platform.evidence.release(service.name, earlier.release_key)
     wanted = _as_it_ran(platform, deployment, service, release, earlier)
     now, stable = platform.clock.now(), cluster.observe(environment, service.name).stable

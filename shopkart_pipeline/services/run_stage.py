@@ -8,11 +8,11 @@ over, and the record says so (`reuse_result`); asked not to, the tool runs and b
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
+from shopkart_pipeline.domain.declaration import EXPANDS, MIGRATIONS, Phase, Stage, StageKind
 from shopkart_pipeline.domain.errors import NotYet, PipelineError, Refused, ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord, ToolRun
 from shopkart_pipeline.domain.release import Release
@@ -28,6 +28,9 @@ from shopkart_pipeline.services.check_compatibility import check_compatibility
 from shopkart_pipeline.services.checkout_source import checkout_source
 from shopkart_pipeline.services.collect_evidence import collect_evidence
 from shopkart_pipeline.services.collect_reviews import collect_reviews
+from shopkart_pipeline.services.contract_database import contract_database, standing_digest
+from shopkart_pipeline.services.contracted import ROLL_FORWARD, behind_contract
+from shopkart_pipeline.services.expand_database import expand_database
 from shopkart_pipeline.services.judge_release import (
     image_digest,
     is_about_image,
@@ -129,13 +132,14 @@ def _admit(platform: Platform, release: Release, stage: Stage, run_id: str) -> s
     service = platform.service(release.service)
     try:
         forbid(service, release, stage)
+        if stage.kind is StageKind.CONTRACT:
+            return standing_digest(platform, release)
         if stage.phase is Phase.PRODUCTION:
             return _admit_to_production(platform, release, stage)
-        before, records = stages_before(service, stage), platform.evidence.latest(release.service, release.key)
-        verdict = judge_records(platform, release, before, records)
-        if before and verdict.outcome is not Outcome.PASS:
-            lines = "; ".join(result.line for result in verdict.blocking)
-            raise Refused(f"{release.name} may not start {stage.name}: {lines}.", "Run or mend what comes before.")
+        if stage.kind in (StageKind.STAGING_EXPAND, StageKind.STAGING):
+            _refuse_behind_contract(platform, release, stage)
+        records = platform.evidence.latest(release.service, release.key)
+        _refuse_unless_passed(platform, release, stage, stages_before(service, stage), records)
         return image_digest(service, records) if is_about_image(service, stage) else None
     except Refused as refusal:
         note = Note(release.service, release.key, platform.clock.now(), "refused", refusal.what, {"stage": stage.name})
@@ -145,13 +149,35 @@ def _admit(platform: Platform, release: Release, stage: Stage, run_id: str) -> s
         raise
 
 
+def _refuse_unless_passed(
+    platform: Platform, release: Release, stage: Stage, before: Collection[str], records: Mapping[str, StageRecord]
+) -> None:
+    verdict = judge_records(platform, release, before, records)
+    if before and verdict.outcome is not Outcome.PASS:
+        lines = "; ".join(result.line for result in verdict.blocking)
+        raise Refused(f"{release.name} may not start {stage.name}: {lines}.", "Run or mend what comes before.")
+
+
+def _refuse_behind_contract(platform: Platform, release: Release, stage: Stage) -> None:
+    environment = platform.environment_of(stage.phase).name
+    line = behind_contract(platform, release.service, environment, release.key)
+    if line is not None:
+        raise Refused(f"{release.name} may not start {stage.name}: {line}.", ROLL_FORWARD)
+
+
 def _admit_to_production(platform: Platform, release: Release, stage: Stage) -> str:
     """The digest that may go to production. Without leave, all that is admitted is the end of what has begun."""
+    service = platform.service(release.service)
+    rollout = service.stage_of(StageKind.PRODUCTION) or stage
     try:
-        return authorise_deploy(platform, release).digest
+        digest = authorise_deploy(platform, release).digest
+        expanding = [name for name in stages_before(service, stage) if service.stage(name).kind in EXPANDS]
+        records = platform.evidence.latest(release.service, release.key)
+        _refuse_unless_passed(platform, release, stage, expanding, records)
+        return digest
     except Refused:
         with suppress(ToolUnavailable):
-            left = to_be_ended(platform, release, stage)
+            left = to_be_ended(platform, release, rollout)
             if left is not None:
                 return left.state.plan.digest
         raise
@@ -174,6 +200,8 @@ def _do(platform: Platform, release: Release, stage: Stage, image: str | None, r
                 return check_compatibility(platform, release, stage, image, run_id)
             case StageKind.PUBLISHED_IMAGE | StageKind.STAGING | StageKind.PRODUCTION:
                 return _deliver(platform, release, stage, image, run_id)
+            case kind if kind in MIGRATIONS:
+                return _deliver(platform, release, stage, image, run_id)
             case _:
                 return collect_evidence(platform, release, stage, image)
     except PipelineError as error:
@@ -187,6 +215,10 @@ def _deliver(platform: Platform, release: Release, stage: Stage, image: str | No
         return ToolRun(EvidenceMissing("there is no image"))
     if stage.kind is StageKind.PUBLISHED_IMAGE:
         return publish_image(platform, release, stage, image)
+    if stage.kind is StageKind.CONTRACT:
+        return contract_database(platform, release, stage, image, run_id)
+    if stage.kind in EXPANDS:
+        return expand_database(platform, release, stage, image, run_id)
     return roll_out(platform, release, stage, image, run_id)
 
 

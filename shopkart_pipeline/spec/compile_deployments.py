@@ -68,6 +68,7 @@ def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Su
         route=compile_route(scope, name, spec.route),
         soak_seconds=_soak(scope, name, spec, around),
         freeze=_freeze(scope, name, spec, around),
+        contract_after_seconds=_contract_after(scope, name, spec, around),
     )
 
 
@@ -76,6 +77,13 @@ def _soak(scope: Scope, environment: str, spec: DeploymentSpec, around: Surround
         message = f"a release soaks in staging before it goes on, and {environment} is not of phase staging"
         scope.fault(message, "environments", environment, "soak")
     return spec.soak or 0.0
+
+
+def _contract_after(scope: Scope, environment: str, spec: DeploymentSpec, around: Surroundings) -> float:
+    if spec.contract_after is not None and around.environments[environment].phase is not Phase.PRODUCTION:
+        message = f"a release stands in production before it contracts, and {environment} is not of phase production"
+        scope.fault(message, "environments", environment, "contract_after")
+    return spec.contract_after or 0.0
 
 
 def _freeze(scope: Scope, environment: str, spec: DeploymentSpec, around: Surroundings) -> tuple[FreezeWindow, ...]:

@@ -6,6 +6,7 @@ from shopkart_pipeline.domain.companion import companion_name
 from shopkart_pipeline.domain.declaration import Service, Source, StageKind, Workload
 from shopkart_pipeline.spec.compile_deployments import Surroundings, compile_deployments
 from shopkart_pipeline.spec.compile_gates import compile_gates
+from shopkart_pipeline.spec.compile_migrations import absent_migrations, with_migrations
 from shopkart_pipeline.spec.compile_pod import check_manifests, compile_pod
 from shopkart_pipeline.spec.compile_stages import compile_stages
 from shopkart_pipeline.spec.faults import Faults, nearest
@@ -27,7 +28,7 @@ def compile_service(scope: Scope, home: str, around: Surroundings) -> Service:
         home: what `{home}` stands for, absolute.
         around: environments and people that deployments refer to.
     """
-    absent = () if _has_manifests(scope, around) else (StageKind.MANIFESTS.value,)
+    absent = (*(() if _has_manifests(scope, around) else (StageKind.MANIFESTS.value,)), *absent_migrations(scope))
     stages, without_stages = compile_stages(scope, absent)
     gates, without_gates = compile_gates(scope, [*absent, *(left_out.stage for left_out in without_stages)])
     owners = tuple(scope.spec.owners or ())
@@ -37,7 +38,7 @@ def compile_service(scope: Scope, home: str, around: Surroundings) -> Service:
         name=scope.service,
         owners=owners,
         source=_source(scope, home),
-        stages=stages,
+        stages=with_migrations(scope, stages),
         gates=gates,
         workload=_workload(scope),
         deployments=compile_deployments(scope, around),

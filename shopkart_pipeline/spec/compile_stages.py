@@ -15,7 +15,8 @@ from shopkart_pipeline.spec.stage_graph import Arrangement, StageNode, arrange
 from shopkart_pipeline.spec.text_types import IDENTIFIER
 
 _DEPLOYED_TESTS = (StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS, StageKind.COMPATIBILITY)
-_STAGING = (StageKind.CODE_REVIEW, StageKind.STAGING, *_DEPLOYED_TESTS)
+_STAGING = (StageKind.CODE_REVIEW, StageKind.STAGING_EXPAND, StageKind.STAGING, *_DEPLOYED_TESTS)
+_PRODUCTION = (StageKind.PRODUCTION_EXPAND, StageKind.PRODUCTION, StageKind.CONTRACT)
 _TESTS = (StageKind.UNIT_TESTS, *_DEPLOYED_TESTS)
 _RANK = {phase: rank for rank, phase in enumerate(Phase)}
 _TOO_ALIKE = 0.9
@@ -54,7 +55,7 @@ def _phase(name: str, spec: StageSpec) -> Phase:
         return Phase(spec.phase or Phase.CI)
     if name in _STAGING:
         return Phase.STAGING
-    return Phase.PRODUCTION if name == StageKind.PRODUCTION else Phase.CI
+    return Phase.PRODUCTION if name in _PRODUCTION else Phase.CI
 
 
 def _check_stage(scope: Scope, name: str, details: StageDetails, *, own: bool) -> None:

@@ -1,8 +1,10 @@
 """The order of a service's stages. Rules, whatever `needs` says:
 
 - A stage that waits for nothing waits for `source`.
-- A stage that nothing waits for is awaited by the next of `image`, `published_image` and `staging` that it does not
-  itself come after (in phase `ci`), or by `production` (in phase `staging`): no stage can be passed by.
+- A stage that nothing waits for is awaited by the next of `image`, `published_image`, `staging_expand` and `staging`
+  that it does not itself come after (in phase `ci`), or of `production_expand` and `production` (in phase `staging`),
+  as far as they are there: no stage can be passed by.
+- A deployment waits for the migration that expands the database for it.
 - A stage that is left out is replaced by what it needs.
 - What a stage works on has to be there: `image_scan` comes after `image`, tests come after `staging`, and so on.
 """
@@ -15,10 +17,11 @@ from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.spec.graph import cycles, order, reachable
 
 _JOINS: Mapping[Phase, tuple[str, ...]] = {
-    Phase.CI: ("image", "published_image", "staging"),
-    Phase.STAGING: ("production",),
+    Phase.CI: ("image", "published_image", "staging_expand", "staging"),
+    Phase.STAGING: ("production_expand", "production"),
     Phase.PRODUCTION: (),
 }
+_EXPANDED_BY: Mapping[str, str] = {"staging": "staging_expand", "production": "production_expand"}
 _WORKS_ON: Mapping[str, str] = {
     "dependencies": "source",
     "unit_tests": "dependencies",
@@ -26,11 +29,14 @@ _WORKS_ON: Mapping[str, str] = {
     "image": "application",
     "image_scan": "image",
     "published_image": "image",
+    "staging_expand": "published_image",
     "staging": "published_image",
     "integration_tests": "staging",
     "acceptance_tests": "staging",
     "compatibility": "staging",
+    "production_expand": "staging",
     "production": "staging",
+    "contract": "production",
 }
 
 _Needs = dict[str, tuple[str, ...]]
@@ -67,6 +73,7 @@ def arrange(nodes: tuple[StageNode, ...]) -> Arrangement:
     if found:
         return Arrangement({}, found, ())
     needs = _without(declared, {node.name for node in nodes if node.left_out})
+    _expand_first(needs)
     _join(needs, {node.name: node.phase for node in nodes})
     too_early = tuple(
         (name, subject)
@@ -99,6 +106,12 @@ def _replaced(needs: _Needs, name: str, left_out: set[str]) -> tuple[str, ...]:
     if name not in left_out:
         return (name,)
     return tuple(each for need in needs[name] for each in _replaced(needs, need, left_out))
+
+
+def _expand_first(needs: _Needs) -> None:
+    for deployment, expand in _EXPANDED_BY.items():
+        if deployment in needs and expand in needs and expand not in needs[deployment]:
+            needs[deployment] = (*needs[deployment], expand)
 
 
 def _join(needs: _Needs, phases: Mapping[str, Phase]) -> None:

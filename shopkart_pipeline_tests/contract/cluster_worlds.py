@@ -27,6 +27,7 @@ import psutil
 from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics, shutdown, wait_ready
 from shopkart_pipeline.adapters.oci_registry import DiskRegistry
 from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.domain.job import JobPhase, JobSpec, JobStatus
 from shopkart_pipeline.domain.pod import PodRequirements, Resources
 from shopkart_pipeline.domain.traffic import Counts, MetricsMissing
 from shopkart_pipeline.domain.workload import Probes, ServiceStatus, Track, WorkloadSpec, WorkloadStatus
@@ -34,7 +35,7 @@ from shopkart_pipeline.ports.cluster import Cluster
 from shopkart_pipeline.ports.telemetry import LogLine, Logs, Metrics
 from shopkart_pipeline_tests.docker_base import BASE_IMAGE
 from shopkart_pipeline_tests.fakes.fake_builder import write_image
-from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster, FakeLogs, FakeMetrics
+from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster, FakeLogs, FakeMetrics, JobBehaviour
 
 _SAMPLE = Path(__file__).parents[1] / "samples" / "replica_app" / "replica_app"
 A_SERVICE = re.compile(r"shop-[0-9a-f]{8}(-[a-z]+)?")
@@ -94,6 +95,21 @@ class World(ABC):
     def log_error(self, environment: str, service: str, message: str, signature: str) -> None:
         """Have stable's only replica log an error now."""
 
+    def foresee(self, command: tuple[str, ...], exit_code: int | None, *lines: str) -> None:
+        """Say how a command behaves, to a world that runs none; None: it never ends. Does nothing where it is run."""
+        del command, exit_code, lines
+
+    def finished(self, environment: str, service: str, job: JobSpec) -> list[JobStatus]:
+        """Ask for a job until it has ended; returns everything that was said on the way."""
+        deadline, seen = time.monotonic() + self.patience_seconds, list[JobStatus]()
+        while True:
+            seen.append(self.cluster.run_job(environment, service, job))
+            if seen[-1].phase is not JobPhase.RUNNING:
+                return seen
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it never ended; the last look: {seen[-1]}")
+            self.pause()
+
     def now(self) -> datetime:
         return datetime.now(UTC)
 
@@ -149,6 +165,13 @@ class FakeWorld(World):
         self._images.add(digest)
         self.fake.behaviours[digest] = behaviour
         return digest
+
+    def foresee(self, command: tuple[str, ...], exit_code: int | None, *lines: str) -> None:
+        failed = JobStatus(JobPhase.FAILED, f"exit code {exit_code}", lines)
+        status = JobStatus(JobPhase.SUCCEEDED, "", lines) if exit_code == 0 else failed
+        if exit_code is None:
+            status = JobStatus(JobPhase.FAILED, "it did not end within 2 s", lines)
+        self.fake.job_behaviours[command[-1]] = JobBehaviour(status=status)
 
     def pause(self) -> None:
         pass

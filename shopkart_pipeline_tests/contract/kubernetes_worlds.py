@@ -55,6 +55,10 @@ class EmulatedWorld(World):
                 self.world.behave(emulator.Behaviour(ready=False), image=digest)
         return digest
 
+    def foresee(self, command: tuple[str, ...], exit_code: int | None, *lines: str) -> None:
+        told = "".join(f"{line}\n" for line in lines)
+        self.world.behave(emulator.Behaviour(exit_code=exit_code, log=told), command=command[-1])
+
     def near(self, weight_percent: int) -> int:
         return 50 if weight_percent else 0
 

@@ -4,11 +4,13 @@ from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.domain.errors import NotFound, Refused
+from shopkart_pipeline.domain.job import JobPhase, JobSpec, JobStatus
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline.services.platform import Site
 from shopkart_pipeline.services.production_history import Placed
@@ -280,6 +282,61 @@ def test_a_version_that_never_gets_ready_is_named_after_its_deadline(world: Worl
 def test_environments_do_not_see_each_other(world: World, service: str) -> None:
     world.deployed(service, environment="staging", replicas=1)
     assert world.cluster.observe("production", service).stable is None
+
+
+def a_job(
+    world: World, service: str, script: str, exit_code: int | None, *lines: str, seconds: float = 60.0
+) -> JobSpec:
+    """A run of a Python script with an image of its own; the lines are what it writes."""
+    command = ("python", "-c", script)
+    spec = a_spec(world.publish(service, "v1"), GREETING="good day")
+    world.foresee(command, exit_code, *lines)
+    return JobSpec(f"expand-{uuid4().hex[:10]}", spec, command, seconds)
+
+
+def test_a_job_runs_to_its_end_with_the_variables_of_the_replicas(world: World, service: str) -> None:
+    script = "import os; print(os.environ['GREETING'], os.environ['SHOPKART_ENVIRONMENT'], sep=chr(10))"
+    job = a_job(world, service, script, 0, "good day", "production")
+    *before, last = world.finished("production", service, job)
+    assert last == JobStatus(JobPhase.SUCCEEDED, "", ("good day", "production"))
+    assert {status.phase for status in before} == {JobPhase.RUNNING}
+    assert world.cluster.run_job("production", service, job) == last
+
+
+def test_a_job_leaves_the_replicas_alone_and_gets_no_requests(world: World, service: str) -> None:
+    digest = world.deployed(service)
+    world.finished("production", service, a_job(world, service, "pass", 0))
+    stable = world.cluster.observe("production", service).stable
+    assert stable is not None
+    assert (stable.complete, stable.total, stable.spec) == (True, 2, a_spec(digest))
+
+
+def test_a_job_that_failed_says_with_which_code_and_stays_failed(world: World, service: str) -> None:
+    job = a_job(world, service, "print('no such table'); raise SystemExit(3)", 3, "no such table")
+    last = world.finished("production", service, job)[-1]
+    assert last == JobStatus(JobPhase.FAILED, "exit code 3", ("no such table",))
+    assert world.cluster.run_job("production", service, job) == last
+    again = replace(job, name=f"expand-{uuid4().hex[:10]}")
+    assert world.finished("production", service, again)[-1] == last
+
+
+def test_a_job_whose_time_is_over_is_ended(world: World, service: str) -> None:
+    job = a_job(world, service, "import time; time.sleep(600)", None, seconds=2.0)
+    last = world.finished("production", service, job)[-1]
+    assert (last.phase, last.reason) == (JobPhase.FAILED, "it did not end within 2 s")
+
+
+def test_what_a_job_writes_is_shown_without_secrets(world: World, service: str) -> None:
+    script = "print('connecting to postgresql://shop:hunter22@db/shop'); print('PASSWORD=hunter22')"
+    written = ("connecting to postgresql://db/shop", "PASSWORD=[redacted]")
+    last = world.finished("production", service, a_job(world, service, script, 0, *written))[-1]
+    assert last.log_tail == written
+
+
+def test_a_job_needs_an_image_that_the_registry_holds(world: World, service: str) -> None:
+    job = replace(a_job(world, service, "pass", 0), workload=a_spec(f"sha256:{'0' * 64}"))
+    with pytest.raises(NotFound):
+        world.cluster.run_job("production", service, job)
 
 
 def test_rollout_state_is_kept_beside_the_workload(world: World, service: str) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters.kubernetes.job import render_jobs
 from shopkart_pipeline.adapters.kubernetes.manifests import render, surroundings, to_yaml, track_objects
+from shopkart_pipeline.domain.job import JobSpec
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline_tests.rendered_manifests import PLACE, WORKLOADS
 
@@ -26,10 +28,11 @@ EXPLAINED = {
 
 @pytest.fixture(params=WORKLOADS)
 def manifests(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Everything that a workload has while a canary is beside it, in one file."""
+    """Everything that a workload has while a canary is beside it and a migration runs, in one file."""
     spec = WORKLOADS[request.param]
     file = tmp_path / f"{request.param}.yaml"
     objects = [*render(PLACE, spec), *track_objects(PLACE, Track.CANARY, spec), *surroundings(PLACE, spec, 10)]
+    objects += render_jobs(PLACE, [JobSpec("expand-0123456789", spec, ("python", "-m", "migrate"), 600.0)])
     unique = {(each["kind"], each["metadata"]["name"]): each for each in objects}
     file.write_text(to_yaml(unique.values()), encoding="utf-8")
     return file
@@ -48,7 +51,9 @@ def test_every_object_is_what_kubernetes_takes_from_1_32_to_1_36(manifests: Path
     assert set(unknown) <= CUSTOM_KINDS
     assert {version for _, version in passed} == set(VERSIONS)
     assert len(passed) + len(unknown) == len(VERSIONS) * manifests.read_text().count("\nkind: ")
-    assert {"deployment/backend", "deployment/backend-canary"} <= {resource for resource, _ in passed}
+    assert {"deployment/backend", "deployment/backend-canary", "job/backend-expand-0123456789"} <= {
+        resource for resource, _ in passed
+    }
 
 
 def test_a_misspelt_key_would_have_been_found(manifests: Path) -> None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from shopkart_pipeline.domain.errors import NotFound, Refused, ToolUnavailable
 from shopkart_pipeline.domain.history import History
+from shopkart_pipeline.domain.job import JobPhase, JobSpec, JobStatus
 from shopkart_pipeline.domain.judge_policy import EventRule
 from shopkart_pipeline.domain.latency import Histogram
 from shopkart_pipeline.domain.traffic import LATENCY, Counts, MetricsMissing, TrafficSample
@@ -50,6 +51,18 @@ class _Service:
     lease: tuple[str, datetime] | None = None
 
 
+_MIGRATED = JobStatus(JobPhase.SUCCEEDED, "", ("migrated",))
+
+
+@dataclass
+class JobBehaviour:
+    """What becomes of a command."""
+
+    looks: int = 2
+    """So many looks find it running."""
+    status: JobStatus = _MIGRATED
+
+
 class FakeCluster(Cluster):
     """A cluster in memory.
 
@@ -66,9 +79,12 @@ class FakeCluster(Cluster):
         self.staying: set[str] = set()
         """Digests whose replicas can't be made to leave, as where a disruption budget or a node holds them."""
         self.unreachable = False
+        self.job_behaviours: dict[str, JobBehaviour] = {}
+        """By a word of the command; those that aren't named succeed."""
         self.effects: list[str] = []
         """What was asked for, such as `apply production/backend canary sha256:…`, for tests about order."""
         self._services: dict[tuple[str, str], _Service] = {}
+        self._jobs: dict[tuple[str, str, str], int] = {}
 
     def observe(self, environment: str, service: str) -> ServiceStatus:
         self._reach()
@@ -178,6 +194,18 @@ class FakeCluster(Cluster):
             raise Refused(f"The canary of {service} has no ready replica.", "Wait until it is ready.")
         self.effects.append(f"set_weight {environment}/{service} {canary_percent}")
         there.weight_percent = canary_percent
+
+    def run_job(self, environment: str, service: str, job: JobSpec) -> JobStatus:
+        self._reach()
+        if self._is_missing(job.workload.digest):
+            raise NotFound(f"The registry does not hold {job.workload.digest}.", "Publish the image first.")
+        key = environment, service, job.name
+        if key not in self._jobs:
+            self.effects.append(f"run {environment}/{service} {' '.join(job.command)} {job.workload.digest}")
+        looks = self._jobs[key] = self._jobs.get(key, 0) + 1
+        named = (self.job_behaviours[word] for word in job.command if word in self.job_behaviours)
+        behaviour = next(named, JobBehaviour())
+        return behaviour.status if looks > behaviour.looks else JobStatus(JobPhase.RUNNING)
 
     def load_rollout(self, environment: str, service: str) -> str | None:
         self._reach()

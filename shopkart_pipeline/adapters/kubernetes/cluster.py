@@ -13,6 +13,7 @@ from shopkart_pipeline.adapters.kubernetes import leases
 from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.connection import Access, Connection
 from shopkart_pipeline.adapters.kubernetes.documents import name_of
+from shopkart_pipeline.adapters.kubernetes.jobs import Jobs
 from shopkart_pipeline.adapters.kubernetes.kinds import AUTOSCALER, BUDGET, DEPLOYMENT
 from shopkart_pipeline.adapters.kubernetes.looking import Lookout
 from shopkart_pipeline.adapters.kubernetes.manifests import track_objects
@@ -35,6 +36,7 @@ from shopkart_pipeline.adapters.kubernetes.rollout_state import RolloutStates
 from shopkart_pipeline.adapters.kubernetes.traffic_shift import TrafficShift, canary_replicas
 from shopkart_pipeline.adapters.kubernetes.workload import autoscaler
 from shopkart_pipeline.domain.errors import NotFound, Refused, ToolUnavailable
+from shopkart_pipeline.domain.job import JobSpec, JobStatus
 from shopkart_pipeline.domain.pod import RouteKind
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline.ports.clock import Clock
@@ -62,7 +64,7 @@ class KubernetesCluster(Cluster):
         self._api, self._registry, self._clock = api, registry, clock
         self._around = around or Surroundings()
         self._states = RolloutStates(api)
-        self._lookout = Lookout(api, clock)
+        self._lookout, self._jobs = Lookout(api, clock), Jobs(api, clock)
         self._traffic = TrafficShift(
             api, clock, self._around.route_seconds, self._around.settle_seconds, self._lookout.look
         )
@@ -95,12 +97,7 @@ class KubernetesCluster(Cluster):
         )
 
     def apply(self, environment: str, service: str, track: Track, spec: WorkloadSpec) -> None:
-        repository = spec.repository or service
-        if self._registry is not None and not self._registry.has(repository, spec.digest):
-            raise NotFound(
-                f"The registry {self._registry.name} does not hold {repository}@{spec.digest}.",
-                "Publish the image first.",
-            )
+        self._check_image(service, spec)
         place = self._place(environment, service, spec)
         look = self._lookout.look(place)
         stable, live = look.deployments.get(Track.STABLE), look.deployments.get(track)
@@ -165,6 +162,14 @@ class KubernetesCluster(Cluster):
             # Nothing may come before traffic that goes back.
             self._autoscale(place, spec, canary_percent)
 
+    def run_job(self, environment: str, service: str, job: JobSpec) -> JobStatus:
+        place = self._place(environment, service, job.workload)
+        status = self._jobs.status(place, job)
+        if status is None:
+            self._check_image(service, job.workload)
+            status = self._jobs.begin(place, job)
+        return status
+
     def load_rollout(self, environment: str, service: str) -> str | None:
         place = self._place(environment, service)
         return self._states.load(place.namespace, _record_name(place))
@@ -181,6 +186,14 @@ class KubernetesCluster(Cluster):
     def release_lease(self, environment: str, service: str, holder: str) -> None:
         place = self._place(environment, service)
         leases.release(self._api, place.namespace, _record_name(place), holder)
+
+    def _check_image(self, service: str, spec: WorkloadSpec) -> None:
+        repository = spec.repository or service
+        if self._registry is not None and not self._registry.has(repository, spec.digest):
+            raise NotFound(
+                f"The registry {self._registry.name} does not hold {repository}@{spec.digest}.",
+                "Publish the image first.",
+            )
 
     def _place(self, environment: str, service: str, spec: WorkloadSpec | None = None) -> Place:
         digest, repository = (spec.digest, spec.repository or service) if spec else ("", service)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from shopkart_pipeline.adapters._shown_lines import shown
 from shopkart_pipeline.adapters.kubernetes.documents import condition, name_of, number, part, parts, text
 from shopkart_pipeline.adapters.kubernetes.names import FIELD_MANAGER, Manifest
 from shopkart_pipeline.domain.plain_text import plain
@@ -24,11 +25,7 @@ from shopkart_pipeline.domain.plain_text import plain
 CRASH_LOOP_RESTARTS = 3
 """Restarts after which a container that ends by itself again is called a crash loop."""
 LOG_LINES, LOG_LIMIT_BYTES = 5, 4096
-_LONGEST_LINE, _LONGEST_WORDS = 200, 400
-_SECRET = re.compile(
-    r"(?i)\b([\w-]*(?:passw(?:or)?d|secret|token|api[_-]?key|authorization)[\w-]*[\"']?\s*[=:]\s*)\S.*"
-)
-_USER = re.compile(r"(\w+://)[^\s/@]+@")
+_LONGEST_WORDS = 400
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 """A runtime repeats an image's name until its reason no longer fits."""
 _NEVER_PULLED = frozenset({"InvalidImageName", "ErrImageNeverPull"})
@@ -188,11 +185,6 @@ def _latest(events: Sequence[Manifest], words: str) -> str:
 def moment(written: str) -> datetime:
     """A time as Kubernetes writes it."""
     return datetime.fromisoformat(written.replace("Z", "+00:00")).astimezone(UTC)
-
-
-def shown(line: str) -> str:
-    """A line of a log as it may be shown."""
-    return _USER.sub(r"\1", _SECRET.sub(r"\1[redacted]", plain(line)))[:_LONGEST_LINE]
 
 
 def _short(words: str) -> str:

@@ -41,6 +41,7 @@ LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+JOB = Kind("batch/v1", "Job", "jobs")
 INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 KINDS = {
     (each.api_version, each.kind): each

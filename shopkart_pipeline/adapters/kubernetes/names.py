@@ -122,6 +122,11 @@ def selector(place: Place, track: Track | None = None) -> dict[str, str]:
     return labels if track is None else labels | {TRACK: track.value}
 
 
+def job_selector(place: Place) -> dict[str, str]:
+    """The labels that tell the pods of a service's jobs; no Service, budget or policy of its replicas fits them."""
+    return {NAME: f"{place.service}-jobs", INSTANCE: place.environment}
+
+
 def image_name(reference: str) -> str:
     """An image's name without its tag and digest."""
     name = reference.partition("@")[0]

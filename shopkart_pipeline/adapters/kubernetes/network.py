@@ -12,7 +12,15 @@ Source: Kubernetes, "Network Policies".
 """
 
 from shopkart_pipeline.adapters.kubernetes.foreign import own_service
-from shopkart_pipeline.adapters.kubernetes.names import PORT_NAME, SERVICE_PORT, Manifest, Place, metadata, selector
+from shopkart_pipeline.adapters.kubernetes.names import (
+    PORT_NAME,
+    SERVICE_PORT,
+    Manifest,
+    Place,
+    job_selector,
+    metadata,
+    selector,
+)
 from shopkart_pipeline.domain.pod import RouteKind
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
 
@@ -64,6 +72,22 @@ def network_policy(place: Place, spec: WorkloadSpec) -> Manifest | None:
             "podSelector": {"matchLabels": selector(place)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [anybody | {"ports": [port]}],
+            "egress": _egress(spec.pod.egress),
+        },
+    }
+
+
+def job_policy(place: Place, spec: WorkloadSpec) -> Manifest | None:
+    """What a service's jobs may reach, which is what its replicas may; nobody reaches them. None as above."""
+    if spec.own_manifests is not None:
+        return None
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(place, f"{place.service}-jobs"),
+        "spec": {
+            "podSelector": {"matchLabels": job_selector(place)},
+            "policyTypes": ["Ingress", "Egress"],
             "egress": _egress(spec.pod.egress),
         },
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from shopkart_pipeline.adapters.local_cluster.documents import locked
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
+from shopkart_pipeline.adapters.local_cluster.job_documents import is_wanted, want
 from shopkart_pipeline.adapters.local_cluster.presence import controller_state
 from shopkart_pipeline.adapters.local_cluster.state import (
     DESIRED,
@@ -21,6 +22,7 @@ from shopkart_pipeline.adapters.local_cluster.state import (
     status_of,
 )
 from shopkart_pipeline.domain.errors import NotFound, PipelineError, Refused, ToolUnavailable
+from shopkart_pipeline.domain.job import JobSpec, JobStatus
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.cluster import Cluster
@@ -53,12 +55,7 @@ class LocalCluster(Cluster):
 
     def apply(self, environment: str, service: str, track: Track, spec: WorkloadSpec) -> None:
         self._check(environment, service)
-        repository = spec.repository or service
-        if not self._registry.has(repository, spec.digest):
-            raise NotFound(
-                f"The registry {self._registry.name} does not hold {repository}@{spec.digest}.",
-                "Publish the image first.",
-            )
+        self._check_image(service, spec)
         self._change(environment, service, lambda desired: desired.wants(track, spec))
 
     def scale(self, environment: str, service: str, track: Track, replicas: int) -> None:
@@ -105,6 +102,12 @@ class LocalCluster(Cluster):
             raise Refused(f"The canary of {service} in {environment} has no ready replica.", "Wait until it is ready.")
         return status
 
+    def run_job(self, environment: str, service: str, job: JobSpec) -> JobStatus:
+        self._check(environment, service)
+        if not is_wanted(self._folders, environment, service, job.name):
+            self._check_image(service, job.workload)
+        return want(self._folders, environment, service, job)
+
     def load_rollout(self, environment: str, service: str) -> str | None:
         desired = DESIRED.read(self._path(environment, service))
         return None if desired is None else desired.rollout
@@ -128,6 +131,14 @@ class LocalCluster(Cluster):
             return desired if theirs else replace(desired, lease=None)
 
         self._change(environment, service, given_back)
+
+    def _check_image(self, service: str, spec: WorkloadSpec) -> None:
+        repository = spec.repository or service
+        if not self._registry.has(repository, spec.digest):
+            raise NotFound(
+                f"The registry {self._registry.name} does not hold {repository}@{spec.digest}.",
+                "Publish the image first.",
+            )
 
     def _change(
         self, environment: str, service: str, change: Callable[[DesiredService], DesiredService]

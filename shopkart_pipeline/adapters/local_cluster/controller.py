@@ -19,6 +19,7 @@ from shopkart_pipeline.adapters.local_cluster.balancer import Balancer
 from shopkart_pipeline.adapters.local_cluster.fleet import Fleet, Ground
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
 from shopkart_pipeline.adapters.local_cluster.images import Images
+from shopkart_pipeline.adapters.local_cluster.jobs import Jobs
 from shopkart_pipeline.adapters.local_cluster.log_files import rotate
 from shopkart_pipeline.adapters.local_cluster.ports import Ports
 from shopkart_pipeline.adapters.local_cluster.postgres_server import PostgresServer
@@ -81,6 +82,7 @@ class Controller:
             changed=self._wake.set,
         )
         self._fleet = Fleet(ground)
+        self._jobs = Jobs(ground)
         self._open: set[str] = set()
         self._background: list[asyncio.Task[None]] = []
         self._phase = Phase.STARTING
@@ -112,12 +114,13 @@ class Controller:
 
     async def _take_over(self) -> None:
         await self._fleet.adopt()
-        known = [*self._handles.all(), *self._fleet.handles]
+        self._jobs.adopt()
+        known = [*self._handles.all(), *self._fleet.handles, *self._jobs.handles]
         if ended := await asyncio.to_thread(self._processes.sweep, known):
             _logger.warning("ended %d processes that an earlier controller had left without a note", ended)
         await self._runtime.sweep(known)
         self._fleet.look(thoroughly=True)
-        await asyncio.to_thread(self._images.forget_all_but, self._fleet.digests)
+        await asyncio.to_thread(self._images.forget_all_but, self._fleet.digests | self._jobs.digests)
         self._fleet.tell_routes()
 
     def _finished(self) -> bool:
@@ -129,8 +132,9 @@ class Controller:
     async def _end(self) -> None:
         for task in self._background:
             task.cancel()
-        await asyncio.gather(*self._background, *self._fleet.abandon(), return_exceptions=True)
+        await asyncio.gather(*self._background, *self._fleet.abandon(), *self._jobs.abandon(), return_exceptions=True)
         if self._stop_workloads:
+            await self._jobs.stop()
             balancer, *datastores = self._keepers
             await balancer.stop()
             await asyncio.gather(*(keeper.stop() for keeper in datastores))
@@ -162,6 +166,7 @@ class Controller:
             self._wake.clear()
             self._reconcile()
         if beat:
+            self._jobs.look(self._open if self._stop_workloads is None else ())
             self._beat()
         if now_seconds >= self._next_rotation:
             self._next_rotation = now_seconds + _ROTATION_SECONDS

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from shopkart_pipeline.adapters.local_cluster.addresses import environment_urls
@@ -16,6 +16,7 @@ from shopkart_pipeline.adapters.local_cluster.runtime import Runtime
 from shopkart_pipeline.adapters.local_cluster.variables import filled_in, redacted
 from shopkart_pipeline.adapters.local_cluster.workload import Workload
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.ports.clock import Clock
 
 _logger = logging.getLogger(__name__)
@@ -36,6 +37,14 @@ class Ground:
     """Never to be repeated in a message."""
     changed: Callable[[], None]
     """Is called whenever something about a replica is another."""
+
+    def variables_of(self, environment: str, spec: WorkloadSpec) -> Mapping[str, str]:
+        """The variables of a specification with what the environment gives filled in."""
+
+        def url_of(service: str) -> str:
+            return self.balancer.url_of(route_name(environment, service))
+
+        return filled_in(spec.variables, environment_urls(self.folders.home, environment), url_of)
 
 
 class Fleet:
@@ -121,10 +130,6 @@ class Fleet:
 
     def _surroundings(self, environment: str, service: str) -> Surroundings:
         ground = self._ground
-
-        def url_of(other: str) -> str:
-            return ground.balancer.url_of(route_name(environment, other))
-
         return Surroundings(
             environment=environment,
             service=service,
@@ -134,9 +139,7 @@ class Fleet:
             balancer=ground.balancer,
             ports=ground.ports,
             clock=ground.clock,
-            variables=lambda spec: filled_in(
-                spec.variables, environment_urls(ground.folders.home, environment), url_of
-            ),
+            variables=lambda spec: ground.variables_of(environment, spec),
             redact=lambda text: redacted(text, ground.secrets),
             changed=ground.changed,
         )

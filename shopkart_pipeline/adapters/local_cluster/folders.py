@@ -5,6 +5,8 @@ desired/<environment>/<service>.json what clients want; written by clients under
 observed/<environment>/<service>.json what is there; written by the controller alone
 images/<digest>/                      unpacked images, shared by all replicas, never changed
 logs/<environment>/<service>/         one log for each replica
+jobs/<environment>/<service>/<name>/  what a job is to run, written once by a client, and how it stands
+logs/jobs/<environment>/<service>/    one log for each job
 data/<environment>/                   Redis and PostgreSQL
 balancer/                             configuration of the load balancer
 """
@@ -76,6 +78,16 @@ class Folders:
 
     def logs_of(self, environment: str, service: str) -> Path:
         return self.logs / environment / service
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    def job_of(self, environment: str, service: str, name: str) -> Path:
+        return self.jobs / environment / service / name
+
+    def job_log(self, environment: str, service: str, name: str) -> Path:
+        return self.logs / "jobs" / environment / service / f"{name}.log"
 
     def server_log(self, name: str) -> Path:
         return self.logs / "servers" / f"{name}.log"

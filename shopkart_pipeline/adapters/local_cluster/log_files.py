@@ -31,16 +31,19 @@ def begin_log(path: Path, replica: str, release_key: str, now: datetime) -> None
 
 def last_words(path: Path) -> str:
     """The last line that a replica wrote, of a structured one the message; empty where it wrote nothing."""
+    lines = last_lines(path, 1)
+    return _words(lines[-1])[:_LINE_CHARACTERS] if lines else ""
+
+
+def last_lines(path: Path, most: int) -> list[str]:
+    """The last lines of a log that are not empty, oldest first."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
             lines = log.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
-        return ""
-    for line in reversed(lines):
-        if line.strip():
-            return _words(line.strip())[:_LINE_CHARACTERS]
-    return ""
+        return []
+    return [line.strip() for line in lines if line.strip()][-most:]
 
 
 def _words(line: str) -> str:

@@ -64,6 +64,22 @@ class SecretSpec(Section):
     external: ExternalSecretSpec | None = Field(default=None, description="Where it is in an external store.")
 
 
+class MigrationsSpec(Section):
+    """Migrations of the database: commands of the release's image, with the variables and secrets of its replicas. Each
+    may be run again, so it has to find out by itself what is left to do. One of the two at least."""
+
+    expand: Command | None = Field(
+        default=None,
+        description="Adds what the new version needs, and takes nothing away; runs before the rollout begins. "
+        "`{service}` is filled in.",
+    )
+    contract: Command | None = Field(
+        default=None,
+        description="Takes away what only older versions need; runs `contract_after` the release came to stand in "
+        "production, in staging first. No release from before it can be rolled back to. `{service}` is filled in.",
+    )
+
+
 class WorkloadSpec(Section):
     """How the service runs, the same in every environment."""
 
@@ -112,6 +128,11 @@ class WorkloadSpec(Section):
         description="Folder of the team's own manifests or kustomization, relative to the service's path; "
         "`{environment}` is filled in. The pipeline then sets the image's digest and what it owns, and renders none; "
         "`replicas` and `autoscale` are what these manifests say.",
+    )
+    migrations: MigrationsSpec | None = Field(
+        default=None,
+        description="Commands that migrate the database; how long each may take is said at its stage "
+        "(`staging_expand`, `production_expand`, `contract`).",
     )
 
 
@@ -223,4 +244,9 @@ class DeploymentSpec(Section):
     )
     soak: Duration | None = Field(
         default=None, description="In staging: how long a release has to stand there before it may go to production."
+    )
+    contract_after: Duration | None = Field(
+        default=None,
+        description="In production: how long a release has to stand there before its contracting migration runs; until "
+        "then the release before remains a way back.",
     )

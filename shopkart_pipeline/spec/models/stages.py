@@ -90,6 +90,10 @@ class ReviewStage(StageSpec):
         return StageDetails(options=self.options or {}, disabled=self.disabled)
 
 
+class MigrationStage(StageSpec):
+    """A shipped stage that runs a command of `workload.migrations`; it is there where that command is declared."""
+
+
 class ScanStage(ToolStage):
     """A shipped stage that looks for findings."""
 
@@ -210,6 +214,9 @@ class StagesSpec(Section):
     code_review: ReviewStage | None = Field(
         default=None, description="Asks the code host who reviewed what the release brings to production."
     )
+    staging_expand: MigrationStage | None = Field(
+        default=None, description="Runs the expanding migration in staging, before the digest is deployed there."
+    )
     staging: ToolStage | None = Field(default=None, description="Deploys the digest to staging.")
     integration_tests: SuiteStage | None = Field(
         default=None, description="Runs the integration tests against staging."
@@ -221,7 +228,15 @@ class StagesSpec(Section):
         "is in production: each has to go on with what the other wrote. It is there where a `command` is declared; "
         "without one every verdict says so.",
     )
+    production_expand: MigrationStage | None = Field(
+        default=None, description="Runs the expanding migration in production, before the digest is deployed there."
+    )
     production: ToolStage | None = Field(default=None, description="Deploys the digest to production, after approval.")
+    contract: MigrationStage | None = Field(
+        default=None,
+        description="Runs the contracting migration in staging and then in production, `contract_after` the release "
+        "came to stand in production.",
+    )
 
     def by_name(self) -> dict[str, StageSpec]:
         """The stages that something is said about, the shipped ones first."""

@@ -5,11 +5,12 @@ and requests can be counted; a world on a `FastClock` does in a second what take
 recordings of a real 1.36 in what requests are answered with and in what a watch shows: see
 `test_kubernetes_server_recordings`.
 
-Not emulated: Jobs, StatefulSets, DaemonSets and volumes; the CEL of admission policies (tests give a
-function instead); `Recreate`; init containers, liveness and startup probes; preemption, taints, affinity and topology
-spread; network policies (they are stored); RBAC objects (users have a function); conversion between versions, CBOR,
-protobuf and tables; websockets (exec, attach, port-forward); pages of a list as of one version. What controllers write
-appears in `managedFields` only where they use the `scale` subresource. Client certificates are not known.
+Not emulated: StatefulSets, DaemonSets and volumes, of Jobs all but the plainest (see `controllers.job`); the CEL of
+admission policies (tests give a function instead); `Recreate`; init containers, liveness and startup probes;
+preemption, taints, affinity and topology spread; network policies (they are stored); RBAC objects (users have a
+function); conversion between versions, CBOR, protobuf and tables; websockets (exec, attach, port-forward); pages of a
+list as of one version. What controllers write appears in `managedFields` only where they use the `scale` subresource.
+Client certificates are not known.
 """
 
 from shopkart_pipeline_tests.fakes.github_server.trouble import Drop, Trouble

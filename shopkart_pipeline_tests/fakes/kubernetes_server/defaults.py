@@ -38,6 +38,16 @@ def _replica_set(document: Document) -> None:
     document.setdefault("status", {"replicas": 0})
 
 
+def _job(document: Document) -> None:
+    spec = document["spec"]
+    usual = {"parallelism": 1, "completions": 1, "backoffLimit": 6, "completionMode": "NonIndexed", "suspend": False}
+    for name, value in usual.items():
+        spec.setdefault(name, value)
+    spec.setdefault("podReplacementPolicy", "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed")
+    _pod_spec(spec.setdefault("template", {}).setdefault("spec", {}))
+    document.setdefault("status", {})
+
+
 def _pod(document: Document) -> None:
     spec = document["spec"]
     _pod_spec(spec)
@@ -179,6 +189,7 @@ def _event(document: Document) -> None:
 _BY_KIND: dict[str, Callable[[Document], None]] = {
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,
+    "Job": _job,
     "Pod": _pod,
     "Service": _service,
     "Secret": _secret,

@@ -55,6 +55,7 @@ NODE = Resource("", "v1", "nodes", "Node", False, subresources=("status",))
 NAMESPACE = Resource("", "v1", "namespaces", "Namespace", False, subresources=("status", "finalize"))
 DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment", True, True, ("status", "scale"))
 REPLICA_SET = Resource("apps", "v1", "replicasets", "ReplicaSet", True, True, ("status", "scale"))
+JOB = Resource("batch", "v1", "jobs", "Job", True, True, ("status",))
 AUTOSCALER = Resource(
     "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, False, ("status",)
 )
@@ -71,7 +72,7 @@ ACCESS_REVIEW = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews
 RESOURCES = (
     *(POD, SERVICE, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, EVENT, QUOTA, NODE, NAMESPACE, DEPLOYMENT, REPLICA_SET),
     *(AUTOSCALER, BUDGET, NETWORK_POLICY, INGRESS, LEASE, ENDPOINT_SLICE, ROUTE, GATEWAY, EXTERNAL_SECRET),
-    ACCESS_REVIEW,
+    *(JOB, ACCESS_REVIEW),
 )
 
 

@@ -29,6 +29,8 @@ def faults(kind: str, document: Document, before: Document | None) -> list[Fault
     found = list(_metadata(document["metadata"]))
     if kind == "Deployment":
         found += _deployment(document["spec"], None if before is None else before["spec"])
+    if kind == "Job":
+        found += _job(document["spec"], None if before is None else before["spec"])
     if kind == "Pod" and before is None:
         found += _containers(document["spec"], "spec")
     fixed = kind in ("ConfigMap", "Secret") and before is not None and before.get("immutable")
@@ -41,6 +43,15 @@ def faults(kind: str, document: Document, before: Document | None) -> list[Fault
         told = _invalid(document["spec"], "minAvailable and maxUnavailable cannot be both set")
         found.append(("spec", "FieldValueInvalid", told))
     return found
+
+
+def _job(spec: Document, before: Document | None) -> Iterator[Fault]:
+    policy = spec["template"]["spec"].get("restartPolicy")
+    if policy not in ("OnFailure", "Never"):
+        told = f'Unsupported value: {json.dumps(policy)}: supported values: "OnFailure", "Never"'
+        yield "spec.template.spec.restartPolicy", "FieldValueNotSupported", told
+    if before is not None and spec["template"] != before["template"]:
+        yield "spec.template", "FieldValueInvalid", "Invalid value: field is immutable"
 
 
 def _invalid(value: Any, why: str) -> str:

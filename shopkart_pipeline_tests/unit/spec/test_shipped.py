@@ -60,8 +60,8 @@ def test_every_kind_of_stage_but_commands_is_shipped_with_timeout_and_needs() ->
 def test_what_is_shipped_has_no_fault_of_its_own() -> None:
     faults = Faults("shipped.yaml")
     [scope] = merged_services({"services": {"example": None}}, {}, faults)
-    assert len(compile_stages(scope)[0]) == 17
-    assert len(compile_stages(scope, ["manifests"])[0]) == 16
+    assert len(compile_stages(scope)[0]) == 20
+    assert len(compile_stages(scope, ["manifests"])[0]) == 19
     assert not faults
 
 
@@ -134,7 +134,7 @@ def test_the_schema_finds_what_is_out_of_form(tmp_path: Path, validator: Any, mo
     assert not validator.is_valid(_plain(file))
 
 
-@pytest.mark.parametrize(("file", "count"), [(REFERENCE_FILE, 9), (ROOT / "docs/dependencies.md", 4)])
+@pytest.mark.parametrize(("file", "count"), [(REFERENCE_FILE, 10), (ROOT / "docs/dependencies.md", 4)])
 def test_the_examples_of_the_documentation_are_valid(tmp_path: Path, file: Path, count: int) -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", file.read_text(), flags=re.DOTALL)
     assert len(blocks) == count

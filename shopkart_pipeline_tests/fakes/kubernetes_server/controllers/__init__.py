@@ -9,6 +9,7 @@ from shopkart_pipeline_tests.fakes.kubernetes_server.controllers import (
     endpoints,
     garbage,
     gateway,
+    job,
     kubelet,
     proxy,
     quota,
@@ -20,6 +21,7 @@ from shopkart_pipeline_tests.fakes.kubernetes_server.world import KubernetesWorl
 _CONTROLLERS = {
     "deployment": deployment.reconcile,
     "replicaset": replicaset.reconcile,
+    "job": job.reconcile,
     "scheduler": scheduler.reconcile,
     "kubelet": kubelet.reconcile,
     "endpoints": endpoints.reconcile,
