@@ -16,6 +16,7 @@ from shopkart_pipeline.adapters.kubernetes.kinds import (
     BUDGET,
     CONFIG_MAP,
     DEPLOYMENT,
+    JOB,
     LEASE,
     POD,
     SERVICE,
@@ -27,6 +28,7 @@ from shopkart_pipeline_tests.contract.cluster_worlds import A_SERVICE
 _KINDS = (
     AUTOSCALER,
     DEPLOYMENT,
+    JOB,
     BUDGET,
     SERVICE,
     CONFIG_MAP,
