@@ -80,7 +80,7 @@ class Jobs:
             startup_deadline_seconds=0.0,
             now=self._clock.now(),
             events_of=lambda _: (),
-            log_of=lambda _: "",
+            log_of=lambda _, __: "",
         )
         found = diagnose(signs)
         return found.failure or found.hindrance or ""
