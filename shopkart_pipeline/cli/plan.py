@@ -18,7 +18,16 @@ from rich.tree import Tree
 
 from shopkart_pipeline.cli.validate import beside
 from shopkart_pipeline.domain.code_host import CodeHostPolicy, Command
-from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Phase, Pipeline, Service, Stage
+from shopkart_pipeline.domain.declaration import (
+    Approvals,
+    Deployment,
+    Environment,
+    Phase,
+    Pipeline,
+    Service,
+    Stage,
+    StageKind,
+)
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.promise import Promise, in_words, promises
@@ -119,7 +128,7 @@ def _service(service: Service, pipeline: Pipeline) -> dict[str, Any]:
         "owners": list(service.owners),
         "depends_on": list(service.depends_on),
         "phases": [{"phase": phase.value, "steps": _steps(service, phase)} for phase in Phase],
-        "environments": [_deployment(each, environments[name]) for name, each in service.deployments.items()],
+        "environments": [_deployment(service, each, environments[name]) for name, each in service.deployments.items()],
         "left_out": [{"stage": each.stage, "gate": each.gate, "reason": each.reason} for each in service.left_out],
     }
 
@@ -146,7 +155,8 @@ def _stage(service: Service, stage: Stage) -> dict[str, Any]:
     }
 
 
-def _deployment(deployment: Deployment, environment: Environment) -> dict[str, Any]:
+def _deployment(service: Service, deployment: Deployment, environment: Environment) -> dict[str, Any]:
+    contracts = environment.phase is Phase.PRODUCTION and service.stage_of(StageKind.CONTRACT) is not None
     return {
         "environment": environment.name,
         "phase": environment.phase.value,
@@ -157,7 +167,7 @@ def _deployment(deployment: Deployment, environment: Environment) -> dict[str, A
         ],
         "deadline_seconds": deployment.deadline_seconds,
         "soak_seconds": deployment.soak_seconds,
-        "contract_after_seconds": deployment.contract_after_seconds,
+        "contract_after_seconds": deployment.contract_after_seconds if contracts else None,
         "freeze": [_frozen(window) for window in deployment.freeze],
         "cannot_judge": environment.cannot_judge(deployment),
         "promises": [in_words(promise) for promise in _promises(deployment)],
@@ -261,6 +271,8 @@ def _in_words(deployment: Mapping[str, Any]) -> str:
         f"canary {', '.join(steps)}" if steps else "rolling update",
         f"deadline {seconds_in_words(deployment['deadline_seconds'])}",
     ]
+    if deployment["contract_after_seconds"] is not None:
+        words.append(f"the database is contracted {seconds_in_words(deployment['contract_after_seconds'])} after")
     if deployment["soak_seconds"]:
         words.append(f"soaks for {seconds_in_words(deployment['soak_seconds'])} before production")
     words += [f"frozen {window}" for window in deployment["freeze"]]

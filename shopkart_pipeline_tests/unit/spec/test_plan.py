@@ -121,6 +121,16 @@ def test_the_plan_says_how_long_a_release_soaks(tmp_path: Path) -> None:
     assert "soaks for 2h before production" in text.getvalue()
 
 
+def test_the_plan_says_when_the_database_is_contracted_where_it_is(tmp_path: Path) -> None:
+    file, text = tmp_path / "shopkart.yaml", io.StringIO()
+    file.write_text(SMALLEST.replace("catalog]}", "catalog], migrations: {contract: [contract]}}"))
+    print_plan(Console(file=text, width=400), plan_of(load(file, home=HOME)))
+    file.write_text(SMALLEST)
+    print_plan(Console(file=text, width=400), plan_of(load(file, home=HOME)))
+
+    assert text.getvalue().count("the database is contracted 1d after") == 1
+
+
 def test_the_plan_says_when_production_is_frozen(tmp_path: Path) -> None:
     file, text = tmp_path / "shopkart.yaml", io.StringIO()
     windows = (

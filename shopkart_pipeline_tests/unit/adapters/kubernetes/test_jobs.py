@@ -67,14 +67,22 @@ def test_a_job_has_image_variables_secrets_and_rights_of_a_replica_and_serves_no
     pod = job["spec"]["template"]["spec"]
     [container], [serving] = pod["containers"], replica["containers"]
     assert container["command"] == list(MIGRATE)
-    assert set(serving) - set(container) == {"startupProbe", "readinessProbe", "livenessProbe", "lifecycle", "ports"}
-    assert {key: container[key] for key in container if key != "command"} == {
-        key: serving[key] for key in container if key != "command"
-    }
+    of_serving = {"startupProbe", "readinessProbe", "livenessProbe", "lifecycle", "ports", "envFrom"}
+    assert set(serving) - set(container) == of_serving
+    same = set(container) - {"command", "env"}
+    assert {key: container[key] for key in same} == {key: serving[key] for key in same}
+    assert container["env"][: len(serving["env"])] == serving["env"]
     assert {key: pod[key] for key in pod if key not in ("containers", "restartPolicy")} == {
         key: replica[key] for key in replica if key not in ("containers", "topologySpreadConstraints")
     }
     assert (pod["restartPolicy"], job["spec"]["backoffLimit"], job["spec"]["activeDeadlineSeconds"]) == ("Never", 0, 91)
+
+
+def test_plain_variables_mean_the_same_as_in_a_replica() -> None:
+    spec = replace(PLAIN, variables={"PRICE": "$(HOME) $$5", "PORT": "1", "URL": "{url:frontend}/"})
+    job = job_manifest(PLACE, JobSpec("expand-0123456789", spec, MIGRATE, 60.0))
+    env = {each["name"]: each.get("value") for each in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert (env["PRICE"], env["PORT"], env["URL"]) == ("$$(HOME) $$$$5", "8080", "http://frontend/")
 
 
 @pytest.mark.parametrize("weight_percent", [0, 10, 100])
@@ -116,7 +124,7 @@ def test_a_job_finds_what_it_needs_before_the_first_deployment(world: EmulatedWo
     job = a_job(world, service, exit_code=0, log="made a table\n")
     last = world.finished(PRODUCTION, service, job)[-1]
     assert last == JobStatus(JobPhase.SUCCEEDED, "", ("made a table",))
-    assert [len(of_service(world, kind, service)) for kind in (CONFIG_MAP, NETWORK_POLICY)] == [1, 1]
+    assert [len(of_service(world, kind, service)) for kind in (CONFIG_MAP, NETWORK_POLICY)] == [0, 1]
 
 
 def test_what_replicas_refer_to_stays_as_it_is(world: EmulatedWorld, service: str) -> None:
