@@ -85,7 +85,7 @@ class RealBed(Bed):
         command = ["python", "-c", LOADER.read_text(encoding="utf-8"), url, str(_PER_SECOND)]
         self.api.create(POD, self.namespace, self._pod(name, command))
         try:
-            self.until(lambda: self._said(name).get("sent", 0) > 0, f"answers to the pod {name}")
+            self._wait_for_answers(name)
             yield counted
             told = self._counts(name)
         finally:
@@ -93,6 +93,18 @@ class RealBed(Bed):
         counted.sent, counted.seconds = told["sent"], told["seconds"]
         counted.failures = [f"{words} ({number} times)" for words, number in told["failures"].items()]
         counted.versions = Counter(told["versions"])
+
+    def _wait_for_answers(self, pod: str) -> None:
+        said: dict[str, Any] = {}
+
+        def answered() -> bool:
+            said.update(self._said(pod))
+            return bool(said.get("sent", 0) > 0)
+
+        try:
+            self.until(answered, f"answers to the pod {pod}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it said last: {said.get('before', 'nothing')}") from None
 
     def _counts(self, pod: str) -> dict[str, Any]:
         """The counts when every request of the scenario, and of a moment afterwards, was answered or has failed."""

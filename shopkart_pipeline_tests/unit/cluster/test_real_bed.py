@@ -206,6 +206,13 @@ def test_a_request_that_nobody_answers_is_waited_for(bed: Bed, monkeypatch: pyte
     assert [pod for pod in bed.api.list(POD, _NAMESPACE) if "deletionTimestamp" not in pod["metadata"]] == []
 
 
+def test_a_service_that_never_answers_is_told_with_the_last_reason(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bed, "patience_seconds", 0.2)
+    refused = _load(bed, monkeypatch, [{"sent": 0, "before": "TimeoutError: timed out"}, {}, *[{}] * 99])
+    with pytest.raises(AssertionError, match="it said last: TimeoutError: timed out"), refused:
+        pass
+
+
 def test_a_pod_that_stops_sending_is_no_success(bed: Bed, cluster: Cluster) -> None:
     service = a_service()
     bed.worker().apply(bed.environment, service, Track.STABLE, a_spec(bed.publish("1"), replicas=1))
