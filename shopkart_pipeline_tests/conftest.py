@@ -49,6 +49,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 sums, scenarios = [sums[0] + sent, sums[1] + failed], scenarios + 1
                 terminalreporter.write_line(f"{scenario}: {sent} requests, {failed} failed {'; '.join(examples)}")
             elif name == "left out":
-                terminalreporter.write_line(f"{scenario}: left out because {value}")
+                terminalreporter.write_line(f"{scenario}: left out {value}")
     if scenarios:
         terminalreporter.write_line(f"{scenarios} scenarios: {sums[0]} requests, {sums[1]} failed")

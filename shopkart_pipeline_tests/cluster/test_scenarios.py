@@ -178,7 +178,7 @@ def test_node_drain(worker: Worker, record: Record, left_out: Record) -> None:
     assert stable is not None
     reason = bed.why_no_eviction()
     if reason is not None:
-        left_out(reason)
+        left_out(f"as a whole, because {reason}")
         pytest.skip(reason)
     with bed.load(worker.service) as counted:
         not_cordoned = bed.why_not_cordoned(node)
@@ -190,7 +190,7 @@ def test_node_drain(worker: Worker, record: Record, left_out: Record) -> None:
             if not_cordoned is None:
                 bed.uncordon(node)
     if not_cordoned is not None:
-        left_out(f"pods were evicted, but their node was not cordoned: {not_cordoned}")
+        left_out(f"to cordon the node, because {not_cordoned}; pods were evicted all the same")
     record(counted)
     assert not {pod["metadata"]["name"] for pod in bed.pods(worker.service)} & set(names)
 
