@@ -299,7 +299,7 @@ def test_a_job_runs_to_its_end_with_the_variables_of_the_replicas(world: World, 
     job = a_job(world, service, script, 0, "good day", "production")
     *before, last = world.finished("production", service, job)
     assert last == JobStatus(JobPhase.SUCCEEDED, "", ("good day", "production"))
-    assert {status.phase for status in before} == {JobPhase.RUNNING}
+    assert {status.phase for status in before} <= {JobPhase.RUNNING}
     assert world.cluster.run_job("production", service, job) == last
 
 
