@@ -7,7 +7,7 @@ from datetime import datetime
 from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster
 from shopkart_pipeline.domain.declaration import Analysis, Deployment
 from shopkart_pipeline.domain.errors import ToolUnavailable
-from shopkart_pipeline.domain.pod import Autoscale
+from shopkart_pipeline.domain.pod import Autoscale, Route
 from shopkart_pipeline.domain.rollout import Action, RolloutPhase, RolloutPlan, RolloutStep, abort, begin
 from shopkart_pipeline.domain.traffic import Counts, TrafficSample
 from shopkart_pipeline.domain.workload import WorkloadSpec
@@ -46,6 +46,8 @@ class Worker:
     replicas: int = 2
     holder: str = "worker"
     autoscale: Autoscale | None = None
+    route: Route = field(default_factory=Route)
+    steps: tuple[RolloutStep, ...] = STEPS
     metrics: ScriptedMetrics = field(default_factory=ScriptedMetrics)
     cluster: KubernetesCluster = field(init=False)
 
@@ -57,7 +59,7 @@ class Worker:
         return Deployment(
             self.bed.environment,
             replicas=self.replicas,
-            steps=STEPS,
+            steps=self.steps,
             deadline_seconds=self.bed.patience_seconds,
             analysis=Analysis(),
             objectives=(),
@@ -67,7 +69,7 @@ class Worker:
     def spec(self, digest: str) -> WorkloadSpec:
         spec = a_spec(digest, replicas=self.replicas, startup_deadline_seconds=self.bed.startup_deadline_seconds)
         pod = replace(spec.pod, pre_stop_seconds=self.bed.pre_stop_seconds)
-        return replace(spec, pod=pod, autoscale=self.autoscale)
+        return replace(spec, pod=pod, autoscale=self.autoscale, route=self.route)
 
     def begin(self, digest: str, *, canary: bool = True) -> RolloutDocument:
         """Begin to roll a digest out, as the pipeline does."""
@@ -81,7 +83,7 @@ class Worker:
             previous_release_key=stable.spec.release_key if stable else None,
             configuration=wanted.configuration,
             previous_configuration=stable.spec.configuration if stable else None,
-            steps=STEPS if canary else (),
+            steps=self.steps if canary else (),
             deadline_seconds=self.bed.patience_seconds,
         )
         document = RolloutDocument(begin(plan, now), wanted, stable.spec if stable else None, now)

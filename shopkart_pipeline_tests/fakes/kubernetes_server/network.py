@@ -89,6 +89,10 @@ class Network:
         """The address of the gateway, for one route."""
         return self._proxy("route", namespace, route)
 
+    def load_balancer(self, namespace: str, ingress: str) -> str:
+        """The address of an ALB."""
+        return self._proxy("ingress", namespace, ingress)
+
     def known_endpoints(self, namespace: str, service: str) -> int:
         """How many endpoints a service's proxy passes connections on to now."""
         return len(self.world.memory.get("proxied", {}).get((namespace, service), []))
@@ -147,8 +151,9 @@ class Network:
     def _chosen(self, kind: str, namespace: str, name: str) -> str | None:
         """An endpoint for a new connection, by what the proxies know."""
         known: dict[tuple[str, str], list[str]] = self.world.memory.get("proxied", {})
-        if kind == "route":
-            backends = self.world.memory.get("routed", {}).get((namespace, name), [])
+        if kind != "service":
+            shared = self.world.memory.get("routed" if kind == "route" else "balanced", {})
+            backends = shared.get((namespace, name), [])
             backends = [(weight, service) for weight, service in backends if weight > 0]
             if not backends:
                 return None

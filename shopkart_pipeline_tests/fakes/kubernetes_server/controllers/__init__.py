@@ -30,6 +30,7 @@ _CONTROLLERS = {
     "garbage": garbage.reconcile,
     "proxy": proxy.reconcile,
     "gateway": gateway.reconcile,
+    "load balancer": gateway.reconcile_ingresses,
     "quota": quota.reconcile,
     "externalsecrets": configuration.reconcile,
 }

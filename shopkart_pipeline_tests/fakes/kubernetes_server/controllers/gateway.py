@@ -1,11 +1,18 @@
-"""A gateway: accepts routes a moment after they changed, and says for which generation it routes."""
+"""What shares requests out by weight, a moment after it was told to: a gateway, and an ALB in front of pods.
+
+The gateway accepts routes and says for which generation it routes. The ALB goes by the annotations of its Ingress, and
+tells nothing but its address.
+"""
+
+import json
 
 from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import Document
-from shopkart_pipeline_tests.fakes.kubernetes_server.resources import ROUTE, SERVICE
+from shopkart_pipeline_tests.fakes.kubernetes_server.resources import INGRESS, ROUTE, SERVICE
 from shopkart_pipeline_tests.fakes.kubernetes_server.store import copied
 from shopkart_pipeline_tests.fakes.kubernetes_server.world import KubernetesWorld
 
 _CONTROLLER = "example.net/emulated-gateway"
+_ALB = "alb.ingress.kubernetes.io"
 
 
 def reconcile(world: KubernetesWorld) -> None:
@@ -21,6 +28,31 @@ def reconcile(world: KubernetesWorld) -> None:
             world.store.update(ROUTE, changed)
             name = (route["metadata"]["namespace"], route["metadata"]["name"])
             world.memory.setdefault("routed", {})[name] = _backends(route)
+
+
+def reconcile_ingresses(world: KubernetesWorld) -> None:
+    """The AWS load balancer controller, as far as a forward action with weights goes."""
+    changed_at = world.memory.setdefault("ingresses", {})
+    for ingress in world.store.all(INGRESS):
+        if ingress["spec"].get("ingressClassName") != "alb":
+            continue
+        namespace, name = ingress["metadata"]["namespace"], ingress["metadata"]["name"]
+        forward = _forward(ingress)
+        since = changed_at.setdefault((ingress["metadata"]["uid"], str(forward)), world.now())
+        if (world.now() - since).total_seconds() >= world.pace.gateway_lag:
+            changed = copied(ingress)
+            changed["status"] = {"loadBalancer": {"ingress": [{"hostname": f"{name}.elb.example.net"}]}}
+            world.store.update(INGRESS, changed)
+            world.memory.setdefault("balanced", {})[namespace, name] = forward
+            for key in [key for key in changed_at if key[0] == ingress["metadata"]["uid"] and key[1] != str(forward)]:
+                del changed_at[key]  # The same weights may come again.
+
+
+def _forward(ingress: Document) -> list[tuple[int, str]]:
+    """Weights and services of the action that the first path of an Ingress leads to."""
+    backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"]
+    action = json.loads(ingress["metadata"]["annotations"][f"{_ALB}/actions.{backend}"])
+    return [(each["weight"], each["serviceName"]) for each in action["forwardConfig"]["targetGroups"]]
 
 
 def _backends(route: Document) -> list[tuple[int, str]]:
