@@ -314,3 +314,20 @@ class Pipeline:
     concurrency: Concurrency = field(default_factory=Concurrency)
     code_host: CodeHostPolicy | None = None
     """None: there are webhooks and git, and nothing is told back."""
+
+    def services_in(self, repository: str) -> tuple[Service, ...]:
+        """The services whose code a repository holds."""
+        return tuple(each for each in self.services.values() if each.source.repository == repository)
+
+    def released_from(self, repository: str, branch: str) -> tuple[Service, ...]:
+        """The services that a branch of a repository is released as."""
+        return tuple(each for each in self.services_in(repository) if each.source.branch == branch)
+
+    @property
+    def branches(self) -> Mapping[tuple[str, str], tuple[Service, ...]]:
+        """The services by repository and branch, in the order in which they are declared."""
+        found: dict[tuple[str, str], tuple[Service, ...]] = {}
+        for service in self.services.values():
+            place = service.source.repository, service.source.branch
+            found[place] = (*found.get(place, ()), service)
+        return found

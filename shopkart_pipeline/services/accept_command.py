@@ -10,7 +10,6 @@ from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.approval_proof import person_allowed
 from shopkart_pipeline.services.carry_out_command import REFUSALS, Result, carry_out, in_words
 from shopkart_pipeline.services.command_history import CommandOutcome, outcome_of, remember_outcome
-from shopkart_pipeline.services.merged_releases import services_of
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.requests import Accepted, PullRequestName, RollbackRequest
 
@@ -20,7 +19,7 @@ def accept_command(platform: Platform, delivery: Delivery, event: CommentEvent) 
     line = command_in(event.text)
     if line is None:
         return Accepted((), "ignored: the comment is no command")
-    if not services_of(platform, event.repository):
+    if not platform.pipeline.services_in(event.repository):
         return Accepted((), f"ignored: no service is released from {event.repository}")
     name = PullRequestName(event.repository, event.number)
     became = outcome_of(platform, name, delivery) or _decide(platform, delivery, event, line, name)

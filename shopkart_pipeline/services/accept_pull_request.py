@@ -4,6 +4,8 @@ The head is compared with the commit that it started from (the merge base), so w
 taken for a change of its own. An event that another one has overtaken asks for nothing.
 """
 
+from collections.abc import Sequence
+
 from shopkart_pipeline.domain.declaration import Phase, Service, Source
 from shopkart_pipeline.domain.release import PullRequest, merge_group_key, pull_request_key
 from shopkart_pipeline.ports.forge import PullRequestEvent
@@ -17,8 +19,7 @@ from shopkart_pipeline.services.requests import Accepted, PullRequestName, RunRe
 
 def accept_pull_request(platform: Platform, delivery: Delivery, event: PullRequestEvent) -> Accepted:
     """Decide what an event of a pull request asks for. Raises as `accept` does."""
-    ours = [each for each in platform.pipeline.services.values() if each.source.repository == event.repository]
-    candidates = [service for service in ours if service.source.branch == event.branch]
+    candidates = platform.pipeline.released_from(event.repository, event.branch)
     name = name_in(event)
     if not candidates and standing(platform, name) is None:
         return Accepted((), f"ignored: no service is released from {event.repository} branch {event.branch}")
@@ -34,7 +35,7 @@ def _propose(
     platform: Platform,
     delivery: Delivery,
     event: PullRequestEvent,
-    candidates: list[Service],
+    candidates: Sequence[Service],
     name: PullRequestName,
     made: Standing,
 ) -> Accepted:

@@ -67,11 +67,7 @@ def accept(platform: Platform, delivery: Delivery) -> Accepted:
 
 
 def _accept_push(platform: Platform, delivery: Delivery, push: Push) -> Accepted:
-    candidates = [
-        service
-        for service in platform.pipeline.services.values()
-        if service.source.repository == push.repository and service.source.branch == push.branch
-    ]
+    candidates = platform.pipeline.released_from(push.repository, push.branch)
     if not candidates:
         return Accepted((), f"ignored: no service is released from {push.repository} branch {push.branch}")
     source = candidates[0].source

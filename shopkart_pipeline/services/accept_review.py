@@ -9,7 +9,7 @@ from shopkart_pipeline.ports.forge import DeploymentReviewEvent, ReviewEvent
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.approval_proof import person_allowed
 from shopkart_pipeline.services.carry_out_command import REFUSALS, approve, in_words
-from shopkart_pipeline.services.merged_releases import merged_releases, services_of
+from shopkart_pipeline.services.merged_releases import merged_releases
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.requests import Accepted, PullRequestName
 
@@ -19,7 +19,7 @@ REVIEW, DEPLOYMENT_REVIEW = "review", "deployment_review"
 
 def accept_review(platform: Platform, delivery: Delivery, event: ReviewEvent) -> Accepted:
     """Note a review in the history of its pull request."""
-    if not services_of(platform, event.repository):
+    if not platform.pipeline.services_in(event.repository):
         return Accepted((), f"ignored: no service is released from {event.repository}")
     name, review = PullRequestName(event.repository, event.number), event.review
     said = f"{review.login} {event.action} a review: {review.state.value}"

@@ -15,7 +15,7 @@ from shopkart_pipeline.domain.errors import NotFound, PipelineError, Refused, To
 from shopkart_pipeline.domain.release import Release, pull_request_key
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.approve_release import record_told_approval
-from shopkart_pipeline.services.merged_releases import merged_releases, services_of
+from shopkart_pipeline.services.merged_releases import merged_releases
 from shopkart_pipeline.services.own_events import APPROVED, progress
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current
@@ -108,7 +108,7 @@ def in_words(refusal: PipelineError) -> str:
 def _releases(
     platform: Platform, name: PullRequestName, stands: Standing, command: Command, asked: Asked
 ) -> tuple[Release, ...]:
-    known = [service.name for service in services_of(platform, name.repository)]
+    known = [service.name for service in platform.pipeline.services_in(name.repository)]
     if asked.service is not None and asked.service not in known:
         raise NotFound(f"{name.repository} has no service {asked.service!r}.", f"It has: {', '.join(known)}.")
     if stands.merge_sha is not None:

@@ -4,7 +4,6 @@ Asked of the code host, compared line by line (`domain.branch_policy`), and reme
 than the last. Nothing is changed at the code host: the right to protect is the right to take protection away.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shopkart_pipeline.domain.branch_policy import BranchLine, compare
@@ -61,7 +60,9 @@ class BranchReport:
 
 def release_branches(pipeline: Pipeline) -> tuple[ReleaseBranch, ...]:
     """The branches that services are released from, each once, as declared; none where no code host is."""
-    return tuple(_branches(pipeline)) if pipeline.code_host is not None else ()
+    if pipeline.code_host is None:
+        return ()
+    return tuple(ReleaseBranch(*place, services) for place, services in pipeline.branches.items())
 
 
 def check_branch(platform: Platform, branch: ReleaseBranch) -> BranchReport:
@@ -74,14 +75,6 @@ def check_branch(platform: Platform, branch: ReleaseBranch) -> BranchReport:
         now = platform.clock.now()
         platform.evidence.note(Note(branch.repository, place, now, BRANCH_PROTECTION, report.words, data))
     return report
-
-
-def _branches(pipeline: Pipeline) -> Iterator[ReleaseBranch]:
-    found: dict[tuple[str, str], list[Service]] = {}
-    for service in pipeline.services.values():
-        found.setdefault((service.source.repository, service.source.branch), []).append(service)
-    for (repository, name), services in found.items():
-        yield ReleaseBranch(repository, name, tuple(services))
 
 
 def _check(platform: Platform, branch: ReleaseBranch) -> BranchReport:

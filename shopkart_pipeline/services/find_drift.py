@@ -15,7 +15,7 @@ from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.workload import WorkloadStatus
 from shopkart_pipeline.services.drive_rollout import note
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.production_history import current
+from shopkart_pipeline.services.production_history import Placed, current
 from shopkart_pipeline.services.rollout_document import load
 
 GONE = "drift is gone: what runs is what the pipeline put there"
@@ -69,21 +69,34 @@ def note_drift(platform: Platform) -> tuple[str, ...]:
 
 
 def _note(platform: Platform, service: str) -> list[str]:
+    """Looks twice where there is news: what was seen first may be the doing of a rollout that has just begun."""
     deployment = platform.deployment_of(platform.service(service), Phase.PRODUCTION)
     environment, cluster = deployment.environment, platform.sites[deployment.environment].cluster
-    placed, saved = current(platform, service, environment), load(cluster.load_rollout(environment, service))
-    if placed is None or (saved is not None and not saved.concluded):
+    if _news(platform, service, environment) is None:
         return []
     if not cluster.acquire_lease(environment, service, _PROBE, 1.0, platform.clock.now()):
         return []  # Somebody of ours is changing it.
-    cluster.release_lease(environment, service, _PROBE)
-    declared = None if saved is None else saved.declared_replicas
-    expected = Expected(placed.unit, () if declared is None else (declared,))
-    found = "; ".join(drift_at_rest(expected, cluster.observe(environment, service)))
-    notes = platform.evidence.notes(service, placed.release_key, "rollout")
-    before = next((each.message for each in reversed(notes) if each.data.get("action") == "drift"), GONE)
-    line = found or GONE
-    if line == before:
+    try:
+        news = _news(platform, service, environment)
+    finally:
+        cluster.release_lease(environment, service, _PROBE)
+    if news is None:
         return []
+    placed, line = news
     note(platform, platform.evidence.release(service, placed.release_key), "rollout", line, {"action": "drift"})
     return [line]
+
+
+def _news(platform: Platform, service: str, environment: str) -> tuple[Placed, str] | None:
+    """The release that is there, and what is told of it now and was not before; None where nothing is new, or a rollout
+    is under way."""
+    cluster = platform.sites[environment].cluster
+    placed, saved = current(platform, service, environment), load(cluster.load_rollout(environment, service))
+    if placed is None or (saved is not None and not saved.concluded):
+        return None
+    declared = None if saved is None else saved.declared_replicas
+    expected = Expected(placed.unit, () if declared is None else (declared,))
+    line = "; ".join(drift_at_rest(expected, cluster.observe(environment, service))) or GONE
+    notes = platform.evidence.notes(service, placed.release_key, "rollout")
+    before = next((each.message for each in reversed(notes) if each.data.get("action") == "drift"), GONE)
+    return None if line == before else (placed, line)

@@ -1,14 +1,8 @@
 """The releases that a commit of a branch became: of each service of its repository, the one that is named after it."""
 
-from shopkart_pipeline.domain.declaration import Service
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.release import Release, release_key
 from shopkart_pipeline.services.platform import Platform
-
-
-def services_of(platform: Platform, repository: str) -> tuple[Service, ...]:
-    """The services that a repository holds."""
-    return tuple(each for each in platform.pipeline.services.values() if each.source.repository == repository)
 
 
 def merged_releases(platform: Platform, repository: str, sha: str) -> tuple[Release, ...]:
@@ -18,7 +12,7 @@ def merged_releases(platform: Platform, repository: str, sha: str) -> tuple[Rele
         ToolUnavailable: the repository does not answer.
     """
     found: list[Release] = []
-    for service in services_of(platform, repository):
+    for service in platform.pipeline.services_in(repository):
         try:
             platform.scm.fetch(service.source, sha)
             key = release_key(sha, platform.scm.commit(service.source, sha).committed_at)

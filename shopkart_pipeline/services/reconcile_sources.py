@@ -82,12 +82,9 @@ def reconcile_sources(platform: Platform) -> tuple[str, ...]:
 
 
 def _branches(platform: Platform) -> Iterator[_Branch]:
-    services: dict[tuple[str, str], list[Service]] = {}
-    for service in platform.pipeline.services.values():
-        services.setdefault((service.source.repository, service.source.branch), []).append(service)
     notes = platform.evidence.newest_notes(NOT_AFFECTED, limit=1000)
     looked_at = {str(note.data["commit"]) for note in notes if not is_proposed(note.release_key)}
-    for place, released_from in services.items():
+    for place, released_from in platform.pipeline.branches.items():
         newest = [each for service in released_from for each in platform.evidence.releases(service.name, _LOOKED_AT)]
         released = [each for each in newest if (each.repository, each.branch) == place and each.pull_request is None]
         released.sort(key=lambda release: release.received_at)

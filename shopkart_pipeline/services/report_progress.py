@@ -179,5 +179,8 @@ def _deployment(
 def _environment_name(platform: Platform, release: Release, environment: str) -> str:
     """The environment, with the service where the repository has several: a deployment that succeeds makes older ones
     of its environment inactive, and services of one repository must not do that to each other."""
-    services = [each for each in platform.pipeline.services.values() if each.source.repository == release.repository]
-    return environment if len(services) == 1 else f"{environment}/{release.service}"
+    return (
+        environment
+        if len(platform.pipeline.services_in(release.repository)) == 1
+        else f"{environment}/{release.service}"
+    )

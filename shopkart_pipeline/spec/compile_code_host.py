@@ -5,13 +5,15 @@ environment's `approvers` go, so whoever may approve is one of them somewhere. L
 """
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 from shopkart_pipeline.domain.code_host import BranchPolicy, CodeHostPolicy, Command
 from shopkart_pipeline.domain.declaration import Service
 from shopkart_pipeline.spec.encryption import check_encrypted
-from shopkart_pipeline.spec.faults import Faults, nearest
+from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.models.code_host import CodeHostSpec, CommandsSpec
+from shopkart_pipeline.spec.teams import people_behind
 
 _COMMANDS = ("github", "commands")
 _PEOPLE = ("github", "people")
@@ -83,20 +85,12 @@ class _Commands:
         """
         named = list[str]()
         for index, name in enumerate(getattr(self._spec, command.value) or []):
-            for person in self._members(command, index, name):
+            fault = partial(self._faults.add_meaning, (*_COMMANDS, command.value, index))
+            for person in people_behind(name, self._teams, fault) or ():
                 named.append(person)
                 self._check_person(command, index, name, person, known, approvers)
         if named:
             self.compiled[command] = tuple(dict.fromkeys(named))
-
-    def _members(self, command: Command, index: int, name: str) -> tuple[str, ...]:
-        team = name.removeprefix("team:")
-        if team == name:
-            return (name,)
-        if team not in self._teams:
-            message = f"there is no team {team} in `teams`; {nearest(team, self._teams)}"
-            self._faults.add_meaning((*_COMMANDS, command.value, index), message)
-        return self._teams.get(team, ())
 
     def _check_person(
         self,

@@ -20,6 +20,7 @@ from shopkart_pipeline.spec.models.delivery import (
     ObjectivesSpec,
 )
 from shopkart_pipeline.spec.scope import Scope
+from shopkart_pipeline.spec.teams import people_behind
 
 _DEFAULT_DEADLINE_SECONDS = 600.0
 _DEFAULT_EXPIRY_SECONDS = 86400.0
@@ -119,17 +120,14 @@ def _approvals(scope: Scope, environment: str, spec: ApprovalsSpec, around: Surr
 
 def _people(scope: Scope, environment: str, approvers: list[str], around: Surroundings) -> tuple[str, ...] | None:
     """The approvers with teams replaced by their members; None where that is not known, which is a fault by then."""
-    people: list[str] = []
+    found: list[str] = []
     known = True
     for index, name in enumerate(approvers):
-        team = name.removeprefix("team:")
-        if team == name:
-            people.append(name)
-        elif team in around.teams:
-            people += around.teams[team]
-            known = known and bool(around.teams[team])
-        else:
-            known = False
-            message = f"there is no team {team} in `teams`; {nearest(team, around.teams)}"
-            scope.fault(message, "environments", environment, "approvals", "approvers", index)
-    return tuple(dict.fromkeys(people)) if known else None
+
+        def fault(message: str, at: int = index) -> None:
+            scope.fault(message, "environments", environment, "approvals", "approvers", at)
+
+        people = people_behind(name, around.teams, fault)
+        found += people or ()
+        known = known and bool(people)
+    return tuple(dict.fromkeys(found)) if known else None
