@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from shopkart_pipeline.domain.evidence import Evidence
 from shopkart_pipeline.domain.pod import Autoscale
 from shopkart_pipeline.domain.release import Release
@@ -156,3 +158,17 @@ def test_a_cluster_that_does_not_answer_tells_nothing(world: World) -> None:
     world.cluster.unreachable = True
 
     assert note_drift(world.platform) == ()
+
+
+def test_where_nothing_is_new_the_lease_is_left_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.released()
+    _scale(world, 5)
+    note_drift(world.platform)
+    asked: list[object] = []
+    monkeypatch.setattr(world.cluster, "acquire_lease", lambda *arguments: asked.append(arguments))
+
+    note_drift(world.platform)
+    assert asked == []
+    _scale(world, 2)
+    note_drift(world.platform)
+    assert len(asked) == 1
