@@ -38,7 +38,7 @@ from shopkart_pipeline_tests.fakes.fake_builder import write_image
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster, FakeLogs, FakeMetrics, JobBehaviour
 
 _SAMPLE = Path(__file__).parents[1] / "samples" / "replica_app" / "replica_app"
-A_SERVICE = re.compile(r"shop-[0-9a-f]{8}(-[a-z]+)?")
+A_SERVICE = re.compile(r"shop-[0-9a-f]{8}(--?[a-z]+)?")
 """How the tests name services."""
 OF_THIS_RUN = f"shop-{uuid.uuid4().hex[:4]}"
 """How the names of this process's services begin, so that two runs in one place can be told apart."""

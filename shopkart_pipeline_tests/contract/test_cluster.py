@@ -356,6 +356,20 @@ def test_a_lease_has_one_holder_at_a_time(world: World, service: str) -> None:
     assert take("production", service, "two", 10.0, NOW + timedelta(seconds=19))
 
 
+def test_a_lease_may_stand_for_what_is_never_deployed(world: World, service: str) -> None:
+    name, now = f"{service}--migration", world.now()
+    digest = world.deployed(service)
+    assert world.cluster.acquire_lease("production", name, "one", 10.0, now)
+    assert not world.cluster.acquire_lease("production", name, "other", 10.0, now)
+    for _ in range(5):
+        world.pause()
+    assert world.cluster.observe("production", name).stable is None
+    stable = world.cluster.observe("production", service).stable
+    assert stable is not None
+    assert (stable.complete, stable.spec.digest) == (True, digest)
+    world.cluster.release_lease("production", name, "one")
+
+
 def test_a_lease_is_given_back_by_its_holder_alone(world: World, service: str) -> None:
     assert world.cluster.acquire_lease("production", service, "one", 10.0, NOW)
     world.cluster.release_lease("production", service, "two")
