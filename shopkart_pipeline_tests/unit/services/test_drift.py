@@ -165,7 +165,12 @@ def test_where_nothing_is_new_the_lease_is_left_alone(world: World, monkeypatch:
     _scale(world, 5)
     note_drift(world.platform)
     asked: list[object] = []
-    monkeypatch.setattr(world.cluster, "acquire_lease", lambda *arguments: asked.append(arguments))
+
+    def refuse(*arguments: object) -> bool:
+        asked.append(arguments)
+        return False
+
+    monkeypatch.setattr(world.cluster, "acquire_lease", refuse)
 
     note_drift(world.platform)
     assert asked == []
