@@ -1,4 +1,4 @@
-"""How a canary is judged, as declared; see `domain.declaration.Analysis`, which compiles to this."""
+"""How a canary is judged, as declared; see `domain.analysis.Analysis`, which compiles to this."""
 
 import math
 from dataclasses import dataclass

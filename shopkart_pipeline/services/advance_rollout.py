@@ -8,7 +8,8 @@ and a successor that does not know of it would send people to the bad version ag
 from dataclasses import replace
 from datetime import datetime
 
-from shopkart_pipeline.domain.declaration import Analysis, Deployment
+from shopkart_pipeline.domain.analysis import Analysis
+from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.drift import by_hand_line, keeping_scale, scale_line
 from shopkart_pipeline.domain.judge import Judgement, judge
 from shopkart_pipeline.domain.next_action import next_action

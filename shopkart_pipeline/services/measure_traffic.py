@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shopkart_pipeline.domain.declaration import Analysis, Deployment
+from shopkart_pipeline.domain.analysis import Analysis
+from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.history import History
 from shopkart_pipeline.domain.judge_policy import EventRule
 from shopkart_pipeline.domain.rollout import RolloutPhase

@@ -4,7 +4,7 @@ Declared steps and a harm budget both say what the canary does, so both together
 one holds; shipped steps give way. A budget needs the usual traffic: without it nobody can say what a release costs.
 """
 
-from shopkart_pipeline.domain.declaration import Analysis
+from shopkart_pipeline.domain.analysis import Analysis
 from shopkart_pipeline.domain.detection import ExpectedTraffic, Stream, error_stream, event_stream
 from shopkart_pipeline.domain.harm_budget import Choice, HarmBudget, choose
 from shopkart_pipeline.domain.history import ERRORS

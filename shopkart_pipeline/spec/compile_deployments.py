@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Objective, Phase
+from shopkart_pipeline.domain.analysis import Objective
+from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Phase
 from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.rollout import RolloutStep
 from shopkart_pipeline.spec.compile_analysis import check_names, compile_analysis, steps_of_budget

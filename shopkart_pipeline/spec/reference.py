@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from shopkart_pipeline.domain.analysis import Analysis
 from shopkart_pipeline.domain.code_host import BranchPolicy, CodeHostPolicy
-from shopkart_pipeline.domain.declaration import Analysis
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.spec.compile_gates import compile_gates
 from shopkart_pipeline.spec.compile_stages import compile_stages

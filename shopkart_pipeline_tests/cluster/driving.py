@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster
-from shopkart_pipeline.domain.declaration import Analysis, Deployment
+from shopkart_pipeline.domain.analysis import Analysis
+from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.pod import Autoscale, Route
 from shopkart_pipeline.domain.rollout import Action, RolloutPhase, RolloutPlan, RolloutStep, abort, begin

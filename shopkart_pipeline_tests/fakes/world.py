@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from shopkart_pipeline.adapters.github import GitHubForge
+from shopkart_pipeline.domain.analysis import Analysis, Objective
 from shopkart_pipeline.domain.code_host import CodeHostPolicy, Command
 from shopkart_pipeline.domain.declaration import (
-    Analysis,
     Approvals,
     Deployment,
     Environment,
-    Objective,
     Phase,
     Pipeline,
     Service,

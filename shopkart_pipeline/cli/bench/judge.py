@@ -16,7 +16,7 @@ from shopkart_pipeline.cli.bench.judging.traffic import Scenario
 from shopkart_pipeline.cli.bench.judging.trial import RULES, Abort, trial
 from shopkart_pipeline.cli.bench.measures import SHOPKART, Measure, Measurement
 from shopkart_pipeline.cli.bench.surroundings import Surroundings
-from shopkart_pipeline.domain.declaration import Analysis
+from shopkart_pipeline.domain.analysis import Analysis
 
 NAME = "judge"
 BAKE_SECONDS = 1800.0

@@ -10,7 +10,8 @@ import pytest
 from shopkart_pipeline.cli import judge
 from shopkart_pipeline.cli.main import main
 from shopkart_pipeline.cli.plan import plan_of
-from shopkart_pipeline.domain.declaration import Analysis, Service
+from shopkart_pipeline.domain.analysis import Analysis
+from shopkart_pipeline.domain.declaration import Service
 from shopkart_pipeline.domain.detection import ExpectedTraffic
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.release import Release

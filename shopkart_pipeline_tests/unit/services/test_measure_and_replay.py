@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shopkart_pipeline.domain.declaration import Analysis, Service
+from shopkart_pipeline.domain.analysis import Analysis
+from shopkart_pipeline.domain.declaration import Service
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.evidence import Evidence
 from shopkart_pipeline.domain.history import History

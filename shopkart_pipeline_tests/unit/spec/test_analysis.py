@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shopkart_pipeline.domain.declaration import Analysis, Deployment
+from shopkart_pipeline.domain.analysis import Analysis
+from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.detection import ExpectedTraffic
 from shopkart_pipeline.domain.errors import DeclarationError
 from shopkart_pipeline.domain.harm_budget import HarmBudget

@@ -4,15 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shopkart_pipeline.domain.declaration import (
-    Analysis,
-    Approvals,
-    Concurrency,
-    Environment,
-    Objective,
-    Phase,
-    Source,
-)
+from shopkart_pipeline.domain.analysis import Analysis, Objective
+from shopkart_pipeline.domain.declaration import Approvals, Concurrency, Environment, Phase, Source
 from shopkart_pipeline.domain.rollout import RolloutStep
 from shopkart_pipeline_tests.unit.spec.declarations import SMALLEST, faults_of, one_fault_of, pipeline_of, service_of
 

@@ -12,7 +12,8 @@ import pytest
 from shopkart_pipeline.adapters.kubernetes.logs import LIMIT_BYTES, KubernetesLogs
 from shopkart_pipeline.adapters.kubernetes.names import Surroundings
 from shopkart_pipeline.adapters.prometheus import PrometheusAccess, PrometheusMetrics
-from shopkart_pipeline.domain.declaration import Analysis, Deployment
+from shopkart_pipeline.domain.analysis import Analysis
+from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.rollout import Action, RolloutPhase, RolloutPlan, RolloutStep, begin

@@ -11,7 +11,8 @@ import pytest
 from shopkart_pipeline.adapters.kubernetes import rules
 from shopkart_pipeline.adapters.kubernetes.manifest_check import ManifestCheck
 from shopkart_pipeline.adapters.kubernetes.manifests import render, to_yaml
-from shopkart_pipeline.domain.declaration import Analysis, Deployment, Environment, Phase, Service, StageKind
+from shopkart_pipeline.domain.analysis import Analysis
+from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Service, StageKind
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.evidence import Evidence
 from shopkart_pipeline.domain.pod import Autoscale

@@ -10,7 +10,8 @@ from shopkart_pipeline.adapters.kubernetes.manifests import render, surroundings
 from shopkart_pipeline.adapters.kubernetes.names import Manifest, image_name
 from shopkart_pipeline.adapters.kubernetes.own_manifests import RepositoryManifests
 from shopkart_pipeline.adapters.kubernetes.workload import autoscaler
-from shopkart_pipeline.domain.declaration import Analysis, Deployment, Environment, Phase, Service
+from shopkart_pipeline.domain.analysis import Analysis
+from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Service
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.pod import Autoscale, OwnManifests, Route, RouteKind
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
