@@ -1,7 +1,9 @@
 """Contracting migrations whose time has come.
 
 Asked for once a day each until the attempt leaves a result: a run that was lost is followed by another one the next
-day. One that failed is left to people, because what it did to the database has to be looked at first.
+day. One that failed is left to people, because what it did to the database has to be looked at first. A run that was
+killed between its rollout and the first attempt left nothing to go by but that the release expanded the database, which
+says that it knows of the migration; one from before the migration was declared is never asked to contract.
 """
 
 import logging
@@ -43,7 +45,9 @@ def _of(platform: Platform, service: Service) -> RunRequest | None:
     placed = current(platform, service.name, deployment.environment)
     if placed is None:
         return None
-    record = platform.evidence.latest(service.name, placed.release_key).get(stage.name)
+    records = platform.evidence.latest(service.name, placed.release_key)
+    expand = service.stage_of(StageKind.PRODUCTION_EXPAND)
+    record = records.get(stage.name) or (records.get(expand.name) if expand is not None else None)
     if record is None or not isinstance(record.result, Evidence):
         return None
     if is_contracted(platform, service.name, deployment.environment, placed.release_key, placed.digest):

@@ -258,6 +258,30 @@ def test_when_its_time_has_come_it_is_asked_for_once_and_the_ledger_says_so(migr
     assert jobs(migrated, PRODUCTION) == [EXPAND[0], CONTRACT[0]]
 
 
+def test_a_run_that_was_killed_before_the_first_attempt_is_made_up_for(migrated: World) -> None:
+    release = migrated.approved()
+    assert all(
+        outcome.passed for outcome in migrated.run(release, Phase.PRODUCTION, ("production_expand", "production"))
+    )
+    assert due_contracts(migrated.platform) == ()
+    migrated.clock.advance(3600)
+
+    [request] = due_contracts(migrated.platform)
+    [outcome] = migrated.run(release, request.phase, request.stages)
+
+    assert done(outcome) == 1
+    assert due_contracts(migrated.platform) == ()
+
+
+def test_a_release_from_before_the_migration_is_never_asked_to_contract(world: World) -> None:
+    release = world.approved()
+    assert all(outcome.passed for outcome in world.run(release, Phase.PRODUCTION))
+    world.declare("backend", migrating)
+    world.clock.advance(3600)
+
+    assert due_contracts(world.platform) == ()
+
+
 def test_a_freeze_holds_the_contraction_back_too(migrated: World) -> None:
     release = in_production(migrated)
     migrated.clock.advance(3600)
