@@ -39,32 +39,40 @@ class Shop:
     def look(self, metrics: PrometheusMetrics | None = None) -> TrafficSample | MetricsMissing:
         return (metrics or self.metrics).traffic("production", self.service, datetime.now(UTC), self.since)
 
-    def counts(self) -> tuple[Counts, Counts]:
-        """Canary's and stable's, of requests and errors."""
-        sample = self.look()
-        assert isinstance(sample, TrafficSample), sample
-        return sample.canary.only(frozenset()), sample.stable.only(frozenset())
+    def becomes(self, canary: Counts, stable: Counts, metrics: PrometheusMetrics | None = None) -> TrafficSample:
+        """The sample with these counts of canary and stable, as soon as there is one."""
+        seen: list[TrafficSample | MetricsMissing] = []
 
-    def becomes(self, canary: Counts, stable: Counts) -> None:
-        """See that these are the counts soon."""
+        def found() -> TrafficSample | None:
+            seen[:] = [self.look(metrics)]
+            sample = seen[0]
+            if not isinstance(sample, TrafficSample):
+                return None
+            is_it = (sample.canary.only(frozenset()), sample.stable.only(frozenset())) == (canary, stable)
+            return sample if is_it else None
+
         try:
-            until(lambda: self.counts() == (canary, stable), 5.0)
+            return until(found)
         except AssertionError:
-            assert self.counts() == (canary, stable)
+            raise AssertionError(f"not {(canary, stable)}, but {seen}") from None
 
     def is_seen(self) -> bool:
         """Whether all replicas are scraped, be it once or twice."""
         sample = self.look()
         return isinstance(sample, TrafficSample) or "scrapes at once" in sample.reason
 
-    def missing(self) -> str:
-        """Why there are no counts, as soon as there are none."""
+    def is_missing(self, reason: str, metrics: PrometheusMetrics | None = None) -> None:
+        """See that there are no counts soon, for a reason that ends like this."""
+        seen: list[TrafficSample | MetricsMissing] = []
 
-        def reason() -> str | None:
-            sample = self.look()
-            return sample.reason if isinstance(sample, MetricsMissing) else None
+        def found() -> bool:
+            seen[:] = [self.look(metrics)]
+            return isinstance(seen[0], MetricsMissing) and seen[0].reason.endswith(reason)
 
-        return until(reason)
+        try:
+            until(found)
+        except AssertionError:
+            raise AssertionError(f"not {reason!r}, but {seen}") from None
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +119,7 @@ def test_a_container_that_starts_again_loses_nothing_that_was_counted(shop: Call
     backend.canary.start_again()
     backend.canary.answer(2, "5xx")
 
-    backend.becomes(Counts(36, 6), Counts(100, 0))
-    sample = backend.look()
-    assert isinstance(sample, TrafficSample)
+    sample = backend.becomes(Counts(36, 6), Counts(100, 0))
     assert sample.canary.latency is not None
     assert sample.canary.latency.total == 36
 
@@ -128,18 +134,15 @@ def test_a_replica_that_leaves_takes_nothing_away_and_a_new_one_counts_from_zero
     one.is_up, other.is_up = False, True
     other.answer(7, "5xx")
 
-    until(lambda: isinstance(backend.look(), TrafficSample))
     backend.becomes(Counts(0, 0), Counts(57, 7))
-    with closing(PrometheusMetrics(backend.source, PrometheusAccess())) as successor:
-        sample = backend.look(successor)
-        assert isinstance(sample, TrafficSample)
-        assert sample.stable.only(frozenset()) == Counts(57, 7), "another worker sees the same"
+    with closing(PrometheusMetrics(backend.source, PrometheusAccess(), pause=timedelta(0))) as successor:
+        backend.becomes(Counts(0, 0), Counts(57, 7), successor)  # Another worker sees the same.
 
 
 def test_a_canary_that_can_not_be_scraped_is_no_canary_without_errors(shop: Callable[[str], Shop]) -> None:
     backend = shop("hidden")
     backend.canary.is_up = False
-    assert backend.missing() == ("hidden in production: Prometheus can't scrape hidden-production-canary-0 of canary")
+    backend.is_missing("hidden in production: Prometheus can't scrape hidden-production-canary-0 of canary")
 
 
 def test_events_are_counted_by_method_and_class_of_status(shop: Callable[[str], Shop]) -> None:
@@ -153,11 +156,9 @@ def test_events_are_counted_by_method_and_class_of_status(shop: Callable[[str], 
         rule, now = EventRule("checkouts", "POST", (statuses[0], statuses[1])), datetime.now(UTC)
         return backend.metrics.events("production", "events", now, [rule], backend.since)
 
-    assert counted(300, 399) == {"checkouts": (3, 20)}
-    assert counted(200, 299) == {"checkouts": (0, 0)}
-    missing = counted(303, 303)
-    assert isinstance(missing, MetricsMissing)
-    assert "classes of statuses alone" in missing.reason
+    until(lambda: counted(300, 399) == {"checkouts": (3, 20)})
+    until(lambda: counted(200, 299) == {"checkouts": (0, 0)})
+    until(lambda: "classes of statuses alone" in getattr(counted(303, 303), "reason", ""))
 
 
 def test_old_counts_say_nothing_about_now(shop: Callable[[str], Shop]) -> None:
@@ -171,10 +172,10 @@ def test_old_counts_say_nothing_about_now(shop: Callable[[str], Shop]) -> None:
 
 def test_requests_that_are_scraped_twice_are_not_counted_twice(shop: Callable[[str], Shop]) -> None:
     backend = shop("twice")
-    assert "counted by 2 scrapes at once" in backend.missing()
+    backend.is_missing("are counted by 2 scrapes at once")
     chosen = replace(backend.source, labels={"job": "pods"})
-    with closing(PrometheusMetrics(chosen, PrometheusAccess())) as metrics:
-        assert isinstance(backend.look(metrics), TrafficSample)
+    with closing(PrometheusMetrics(chosen, PrometheusAccess(), pause=timedelta(0))) as metrics:
+        until(lambda: isinstance(backend.look(metrics), TrafficSample))
 
 
 def test_names_that_nobody_has_are_told(shop: Callable[[str], Shop]) -> None:
@@ -184,10 +185,8 @@ def test_names_that_nobody_has_are_told(shop: Callable[[str], Shop]) -> None:
         (replace(backend.source, status_label="code"), "A series has '' as `code`, which is no status."),
         (replace(backend.source, labels={"job": 'p"o\\ds}'}), "Prometheus scrapes no replica of stable"),
     ):
-        with closing(PrometheusMetrics(source, PrometheusAccess())) as metrics:
-            sample = backend.look(metrics)
-            assert isinstance(sample, MetricsMissing)
-            assert sample.reason == f"old in production: {reason}"
+        with closing(PrometheusMetrics(source, PrometheusAccess(), pause=timedelta(0))) as metrics:
+            backend.is_missing(f"old in production: {reason}", metrics)
 
 
 def test_replicas_of_stable_are_compared_with_each_other(shop: Callable[[str], Shop]) -> None:
