@@ -21,7 +21,7 @@ from shopkart_pipeline.services.contracted import BEGIN_CONTRACT, CONTRACT, is_c
 from shopkart_pipeline.services.drive_rollout import patiently
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current
-from shopkart_pipeline.services.rollout_document import load
+from shopkart_pipeline.services.rollout_document import saved_rollout
 from shopkart_pipeline.services.run_migration import MIGRATION, leases, migration_lease, run_to_end, told
 from shopkart_pipeline.services.weigh_freeze import weigh_freeze
 
@@ -128,7 +128,7 @@ def _not_due(platform: Platform, release: Release, production: Deployment) -> st
 
 
 def _not_concluded(platform: Platform, deployment: Deployment, release: Release) -> str | None:
-    saved = load(platform.sites[deployment.environment].cluster.load_rollout(deployment.environment, release.service))
+    saved = saved_rollout(platform.sites[deployment.environment].cluster, deployment.environment, release.service)
     if saved is None or saved.concluded:
         return None
     return f"the end of the rollout of {saved.state.plan.release_key} in {deployment.environment}"

@@ -12,7 +12,7 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.services.drive_rollout import patiently
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.roll_out import to_be_ended
-from shopkart_pipeline.services.rollout_document import load
+from shopkart_pipeline.services.rollout_document import saved_rollout
 from shopkart_pipeline.services.run_migration import leases, migration_lease, run_to_end, told
 
 
@@ -45,7 +45,7 @@ def _of_begun_rollout(
 ) -> ToolRun | None:
     """What the migration left before the rollout that goes on now; None where none does."""
     cluster = platform.sites[deployment.environment].cluster
-    saved = load(cluster.load_rollout(deployment.environment, release.service))
+    saved = saved_rollout(cluster, deployment.environment, release.service)
     record = platform.evidence.latest(release.service, release.key).get(stage.name)
     if saved is None or record is None or not isinstance(record.result, Evidence):
         return None

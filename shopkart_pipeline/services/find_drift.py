@@ -16,7 +16,7 @@ from shopkart_pipeline.domain.workload import WorkloadStatus
 from shopkart_pipeline.services.drive_rollout import note
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import Placed, current
-from shopkart_pipeline.services.rollout_document import load
+from shopkart_pipeline.services.rollout_document import saved_rollout
 
 GONE = "drift is gone: what runs is what the pipeline put there"
 _PROBE = "drift-probe"
@@ -47,7 +47,7 @@ def drift_before(
     """
     if stable is None:
         return DriftBefore((), ())
-    saved = load(platform.sites[deployment.environment].cluster.load_rollout(deployment.environment, service))
+    saved = saved_rollout(platform.sites[deployment.environment].cluster, deployment.environment, service)
     unchanged = saved is not None and saved.declared_replicas == declared
     replicas = (declared,) if unchanged else (stable.spec.replicas,)
     placed = current(platform, service, deployment.environment)
@@ -91,7 +91,7 @@ def _news(platform: Platform, service: str, environment: str) -> tuple[Placed, s
     """The release that is there, and what is told of it now and was not before; None where nothing is new, or a rollout
     is under way."""
     cluster = platform.sites[environment].cluster
-    placed, saved = current(platform, service, environment), load(cluster.load_rollout(environment, service))
+    placed, saved = current(platform, service, environment), saved_rollout(cluster, environment, service)
     if placed is None or (saved is not None and not saved.concluded):
         return None
     declared = None if saved is None else saved.declared_replicas

@@ -17,7 +17,7 @@ from shopkart_pipeline.domain.evidence import RawReport
 from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import Placed
-from shopkart_pipeline.services.rollout_document import RolloutDocument, load
+from shopkart_pipeline.services.rollout_document import RolloutDocument, saved_rollout
 from shopkart_pipeline.services.rollout_reports import past_rollout
 
 _SPECS = TypeAdapter(WorkloadSpec)
@@ -62,7 +62,7 @@ def _in_rollouts(platform: Platform, deployment: Deployment, service: str, place
 
 
 def _documents(platform: Platform, deployment: Deployment, service: str, placed: Placed) -> Iterator[RolloutDocument]:
-    saved = load(platform.sites[deployment.environment].cluster.load_rollout(deployment.environment, service))
+    saved = saved_rollout(platform.sites[deployment.environment].cluster, deployment.environment, service)
     if saved is not None:
         yield saved
     phase = platform.pipeline.environments[deployment.environment].phase

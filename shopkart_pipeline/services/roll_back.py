@@ -32,7 +32,7 @@ from shopkart_pipeline.services.production_history import (
 from shopkart_pipeline.services.recall_workload import keep_workload, recall_workload
 from shopkart_pipeline.services.report_progress import rolled_back
 from shopkart_pipeline.services.roll_out import turn_back
-from shopkart_pipeline.services.rollout_document import RolloutDocument, load
+from shopkart_pipeline.services.rollout_document import RolloutDocument, saved_rollout
 from shopkart_pipeline.services.specify_workload import workload_spec
 
 
@@ -104,7 +104,7 @@ def roll_back_abandoned(platform: Platform, service_name: str, release_key: str,
 
 def _saved(platform: Platform, deployment: Deployment, service: str) -> RolloutDocument | None:
     cluster = platform.sites[deployment.environment].cluster
-    return load(cluster.load_rollout(deployment.environment, service))
+    return saved_rollout(cluster, deployment.environment, service)
 
 
 def _ask(

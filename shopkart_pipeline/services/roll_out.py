@@ -23,7 +23,7 @@ from shopkart_pipeline.services.find_drift import drift_before
 from shopkart_pipeline.services.past_rollouts import history_of_rollouts
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.request_production import wait_after_refusal
-from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, load
+from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, saved_rollout
 from shopkart_pipeline.services.specify_workload import workload_spec
 from shopkart_pipeline.services.weigh_freeze import record_overrides
 
@@ -66,7 +66,7 @@ def to_be_ended(platform: Platform, release: Release, stage: Stage) -> RolloutDo
     """
     deployment = platform.deployment_of(platform.service(release.service), stage.phase)
     cluster = platform.sites[deployment.environment].cluster
-    saved = load(cluster.load_rollout(deployment.environment, release.service))
+    saved = saved_rollout(cluster, deployment.environment, release.service)
     if saved is None or saved.state.plan.release_key != release.key or saved.state.phase not in _BACKWARDS:
         return None
     record = platform.evidence.latest(release.service, release.key).get(stage.name)
@@ -103,7 +103,7 @@ def _begin_or_resume(
 ) -> RolloutDocument:
     cluster = platform.sites[deployment.environment].cluster
     declared = workload_spec(platform, service, deployment, release, digest)
-    saved = load(cluster.load_rollout(deployment.environment, service.name))
+    saved = saved_rollout(cluster, deployment.environment, service.name)
     if saved is not None and not saved.concluded:
         plan = saved.state.plan
         if plan.release_key == release.key and plan.unit.is_same(declared.unit):

@@ -22,6 +22,7 @@ from shopkart_pipeline.domain.judge import JudgePolicy, Opinion
 from shopkart_pipeline.domain.rollout import Action, RolloutPhase, RolloutState
 from shopkart_pipeline.domain.traffic import LATENCY, Counts, MetricsMissing, TrafficSample
 from shopkart_pipeline.domain.workload import WorkloadSpec
+from shopkart_pipeline.ports.cluster import Cluster
 
 MAXIMUM_LOOKS = 240
 """Even, so that folding keeps the newest."""
@@ -190,6 +191,11 @@ _DOCUMENT = TypeAdapter(RolloutDocument)
 def dump(document: RolloutDocument) -> str:
     """As JSON."""
     return _DOCUMENT.dump_json(document).decode()
+
+
+def saved_rollout(cluster: Cluster, environment: str, service: str) -> RolloutDocument | None:
+    """What is saved beside a service's workload; None where nothing is. Raises as `load` and the cluster do."""
+    return load(cluster.load_rollout(environment, service))
 
 
 def load(text: str | None) -> RolloutDocument | None:

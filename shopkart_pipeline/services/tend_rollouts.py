@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.rollout_document import load
+from shopkart_pipeline.services.rollout_document import saved_rollout
 
 GRACE_SECONDS = 60.0
 _PROBE = "abandoned-rollout-probe"
@@ -40,7 +40,7 @@ def abandoned_rollouts(platform: Platform) -> tuple[Abandoned, ...]:
         environment = platform.environment_of(Phase.PRODUCTION).name
         cluster, now = platform.sites[environment].cluster, platform.clock.now()
         try:
-            saved = load(cluster.load_rollout(environment, service.name))
+            saved = saved_rollout(cluster, environment, service.name)
             if saved is None or saved.concluded:
                 continue
             if cluster.acquire_lease(environment, service.name, _PROBE, 1.0, now):

@@ -1,6 +1,5 @@
 """Branch protection in Dagster: an asset per branch, a check per declared thing."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,12 +30,6 @@ def reader(world: World) -> FakeCodeReader:
     world.code_reader = reader = FakeCodeReader(world.clock)
     reader.rules[REPOSITORY, "main"] = PROTECTED
     return reader
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def definitions(world: World) -> Definitions:

@@ -1,8 +1,6 @@
 """Deliveries become runs; the launcher is a stand-in that remembers what it was asked for."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,17 +19,6 @@ from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.requests import Accepted, RunRequest
 from shopkart_pipeline_tests.fakes.world import JONAS, MAYA, STAGING, World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The maintenance job: what no webhook told becomes runs, and one part that fails keeps no other from being done."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,6 @@ def world(tmp_path: Path) -> World:
     reader.deliveries.append(HookDelivery("lost", 1, "push", 1, False, world.clock.now()))
     world.clock.advance(300)
     return world
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """Migrations as Dagster runs them, and the sensor that asks for contractions where there are any."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult, build_sensor_context
 
@@ -16,17 +13,6 @@ from shopkart_pipeline.services.requests import RunRequest
 from shopkart_pipeline_tests.fakes.fake_cluster import JobBehaviour
 from shopkart_pipeline_tests.fakes.migrating import EXPAND, migrating
 from shopkart_pipeline_tests.fakes.world import World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def test_a_contraction_is_launched_once_it_is_time_and_not_before(

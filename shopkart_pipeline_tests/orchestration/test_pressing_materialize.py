@@ -4,9 +4,7 @@ The runs are Dagster's own, over a world in memory; the event log is also writte
 endpoints could, because none of that may count.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,17 +33,6 @@ from shopkart_pipeline_tests.fakes.world import World
 
 PRODUCTION = AssetKey(["backend", "production"])
 FAILING = Evidence(Tool("fake", "1"), "bad", {"tests": 40, "failed": 1, "new_violations": 1})
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def press(

@@ -1,6 +1,5 @@
 """The sensor that tells the code host: what waits, and runs that ended without saying so."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,12 +36,6 @@ def world(tmp_path: Path, host: _Host) -> World:
     world.pipeline = replace(world.pipeline, code_host=CodeHostPolicy())
     world.code_host = host
     return world
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def tick(world: World, instance: DagsterInstance, cursor: str | None = None) -> tuple[str, str | None]:
