@@ -1,7 +1,7 @@
 """The ports that use cases are handed, chosen once by `wiring`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Pipeline, Service, StageKind
 from shopkart_pipeline.domain.errors import NotFound
@@ -22,6 +22,7 @@ from shopkart_pipeline.ports.scanner import Scanner
 from shopkart_pipeline.ports.scm import SourceControl
 from shopkart_pipeline.ports.signer import SignatureVerifier
 from shopkart_pipeline.ports.telemetry import Logs, Metrics
+from shopkart_pipeline.ports.vitals import NoVitals, Vitals
 from shopkart_pipeline.ports.waivers import WaiverReader
 from shopkart_pipeline.services.workspace import Workspace
 
@@ -33,6 +34,7 @@ class Site:
     cluster: Cluster
     metrics: Metrics
     logs: Logs
+    vitals: Vitals = field(default_factory=NoVitals)
 
 
 @dataclass(frozen=True)

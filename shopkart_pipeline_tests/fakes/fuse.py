@@ -28,7 +28,9 @@ class Fuse:
     def fused(self, platform: Platform) -> Platform:
         """The platform as the process sees it."""
         sites = {
-            name: Site(self._port(site.cluster), self._port(site.metrics), self._port(site.logs))
+            name: Site(
+                self._port(site.cluster), self._port(site.metrics), self._port(site.logs), self._port(site.vitals)
+            )
             for name, site in platform.sites.items()
         }
         return replace(

@@ -54,6 +54,7 @@ from shopkart_pipeline_tests.fakes.fake_registry import FakeRegistry
 from shopkart_pipeline_tests.fakes.fake_scanner import FakeScanner
 from shopkart_pipeline_tests.fakes.fake_scm import ANA, FakeSourceControl
 from shopkart_pipeline_tests.fakes.fake_signatures import FakeSigner, FakeVerifier
+from shopkart_pipeline_tests.fakes.fake_vitals import FakeVitals
 from shopkart_pipeline_tests.fakes.memory_evidence import MemoryEvidenceStore
 from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
 from shopkart_pipeline_tests.fakes.memory_incidents import MemoryIncidentStore
@@ -206,6 +207,7 @@ class World:
     application_builder: FakeApplicationBuilder = field(default_factory=FakeApplicationBuilder)
     cluster: FakeCluster = field(default_factory=FakeCluster)
     logs: FakeLogs = field(default_factory=FakeLogs)
+    vitals: FakeVitals = field(default_factory=FakeVitals)
 
     def __post_init__(self) -> None:
         self.metrics = FakeMetrics(self.cluster)
@@ -232,7 +234,7 @@ class World:
 
     @property
     def platform(self) -> Platform:
-        site = Site(self.cluster, self.metrics, self.logs)
+        site = Site(self.cluster, self.metrics, self.logs, self.vitals)
         return Platform(
             pipeline=self.pipeline,
             workspace=Workspace(self.folder / "home"),

@@ -1,0 +1,55 @@
+"""A metrics server in memory: what a test says was counted, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shopkart_pipeline.domain.traffic import Counts
+from shopkart_pipeline.domain.vitals import Vital, VitalMissing, VitalReading, VitalSeries
+from shopkart_pipeline.ports.vitals import Vitals
+
+
+@dataclass
+class FakeVitals(Vitals):
+    """Says what it is told to say; everything else is missing."""
+
+    readings: dict[Vital, dict[str, float]] = field(default_factory=dict[Vital, dict[str, float]])
+    """By metric and version."""
+    points: dict[tuple[Vital, str], list[tuple[datetime, float]]] = field(
+        default_factory=dict[tuple[Vital, str], list[tuple[datetime, float]]]
+    )
+    """By metric and version."""
+    counts: dict[str, Counts] | None = None
+    """By version, the same for every window; None: nothing was counted."""
+    silence: str | None = None
+    """Set: nothing is measured for this reason."""
+
+    def now(
+        self, environment: str, service: str, now: datetime
+    ) -> Mapping[Vital, tuple[VitalReading, ...] | VitalMissing]:
+        return {vital: self._reading(vital, now) for vital in Vital}
+
+    def _reading(self, vital: Vital, now: datetime) -> tuple[VitalReading, ...] | VitalMissing:
+        found = {} if self.silence else self.readings.get(vital, {})
+        if not found:
+            return VitalMissing(now, self.silence or f"nobody measured {vital}")
+        return tuple(VitalReading(now, value, version) for version, value in found.items())
+
+    def series(
+        self, environment: str, service: str, vital: Vital, since: datetime, until: datetime
+    ) -> tuple[VitalSeries, ...] | VitalMissing:
+        found = tuple(
+            VitalSeries(vital, version, inside)
+            for (measured, version), points in self.points.items()
+            if measured is vital and (inside := tuple(point for point in points if since <= point[0] <= until))
+        )
+        if self.silence or not found:
+            return VitalMissing(until, self.silence or f"nobody measured {vital}")
+        return found
+
+    def answered(
+        self, environment: str, service: str, since: datetime, until: datetime
+    ) -> Mapping[str, Counts] | VitalMissing:
+        if self.silence or self.counts is None:
+            return VitalMissing(until, self.silence or "nobody counted requests")
+        return dict(self.counts)
