@@ -1,6 +1,9 @@
 """What every builder of Dockerfiles promises beyond a good image: how builds fail, what they can't reach, what the
 next commit's build does not do again.
 
+What a command did is read from the image and not from the log: buildah may lose the words of a command that ends as
+soon as it has spoken, on a busy machine.
+
 Collected where Docker's or buildah's builder can work; the test ids tell which ran.
 """
 
@@ -29,6 +32,8 @@ if engine_for_tests():
 
 _COMMAND = 'WORKDIR /app\nUSER 10001\nENTRYPOINT ["python", "-m", "shop"]\n'
 _FROM_BASE = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n"
+_RUN_THAT_DIFFERS = "RUN cat /proc/sys/kernel/random/uuid > /ran\n"
+"""Gives another layer whenever it is really run."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,11 @@ def _built(result: BuiltImage | EvidenceMissing) -> BuiltImage:
     return result
 
 
+def _file(built: BuiltImage, path: str, tmp_path: Path) -> str:
+    unpack(built.layout, tmp_path / "image")
+    return (tmp_path / "image" / path).read_text(encoding="utf-8")
+
+
 def _reason(result: BuiltImage | EvidenceMissing, request: ImageRequest) -> str:
     assert isinstance(result, EvidenceMissing), result
     assert not request.layout.exists()
@@ -88,7 +98,7 @@ def test_a_dockerfile_outside_of_the_repository_is_none(bench: Bench, tmp_path: 
 
 
 def test_a_failing_command_is_quoted_with_its_last_words(bench: Bench, tmp_path: Path) -> None:
-    dockerfile = f"{_FROM_BASE}RUN echo it is the wind-$((40+2)); exit 3\n"
+    dockerfile = f"{_FROM_BASE}RUN echo it is the wind-$((40+2)); sleep 0.5; exit 3\n"
     request = bench.request(tmp_path, {"Dockerfile": dockerfile})
 
     result = bench.builder.build(request)
@@ -142,25 +152,26 @@ def test_commands_see_no_variable_of_the_pipeline(
 ) -> None:
     monkeypatch.setenv("SHOPKART_WEBHOOK_SECRET", "the-webhook-secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-registry-secret")
-    request = bench.request(tmp_path, {"Dockerfile": f"{_FROM_BASE}RUN env; : {secrets.token_hex(4)}\n{_COMMAND}"})
+    request = bench.request(
+        tmp_path, {"Dockerfile": f"{_FROM_BASE}RUN env > /seen; : {secrets.token_hex(4)}\n{_COMMAND}"}
+    )
 
-    _built(bench.builder.build(request))
+    built = _built(bench.builder.build(request))
 
-    log = request.log.read_text(encoding="utf-8")
-    assert "PATH=" in log
-    assert "-secret" not in log
+    seen = _file(built, "seen", tmp_path)
+    assert "PATH=" in seen
+    assert "-secret" not in seen
 
 
 def test_the_network_may_be_forbidden(bench: Bench, tmp_path: Path) -> None:
-    dockerfile = f"{_FROM_BASE}RUN cat /proc/net/dev; : {secrets.token_hex(4)}\n{_COMMAND}"
+    dockerfile = f"{_FROM_BASE}RUN cat /proc/net/dev > /seen; : {secrets.token_hex(4)}\n{_COMMAND}"
     request = bench.request(tmp_path, {"Dockerfile": dockerfile})
     stage = Stage("image", StageKind.IMAGE, Phase.CI, (), 60.0, options={"network": "none"})
 
-    _built(bench.builder.build(replace(request, service=replace(request.service, stages=(stage,)))))
+    built = _built(bench.builder.build(replace(request, service=replace(request.service, stages=(stage,)))))
 
-    lines = request.log.read_text(encoding="utf-8").splitlines()
-    devices = [line.split(":")[0].split()[-1] for line in lines if line.count("  0  ") and ":" in line]
-    assert devices == ["lo"]
+    lines = _file(built, "seen", tmp_path).splitlines()
+    assert [line.partition(":")[0].strip() for line in lines if ":" in line] == ["lo"]
 
 
 def test_a_network_of_another_name_is_refused(bench: Bench, tmp_path: Path) -> None:
@@ -176,7 +187,7 @@ def test_the_next_commit_does_not_install_again(bench: Bench, tmp_path: Path) ->
         "ARG BASE_IMAGE\nARG APPLICATION=build\n"
         "FROM ${APPLICATION} AS application\n"
         "FROM ${BASE_IMAGE}\n"
-        f"RUN mkdir /made-{secrets.token_hex(4)}; echo installing-$((40+2))\n"
+        f"{_RUN_THAT_DIFFERS}"
         "COPY --from=application /app/deps /app/deps\n"
         f"COPY --from=application /app/app /app/app\n{_COMMAND}"
     )
@@ -187,9 +198,7 @@ def test_the_next_commit_does_not_install_again(bench: Bench, tmp_path: Path) ->
 
     before, after = _built(bench.builder.build(first)), _built(bench.builder.build(second))
 
-    assert "installing-42" in first.log.read_text(encoding="utf-8")
     log = second.log.read_text(encoding="utf-8")
-    assert "installing-42" not in log
     assert log.count("CACHED") + log.count("Using cache") >= 2
     old, new = read_manifest(before.layout).layers, read_manifest(after.layout).layers
     assert old[:3] == new[:3]
@@ -197,13 +206,14 @@ def test_the_next_commit_does_not_install_again(bench: Bench, tmp_path: Path) ->
 
 
 def test_a_fresh_build_runs_every_command(bench: Bench, tmp_path: Path) -> None:
-    dockerfile = f"{_FROM_BASE}RUN echo running-$((40+2)) > /ran; cat /ran; : {secrets.token_hex(4)}\n{_COMMAND}"
-    _built(bench.builder.build(bench.request(tmp_path / "first", {"Dockerfile": dockerfile})))
-    again = bench.request(tmp_path / "again", {"Dockerfile": dockerfile}, fresh=True)
+    tree = {"Dockerfile": f"{_FROM_BASE}{_RUN_THAT_DIFFERS}{_COMMAND}"}
+    first = _built(bench.builder.build(bench.request(tmp_path / "first", tree)))
+    cached = _built(bench.builder.build(bench.request(tmp_path / "cached", tree)))
 
-    _built(bench.builder.build(again))
+    again = _built(bench.builder.build(bench.request(tmp_path / "again", tree, fresh=True)))
 
-    assert "running-42" in again.log.read_text(encoding="utf-8")
+    assert read_manifest(cached.layout).layers == read_manifest(first.layout).layers
+    assert read_manifest(again.layout).layers != read_manifest(first.layout).layers
 
 
 def test_one_that_may_be_called_reproducible_is_so_after_a_commit_and_without_the_cache(
