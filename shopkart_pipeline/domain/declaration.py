@@ -13,6 +13,7 @@ from shopkart_pipeline.domain.analysis import Analysis, Objective
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
+from shopkart_pipeline.domain.notification import NotificationPolicy
 from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route
 from shopkart_pipeline.domain.policy import Gate
 from shopkart_pipeline.domain.registry import Registry
@@ -265,6 +266,8 @@ class Pipeline:
     concurrency: Concurrency = field(default_factory=Concurrency)
     code_host: CodeHostPolicy | None = None
     """None: there are webhooks and git, and nothing is told back."""
+    notifications: NotificationPolicy | None = None
+    """None: nobody is told anything."""
 
     def services_in(self, repository: str) -> tuple[Service, ...]:
         """The services whose code a repository holds."""

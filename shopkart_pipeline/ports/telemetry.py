@@ -77,3 +77,10 @@ class Logs(ABC):
         self, environment: str, service: str, since: datetime, until: datetime, limit: int
     ) -> tuple[LogLine, ...] | LogsMissing:
         """Lines of level error and above in a window, oldest first, at most `limit`."""
+
+    def search(
+        self, environment: str, service: str, since: datetime, until: datetime, *, text: str = "", limit: int
+    ) -> tuple[LogLine, ...] | LogsMissing:
+        """Lines of every level in a window that have this text in their message, whatever its letters' case; the newest
+        `limit` of them, oldest first. Lines that are not structured have an empty level."""
+        return LogsMissing("this log store can't be searched")

@@ -16,6 +16,7 @@ from shopkart_pipeline.ports.inbox import Inbox
 from shopkart_pipeline.ports.incident_store import IncidentStore
 from shopkart_pipeline.ports.ledger import Ledger
 from shopkart_pipeline.ports.manifest_source import ManifestSource
+from shopkart_pipeline.ports.notifier import NotificationQueue, Notifier
 from shopkart_pipeline.ports.outbox import Outbox
 from shopkart_pipeline.ports.registry import ImageRegistry
 from shopkart_pipeline.ports.scanner import Scanner
@@ -68,6 +69,10 @@ class Platform:
     """None: none is declared, or its credentials are not here."""
     code_reader: CodeHostReader | None = None
     """As `code_host`."""
+    notifications: NotificationQueue | None = None
+    """None: no channel is declared."""
+    notifiers: Mapping[str, Notifier] = field(default_factory=dict[str, Notifier])
+    """By name of the channel."""
     public_url: str = ""
     """Where people reach the web interface; empty: nowhere, so nothing links to it."""
 

@@ -359,4 +359,16 @@ class FakeLogs(Logs):
         if lines is None:
             return LogsMissing(f"{service} has never written a log in {environment}")
         in_window: Callable[[LogLine], bool] = lambda line: since <= line.at <= until  # noqa: E731
-        return tuple(sorted(filter(in_window, lines), key=lambda line: line.at)[:limit])
+        wanted = (line for line in lines if in_window(line) and line.level in ("error", "critical", "fatal"))
+        return tuple(sorted(wanted, key=lambda line: line.at)[:limit])
+
+    def search(
+        self, environment: str, service: str, since: datetime, until: datetime, *, text: str = "", limit: int
+    ) -> tuple[LogLine, ...] | LogsMissing:
+        if self.missing is not None:
+            return LogsMissing(self.missing)
+        lines = self.lines.get((environment, service))
+        if lines is None:
+            return LogsMissing(f"{service} has never written a log in {environment}")
+        wanted = (line for line in lines if since <= line.at <= until and text.casefold() in line.message.casefold())
+        return tuple(sorted(wanted, key=lambda line: line.at)[-limit:])

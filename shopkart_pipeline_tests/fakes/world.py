@@ -27,6 +27,7 @@ from shopkart_pipeline.domain.declaration import (
 )
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.evidence import Evidence, Severity, StageRecord, Tool, ToolRun
+from shopkart_pipeline.domain.notification import Channel, ChannelKind, NotificationPolicy
 from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
 from shopkart_pipeline.domain.release import Person, Release
 from shopkart_pipeline.domain.rollout import RolloutStep
@@ -59,12 +60,18 @@ from shopkart_pipeline_tests.fakes.memory_evidence import MemoryEvidenceStore
 from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
 from shopkart_pipeline_tests.fakes.memory_incidents import MemoryIncidentStore
 from shopkart_pipeline_tests.fakes.memory_ledger import MemoryLedger
+from shopkart_pipeline_tests.fakes.memory_notifications import MemoryNotificationQueue, ScriptedNotifier
 from shopkart_pipeline_tests.fakes.memory_outbox import MemoryOutbox
 
 MAYA, JONAS = "maya@shopkart.example", "jonas@shopkart.example"
 REPOSITORY = "shopkart/storefront"
 PRODUCTION, STAGING = "production", "staging"
 _TOOL = Tool("fake", "1")
+CHANNELS = {
+    name: Channel(name, kind)
+    for name, kind in (("oncall", ChannelKind.SLACK), ("mail", ChannelKind.SMTP), ("lead", ChannelKind.SLACK))
+}
+"""`lead` is told when nobody answers."""
 
 
 def _needing(kind: StageKind, phase: Phase, *needs: str) -> Stage:
@@ -200,6 +207,7 @@ class World:
     incidents: MemoryIncidentStore = field(default_factory=MemoryIncidentStore)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
+    notifications: MemoryNotificationQueue = field(default_factory=MemoryNotificationQueue)
     code_host: CodeHost | None = None
     code_reader: CodeHostReader | None = None
     registry: FakeRegistry = field(default_factory=FakeRegistry)
@@ -226,7 +234,9 @@ class World:
                 PRODUCTION: Environment(PRODUCTION, Phase.PRODUCTION, "fake"),
             },
             schedules={},
+            notifications=NotificationPolicy(CHANNELS, ("oncall", "mail"), 600.0, ("lead",)),
         )
+        self.notifiers = {name: ScriptedNotifier() for name in CHANNELS}
         self.tip: str | None = None
         """The commit at the tip of the remote's main branch."""
         self._runs = 0
@@ -254,6 +264,8 @@ class World:
             scanners={kind: (scanner,) for kind, scanner in self.scanners.items()},
             sites={STAGING: site, PRODUCTION: site},
             outbox=self.outbox,
+            notifications=self.notifications,
+            notifiers=self.notifiers,
             code_host=self.code_host,
             code_reader=self.code_reader,
             public_url="https://pipeline.example",
