@@ -1,18 +1,27 @@
-"""Incidents as folders: `incident.json` for machines, `postmortem.md` for people."""
+"""Incidents as folders: `incident.json` for machines, `postmortem.md` for people, and what was gathered beside them.
 
+Whoever changes something holds the lock of the whole store, which the kernel gives back when the holder dies. Files are
+replaced whole, so a killed writer leaves what was there before.
+"""
+
+import fcntl
+import os
 import re
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from shopkart_pipeline.adapters._files import write_atomically
-from shopkart_pipeline.domain.errors import NotFound, PipelineError
+from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.incident import Incident
 from shopkart_pipeline.ports.incident_store import IncidentStore
 
 _INCIDENT = TypeAdapter(Incident)
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
-"""Names that are one folder, and a visible one."""
+"""Names that are one folder or file, and a visible one."""
+_DOCUMENT, _LOCK = "incident.json", ".lock"
 
 
 class DiskIncidentStore(IncidentStore):
@@ -21,16 +30,17 @@ class DiskIncidentStore(IncidentStore):
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def save(self, incident: Incident, postmortem: str | None = None) -> None:
-        if not _ID.fullmatch(incident.id):
-            raise ValueError(f"{incident.id!r} is no id for an incident")
-        folder = self._root / incident.id
-        if postmortem is not None:
-            write_atomically(folder / "postmortem.md", postmortem.encode(errors="replace"))
-        write_atomically(folder / "incident.json", _INCIDENT.dump_json(incident, indent=2))
+    def keep(self, choose: Callable[[tuple[Incident, ...]], Incident]) -> Incident:
+        with self._held():
+            return self._write(choose(self.list()))
+
+    def change(self, incident_id: str, change: Callable[[Incident], Incident]) -> Incident:
+        self.get(incident_id)
+        with self._held():
+            return self._write(change(self.get(incident_id)))
 
     def get(self, incident_id: str) -> Incident:
-        path = self._root / incident_id / "incident.json"
+        path = self._root / incident_id / _DOCUMENT
         if not _ID.fullmatch(incident_id) or not path.is_file():
             raise NotFound(f"There is no incident {incident_id!r}.", "See `shopkart incidents` for those there are.")
         try:
@@ -38,10 +48,49 @@ class DiskIncidentStore(IncidentStore):
         except ValidationError as error:
             raise PipelineError(f"{path} can't be read.", "Restore it from a backup, or take it away.") from error
 
-    def postmortem(self, incident_id: str) -> str | None:
-        path = self._root / self.get(incident_id).id / "postmortem.md"
-        return path.read_text(encoding="utf-8") if path.is_file() else None
-
     def list(self) -> tuple[Incident, ...]:
-        found = (self.get(path.parent.name) for path in self._root.glob("*/incident.json"))
-        return tuple(sorted(found, key=lambda incident: incident.timeline[0].at, reverse=True))
+        found = (self.get(path.parent.name) for path in self._root.glob(f"*/{_DOCUMENT}"))
+        return tuple(sorted(found, key=lambda incident: incident.opened_at, reverse=True))
+
+    def attach(self, incident_id: str, name: str, content: bytes) -> None:
+        if not _ID.fullmatch(name) or name == _DOCUMENT:
+            raise ValueError(f"{name!r} is no name for what is kept beside an incident")
+        with _written():
+            write_atomically(self._root / self.get(incident_id).id / name, content)
+
+    def attached(self, incident_id: str) -> tuple[str, ...]:
+        names = (path.name for path in (self._root / self.get(incident_id).id).iterdir())
+        return tuple(sorted(name for name in names if _ID.fullmatch(name) and name != _DOCUMENT))
+
+    def attachment(self, incident_id: str, name: str) -> bytes:
+        path = self._root / self.get(incident_id).id / name
+        if not _ID.fullmatch(name) or not path.is_file():
+            raise NotFound(f"There is no {name!r} beside incident {incident_id}.", "See what its folder holds.")
+        return path.read_bytes()
+
+    def _write(self, incident: Incident) -> Incident:
+        if not _ID.fullmatch(incident.id):
+            raise ValueError(f"{incident.id!r} is no id for an incident")
+        write_atomically(self._root / incident.id / _DOCUMENT, _INCIDENT.dump_json(incident, indent=2))
+        return incident
+
+    @contextmanager
+    def _held(self) -> Generator[None]:
+        with _written():
+            self._root.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self._root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(lock)
+
+
+@contextmanager
+def _written() -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ToolUnavailable(
+            f"The incident could not be kept: {error.strerror}.", "Make room on its disk, or give access to it."
+        ) from error

@@ -1,7 +1,8 @@
 """An incident: what went wrong in an environment, when, and what was done about it.
 
 The eight steps of the case study are its timeline. Times are facts that somebody or something observed; a time that
-nobody observed is absent, and the postmortem says so.
+nobody observed is absent, and the postmortem says so. When it was opened, acknowledged and closed is read from the
+timeline and kept nowhere else. People are not named here: who did something stands in the ledger.
 """
 
 from dataclasses import dataclass, field, replace
@@ -10,17 +11,46 @@ from enum import StrEnum
 
 
 class IncidentStep(StrEnum):
-    """The way of an incident."""
+    """The way of an incident, in order."""
 
     INTRODUCED = "introduced"
     DETECTED = "detected"
+    OPENED = "opened"
     ACKNOWLEDGED = "acknowledged"
     INVESTIGATED = "investigated"
     LOGS_INSPECTED = "logs_inspected"
     CAUSE_IDENTIFIED = "cause_identified"
+    ROLLBACK_FAILED = "rollback_failed"
     ROLLED_BACK = "rolled_back"
     RECOVERED = "recovered"
+    CLOSED = "closed"
     POSTMORTEM_DRAFTED = "postmortem_drafted"
+    NOTED = "noted"
+    """Whatever somebody wanted to have in the timeline."""
+
+
+class IncidentSource(StrEnum):
+    """What opened an incident."""
+
+    ROLLBACK = "rollback"
+    ALERTMANAGER = "alertmanager"
+    OBJECTIVE = "objective"
+    PERSON = "person"
+
+
+class IncidentSeverity(StrEnum):
+    """How much it hurts, in the words of alert rules."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class AlertState(StrEnum):
+    """Whether what an alert tells of goes on."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
 
 
 @dataclass(frozen=True)
@@ -40,6 +70,36 @@ class ErrorSignature:
     count: int
     example: str
     release_key: str
+    before: int | None = None
+    """How many there were in a time as long before; None: nobody could count them."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One thing that is wrong, as something that watches told it."""
+
+    fingerprint: str
+    """Equal ones are the same alert, however often it is told."""
+    name: str
+    state: AlertState
+    started_at: datetime
+    ended_at: datetime | None = None
+    summary: str = ""
+    url: str = ""
+    """The rule or dashboard that it comes from; empty: none was told."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A release that came to the environment shortly before."""
+
+    release_key: str
+    digest: str
+    at: datetime
+    """When it got its first traffic there, as far as that is known."""
+    reasons: tuple[str, ...]
+    weight: int = 0
+    """By which the suspected one is chosen; more is worse."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +110,7 @@ class Incident:
     service: str
     environment: str
     suspected_release: str
+    """Empty where no release is suspected."""
     suspected_digest: str
     reason: str
     failed_requests: int
@@ -58,6 +119,35 @@ class Incident:
     signatures: tuple[ErrorSignature, ...] = ()
     missing: tuple[str, ...] = field(default=())
     """What could not be gathered, and why."""
+    source: IncidentSource = IncidentSource.ROLLBACK
+    severity: IncidentSeverity = IncidentSeverity.CRITICAL
+    groups: tuple[str, ...] = ()
+    """What else belongs to it is told under one of these: Alertmanager's group keys, names of objectives."""
+    alerts: tuple[Alert, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    """Newest first."""
+
+    @property
+    def opened_at(self) -> datetime:
+        """When it was opened; its first entry's time where that was not kept."""
+        return self.time_of(IncidentStep.OPENED) or self.timeline[0].at
+
+    @property
+    def acknowledged_at(self) -> datetime | None:
+        return self.time_of(IncidentStep.ACKNOWLEDGED)
+
+    @property
+    def closed_at(self) -> datetime | None:
+        return self.time_of(IncidentStep.CLOSED)
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
+
+    @property
+    def firing(self) -> tuple[Alert, ...]:
+        """Alerts that are not resolved."""
+        return tuple(alert for alert in self.alerts if alert.state is AlertState.FIRING)
 
     def with_entry(self, at: datetime, step: IncidentStep, text: str) -> "Incident":
         """The incident with one more entry; an entry of the same step and text is not doubled."""
@@ -66,6 +156,31 @@ class Incident:
         entries = (*self.timeline, TimelineEntry(at, step, text))
         return replace(self, timeline=tuple(sorted(entries, key=lambda entry: entry.at)))
 
+    def lacking(self, text: str) -> "Incident":
+        """The incident with one more thing that could not be gathered."""
+        return self if text in self.missing else replace(self, missing=(*self.missing, text))
+
     def time_of(self, step: IncidentStep) -> datetime | None:
         """When a step was first taken; None where nobody saw it."""
         return next((entry.at for entry in self.timeline if entry.step is step), None)
+
+
+def with_alerts(incident: Incident, told: tuple[Alert, ...], now: datetime) -> Incident:
+    """The incident after alerts were told: each is kept once by its fingerprint, as it was told last; one that is
+    resolved stays among them and says when."""
+    known = {alert.fingerprint: alert for alert in incident.alerts}
+    for alert in told:
+        before = known.get(alert.fingerprint)
+        if before is None or before.state is not alert.state:
+            incident = _told(incident, alert, now)
+        if before is not None and alert.started_at > before.started_at:
+            alert = replace(alert, started_at=before.started_at)  # It came back; it began when it first did.
+        known[alert.fingerprint] = alert
+    return replace(incident, alerts=tuple(known.values()))
+
+
+def _told(incident: Incident, alert: Alert, now: datetime) -> Incident:
+    summary = f": {alert.summary}" if alert.summary else ""
+    if alert.state is AlertState.RESOLVED:
+        return incident.with_entry(alert.ended_at or now, IncidentStep.NOTED, f"{alert.name} is resolved{summary}")
+    return incident.with_entry(alert.started_at, IncidentStep.DETECTED, f"{alert.name} fires{summary}")

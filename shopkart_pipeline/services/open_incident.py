@@ -8,12 +8,14 @@ not named: who asked for a rollback stands in the ledger.
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.incident import Incident, IncidentStep, TimelineEntry
 from shopkart_pipeline.domain.judge import Judgement
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.traffic import MetricsMissing, TrafficSample
+from shopkart_pipeline.ports.incident_store import POSTMORTEM
 from shopkart_pipeline.ports.telemetry import LogsMissing
 from shopkart_pipeline.services.error_signatures import LOG_LINES, signatures_of
 from shopkart_pipeline.services.platform import Platform, Site
@@ -33,7 +35,7 @@ def open_incident(
     judgement: Judgement | None,
     wait: Callable[[], None] = lambda: None,
 ) -> Incident:
-    """Open, fill and keep the incident of a rolled-back release; calling again replaces it.
+    """Open, fill and keep the incident of a rolled-back release; calling again loses nothing that was done meanwhile.
 
     Args:
         platform: the ports.
@@ -49,8 +51,25 @@ def open_incident(
     incident = _verify_recovery(platform, site, deployment, incident, wait)
     drafted_at = platform.clock.now()
     incident = incident.with_entry(drafted_at, IncidentStep.POSTMORTEM_DRAFTED, "the postmortem was drafted from facts")
-    platform.incidents.save(incident, write_postmortem(incident, release, document))
+    incident = platform.incidents.keep(partial(_with_what_was_done, incident))
+    platform.incidents.attach(
+        incident.id, POSTMORTEM, write_postmortem(incident, release, document).encode(errors="replace")
+    )
     return incident
+
+
+def _with_what_was_done(found: Incident, known: tuple[Incident, ...]) -> Incident:
+    """What was found now, and what people did with the incident since it was found first."""
+    before = next((each for each in known if each.id == found.id), None)
+    if before is None:
+        return found
+    steps = {entry.step for entry in before.timeline}
+    for entry in found.timeline:
+        if entry.step not in steps:
+            before = before.with_entry(entry.at, entry.step, entry.text)
+    return replace(
+        found, timeline=before.timeline, groups=before.groups, alerts=before.alerts, suspects=before.suspects
+    )
 
 
 def _opened(
@@ -106,11 +125,11 @@ def _inspect_logs(
         signatures = document.last_words
         own = [signature for signature in signatures if signature.release_key == incident.suspected_release]
     if not signatures and isinstance(lines, LogsMissing):
-        return _lacking(incident, f"Log lines could not be read: {lines.reason}.")
+        return incident.lacking(f"Log lines could not be read: {lines.reason}.")
     if not signatures:
-        return _lacking(incident, "The logs hold no error line of that time.")
+        return incident.lacking("The logs hold no error line of that time.")
     if not own:
-        return _lacking(replace(incident, signatures=signatures), "No error line of that time is the release's own.")
+        return replace(incident, signatures=signatures).lacking("No error line of that time is the release's own.")
     main = own[0]
     text = f"{main.count} error lines of the kind {main.signature!r} from {main.release_key}: {main.example}"
     found = incident.with_entry(until, IncidentStep.LOGS_INSPECTED, text)
@@ -139,12 +158,8 @@ def _verify_recovery(
             return incident.with_entry(after.at, IncidentStep.RECOVERED, text)
         else:
             before, reason = after, f"the error ratio stayed at {growth.error_ratio:.3f} > {limit:.3f}"
-    return _lacking(incident, f"Recovery was not verified within {RECOVERY_DEADLINE_SECONDS:.0f} s: {reason}.")
+    return incident.lacking(f"Recovery was not verified within {RECOVERY_DEADLINE_SECONDS:.0f} s: {reason}.")
 
 
 def _look(platform: Platform, site: Site, deployment: Deployment, incident: Incident) -> TrafficSample | MetricsMissing:
     return site.metrics.traffic(deployment.environment, incident.service, platform.clock.now())
-
-
-def _lacking(incident: Incident, text: str) -> Incident:
-    return replace(incident, missing=(*incident.missing, text))

@@ -1,0 +1,124 @@
+"""Opens an incident, or has what is told join the one that is open already.
+
+An alert storm is one incident, and two things that go wrong are two. What is told under a group (Alertmanager's group
+key, the name of an objective) belongs to the open incident that knows this group. Else it joins the open incident of
+the same service and environment, unless that one came from another group of Alertmanager's: what to tell apart is
+declared there. What a person opens is always an incident of its own.
+
+Whoever is killed after the incident was kept has lost nothing: everything else is made up for by `tend_incidents`.
+"""
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from shopkart_pipeline.domain.incident import (
+    Alert,
+    Incident,
+    IncidentSeverity,
+    IncidentSource,
+    IncidentStep,
+    TimelineEntry,
+    with_alerts,
+)
+from shopkart_pipeline.services.platform import Platform
+
+
+def raise_incident(
+    platform: Platform,
+    source: IncidentSource,
+    service: str,
+    environment: str,
+    reason: str,
+    *,
+    group: str = "",
+    alerts: tuple[Alert, ...] = (),
+    severity: IncidentSeverity = IncidentSeverity.CRITICAL,
+    began_at: datetime | None = None,
+) -> Incident:
+    """Keep an incident, and return it as it is kept.
+
+    Args:
+        platform: the ports.
+        source: what found it.
+        service: whose objective is hurt.
+        environment: where.
+        reason: one sentence with value and limit; no names of people.
+        group: under which more of the same is told: what is told again under it joins while the incident is open.
+        alerts: what fires, or is resolved.
+        severity: how much it hurts.
+        began_at: when it began, where that was observed; None: alerts know, or it is now.
+
+    Raises:
+        ToolUnavailable: it could not be kept.
+    """
+    now = platform.clock.now()
+
+    def choose(known: tuple[Incident, ...]) -> Incident:
+        incident = _joined(known, source, service, environment, group)
+        if incident is None:
+            incident = _opened(
+                source, service, environment, reason, group, severity, _beginning(alerts, began_at, now), now
+            )
+        elif group and group not in incident.groups:
+            incident = replace(incident, groups=(*incident.groups, group))
+        if not alerts:
+            incident = incident.with_entry(began_at or now, IncidentStep.DETECTED, reason)
+        return with_alerts(incident, alerts, now)
+
+    return platform.incidents.keep(choose)
+
+
+def _joined(
+    known: tuple[Incident, ...], source: IncidentSource, service: str, environment: str, group: str
+) -> Incident | None:
+    there = [each for each in known if each.is_open and (each.service, each.environment) == (service, environment)]
+    of_group = next((each for each in there if group and group in each.groups), None)
+    if of_group is not None or source is IncidentSource.PERSON:
+        return of_group
+    told_apart = source is IncidentSource.ALERTMANAGER
+    return next((each for each in there if not (told_apart and each.source is IncidentSource.ALERTMANAGER)), None)
+
+
+def _beginning(alerts: tuple[Alert, ...], began_at: datetime | None, now: datetime) -> datetime:
+    return began_at or min((alert.started_at for alert in alerts), default=now)
+
+
+def _opened(
+    source: IncidentSource,
+    service: str,
+    environment: str,
+    reason: str,
+    group: str,
+    severity: IncidentSeverity,
+    began_at: datetime,
+    now: datetime,
+) -> Incident:
+    return Incident(
+        id=_id(service, environment, began_at, f"{source}:{group or reason}"),
+        service=service,
+        environment=environment,
+        suspected_release="",
+        suspected_digest="",
+        reason=reason,
+        failed_requests=0,
+        answered_requests=0,
+        timeline=(TimelineEntry(now, IncidentStep.OPENED, f"opened by {_WORDS[source]}"),),
+        source=source,
+        severity=severity,
+        groups=(group,) if group else (),
+    )
+
+
+_WORDS = {
+    IncidentSource.ROLLBACK: "a rollout that was turned back",
+    IncidentSource.ALERTMANAGER: "an alert",
+    IncidentSource.OBJECTIVE: "an objective that was missed",
+    IncidentSource.PERSON: "somebody who saw it",
+}
+
+
+def _id(service: str, environment: str, began_at: datetime, what: str) -> str:
+    """Told twice at once, it is the same."""
+    told_apart = hashlib.sha256(what.encode()).hexdigest()[:6]
+    return f"{service}-{environment}-{began_at.astimezone(UTC):%Y%m%d-%H%M%S}-{told_apart}"
