@@ -12,6 +12,8 @@
 | `SHOPKART_ADVISORY_SERVICE` | base address of an advisory service that speaks OSV | `https://api.osv.dev` |
 | `SHOPKART_SONAR_TOKEN` | user token for the SonarQube servers that stages declare | none |
 | `SHOPKART_SONAR_WEBHOOK_SECRET` | secrets that sign SonarQube's webhooks | none: no such webhooks |
+| `SHOPKART_ALERTMANAGER_TOKEN` | bearer tokens of Alertmanager, separated by commas | none: no such webhooks |
+| `SHOPKART_ALERTMANAGER_TOKEN_FILE` | a file with such tokens instead, read at the start | none |
 | `SHOPKART_GITHUB_APP_ID`, `SHOPKART_GITHUB_PRIVATE_KEY_FILE` | the GitHub App that the pipeline acts as | none |
 | `SHOPKART_GITHUB_TOKEN` | a token to act with instead of an App | none |
 | `SHOPKART_PROMETHEUS_TOKEN` | token for the Prometheus servers that environments declare | none |
@@ -86,6 +88,8 @@ class Settings:
     inbox_address: str = field(default="", repr=False)
     """Of a PostgreSQL database, with its password; empty: a file in the home."""
     prometheus: PrometheusLogin = field(default_factory=PrometheusLogin)
+    alertmanager_tokens: tuple[str, ...] = field(default=(), repr=False)
+    """Empty: webhooks of Alertmanager are not accepted."""
     registry_login: tuple[str, str] | None = field(default=None, repr=False)
     """User and password for a registry of kind `oci`; None: it asks nobody who they are."""
 
@@ -122,6 +126,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         prometheus=_prometheus(given),
         public_url=_public_url(given),
         inbox_address=_inbox_address(given),
+        alertmanager_tokens=_alertmanager_tokens(given),
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
         registry_login=_login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
@@ -200,6 +205,22 @@ def _prometheus(given: Mapping[str, str]) -> PrometheusLogin:
     return PrometheusLogin(
         token, Path(token_file).absolute() if token_file else None, Path(ca_file).absolute() if ca_file else None
     )
+
+
+def _alertmanager_tokens(given: Mapping[str, str]) -> tuple[str, ...]:
+    name, path = "SHOPKART_ALERTMANAGER_TOKEN", given.get("SHOPKART_ALERTMANAGER_TOKEN_FILE") or ""
+    tokens = _secrets(given, name)
+    if not path:
+        return tokens
+    if tokens:
+        raise PipelineError(f"Both {name} and {name}_FILE are given.", "Take one of them away.")
+    try:
+        tokens = tuple(Path(path).read_text().replace(",", " ").split())
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"The file that {name}_FILE names can't be read.", "Give access to it.") from error
+    if not tokens:
+        raise PipelineError(f"The file that {name}_FILE names is empty.", "Write the token into it.")
+    return tokens
 
 
 def _public_url(given: Mapping[str, str]) -> str:

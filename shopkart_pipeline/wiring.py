@@ -11,6 +11,7 @@ from shopkart_pipeline.adapters._github_answers import AnswerStore
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials
 from shopkart_pipeline.adapters._sonarqube_access import Access
+from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
 from shopkart_pipeline.adapters.buildah import BuildahBuilder
 from shopkart_pipeline.adapters.combined import Combined
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
@@ -86,6 +87,7 @@ def build_platform(settings: Settings) -> Platform:
         clock=clock,
         scm=scm,
         forge=GitHubForge(),
+        alert_reader=AlertmanagerReader(),
         inbox=build_inbox(settings),
         evidence=SqliteEvidenceStore(home / "evidence"),
         incidents=DiskIncidentStore(home / "incidents"),

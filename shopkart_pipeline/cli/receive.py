@@ -22,6 +22,13 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     inbox = build_inbox(settings)
     door = SonarQubeDoor(settings.sonar_webhook_secrets, sonarqube_hints(settings).leave)
-    app = create_app(inbox, webhook_secrets_of(settings), SystemClock(), lambda: ring(settings.dagster_home), door)
+    app = create_app(
+        inbox,
+        webhook_secrets_of(settings),
+        SystemClock(),
+        lambda: ring(settings.dagster_home),
+        door,
+        alertmanager_tokens=settings.alertmanager_tokens,
+    )
     uvicorn.Server(configured(app, options.host, settings.receiver_port)).run()
     return 0

@@ -165,12 +165,19 @@ class Incident:
         return next((entry.at for entry in self.timeline if entry.step is step), None)
 
 
+MOST_ALERTS = 200
+"""That one incident keeps; of a storm it is said that there were more."""
+
+
 def with_alerts(incident: Incident, told: tuple[Alert, ...], now: datetime) -> Incident:
     """The incident after alerts were told: each is kept once by its fingerprint, as it was told last; one that is
     resolved stays among them and says when."""
     known = {alert.fingerprint: alert for alert in incident.alerts}
     for alert in told:
         before = known.get(alert.fingerprint)
+        if before is None and len(known) >= MOST_ALERTS:
+            incident = incident.lacking(f"There were more than {MOST_ALERTS} alerts; the others are not kept.")
+            continue
         if before is None or before.state is not alert.state:
             incident = _told(incident, alert, now)
         if before is not None and alert.started_at > before.started_at:

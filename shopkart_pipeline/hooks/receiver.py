@@ -6,7 +6,7 @@ doorbell that is rung afterwards only makes things faster; a sensor finds what n
 time is answered with 503 and not acknowledged: GitHub shows it as failed, and it can be delivered again.
 
 SonarQube's webhook goes through the same order, if a secret for it is configured; otherwise there is no such door. All
-that it leaves is a hint that a task has ended.
+that it leaves is a hint that a task has ended. Alertmanager's has a bearer token (`alertmanager_door`).
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from starlette.routing import Route
 from shopkart_pipeline.adapters import sonarqube_webhook
 from shopkart_pipeline.adapters.github import is_signed
 from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
+from shopkart_pipeline.hooks.alertmanager_door import alertmanager_routes
 from shopkart_pipeline.hooks.bell import Bell
 from shopkart_pipeline.hooks.bodies import Bodies, Limits, unavailable
 from shopkart_pipeline.hooks.intake import Intake
@@ -59,6 +60,7 @@ def create_app(
     ring: Callable[[], None],
     sonarqube: SonarQubeDoor = SonarQubeDoor(),
     limits: Limits | None = None,
+    alertmanager_tokens: Sequence[str] = (),
 ) -> Starlette:
     """The receiver as an ASGI application.
 
@@ -69,6 +71,7 @@ def create_app(
         ring: called in a thread after something was stored; must not raise.
         sonarqube: for SonarQube's webhooks.
         limits: what senders may use of memory and time; None: what GitHub needs.
+        alertmanager_tokens: any of them lets Alertmanager in; none: there is no door for it.
 
     Raises:
         ValueError: no secret was given. There is no unsigned mode.
@@ -76,7 +79,7 @@ def create_app(
     if not secrets or not all(secrets):
         raise ValueError("a webhook receiver needs at least one secret")
     limits = limits or Limits()
-    bodies, bell = Bodies(limits), Bell(ring)
+    bodies, bell, intake = Bodies(limits), Bell(ring), Intake(inbox)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
@@ -86,11 +89,12 @@ def create_app(
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    github = _github_door(Intake(inbox), secrets, clock, bell, bodies, limits)
+    github = _github_door(intake, secrets, clock, bell, bodies, limits)
     routes = [
         Route("/webhooks/github", github, methods=["POST"]),
         Route("/health/live", live, methods=["GET"]),
         *_sonarqube_routes(sonarqube, bodies),
+        *alertmanager_routes(intake, alertmanager_tokens, clock, bell, bodies, limits),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _refusal})
 

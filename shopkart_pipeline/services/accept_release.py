@@ -2,8 +2,8 @@
 
 A push to a declared branch becomes one release of each service whose own or shared paths it changed; for every other
 service of the repository it is noted that it is not affected. Pull requests and groups of a merge queue are
-`accept_pull_request`'s, comments `accept_command`'s, reviews `accept_review`'s. Events of the pipeline itself
-(`shopkart.*`) ask for the next phase, or for stages to be run again (`rerun_stages`). Deciding changes nothing but what
+`accept_pull_request`'s, comments `accept_command`'s, reviews `accept_review`'s, alerts `accept_alerts`'. Events of the
+pipeline itself (`shopkart.*`) ask for the next phase, or for stages to be run again (`rerun_stages`). Deciding changes nothing but what
 is remembered: releases, notes, and for commands the ledger and the inbox. Deciding twice gives the same answer; the
 caller launches, and only then marks the delivery as done.
 """
@@ -11,6 +11,7 @@ caller launches, and only then marks the delivery as done.
 from shopkart_pipeline.domain.declaration import Phase, Source
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.release import Release, release_key
+from shopkart_pipeline.ports.alert_reader import ALERTS
 from shopkart_pipeline.ports.forge import (
     CommentEvent,
     DeploymentReviewEvent,
@@ -21,6 +22,7 @@ from shopkart_pipeline.ports.forge import (
     ReviewEvent,
 )
 from shopkart_pipeline.ports.inbox import Delivery
+from shopkart_pipeline.services.accept_alerts import accept_alerts
 from shopkart_pipeline.services.accept_command import accept_command
 from shopkart_pipeline.services.accept_pull_request import accept_pull_request
 from shopkart_pipeline.services.accept_review import accept_deployment_review, accept_review
@@ -46,6 +48,8 @@ def accept(platform: Platform, delivery: Delivery) -> Accepted:
         return _accept_progress(platform, delivery)
     if delivery.event == STAGE_PASSED:
         return accept_stage_passed(platform, delivery)
+    if delivery.event == ALERTS:
+        return accept_alerts(platform, delivery)
     if delivery.event == RERUN:
         return accept_rerun(platform, delivery)
     match platform.forge.read(delivery):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Pipeline, Service, StageKind
 from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.ports.alert_reader import AlertReader
 from shopkart_pipeline.ports.builder import ApplicationBuilder, ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.cluster import Cluster
@@ -73,6 +74,8 @@ class Platform:
     """None: no channel is declared."""
     notifiers: Mapping[str, Notifier] = field(default_factory=dict[str, Notifier])
     """By name of the channel."""
+    alert_reader: AlertReader | None = None
+    """None: nobody tells alerts."""
     public_url: str = ""
     """Where people reach the web interface; empty: nowhere, so nothing links to it."""
 

@@ -11,6 +11,7 @@ Whoever is killed after the incident was kept has lost nothing: everything else 
 import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 
 from shopkart_pipeline.domain.incident import (
     Alert,
@@ -57,11 +58,13 @@ def raise_incident(
     def choose(known: tuple[Incident, ...]) -> Incident:
         incident = _joined(known, source, service, environment, group)
         if incident is None:
-            incident = _opened(
-                source, service, environment, reason, group, severity, _beginning(alerts, began_at, now), now
+            began = began_at or min((alert.started_at for alert in alerts), default=now)
+            name = _free(_id(service, environment, began, f"{source}:{group or reason}"), known)
+            opened = TimelineEntry(now, IncidentStep.OPENED, f"opened by {_WORDS[source]}")
+            incident = Incident(
+                name, service, environment, "", "", reason, 0, 0, (opened,), source=source, severity=severity
             )
-        elif group and group not in incident.groups:
-            incident = replace(incident, groups=(*incident.groups, group))
+        incident = _with_group(incident, group, severity)
         if not alerts:
             incident = incident.with_entry(began_at or now, IncidentStep.DETECTED, reason)
         return with_alerts(incident, alerts, now)
@@ -80,34 +83,11 @@ def _joined(
     return next((each for each in there if not (told_apart and each.source is IncidentSource.ALERTMANAGER)), None)
 
 
-def _beginning(alerts: tuple[Alert, ...], began_at: datetime | None, now: datetime) -> datetime:
-    return began_at or min((alert.started_at for alert in alerts), default=now)
-
-
-def _opened(
-    source: IncidentSource,
-    service: str,
-    environment: str,
-    reason: str,
-    group: str,
-    severity: IncidentSeverity,
-    began_at: datetime,
-    now: datetime,
-) -> Incident:
-    return Incident(
-        id=_id(service, environment, began_at, f"{source}:{group or reason}"),
-        service=service,
-        environment=environment,
-        suspected_release="",
-        suspected_digest="",
-        reason=reason,
-        failed_requests=0,
-        answered_requests=0,
-        timeline=(TimelineEntry(now, IncidentStep.OPENED, f"opened by {_WORDS[source]}"),),
-        source=source,
-        severity=severity,
-        groups=(group,) if group else (),
-    )
+def _with_group(incident: Incident, group: str, severity: IncidentSeverity) -> Incident:
+    """The incident that what is told under a group belongs to; it is as severe as the worst of it."""
+    groups = incident.groups if not group or group in incident.groups else (*incident.groups, group)
+    worse = min(incident.severity, severity, key=tuple(IncidentSeverity).index)
+    return replace(incident, groups=groups, severity=worse)
 
 
 _WORDS = {
@@ -122,3 +102,9 @@ def _id(service: str, environment: str, began_at: datetime, what: str) -> str:
     """Told twice at once, it is the same."""
     told_apart = hashlib.sha256(what.encode()).hexdigest()[:6]
     return f"{service}-{environment}-{began_at.astimezone(UTC):%Y%m%d-%H%M%S}-{told_apart}"
+
+
+def _free(name: str, known: tuple[Incident, ...]) -> str:
+    """The name, or the next one where an incident that is closed has it: what still fires is told again."""
+    taken = {incident.id for incident in known}
+    return next(each for number in count(1) if (each := name if number == 1 else f"{name}-{number}") not in taken)

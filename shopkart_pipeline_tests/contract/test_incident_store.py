@@ -89,8 +89,11 @@ def test_of_two_who_change_it_at_once_neither_is_lost(store: IncidentStore) -> N
     kept(store, replace(an_incident(), missing=()))
     names = [f"missing {number}" for number in range(12)]
 
+    def miss(name: str) -> Incident:
+        return store.change("backend-1-production", lambda it: it.lacking(name))
+
     with ThreadPoolExecutor(4) as people:
-        list(people.map(lambda name: store.change("backend-1-production", lambda it: it.lacking(name)), names))
+        list(people.map(miss, names))
 
     assert sorted(store.get("backend-1-production").missing) == sorted(names)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
 from shopkart_pipeline.adapters.github import GitHubForge
 from shopkart_pipeline.domain.analysis import Analysis, Objective
 from shopkart_pipeline.domain.code_host import CodeHostPolicy, Command
@@ -251,6 +252,7 @@ class World:
             clock=self.clock,
             scm=self.scm,
             forge=GitHubForge(),
+            alert_reader=AlertmanagerReader(),
             inbox=self.inbox,
             evidence=self.evidence,
             incidents=self.incidents,
