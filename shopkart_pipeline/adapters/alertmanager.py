@@ -1,8 +1,8 @@
 """Alertmanager's webhooks: who may send them, and what do they say?
 
 Payloads are version 4 of Prometheus' "Alerting configuration", `<webhook_config>`; the sender is known by a bearer
-token (its `http_config.authorization`). Labels `service`, `environment` and `severity` say what an alert is about; what a
-label does not say is left empty, and nothing of it is guessed.
+token (its `http_config.authorization`). Labels `service`, `environment` and `severity` say what an alert is about; what
+a label does not say is left empty, and nothing of it is guessed.
 """
 
 import hashlib

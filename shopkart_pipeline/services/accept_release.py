@@ -3,9 +3,9 @@
 A push to a declared branch becomes one release of each service whose own or shared paths it changed; for every other
 service of the repository it is noted that it is not affected. Pull requests and groups of a merge queue are
 `accept_pull_request`'s, comments `accept_command`'s, reviews `accept_review`'s, alerts `accept_alerts`'. Events of the
-pipeline itself (`shopkart.*`) ask for the next phase, or for stages to be run again (`rerun_stages`). Deciding changes nothing but what
-is remembered: releases, notes, and for commands the ledger and the inbox. Deciding twice gives the same answer; the
-caller launches, and only then marks the delivery as done.
+pipeline itself (`shopkart.*`) ask for the next phase, or for stages to be run again (`rerun_stages`). Deciding changes
+nothing but what is remembered: releases, notes, and for commands the ledger and the inbox. Deciding twice gives the
+same answer; the caller launches, and only then marks the delivery as done.
 """
 
 from shopkart_pipeline.domain.declaration import Phase, Source
