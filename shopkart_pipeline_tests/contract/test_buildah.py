@@ -145,14 +145,10 @@ def test_a_dockerfile_can_take_no_image_from_a_folder_of_the_machine(
 def test_what_a_command_caches_is_gone_with_the_build(
     builder: BuildahBuilder, base_layout: Path, tmp_path: Path
 ) -> None:
-    count = "RUN --mount=type=cache,target=/cache echo found-$(ls /cache); echo x > /cache/left; : "
+    count = "RUN --mount=type=cache,target=/cache test ! -e /cache/left && echo x > /cache/left && : "
     for number in range(2):
         tree = {"Dockerfile": f"{_FROM_BASE}{count}{number}\n{_COMMAND}"}
-        request = a_buildah_request(tmp_path / str(number), base_layout, tree)
-
-        _digest(builder.build(request))
-
-        assert "found-left" not in request.log.read_text(encoding="utf-8")
+        assert _digest(builder.build(a_buildah_request(tmp_path / str(number), base_layout, tree)))
 
 
 def test_a_cache_over_its_limit_begins_anew(builder: BuildahBuilder, base_layout: Path, tmp_path: Path) -> None:
