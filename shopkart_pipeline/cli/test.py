@@ -5,8 +5,9 @@ contract and every scenario under load; the end says how many requests failed. I
 kubeconfig's context or `--namespace`, and a way for images: `--registry HOST` or `--load-command 'COMMAND {archive}'`
 (docs/cluster-tests.md). It takes most of an hour, so each test is named as it goes.
 
-Without arguments all of them run but the one that takes ten minutes (`-m load`): first what can run side by
-side, then the demo's story with the machine to itself, because it watches how fast things happen.
+Without arguments all of them run but the one that takes ten minutes (`-m load`) and those of the bench (`-m bench`):
+first what can run side by side, then the demo's story with the machine to itself, because it watches how fast things
+happen.
 """
 
 import argparse
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     at_once = min((os.cpu_count() or 1) + 1, _MOST_AT_ONCE)
     # Neighbours stay together for as long as all are busy, so what a module starts is seldom started twice.
     spread = ("--numprocesses", str(at_once), "--dist", "worksteal")
-    side_by_side = _pytest(everything, "-m", "not e2e and not load", *spread)
+    side_by_side = _pytest(everything, "-m", "not e2e and not load and not bench", *spread)
     if side_by_side not in _GO_ON:
         return side_by_side
     return _pytest(everything, "-m", "e2e") or side_by_side

@@ -17,7 +17,7 @@ from shopkart_pipeline.cli.bench.surroundings import Surroundings
 from shopkart_pipeline.cli.demo.story import STOREFRONT
 from shopkart_pipeline.settings import from_environment
 
-FACTS = ("began_at", "seconds", "command", "repeats", "peers", "machine", "load_before", "load_after")
+pytestmark = pytest.mark.bench
 
 
 @pytest.fixture
