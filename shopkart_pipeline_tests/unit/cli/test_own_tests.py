@@ -1,0 +1,65 @@
+"""What `shopkart test` does about tests that fail beside others: a second try, alone, that can't hide a failure."""
+
+import argparse
+from collections.abc import Sequence
+
+import pytest
+
+from shopkart_pipeline.cli import test as command
+
+OK, FAILED, BROKEN = int(pytest.ExitCode.OK), int(pytest.ExitCode.TESTS_FAILED), int(pytest.ExitCode.INTERNAL_ERROR)
+
+
+class Runs:
+    """Stands for pytest: the exit code of each run in order, and what fails in the first."""
+
+    def __init__(self, codes: Sequence[int], failing: Sequence[str] = ()) -> None:
+        self.codes, self.failing, self.given = list(codes), failing, list[tuple[str, ...]]()
+
+    def __call__(self, *arguments: str, plugins: Sequence[object] = ()) -> int:
+        self.given.append(arguments)
+        for plugin in plugins:
+            assert isinstance(plugin, command.Failed)
+            plugin.tests |= dict.fromkeys(self.failing)
+        return self.codes.pop(0)
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, runs: Runs) -> int:
+    monkeypatch.setattr(command, "_pytest", runs)
+    return command.run(argparse.Namespace(passed_on=()))
+
+
+def test_what_passes_alone_is_named_as_flaky(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = Runs([FAILED, OK, OK], ["a.py::one", "b.py::two[x]"])
+
+    assert _run(monkeypatch, runs) == OK
+
+    assert [argument.rpartition("/")[2] for argument in runs.given[1]] == ["a.py::one", "b.py::two[x]"]
+    told = capsys.readouterr().out
+    assert "FLAKY: a.py::one failed" in told
+    assert "FLAKY: b.py::two[x] failed" in told
+
+
+def test_what_fails_again_has_failed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(monkeypatch, Runs([FAILED, FAILED, OK], ["a.py::one"])) == FAILED
+    assert "FLAKY" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("failing", [[], [f"a.py::{number}" for number in range(6)]], ids=["none named", "many"])
+def test_nothing_is_tried_again_where_it_was_not_the_machine(
+    monkeypatch: pytest.MonkeyPatch, failing: list[str]
+) -> None:
+    runs = Runs([FAILED, OK], failing)
+
+    assert _run(monkeypatch, runs) == FAILED
+    assert len(runs.given) == 2
+
+
+def test_a_run_that_broke_off_is_a_failure_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _run(monkeypatch, Runs([BROKEN], ["a.py::one"])) == BROKEN
+
+
+def test_a_story_that_failed_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _run(monkeypatch, Runs([OK, FAILED])) == FAILED
