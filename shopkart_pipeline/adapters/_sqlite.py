@@ -24,11 +24,18 @@ _of_parents: list[sqlite3.Connection] = []
 
 
 class Database:
-    """One SQLite file with a schema that is created when it is missing."""
+    """One SQLite file with a schema that is created when it is missing.
 
-    def __init__(self, path: Path, schema: str) -> None:
+    Args:
+        path: of the file.
+        schema: statements that may be carried out again.
+        lock_seconds: how long to wait for others to give its lock back.
+    """
+
+    def __init__(self, path: Path, schema: str, *, lock_seconds: float = 30.0) -> None:
         self._path = path
         self._schema = schema
+        self._lock_seconds = lock_seconds
         self._turn = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._owner = (0, 0)
@@ -104,7 +111,9 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self._path, timeout=self._lock_seconds, isolation_level=None, check_same_thread=False
+        )
         try:
             connection.row_factory = sqlite3.Row
             if not self._prepared:
