@@ -19,6 +19,7 @@
 | `SHOPKART_PROMETHEUS_TOKEN` | token for the Prometheus servers that environments declare | none |
 | `SHOPKART_PROMETHEUS_TOKEN_FILE` | a file with that token instead, read for each request | none |
 | `SHOPKART_PROMETHEUS_CA_FILE` | certificates in PEM by which they are known | those that every program trusts |
+| `SHOPKART_NOTIFY_...` | secrets of channels, as `notifications` names them | none |
 | `SHOPKART_PUBLIC_URL` | where people reach the web interface; links to runs begin with it | none: no links |
 | `SHOPKART_INBOX` | where webhooks are kept, as a PostgreSQL address | `inbox.db` in the home |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
@@ -31,7 +32,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.domain.notification import SecretReference
 
 SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
 _RUNTIMES = ("auto", "process", "docker")
@@ -162,6 +164,29 @@ def webhook_secrets_of(settings: Settings) -> tuple[str, ...]:
         finally:
             temporary.unlink()
     return tuple(path.read_text().split())
+
+
+def read_secret(reference: SecretReference) -> str:
+    """A secret that the declaration names, read when it is needed, as secrets are renewed.
+
+    Raises:
+        ToolUnavailable: it is not there.
+    """
+    try:
+        value = (
+            os.environ[reference.variable or ""]
+            if reference.file is None
+            else reference.file.read_text(encoding="utf-8")
+        )
+    except KeyError:
+        raise ToolUnavailable(f"{reference} is not set.", "Set it for the process that sends.") from None
+    except (OSError, ValueError) as error:
+        raise ToolUnavailable(
+            f"The secret in {reference} can't be read: {type(error).__name__}.", "Check the file and who may read it."
+        ) from None
+    if not (value := value.strip()) or not value.isprintable():
+        raise ToolUnavailable(f"{reference} holds no secret.", "Set it to the secret alone, on one line.")
+    return value
 
 
 def _default_declaration() -> Path:

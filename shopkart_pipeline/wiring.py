@@ -24,6 +24,7 @@ from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.adapters.github import GitHubForge
 from shopkart_pipeline.adapters.github_app import GitHubAccount
 from shopkart_pipeline.adapters.github_host import GitHubHost
+from shopkart_pipeline.adapters.github_issue import GitHubIssue
 from shopkart_pipeline.adapters.github_reader import GitHubReader
 from shopkart_pipeline.adapters.gitleaks import Gitleaks
 from shopkart_pipeline.adapters.hadolint import Hadolint
@@ -45,9 +46,13 @@ from shopkart_pipeline.adapters.prefixed_registry import PrefixedRegistry
 from shopkart_pipeline.adapters.python_application import PythonApplication
 from shopkart_pipeline.adapters.quality_scan import QualityScan
 from shopkart_pipeline.adapters.ruff import Ruff
+from shopkart_pipeline.adapters.silent_channel import SilentChannel
+from shopkart_pipeline.adapters.slack_webhook import SlackWebhook
+from shopkart_pipeline.adapters.smtp_mail import MailServer, SmtpMail
 from shopkart_pipeline.adapters.sonarqube import SonarQube
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
+from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
 from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
 from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
 from shopkart_pipeline.adapters.system_clock import SystemClock
@@ -55,16 +60,18 @@ from shopkart_pipeline.adapters.trivy import Trivy
 from shopkart_pipeline.adapters.trivy_fs import TrivyFs
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Environment, Source, StageKind
+from shopkart_pipeline.domain.notification import Channel, ChannelKind, NotificationPolicy
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.ports.builder import ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
+from shopkart_pipeline.ports.notifier import Notifier
 from shopkart_pipeline.ports.registry import ImageRegistry
 from shopkart_pipeline.ports.scanner import Scanner
 from shopkart_pipeline.ports.scm import SourceControl
 from shopkart_pipeline.receiver_wiring import build_inbox, sonarqube_hints
 from shopkart_pipeline.services.platform import Platform, Site
 from shopkart_pipeline.services.workspace import Workspace
-from shopkart_pipeline.settings import Settings
+from shopkart_pipeline.settings import Settings, read_secret
 from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline.spec.waivers import YamlWaivers
 
@@ -106,8 +113,28 @@ def build_platform(settings: Settings) -> Platform:
         manifests=RepositoryManifests(),
         code_reader=None if github is None else GitHubReader(github, clock),
         code_host=None if github is None else GitHubHost(github),
+        notifications=None if pipeline.notifications is None else SqliteNotificationQueue(home / "notifications.db"),
+        notifiers=_notifiers(pipeline.notifications, github, clock),
         public_url=settings.public_url,
     )
+
+
+def _notifiers(policy: NotificationPolicy | None, github: GitHubClient | None, clock: Clock) -> dict[str, Notifier]:
+    channels = () if policy is None else policy.channels.values()
+    return {channel.name: _notifier(channel, github, clock) for channel in channels}
+
+
+def _notifier(channel: Channel, github: GitHubClient | None, clock: Clock) -> Notifier:
+    secret = None if channel.secret is None else partial(read_secret, channel.secret)
+    match channel.kind:
+        case ChannelKind.SLACK if secret is not None:
+            return SlackWebhook(channel.name, secret)
+        case ChannelKind.SMTP:
+            return SmtpMail(channel.name, MailServer.of(channel.options), channel.recipients, secret, clock)
+        case ChannelKind.GITHUB_ISSUE if github is not None:
+            return GitHubIssue(channel.name, github, channel.options["repository"], channel.recipients, clock)
+        case _:
+            return SilentChannel(channel.name, "credentials for GitHub are not given")
 
 
 def github_account(settings: Settings, policy: CodeHostPolicy) -> GitHubAccount | None:

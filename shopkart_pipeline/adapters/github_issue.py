@@ -68,7 +68,7 @@ class GitHubIssue(Notifier):
 
     def _make(self, notification: Notification) -> int:
         owner, name = self._repository.split("/")
-        title, body, labels = line(notification.subject, TITLE_CHARACTERS), _body(notification), list(self._labels)
+        title, body, labels = line(notification.subject, TITLE_CHARACTERS), _body(notification), list[Any](self._labels)
         made = self._client.ask(
             self._repository,
             lambda github: github.rest.issues.create(owner, name, title=title, body=body, labels=labels),

@@ -11,7 +11,7 @@ Source: Slack, "Sending messages using incoming webhooks" (its errors), "Formatt
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from shopkart_pipeline.adapters._http import Answer, Ask, HttpClient
 from shopkart_pipeline.domain.errors import PipelineError, Refused
@@ -22,6 +22,7 @@ from shopkart_pipeline.ports.notifier import NotDelivered, Notifier
 TIMEOUT_SECONDS = 10.0
 _LIMIT_BYTES = 64 * 1024
 _HEADER_CHARACTERS, _SECTION_CHARACTERS, _TEXT_CHARACTERS = 150, 2900, 12_000
+_SUBJECT_CHARACTERS = 500
 _LONGEST_WAIT_SECONDS = 600.0
 _MARKS = {
     Urgency.URGENT: "\N{LARGE RED CIRCLE}",
@@ -60,7 +61,7 @@ class SlackWebhook(Notifier):
             address = self._address()
         except PipelineError as error:
             raise NotDelivered(error.what, error.fix) from None
-        url = urlsplit(address)
+        url = _split(address)
         if url.scheme != "https" and url.hostname not in ("127.0.0.1", "localhost", "::1"):
             raise NotDelivered(
                 f"The address of channel {self._name} is none that begins with https://.", "Set it to the webhook's."
@@ -89,11 +90,18 @@ class SlackWebhook(Notifier):
             client.close()
 
 
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
 def message_of(notification: Notification) -> dict[str, Any]:
     """The message, as Slack's webhooks take it."""
     mark = _MARKS[notification.urgency]
-    subject, link = _escaped(plain(notification.subject)), _link(notification.url)
-    text = f"{mark} *{subject}*\n{_escaped(_cut(notification.body, _TEXT_CHARACTERS))}"
+    subject, link = _cut_escaped(plain(notification.subject), _SUBJECT_CHARACTERS), _link(notification.url)
+    text = f"{mark} *{subject}*\n{_cut_escaped(notification.body, _TEXT_CHARACTERS)}"
     header = _cut(f"{mark} {plain(notification.subject)}", _HEADER_CHARACTERS)
     body = _cut_escaped(notification.body, _SECTION_CHARACTERS)
     blocks: list[dict[str, Any]] = [{"type": "header", "text": {"type": "plain_text", "text": header, "emoji": False}}]
@@ -120,10 +128,14 @@ def _cut(text: str, limit_characters: int) -> str:
 
 
 def _cut_escaped(text: str, limit_characters: int) -> str:
-    """Escaped text within a limit; it is cut before, so that no entity is cut in two."""
-    while len(escaped := _escaped(text)) > limit_characters:
-        text = _cut(text, max(1, len(text) - max(1, (len(escaped) - limit_characters) // 5)))
-    return escaped
+    """Escaped text within a limit; no entity is cut in two."""
+    kept, left = list[str](), limit_characters - 1
+    for character in map(_escaped, text):
+        left -= len(character)
+        if left < 0:
+            return "".join((*kept, "…"))
+        kept.append(character)
+    return "".join(kept)
 
 
 def _asked_pause(answer: Answer) -> float:

@@ -47,7 +47,7 @@ class MailServer:
     def of(cls, options: Mapping[str, str]) -> "MailServer":
         """The one that the options of a declared channel describe."""
         port, security = int(options["port"]), options["security"]
-        return cls(options["server"], port, security, options["from"], options.get("user", ""))
+        return cls(options["server"], port, security, options["sender"], options.get("user", ""))
 
 
 class SmtpMail(Notifier):
@@ -158,6 +158,6 @@ def _words(error: Exception) -> str:
         return plain(f"{error.smtp_code} {said.decode(errors='replace') if isinstance(said, bytes) else said}")[:_WORDS]
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return "no recipient was taken"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or "timed out" in str(error):  # smtplib keeps the words of the error alone.
         return "it ran out of time"
     return plain(str(error) or type(error).__name__)[:_WORDS].rstrip(".")

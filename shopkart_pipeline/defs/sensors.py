@@ -26,6 +26,7 @@ from dagster import (
 from shopkart_pipeline.defs.contracts import build_contracts_sensor
 from shopkart_pipeline.defs.dispatch import DELIVERIES, drain, launch
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
+from shopkart_pipeline.defs.notifications import build_notifications_sensor
 from shopkart_pipeline.defs.reports import build_reports_sensor
 from shopkart_pipeline.defs.show_approval import show_end_of_wait
 from shopkart_pipeline.domain.declaration import Pipeline
@@ -44,7 +45,8 @@ _NAMED = 50
 def build_sensors(pipeline: Pipeline, rollback_jobs: Sequence[JobDefinition]) -> list[SensorDefinition]:
     """All sensors of the code location."""
     reports = [build_reports_sensor()] if pipeline.code_host is not None else []
-    return [_deliveries(), _awaited(), _abandoned(rollback_jobs), *reports, *build_contracts_sensor(pipeline)]
+    told = build_notifications_sensor(pipeline)
+    return [_deliveries(), _awaited(), _abandoned(rollback_jobs), *reports, *told, *build_contracts_sensor(pipeline)]
 
 
 def _deliveries() -> SensorDefinition:

@@ -45,6 +45,8 @@ def sweep_workspace(platform: Platform) -> int:
     removed += _remove_old(environments[KEPT_ENVIRONMENTS:], set(), now - WORK_AGE_SECONDS)
     platform.inbox.drop_bodies(platform.clock.now() - WEBHOOK_BODY_AGE)
     platform.outbox.forget(platform.clock.now() - NOTICE_AGE)
+    if platform.notifications is not None:
+        platform.notifications.forget(platform.clock.now() - NOTICE_AGE)
     for builder in platform.image_builders:
         if builder.unavailable() is None:
             builder.trim_cache(BUILD_CACHE_BYTES)

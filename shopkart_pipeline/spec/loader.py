@@ -9,6 +9,7 @@ from pathlib import Path
 from shopkart_pipeline.domain.declaration import Concurrency, Pipeline, Service
 from shopkart_pipeline.spec.compile_code_host import approvers_of, compile_code_host
 from shopkart_pipeline.spec.compile_deployments import Surroundings
+from shopkart_pipeline.spec.compile_notifications import compile_notifications
 from shopkart_pipeline.spec.compile_registry import compile_registry
 from shopkart_pipeline.spec.compile_service import check_between_services, compile_service
 from shopkart_pipeline.spec.faults import Faults
@@ -47,6 +48,8 @@ def load(file: Path, *, home: Path) -> Pipeline:
     services = _services(document.value, around, home, faults)
     approvers = None if faults else approvers_of(services.values())
     code_host = compile_code_host(settings.github, around.teams, approvers, faults) if settings.github else None
+    told = settings.notifications
+    notifications = compile_notifications(told, home, settings.github is not None, faults) if told else None
     if faults:
         raise faults.error()
     schedules = settings.schedules.model_dump(exclude_none=True) if settings.schedules else {}
@@ -62,6 +65,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         registry=registry,
         concurrency=Concurrency(**concurrency),
         code_host=code_host,
+        notifications=notifications,
     )
 
 

@@ -73,6 +73,8 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("CodeHostSpec", "`github`", None),
     ("CommandsSpec", "`github.commands`", None),
     ("BranchProtectionSpec", "`github.branch_protection`", None),
+    ("NotificationsSpec", "`notifications`", None),
+    ("ChannelSpec", "`notifications.channels.NAME`", None),
     ("TrustSpec", "`trust`", ("trust",)),
     ("SchedulesSpec", "`schedules`", ("schedules",)),
     ("RetentionSpec", "`retention`", ("retention",)),

@@ -63,6 +63,22 @@ Identifier = Annotated[
 ]
 ToolName = Annotated[str, Matching(r"[a-z][a-z0-9_-]*", "the name of a tool, such as ruff, or auto")]
 VariableName = Annotated[str, Matching(r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name, such as REDIS_URL")]
+ChannelName = Annotated[str, Matching(_LABEL, "a name of lower-case letters, digits and hyphens, such as oncall")]
+SecretPlace = Annotated[
+    str,
+    Matching(
+        r"env:SHOPKART_NOTIFY_[A-Z0-9_]{1,60}|file:(/|\{home\}/)[^\x00-\x1f]{1,500}",
+        "a variable that begins with SHOPKART_NOTIFY_, such as env:SHOPKART_NOTIFY_ONCALL, or the absolute path of a "
+        "file, such as file:{home}/secrets/oncall",
+    ),
+]
+MailServerName = Annotated[
+    str,
+    Matching(
+        r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?(:[0-9]{1,5})?",
+        "a server, with its port if that is another one, such as smtp.shopkart.example:587",
+    ),
+]
 OptionName = Annotated[str, Matching(r"[a-z][a-z0-9_]*", "the name of an option, such as advisories")]
 
 Email = Annotated[str, Matching(_EMAIL, "an e-mail address, such as maya@shopkart.example")]

@@ -6,12 +6,14 @@ from threading import Barrier
 
 import pytest
 
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.domain.notification import SecretReference
 from shopkart_pipeline.settings import (
     SHIPPED_DECLARATION,
     PrometheusLogin,
     Settings,
     from_environment,
+    read_secret,
     variables_for,
     webhook_secrets_of,
 )
@@ -209,3 +211,27 @@ def test_a_token_for_prometheus_comes_by_itself_or_in_a_file(tmp_path: Path) -> 
     assert from_environment(files).prometheus == PrometheusLogin("", tmp_path / "token", tmp_path / "ca.pem")
     with pytest.raises(PipelineError, match="Take one of them away"):
         from_environment({"SHOPKART_PROMETHEUS_TOKEN": "abc", **files})
+
+
+def test_a_secret_is_read_when_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOPKART_NOTIFY_ONCALL", " https://hooks.example/x\n")
+    (tmp_path / "secret").write_text("pa ss\n")
+
+    assert read_secret(SecretReference(variable="SHOPKART_NOTIFY_ONCALL")) == "https://hooks.example/x"
+    assert read_secret(SecretReference(file=tmp_path / "secret")) == "pa ss"
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"two\nlines", b"\xff\xfe"])
+def test_a_secret_that_is_none_is_told_without_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "secret").write_bytes(content)
+
+    with pytest.raises(ToolUnavailable) as caught:
+        read_secret(SecretReference(file=tmp_path / "secret"))
+    assert "lines" not in caught.value.what
+
+
+def test_a_secret_that_is_not_there_is_told_by_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ToolUnavailable, match="SHOPKART_NOTIFY_NOBODY is not set"):
+        read_secret(SecretReference(variable="SHOPKART_NOTIFY_NOBODY"))
+    with pytest.raises(ToolUnavailable, match="FileNotFoundError"):
+        read_secret(SecretReference(file=tmp_path / "nothing"))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import pytest
 
 from shopkart_pipeline.adapters.github_host import GitHubHost
 from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.notification import Notification
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.domain.traffic import MetricsMissing
+from shopkart_pipeline.ports.notifier import NotDelivered
 from shopkart_pipeline.ports.telemetry import LogsMissing
 from shopkart_pipeline.settings import Settings, from_environment
 from shopkart_pipeline.wiring import build_platform, build_registry
 from shopkart_pipeline_tests.contract.test_registry import an_image
+from shopkart_pipeline_tests.unit.spec.declarations import SMALLEST
 
 _ECR = Registry(RegistryKind.ECR, region="eu-central-1")
 
@@ -134,3 +138,22 @@ def test_an_environment_on_kubernetes_is_counted_by_whom_it_declares(
     assert isinstance(look, MetricsMissing)
     assert reason in look.reason
     assert isinstance(sites["production"].logs.errors("production", "catalog", now, now, 1), LogsMissing)
+
+
+def test_declared_channels_speak_or_say_what_they_lack(settings: Settings, tmp_path: Path) -> None:
+    declaration = tmp_path / "shopkart.yaml"
+    declaration.write_text(
+        SMALLEST + "github: {}\nnotifications:\n  channels:\n"
+        "    oncall: {kind: slack, secret: 'env:SHOPKART_NOTIFY_NOBODY'}\n"
+        "    mail: {kind: smtp, server: smtp.example, sender: p@shop.example, to: [a@shop.example]}\n"
+        "    tickets: {kind: github_issue, repository: shopkart/storefront}\n"
+    )
+    platform = build_platform(replace(settings, declaration=declaration))
+    test = Notification("test", "test", "subject", "")
+
+    assert sorted(platform.notifiers) == ["mail", "oncall", "tickets"]
+    assert platform.notifications is not None
+    for name, reason in (("oncall", "SHOPKART_NOTIFY_NOBODY is not set"), ("tickets", "credentials for GitHub")):
+        with pytest.raises(NotDelivered, match=reason):
+            platform.notifiers[name].send(test, None, maybe_sent=False)
+    assert not (settings.home / "notifications.db").exists()

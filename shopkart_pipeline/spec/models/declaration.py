@@ -8,6 +8,7 @@ from shopkart_pipeline.spec.cron import Cron
 from shopkart_pipeline.spec.models.code_host import CodeHostSpec
 from shopkart_pipeline.spec.models.delivery import DeploymentSpec, WorkloadSpec
 from shopkart_pipeline.spec.models.gates import GateSpec
+from shopkart_pipeline.spec.models.notifications import NotificationsSpec
 from shopkart_pipeline.spec.models.registry import RegistrySpec
 from shopkart_pipeline.spec.models.section import Section
 from shopkart_pipeline.spec.models.stages import StagesSpec
@@ -144,6 +145,9 @@ class DeclarationSpec(Section):
     github: CodeHostSpec | None = Field(
         default=None,
         description="GitHub: who is who, who may command what. Without it there are webhooks and git alone.",
+    )
+    notifications: NotificationsSpec | None = Field(
+        default=None, description="How people are told of incidents and of work. Without it nobody is told."
     )
     teams: dict[TeamName, list[Email] | None] | None = Field(
         default=None, description="Members of teams, for `approvers` and `commands`."

@@ -20,6 +20,7 @@ from shopkart_pipeline_tests.fakes.github_server import (
     commits,
     deployments,
     hooks,
+    issues,
     protection,
     pulls,
     scanning,
@@ -39,7 +40,7 @@ class DroppableProtocol(HttpToolsProtocol):
 
 def every_endpoint() -> list[Endpoint]:
     """All that this GitHub can do."""
-    groups = (apps, commits, deployments, comments, scanning, pulls, protection, hooks)
+    groups = (apps, commits, deployments, comments, issues, scanning, pulls, protection, hooks)
     return [endpoint for group in groups for endpoint in group.ENDPOINTS]
 
 

@@ -22,6 +22,7 @@ ALL_PERMISSIONS = {
     "statuses": "write",
     "deployments": "write",
     "pull_requests": "write",
+    "issues": "write",
     "security_events": "write",
     "administration": "read",
     "repository_hooks": "write",
@@ -80,6 +81,8 @@ class Repository:
     pull_requests: set[int] = field(default_factory=set[int])
     """Numbers that can be commented on."""
     comments: list[Document] = field(default_factory=list[Document])
+    issues: list[Document] = field(default_factory=list[Document])
+    """Without pull requests."""
     sarif_uploads: list[Document] = field(default_factory=list[Document])
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
     """What other groups of endpoints keep."""
