@@ -1,6 +1,7 @@
 """Issues: made, changed, and listed newest first."""
 
 from shopkart_pipeline_tests.fakes.github_server.serving import Answer, Call, Endpoint, Refusal
+from shopkart_pipeline_tests.fakes.github_server.world import Document
 
 _TITLE_CHARACTERS, _BODY_CHARACTERS = 256, 65_536
 
@@ -18,13 +19,14 @@ def _create(call: Call) -> Answer:
     _check(call)
     bot, repository = call.identity.kind == "installation", call.repository
     taken = [*repository.pull_requests, *(each["number"] for each in repository.issues)]
-    made = {
+    labels: list[str] = call.body.get("labels") or []
+    made: Document = {
         "id": next(call.world.ids),
         "number": max(taken, default=0) + 1,
         "title": call.body["title"],
         "body": call.body.get("body"),
         "state": "open",
-        "labels": [{"name": each} for each in call.body.get("labels") or []],
+        "labels": [{"name": each} for each in labels],
         "user": {"login": call.identity.login, "id": 41898282 if bot else 1, "type": "Bot" if bot else "User"},
         "created_at": call.world.stamp(),
     }

@@ -6,7 +6,6 @@ from collections.abc import Generator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -60,7 +59,7 @@ def _send(channel: SmtpMail, notification: Notification = OPENED) -> str:
 
 
 def _read(mail: Mail) -> EmailMessage:
-    return cast("EmailMessage", message_from_bytes(mail.content, policy=policy.default))
+    return message_from_bytes(mail.content, policy=policy.default)
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
