@@ -51,7 +51,7 @@ def _told(platform: Platform, policy: NotificationPolicy, incident: Incident, le
             incident_id=incident.id,
             subject=f"Nobody answers: {incident.service} in {incident.environment}",
             body=f"Incident {incident.id} has been open for {minutes:.0f} minutes, and nobody acknowledged it.\n"
-            f"{incident.reason}\n\nTake it: shopkart incident ack {incident.id}",
+            f"{incident.reason}\n\nTake it: `shopkart incident {incident.id} ack`",
             urgency=Urgency.URGENT,
         ),
         (channel,),

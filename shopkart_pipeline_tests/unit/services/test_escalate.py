@@ -54,7 +54,7 @@ def test_each_level_is_told_once_after_its_time(world: World) -> None:
     told = world.notifications.told("lead")
     assert [each.key for each in told] == [f"{incident.id}/escalation-1", f"{incident.id}/escalation-3"]
     assert "open for 10 minutes" in told[0].body
-    assert f"shopkart incident ack {incident.id}" in told[0].body
+    assert f"shopkart incident {incident.id} ack" in told[0].body
 
 
 @pytest.mark.parametrize("step", [IncidentStep.ACKNOWLEDGED, IncidentStep.CLOSED])
