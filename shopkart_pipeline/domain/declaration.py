@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from shopkart_pipeline.domain.alerting import Alerting
 from shopkart_pipeline.domain.analysis import Analysis, Objective
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.freeze import FreezeWindow
@@ -264,6 +265,7 @@ class Pipeline:
     """Dagster partitions kept per service; older releases stay in the evidence store."""
     registry: Registry = field(default_factory=Registry)
     concurrency: Concurrency = field(default_factory=Concurrency)
+    alerting: Alerting = field(default_factory=Alerting)
     code_host: CodeHostPolicy | None = None
     """None: there are webhooks and git, and nothing is told back."""
     notifications: NotificationPolicy | None = None

@@ -12,7 +12,8 @@ from shopkart_pipeline.spec.encryption import check_encrypted
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.models.telemetry import TelemetrySpec
 
-_INSIDE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.svc(\.[a-z0-9.-]+)?")
+INSIDE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.svc(\.[a-z0-9.-]+)?")
+"""Hosts that are Services of a cluster."""
 _PLAIN = ("requests", "status_label", "method_label", "latency_buckets")
 
 
@@ -25,7 +26,7 @@ def compile_telemetry(
     where = ("environments", environment, "telemetry")
     if platform != "kubernetes":
         faults.add_meaning(where, f"the platform {platform} counts requests itself; take `telemetry` away")
-    if not _INSIDE.fullmatch(urlsplit(spec.prometheus).hostname or ""):
+    if not INSIDE.fullmatch(urlsplit(spec.prometheus).hostname or ""):
         check_encrypted((*where, "prometheus"), spec.prometheus, "Prometheus", faults)
     said = {name: value for name in _PLAIN if (value := getattr(spec, name)) is not None}
     return PrometheusSource(

@@ -7,6 +7,7 @@ together. Nothing but the file itself is read: the allowed-signers file, remotes
 from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Concurrency, Pipeline, Service
+from shopkart_pipeline.spec.compile_alerting import compile_alerting
 from shopkart_pipeline.spec.compile_code_host import approvers_of, compile_code_host
 from shopkart_pipeline.spec.compile_deployments import Surroundings
 from shopkart_pipeline.spec.compile_notifications import compile_notifications
@@ -46,6 +47,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
     )
     registry = compile_registry(settings.registry or RegistrySpec(), faults)
     services = _services(document.value, around, home, faults)
+    alerting = compile_alerting(settings.alerting, faults)
     approvers = None if faults else approvers_of(services.values())
     code_host = compile_code_host(settings.github, around.teams, approvers, faults) if settings.github else None
     told = settings.notifications
@@ -66,6 +68,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         concurrency=Concurrency(**concurrency),
         code_host=code_host,
         notifications=notifications,
+        alerting=alerting,
     )
 
 

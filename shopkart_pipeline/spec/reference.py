@@ -79,6 +79,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("SchedulesSpec", "`schedules`", ("schedules",)),
     ("RetentionSpec", "`retention`", ("retention",)),
     ("ConcurrencySpec", "`concurrency`", ("concurrency",)),
+    ("AlertingSpec", "`alerting`", ("alerting",)),
 )
 """Definition in the schema, heading, and where its defaults are: in what is shipped, or for what concerns deployments
 in what is shipped for each environment."""

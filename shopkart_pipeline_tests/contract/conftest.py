@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shopkart_pipeline_tests.contract import aws_servers, prometheus_server
+from shopkart_pipeline_tests.contract import alertmanager_server, aws_servers, prometheus_server
 from shopkart_pipeline_tests.contract.oci_readers import installed_readers
 from shopkart_pipeline_tests.contract.registry_server import PROGRAM
 from shopkart_pipeline_tests.docker_base import (
@@ -42,6 +42,7 @@ collect_ignore = [
     *([] if NPM else ["test_npm_audit.py"]),
     *([] if PROGRAM else ["test_registry_server.py"]),
     *([] if prometheus_server.PROGRAM else ["test_prometheus.py"]),
+    *([] if prometheus_server.PROGRAM and alertmanager_server.PROGRAM else ["test_monitoring.py"]),
     *([] if aws_servers.installed("ministack") else ["test_ecr_ministack.py"]),
     *([] if PROGRAM and aws_servers.installed("moto") else ["test_ecr_moto.py"]),
     *([] if ESLINT else ["test_eslint.py"]),
@@ -107,6 +108,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"registry server: {PROGRAM or 'docker-registry is not installed'}")
     counted = prometheus_server.PROGRAM or "not installed: its part of the contract of metrics is LEFT OUT"
     terminalreporter.write_line(f"Prometheus: {counted}")
+    watching = "took part" if prometheus_server.PROGRAM and alertmanager_server.PROGRAM else "not installed: LEFT OUT"
+    terminalreporter.write_line(f"Alertmanager, with Prometheus: {watching}")
     servers = ", ".join(name for name in aws_servers.SERVERS if aws_servers.installed(name))
     terminalreporter.write_line(f"AWS's stand-ins: {'; '.join(filter(None, (servers, aws_servers.left_out())))}")
     terminalreporter.write_line(f"Docker Engine: {engine_for_tests() or 'none is reachable or can be started'}")

@@ -44,6 +44,7 @@ class Exporter:
     name: str
     jobs: tuple[str, ...] = ("pods",)
     is_up: bool = False
+    version: str = ""
     requests: Counter[tuple[str, str]] = field(default_factory=lambda: Counter({("GET", "2xx"): 0, ("GET", "5xx"): 0}))
     """By method and class of status."""
     seconds: float = 0.02
@@ -80,7 +81,9 @@ class Exporter:
             f"{_META}_ip": host,
             f"{_META}_label_app_kubernetes_io_instance": self.environment,
             f"{_META}_label_app_kubernetes_io_name": self.service,
+            f"{_META}_label_app_kubernetes_io_version": self.version,
             f"{_META}_label_shopkart_track": self.track.value,
+            "__meta_kubernetes_namespace": self.environment,
             f"{_META}_name": self.name,
             f"{_META}_phase": "Running",
         }
@@ -113,8 +116,14 @@ class ServicePool:
 
 
 @contextlib.contextmanager
-def running_prometheus(folder: Path, pool: ServicePool) -> Generator[str]:
-    """Run Prometheus over the replicas of a pool; gives its address."""
+def running_prometheus(folder: Path, pool: ServicePool, **configured: Any) -> Generator[str]:
+    """Run Prometheus over the replicas of a pool; gives its address.
+
+    Args:
+        folder: where it may write.
+        pool: whom it scrapes.
+        configured: further sections of its configuration, such as `rule_files`.
+    """
     assert PROGRAM is not None
     program = PROGRAM
     pages = {f"/{each.name}": each for each in pool.exporters}
@@ -136,7 +145,7 @@ def running_prometheus(folder: Path, pool: ServicePool) -> Generator[str]:
             pass
 
     with served(Pages) as address:
-        configuration = _configuration(folder, pool, address)
+        configuration = _configuration(folder, pool, address, configured)
         options = ("--storage.tsdb.retention.time=1h", "--log.level=error")
 
         def command(port: int) -> Sequence[str]:
@@ -148,7 +157,7 @@ def running_prometheus(folder: Path, pool: ServicePool) -> Generator[str]:
             yield prometheus
 
 
-def _configuration(folder: Path, pool: ServicePool, address: str) -> Path:
+def _configuration(folder: Path, pool: ServicePool, address: str, configured: dict[str, Any]) -> Path:
     jobs: list[dict[str, Any]] = []
     for job in sorted({job for each in pool.exporters for job in each.jobs}):
         targets = folder / f"{job}.json"
@@ -158,9 +167,8 @@ def _configuration(folder: Path, pool: ServicePool, address: str) -> Path:
     interval = f"{SCRAPE_SECONDS * 1000:.0f}ms"
     path = folder / "prometheus.yml"
     # JSON is YAML.
-    path.write_text(
-        json.dumps({"global": {"scrape_interval": interval, "scrape_timeout": interval}, "scrape_configs": jobs})
-    )
+    common = {"scrape_interval": interval, "scrape_timeout": interval}
+    path.write_text(json.dumps({"global": common, "scrape_configs": jobs, **configured}))
     return path
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from shopkart_pipeline.spec.cron import Cron
+from shopkart_pipeline.spec.models.alerting import AlertingSpec
 from shopkart_pipeline.spec.models.code_host import CodeHostSpec
 from shopkart_pipeline.spec.models.delivery import DeploymentSpec, WorkloadSpec
 from shopkart_pipeline.spec.models.gates import GateSpec
@@ -158,3 +159,4 @@ class DeclarationSpec(Section):
     concurrency: ConcurrencySpec | None = Field(
         default=None, description="How many runs may be at work at the same time."
     )
+    alerting: AlertingSpec | None = Field(default=None, description="Where alerts go and where people look.")

@@ -1,0 +1,175 @@
+"""What is generated, before those who read it: promtool, amtool, and a running Prometheus and Alertmanager."""
+
+import json
+import shutil
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shopkart_pipeline.adapters.monitoring import ALERTMANAGER, render_monitoring, rule_groups
+from shopkart_pipeline.adapters.monitoring.alertmanager_routing import RECEIVER, alertmanager_configuration
+from shopkart_pipeline.domain.alerting import Alerting
+from shopkart_pipeline.domain.burn_rate import PERIOD_SECONDS
+from shopkart_pipeline.domain.declaration import Pipeline
+from shopkart_pipeline.domain.monitoring import Pace, targets_of
+from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline.settings import SHIPPED_DECLARATION
+from shopkart_pipeline.spec.loader import load
+from shopkart_pipeline_tests.contract.alertmanager_server import Told, a_receiver, running_alertmanager
+from shopkart_pipeline_tests.contract.prometheus_server import Exporter, ServicePool, running_prometheus, until
+
+QUICK = Pace(1.0, rate_window_seconds=5.0, period_seconds=PERIOD_SECONDS / 30, unseen_seconds=120.0)
+"""A thirtieth of the real windows: the shortest is ten seconds."""
+STABLE, CANARY = "20261101-120000-0123456789ab", "20261102-120000-ba9876543210"
+TOKEN = "a token of the tests"
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    return load(SHIPPED_DECLARATION, home=tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def rendered(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything that is generated from the shipped declaration."""
+    folder = tmp_path_factory.mktemp("monitoring")
+    for name, text in render_monitoring(targets_of(pipeline), pipeline.alerting).items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def _run(*command: str | Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_promtool_finds_nothing_wrong_with_the_rules(rendered: Path) -> None:
+    done = _run("promtool", "check", "rules", "--lint-fatal", *sorted(rendered.glob("prometheus/*.rules.yaml")))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("SUCCESS") == 4
+
+
+def test_nothing_fires_on_good_series_and_the_right_alerts_on_bad_ones(rendered: Path) -> None:
+    """With objectives and a database, and without."""
+    files = [rendered / f"prometheus/{name}.test.yaml" for name in ("production-backend", "staging-frontend")]
+    done = _run("promtool", "test", "rules", *files)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("SUCCESS") == 2
+
+
+def test_a_rule_that_never_fires_would_have_been_found(rendered: Path, tmp_path: Path) -> None:
+    shutil.copytree(rendered / "prometheus", tmp_path, dirs_exist_ok=True)
+    rules = tmp_path / "staging-frontend.rules.yaml"
+    written = rules.read_text()
+    rules.write_text(written.replace("< 0.15", "< 0"))
+    assert rules.read_text() != written
+    done = _run("promtool", "test", "rules", tmp_path / "staging-frontend.test.yaml")
+    assert done.returncode != 0
+    assert "ShopkartDiskFilling" in done.stdout + done.stderr
+
+
+def test_amtool_finds_nothing_wrong_with_the_routing(rendered: Path) -> None:
+    done = _run("amtool", "check-config", rendered / ALERTMANAGER)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 inhibit rules" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        (("alertname=ShopkartErrorBudgetBurns", "severity=critical"), RECEIVER),
+        (("alertname=ShopkartNotMeasured", "severity=warning"), RECEIVER),
+        (("alertname=SomebodyElses", "severity=critical"), "nobody"),
+    ],
+)
+def test_only_our_alerts_come_to_the_pipeline(rendered: Path, labels: tuple[str, ...], receiver: str) -> None:
+    done = _run("amtool", "config", "routes", "test", f"--config.file={rendered / ALERTMANAGER}", *labels)
+    assert done.stdout.strip() == receiver, done.stderr
+
+
+@dataclass
+class Watched:
+    """A service, who watches it, and who is told."""
+
+    prometheus: str
+    told: Told
+    stable: Exporter
+    canary: Exporter
+
+    def ask(self, query: str) -> list[dict[str, Any]]:
+        url = f"{self.prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return json.load(answer)["data"]["result"]
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            return []  # It has not read its storage yet.
+
+    def serve(self, errors: int = 0) -> None:
+        """Another moment of traffic, of which the canary fails some."""
+        self.stable.answer(50)
+        self.canary.answer(50 - errors)
+        self.canary.answer(errors, "5xx")
+
+    def ratios(self) -> dict[str, float]:
+        return {
+            each["metric"]["version"]: float(each["value"][1])
+            for each in self.ask('shopkart:error_ratio{environment="production",service="backend"}')
+        }
+
+
+@pytest.fixture(scope="module")
+def watched(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    folder = tmp_path_factory.mktemp("watched")
+    pool = ServicePool(["backend"], stable=1)
+    for each in pool.exporters:
+        each.version, each.is_up = (STABLE if each.track is Track.STABLE else CANARY), True
+    [target] = [each for each in targets_of(pipeline, "production") if each.service == "backend"]
+    rules, token = folder / "rules.json", folder / "token"
+    rules.write_text(json.dumps({"groups": rule_groups(target, pipeline.alerting, QUICK)}))
+    token.write_text(TOKEN)
+    with ExitStack() as stack:
+        told = stack.enter_context(a_receiver())
+        alerting = Alerting(f"{told.address}/webhooks/alertmanager", str(token))
+        routing = alertmanager_configuration(alerting, first_wait="0s")
+        alertmanager = stack.enter_context(running_alertmanager(folder / "alertmanager", routing))
+        configured = {
+            "rule_files": [str(rules)],
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager.removeprefix("http://")]}]}]},
+        }
+        prometheus = stack.enter_context(running_prometheus(folder, pool, **configured))
+        [stable], [canary] = (pool.of("production", "backend", track) for track in (Track.STABLE, Track.CANARY))
+        yield Watched(prometheus, told, stable, canary)
+
+
+def test_a_bad_release_fires_and_the_receiver_is_told_of_it(watched: Watched) -> None:
+    def healthy() -> bool:
+        watched.serve()
+        return watched.ratios() == {STABLE: 0.0, CANARY: 0.0}
+
+    def telling() -> bool:
+        watched.serve(errors=50)
+        return bool(watched.told.bodies)
+
+    until(healthy)
+    assert watched.told.bodies == []
+    until(telling)
+    assert watched.ratios()[CANARY] > watched.ratios()[STABLE] == 0.0
+    told = watched.told.bodies[0]
+    assert watched.told.authorizations[0] == f"Bearer {TOKEN}"
+    assert (told["receiver"], told["status"]) == (RECEIVER, "firing")
+    assert told["groupLabels"] == {"environment": "production", "service": "backend"}
+    alerts = {alert["labels"]["alertname"]: alert for alert in told["alerts"]}
+    assert set(alerts) == {"ShopkartErrorBudgetBurns"}
+    assert alerts["ShopkartErrorBudgetBurns"]["labels"]["severity"] == "critical"
+    assert alerts["ShopkartErrorBudgetBurns"]["fingerprint"]
