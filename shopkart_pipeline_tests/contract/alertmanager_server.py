@@ -1,46 +1,41 @@
-"""A real Alertmanager (Debian's `prometheus-alertmanager`) as a child of the tests, and somebody it tells."""
+"""A real Alertmanager (Debian's `prometheus-alertmanager`) as a child of the tests, and the pipeline's receiver, which
+it tells."""
 
 import contextlib
 import json
 import shutil
 import threading
+import time
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+
+from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.hooks.receiver import create_app
+from shopkart_pipeline.hooks.server import configured
+from shopkart_pipeline.ports.inbox import Inbox
 from shopkart_pipeline_tests.contract.loopback_servers import running_server
-from shopkart_pipeline_tests.fakes.servers import JsonHandler, served
 
-PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-AMTOOL = shutil.which("amtool")
-
-
-@dataclass
-class Told:
-    """What a webhook's receiver was told."""
-
-    address: str
-    bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    authorizations: list[str | None] = field(default_factory=list[str | None])
+PROGRAM = shutil.which("prometheus-alertmanager")
 
 
 @contextlib.contextmanager
-def a_receiver() -> Generator[Told]:
-    """Somebody who is told, on this machine."""
-    told, turn = Told(""), threading.Lock()
-
-    class Receiver(JsonHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.body())
-            with turn:
-                told.bodies.append(body)
-                told.authorizations.append(self.headers["Authorization"])
-            self.answer(202, b"{}")
-
-    with served(Receiver) as address:
-        told.address = address
-        yield told
+def running_receiver(inbox: Inbox, token: str) -> Generator[str]:
+    """The receiver, with a door for Alertmanager; gives its address."""
+    app = create_app(inbox, ("a secret",), SystemClock(), lambda: None, alertmanager_tokens=(token,))
+    server = uvicorn.Server(configured(app, "127.0.0.1", 0))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 30
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @contextlib.contextmanager

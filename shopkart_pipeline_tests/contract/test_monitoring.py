@@ -14,22 +14,25 @@ from typing import Any
 
 import pytest
 
+from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
 from shopkart_pipeline.adapters.monitoring import ALERTMANAGER, render_monitoring, rule_groups
 from shopkart_pipeline.adapters.monitoring.alertmanager_routing import RECEIVER, alertmanager_configuration
 from shopkart_pipeline.domain.alerting import Alerting
 from shopkart_pipeline.domain.burn_rate import PERIOD_SECONDS
 from shopkart_pipeline.domain.declaration import Pipeline
+from shopkart_pipeline.domain.incident import AlertState, IncidentSeverity
 from shopkart_pipeline.domain.monitoring import Pace, targets_of
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.settings import SHIPPED_DECLARATION
 from shopkart_pipeline.spec.loader import load
-from shopkart_pipeline_tests.contract.alertmanager_server import Told, a_receiver, running_alertmanager
+from shopkart_pipeline_tests.contract.alertmanager_server import running_alertmanager, running_receiver
 from shopkart_pipeline_tests.contract.prometheus_server import Exporter, ServicePool, running_prometheus, until
+from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
 
 QUICK = Pace(1.0, rate_window_seconds=5.0, period_seconds=PERIOD_SECONDS / 30, unseen_seconds=120.0)
 """A thirtieth of the real windows: the shortest is ten seconds."""
 STABLE, CANARY = "20261101-120000-0123456789ab", "20261102-120000-ba9876543210"
-TOKEN = "a token of the tests"
+TOKEN = "a-token-of-the-tests"
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +104,7 @@ class Watched:
     """A service, who watches it, and who is told."""
 
     prometheus: str
-    told: Told
+    inbox: MemoryInbox
     stable: Exporter
     canary: Exporter
 
@@ -136,11 +139,12 @@ def watched(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Ite
         each.version, each.is_up = (STABLE if each.track is Track.STABLE else CANARY), True
     [target] = [each for each in targets_of(pipeline, "production") if each.service == "backend"]
     rules, token = folder / "rules.json", folder / "token"
-    rules.write_text(json.dumps({"groups": rule_groups(target, pipeline.alerting, QUICK)}))
+    rules.write_text(json.dumps({"groups": rule_groups(target, Alerting(grafana="https://grafana.example"), QUICK)}))
     token.write_text(TOKEN)
     with ExitStack() as stack:
-        told = stack.enter_context(a_receiver())
-        alerting = Alerting(f"{told.address}/webhooks/alertmanager", str(token))
+        inbox = MemoryInbox()
+        receiver = stack.enter_context(running_receiver(inbox, TOKEN))
+        alerting = Alerting(f"{receiver}/webhooks/alertmanager", str(token))
         routing = alertmanager_configuration(alerting, first_wait="0s")
         alertmanager = stack.enter_context(running_alertmanager(folder / "alertmanager", routing))
         configured = {
@@ -149,7 +153,7 @@ def watched(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Ite
         }
         prometheus = stack.enter_context(running_prometheus(folder, pool, **configured))
         [stable], [canary] = (pool.of("production", "backend", track) for track in (Track.STABLE, Track.CANARY))
-        yield Watched(prometheus, told, stable, canary)
+        yield Watched(prometheus, inbox, stable, canary)
 
 
 def test_a_bad_release_fires_and_the_receiver_is_told_of_it(watched: Watched) -> None:
@@ -159,17 +163,14 @@ def test_a_bad_release_fires_and_the_receiver_is_told_of_it(watched: Watched) ->
 
     def telling() -> bool:
         watched.serve(errors=50)
-        return bool(watched.told.bodies)
+        return bool(watched.inbox.pending())
 
     until(healthy)
-    assert watched.told.bodies == []
+    assert watched.inbox.pending() == ()
     until(telling)
     assert watched.ratios()[CANARY] > watched.ratios()[STABLE] == 0.0
-    told = watched.told.bodies[0]
-    assert watched.told.authorizations[0] == f"Bearer {TOKEN}"
-    assert (told["receiver"], told["status"]) == (RECEIVER, "firing")
-    assert told["groupLabels"] == {"environment": "production", "service": "backend"}
-    alerts = {alert["labels"]["alertname"]: alert for alert in told["alerts"]}
-    assert set(alerts) == {"ShopkartErrorBudgetBurns"}
-    assert alerts["ShopkartErrorBudgetBurns"]["labels"]["severity"] == "critical"
-    assert alerts["ShopkartErrorBudgetBurns"]["fingerprint"]
+    [told] = {each.alert.name: each for each in AlertmanagerReader().read(watched.inbox.pending()[0]).alerts}.values()
+    assert (told.service, told.environment, told.severity) == ("backend", "production", IncidentSeverity.CRITICAL)
+    assert (told.alert.name, told.alert.state) == ("ShopkartErrorBudgetBurns", AlertState.FIRING)
+    assert told.alert.summary.startswith("backend in production: the share of requests that failed is above 0.")
+    assert told.alert.url == "https://grafana.example/d/sk-backend/?var-environment=production"

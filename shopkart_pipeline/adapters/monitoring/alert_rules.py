@@ -5,8 +5,8 @@ that took longer than promised. The other alerts are of causes that people have 
 is never a pass: a service that nobody scrapes, and a metric that nobody tells, are alerts of their own.
 
 Every alert has the labels `environment`, `service`, `owner`, and `severity`: `critical` wakes somebody, `warning` waits
-for working hours, and outside of production nothing is critical. Alerts that say "from here on nothing is known" inhibit
-those that follow from it.
+for working hours, and outside of production nothing is critical. Alerts that say "from here on nothing is known"
+inhibit those that follow from it.
 """
 
 from collections.abc import Iterator
