@@ -35,6 +35,7 @@ _COMMANDS = {
     "incidents": "list incidents, or show one with its postmortem",
     "notify": "show how people are told and what could not be told, or test a channel",
     "monitoring": "write what Prometheus, Alertmanager, Grafana, Loki and Kubernetes need to watch what runs",
+    "incident": "go through an incident: open, ack, investigate, logs, cause, rollback, verify, close, postmortem",
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",
     "protection": "show how branches are protected, beside what is declared",
     "ledger": "show or verify the ledger",

@@ -13,6 +13,7 @@ from shopkart_pipeline.domain.alerting import Alerting
 from shopkart_pipeline.domain.analysis import Analysis, Objective
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.freeze import FreezeWindow
+from shopkart_pipeline.domain.incident_policy import IncidentPolicy
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.notification import NotificationPolicy
 from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route
@@ -266,6 +267,7 @@ class Pipeline:
     registry: Registry = field(default_factory=Registry)
     concurrency: Concurrency = field(default_factory=Concurrency)
     alerting: Alerting = field(default_factory=Alerting)
+    incidents: IncidentPolicy = field(default_factory=IncidentPolicy)
     code_host: CodeHostPolicy | None = None
     """None: there are webhooks and git, and nothing is told back."""
     notifications: NotificationPolicy | None = None

@@ -93,13 +93,19 @@ class Alert:
 class Suspect:
     """A release that came to the environment shortly before."""
 
+    service: str
+    """The incident's own, or one that it depends on."""
     release_key: str
     digest: str
     at: datetime
     """When it got its first traffic there, as far as that is known."""
     reasons: tuple[str, ...]
-    weight: int = 0
+    weight: int
     """By which the suspected one is chosen; more is worse."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}@{self.release_key}"
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,12 @@ class Incident:
     @property
     def is_open(self) -> bool:
         return self.closed_at is None
+
+    @property
+    def suspect(self) -> Suspect | None:
+        """The release that is suspected, with the reasons; None where none is, or nobody weighed them."""
+        found = (each for each in self.suspects if each.release_key == self.suspected_release)
+        return next(found, None)
 
     @property
     def firing(self) -> tuple[Alert, ...]:

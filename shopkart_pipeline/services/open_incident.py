@@ -1,30 +1,25 @@
 """A rollback opens an incident: what is known goes into its timeline, what can't be known is named.
 
-Recovery is verified, not assumed: it is the first moment after the traffic went back at which stable answered enough
-requests within its objective. A metrics server or a log store that is silent makes the incident say so. People are
-not named: who asked for a rollback stands in the ledger.
+Recovery is verified, not assumed (`verify_recovery`). A metrics server or a log store that is silent makes the incident
+say so. People are not named: who asked for a rollback stands in the ledger.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 
 from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.incident import Incident, IncidentStep, TimelineEntry
 from shopkart_pipeline.domain.judge import Judgement
 from shopkart_pipeline.domain.release import Release
-from shopkart_pipeline.domain.traffic import MetricsMissing, TrafficSample
 from shopkart_pipeline.ports.incident_store import POSTMORTEM
 from shopkart_pipeline.ports.telemetry import LogsMissing
 from shopkart_pipeline.services.error_signatures import LOG_LINES, signatures_of
 from shopkart_pipeline.services.platform import Platform, Site
 from shopkart_pipeline.services.rollout_document import RolloutDocument
+from shopkart_pipeline.services.tell_incident import tell_opened
+from shopkart_pipeline.services.verify_recovery import NotRecovered, verify_recovery
 from shopkart_pipeline.services.write_postmortem import write_postmortem
-
-RECOVERY_WINDOW_SECONDS = 1.0
-RECOVERY_DEADLINE_SECONDS = 30.0
-RECOVERY_MINIMUM_REQUESTS = 10
 
 
 def open_incident(
@@ -48,28 +43,46 @@ def open_incident(
     site = platform.sites[deployment.environment]
     incident = _opened(deployment, release, document, judgement)
     incident = _inspect_logs(platform, site, deployment, document, incident)
-    incident = _verify_recovery(platform, site, deployment, incident, wait)
+    incident = _verified(platform, deployment, incident, wait)
     drafted_at = platform.clock.now()
     incident = incident.with_entry(drafted_at, IncidentStep.POSTMORTEM_DRAFTED, "the postmortem was drafted from facts")
-    incident = platform.incidents.keep(partial(_with_what_was_done, incident))
+    incident = platform.incidents.keep(partial(_joined, incident))
+    tell_opened(platform, incident)
     platform.incidents.attach(
         incident.id, POSTMORTEM, write_postmortem(incident, release, document).encode(errors="replace")
     )
     return incident
 
 
-def _with_what_was_done(found: Incident, known: tuple[Incident, ...]) -> Incident:
-    """What was found now, and what people did with the incident since it was found first."""
-    before = next((each for each in known if each.id == found.id), None)
+def _joined(found: Incident, known: tuple[Incident, ...]) -> Incident:
+    """What was found, with what was done since it was found first; or the incident that is open for the same trouble
+    already, such as by an alert about the canary, with what was found."""
+    before = next((each for each in known if each.id == found.id or _is_of(each, found)), None)
     if before is None:
         return found
     steps = {entry.step for entry in before.timeline}
+    joined = before
     for entry in found.timeline:
         if entry.step not in steps:
-            before = before.with_entry(entry.at, entry.step, entry.text)
+            joined = joined.with_entry(entry.at, entry.step, entry.text)
+    missing = tuple(dict.fromkeys((*before.missing, *found.missing)))
     return replace(
-        found, timeline=before.timeline, groups=before.groups, alerts=before.alerts, suspects=before.suspects
+        found,
+        id=before.id,
+        reason=before.reason,
+        timeline=joined.timeline,
+        missing=missing if before.id != found.id else found.missing,
+        source=before.source,
+        groups=before.groups,
+        alerts=before.alerts,
+        suspects=before.suspects,
     )
+
+
+def _is_of(each: Incident, found: Incident) -> bool:
+    same_place = (each.service, each.environment) == (found.service, found.environment)
+    suspects = each.suspected_release == found.suspected_release
+    return same_place and (suspects or (each.is_open and not each.suspected_release))
 
 
 def _opened(
@@ -90,6 +103,9 @@ def _opened(
         if previous is not None:
             text = f"all traffic went back to stable ({previous.told_beside(plan.unit)})"
         entries.append(TimelineEntry(document.shifted_back_at, IncidentStep.ROLLED_BACK, text))
+    opened = "opened by a rollout that was turned back"
+    entries.append(TimelineEntry(document.state.phase_since, IncidentStep.OPENED, opened))
+    entries.sort(key=lambda entry: entry.at)
     return Incident(
         id=f"{release.service}-{release.key}-{deployment.environment}",
         service=release.service,
@@ -136,30 +152,8 @@ def _inspect_logs(
     return replace(found, signatures=signatures)
 
 
-def _verify_recovery(
-    platform: Platform, site: Site, deployment: Deployment, incident: Incident, wait: Callable[[], None]
-) -> Incident:
-    limit = next((each.limit for each in deployment.objectives if each.measure == "error_ratio"), 0.01)
-    deadline = platform.clock.now() + timedelta(seconds=RECOVERY_DEADLINE_SECONDS)
-    before, reason = _look(platform, site, deployment, incident), "no request was measured"
-    while platform.clock.now() < deadline:
-        wait()
-        platform.clock.sleep(RECOVERY_WINDOW_SECONDS)
-        after = _look(platform, site, deployment, incident)
-        if isinstance(after, MetricsMissing) or isinstance(before, MetricsMissing):
-            reason = after.reason if isinstance(after, MetricsMissing) else reason
-            before = after
-            continue
-        growth = after.stable - before.stable
-        if growth.requests < RECOVERY_MINIMUM_REQUESTS:
-            reason = f"stable answered only {growth.requests} requests"
-        elif growth.error_ratio <= limit:
-            text = f"stable answers within its objective: error ratio {growth.error_ratio:.3f} <= {limit:.3f}"
-            return incident.with_entry(after.at, IncidentStep.RECOVERED, text)
-        else:
-            before, reason = after, f"the error ratio stayed at {growth.error_ratio:.3f} > {limit:.3f}"
-    return incident.lacking(f"Recovery was not verified within {RECOVERY_DEADLINE_SECONDS:.0f} s: {reason}.")
-
-
-def _look(platform: Platform, site: Site, deployment: Deployment, incident: Incident) -> TrafficSample | MetricsMissing:
-    return site.metrics.traffic(deployment.environment, incident.service, platform.clock.now())
+def _verified(platform: Platform, deployment: Deployment, incident: Incident, wait: Callable[[], None]) -> Incident:
+    found = verify_recovery(platform, deployment, incident.service, wait)
+    if isinstance(found, NotRecovered):
+        return incident.lacking(f"Recovery was not verified: {found.reason}.")
+    return incident.with_entry(found.at, IncidentStep.RECOVERED, f"every objective is met again: {found.words}")

@@ -23,6 +23,7 @@ from shopkart_pipeline.domain.incident import (
     with_alerts,
 )
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.tell_incident import tell_opened
 
 
 def raise_incident(
@@ -69,7 +70,9 @@ def raise_incident(
             incident = incident.with_entry(began_at or now, IncidentStep.DETECTED, reason)
         return with_alerts(incident, alerts, now)
 
-    return platform.incidents.keep(choose)
+    incident = platform.incidents.keep(choose)
+    tell_opened(platform, incident)
+    return incident
 
 
 def _joined(

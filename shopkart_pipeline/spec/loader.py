@@ -10,6 +10,7 @@ from shopkart_pipeline.domain.declaration import Concurrency, Pipeline, Service
 from shopkart_pipeline.spec.compile_alerting import compile_alerting
 from shopkart_pipeline.spec.compile_code_host import approvers_of, compile_code_host
 from shopkart_pipeline.spec.compile_deployments import Surroundings
+from shopkart_pipeline.spec.compile_incidents import compile_incidents
 from shopkart_pipeline.spec.compile_notifications import compile_notifications
 from shopkart_pipeline.spec.compile_registry import compile_registry
 from shopkart_pipeline.spec.compile_service import check_between_services, compile_service
@@ -69,6 +70,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         code_host=code_host,
         notifications=notifications,
         alerting=alerting,
+        incidents=compile_incidents(settings.incidents),
     )
 
 

@@ -78,6 +78,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("TrustSpec", "`trust`", ("trust",)),
     ("SchedulesSpec", "`schedules`", ("schedules",)),
     ("RetentionSpec", "`retention`", ("retention",)),
+    ("IncidentsSpec", "`incidents`", None),
     ("ConcurrencySpec", "`concurrency`", ("concurrency",)),
     ("AlertingSpec", "`alerting`", ("alerting",)),
 )

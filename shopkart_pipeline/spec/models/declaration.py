@@ -9,6 +9,7 @@ from shopkart_pipeline.spec.models.alerting import AlertingSpec
 from shopkart_pipeline.spec.models.code_host import CodeHostSpec
 from shopkart_pipeline.spec.models.delivery import DeploymentSpec, WorkloadSpec
 from shopkart_pipeline.spec.models.gates import GateSpec
+from shopkart_pipeline.spec.models.incidents import IncidentsSpec
 from shopkart_pipeline.spec.models.notifications import NotificationsSpec
 from shopkart_pipeline.spec.models.registry import RegistrySpec
 from shopkart_pipeline.spec.models.section import Section
@@ -156,6 +157,7 @@ class DeclarationSpec(Section):
     trust: TrustSpec | None = Field(default=None, description="Whose word counts.")
     schedules: SchedulesSpec | None = Field(default=None, description="When maintenance runs.")
     retention: RetentionSpec | None = Field(default=None, description="How much is kept at hand.")
+    incidents: IncidentsSpec | None = Field(default=None, description="What is done about incidents.")
     concurrency: ConcurrencySpec | None = Field(
         default=None, description="How many runs may be at work at the same time."
     )
