@@ -31,7 +31,7 @@ from shopkart_pipeline.adapters.hadolint import Hadolint
 from shopkart_pipeline.adapters.image_packages import ImagePackages
 from shopkart_pipeline.adapters.kubernetes.manifest_check import ManifestCheck
 from shopkart_pipeline.adapters.kubernetes.own_manifests import RepositoryManifests
-from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics
+from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics, LocalVitals
 from shopkart_pipeline.adapters.new_code_quality import NewCodeQuality
 from shopkart_pipeline.adapters.npm_audit import NpmAudit
 from shopkart_pipeline.adapters.oci_distribution import OciHttpRegistry
@@ -68,6 +68,7 @@ from shopkart_pipeline.ports.notifier import Notifier
 from shopkart_pipeline.ports.registry import ImageRegistry
 from shopkart_pipeline.ports.scanner import Scanner
 from shopkart_pipeline.ports.scm import SourceControl
+from shopkart_pipeline.ports.vitals import NoVitals
 from shopkart_pipeline.receiver_wiring import build_inbox, sonarqube_hints
 from shopkart_pipeline.services.platform import Platform, Site
 from shopkart_pipeline.services.workspace import Workspace
@@ -246,6 +247,7 @@ def _kubernetes_site(settings: Settings, environment: Environment, registry: Ima
     from shopkart_pipeline.adapters.kubernetes.logs import KubernetesLogs
     from shopkart_pipeline.adapters.kubernetes.telemetry import NoMetrics
     from shopkart_pipeline.adapters.prometheus import PrometheusAccess, PrometheusMetrics
+    from shopkart_pipeline.adapters.prometheus_vitals import PrometheusVitals
 
     given = settings.prometheus
     access = PrometheusAccess(given.token, given.token_file, given.ca_file)
@@ -254,6 +256,7 @@ def _kubernetes_site(settings: Settings, environment: Environment, registry: Ima
         KubernetesCluster.of(environment.options, registry, clock),
         metrics,
         KubernetesLogs.of(environment.options, clock),
+        PrometheusVitals(environment.telemetry, access) if environment.telemetry else NoVitals(),
     )
 
 
@@ -261,4 +264,4 @@ def _site(settings: Settings, environment: Environment, registry: ImageRegistry,
     if environment.platform == "kubernetes":
         return _kubernetes_site(settings, environment, registry, clock)
     home = settings.home
-    return Site(LocalCluster(home, registry, clock), LocalMetrics(home), LocalLogs(home))
+    return Site(LocalCluster(home, registry, clock), LocalMetrics(home), LocalLogs(home), LocalVitals.at(home))

@@ -2,6 +2,7 @@
 
 Only a whole answer is an answer: a warning means that a part of the series is missing, so it is an error here. Counts
 are finite and not negative; `NaN`, infinities and anything else that can't be a count is an error too, never a zero.
+Who asks for `any_number` gets such values as they are, and has to tell them apart.
 
 Source: Prometheus, "HTTP API" (`/api/v1/query` and `/api/v1/query_range`, as forms, which are not limited in length).
 """
@@ -95,21 +96,36 @@ class PrometheusApi:
             self._made[1].close()
         self._made = None
 
-    def query(self, expression: str, at: datetime) -> list[Series]:
+    def query(self, expression: str, at: datetime, number: Callable[[str], float] | None = None) -> list[Series]:
         """The series of an expression at a moment.
+
+        Args:
+            expression: in PromQL.
+            at: the moment.
+            number: reads a value; None: it has to be a count.
 
         Raises:
             ToolUnavailable: no answer in time, or none that is one.
             UntrustedInput: it can't be understood, is not whole, or has something in it that is no count.
         """
-        return self._ask("/api/v1/query", {"query": expression, "time": _seconds(at)}, TIMEOUT_SECONDS)
+        form = {"query": expression, "time": _seconds(at)}
+        return self._ask("/api/v1/query", form, TIMEOUT_SECONDS, number or count)
 
-    def query_range(self, expression: str, since: datetime, until: datetime, step_seconds: float) -> list[Series]:
+    def query_range(
+        self,
+        expression: str,
+        since: datetime,
+        until: datetime,
+        step_seconds: float,
+        number: Callable[[str], float] | None = None,
+    ) -> list[Series]:
         """The series of an expression at every step of a time; raises as `query` does."""
         form = {"query": expression, "start": _seconds(since), "end": _seconds(until), "step": f"{step_seconds:g}"}
-        return self._ask("/api/v1/query_range", form, _HISTORY_TIMEOUT_SECONDS)
+        return self._ask("/api/v1/query_range", form, _HISTORY_TIMEOUT_SECONDS, number or count)
 
-    def _ask(self, path: str, form: Mapping[str, str], timeout_seconds: float) -> list[Series]:
+    def _ask(
+        self, path: str, form: Mapping[str, str], timeout_seconds: float, number: Callable[[str], float]
+    ) -> list[Series]:
         told = {**form, "timeout": f"{timeout_seconds:g}s"}
         answer = self._client().ask(
             Ask(
@@ -120,7 +136,7 @@ class PrometheusApi:
                 timeout_seconds=timeout_seconds,
             )
         )
-        return _series(answer.content)
+        return _series(answer.content, number)
 
     def _client(self) -> HttpClient:
         """Made with the first question; a process that was forked speaks over connections of its own."""
@@ -160,7 +176,7 @@ def _seconds(at: datetime) -> str:
     return f"{at.timestamp():.3f}"
 
 
-def _series(content: bytes) -> list[Series]:
+def _series(content: bytes, number: Callable[[str], float]) -> list[Series]:
     try:
         answer = _ANSWERS.validate_json(content)
     except ValidationError as error:
@@ -173,17 +189,26 @@ def _series(content: bytes) -> list[Series]:
         raise UntrustedInput(
             f"Prometheus' answer is not whole: {plain('; '.join(answer.warnings))[:_WORDS]}.", "Look at its log."
         )
-    return [Series(sample.metric, _points(sample)) for sample in answer.data.result]
+    return [Series(sample.metric, _points(sample, number)) for sample in answer.data.result]
 
 
-def _points(sample: _Sample) -> tuple[tuple[float, float], ...]:
+def _points(sample: _Sample, number: Callable[[str], float]) -> tuple[tuple[float, float], ...]:
     written = [sample.value] if sample.value is not None else sample.values or []
     if not written:
         raise UntrustedInput("Prometheus' answer has a series without a value.", "Look at what is before it.")
-    return tuple((at, _count(text)) for at, text in written)
+    return tuple((at, number(text)) for at, text in written)
 
 
-def _count(text: str) -> float:
+def any_number(text: str) -> float:
+    """A value as Prometheus writes it, `NaN` and `+Inf` among them. Raises `UntrustedInput` where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        raise UntrustedInput(f"Prometheus says {plain(text)[:40]!r}, which is no number.", "Look at it.") from None
+
+
+def count(text: str) -> float:
+    """A value that is a count. Raises `UntrustedInput` where it is none."""
     if not _COUNT.fullmatch(text) or (value := float(text)) > _LARGEST:
         raise UntrustedInput(f"Prometheus counts {plain(text)[:40]!r}, which is no count.", "Look at that series.")
     return value

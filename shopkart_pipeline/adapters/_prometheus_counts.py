@@ -73,7 +73,7 @@ def counters_of(answer: Iterable[Series], labels: Labels) -> dict[Replica, Cells
     for series in answer:
         part = series.labels.get(PART)
         if part in (REQUESTS, LATENCY):
-            cell = answered(series, labels) if part == REQUESTS else _within(series)
+            cell = answered(series, labels) if part == REQUESTS else within(series)
             cells = found.setdefault(replica_of(series), {})
             if cell in cells:
                 raise UntrustedInput("Prometheus' answer has the same series twice.", "Look at what is before it.")
@@ -94,7 +94,8 @@ def answered(series: Series, labels: Labels) -> Answered:
     return Answered(series.labels.get(labels.method, ""), first, first if status["code"] else first + 99)
 
 
-def _within(series: Series) -> Within:
+def within(series: Series) -> Within:
+    """Which bucket a series counts. Raises `UntrustedInput` where it does not say so."""
     try:
         return Within(float(series.labels.get(BOUND, "")))
     except ValueError:
@@ -118,7 +119,7 @@ def _counted_through(points: tuple[tuple[float, float], ...]) -> float:
 
 def samples_of(series: Iterable[Series], labels: Labels, part: str) -> list[tuple[Series, Answered | Within]]:
     """Series of one part with what they count."""
-    return [(each, answered(each, labels) if part == REQUESTS else _within(each)) for each in series]
+    return [(each, answered(each, labels) if part == REQUESTS else within(each)) for each in series]
 
 
 def counts_of(counters: Counters, track: Track) -> Counts:
@@ -132,10 +133,11 @@ def counts_of(counters: Counters, track: Track) -> Counts:
         if isinstance(cell, Within):
             below[cell.bound] = below.get(cell.bound, 0) + int(value)
     errors = sum(value for cell, value in requests if cell.first_status >= 500)
-    return Counts(sum(value for _, value in requests), errors, latency=_histogram(below))
+    return Counts(sum(value for _, value in requests), errors, latency=histogram_of(below))
 
 
-def _histogram(below: Mapping[float, int]) -> Histogram | None:
+def histogram_of(below: Mapping[float, int]) -> Histogram | None:
+    """From how many requests were within each bound, the infinite one included; None where that makes no sense."""
     bounds = sorted(below)
     if len(bounds) < 2 or bounds[-1] != float("inf"):
         return None

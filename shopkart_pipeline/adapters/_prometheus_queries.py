@@ -19,6 +19,8 @@ from shopkart_pipeline.domain.metrics_source import PrometheusSource
 SERVICE, ENVIRONMENT = "app_kubernetes_io_name", "app_kubernetes_io_instance"
 TRACK, REPLICA, PART, BOUND = "shopkart_track", "pod", "shopkart_part", "le"
 REQUESTS, LATENCY, RESETS, UP, SCRAPED, TARGETS = "requests", "latency", "resets", "up", "scraped", "targets"
+DOWN, RECORDED = "down", "recorded_"
+VERSION = "app_kubernetes_io_version"
 _OWN = f"{REPLICA}, {TRACK}"
 _BOTH, _STABLE = f'{TRACK}=~"canary|stable"', f'{TRACK}="stable"'
 
@@ -36,6 +38,7 @@ class Queries:
         self._source = source
         wanted = {**source.labels, SERVICE: service, ENVIRONMENT: environment}
         self._wanted = [f"{name}={_quoted(value)}" for name, value in wanted.items()]
+        self._recorded = f"environment={_quoted(environment)},service={_quoted(service)}"
 
     def snapshot(self, window: timedelta) -> str:
         """Everything of a look: counters that replicas had in the window, and how the replicas of now are scraped."""
@@ -63,6 +66,32 @@ class Queries:
         labels = f"{REPLICA}, {source.method_label}, {source.status_label}"
         return f"sum by ({labels}) ({source.requests}{self._chosen(_STABLE)})"
 
+    def answered(self, window: timedelta) -> str:
+        """What was answered in a window, by version, how replicas were scraped at both ends, and how many of those that
+        counted something can't be scraped now."""
+        source, chosen, range_ = self._source, self._chosen(_BOTH), _range(window)
+        back, counted = f"offset {_duration(window)}", f"last_over_time({source.requests}{chosen}{range_})"
+        return self._together(
+            {
+                UP: f"count (up{chosen} {back})",
+                DOWN: f"count (min by ({_OWN}) (up{chosen}) == 0 and sum by ({_OWN}) ({counted}))",
+                SCRAPED: f"max (timestamp(up{chosen} == 1))",
+                REQUESTS: f"sum by ({VERSION}, {source.status_label}) ({_grown(source.requests + chosen, window)})",
+                LATENCY: f"sum by ({VERSION}, {BOUND}) ({_grown(source.latency_buckets + chosen, window)})",
+            }
+        )
+
+    def recorded(self, vitals: Collection[str]) -> str:
+        """The recorded series of metrics, and when each was recorded."""
+        parts: dict[str, str] = {}
+        for vital in vitals:
+            parts |= {vital: self.record(vital), f"{RECORDED}{vital}": f"timestamp({self.record(vital)})"}
+        return self._together(parts)
+
+    def record(self, vital: str) -> str:
+        """The recorded series of one metric."""
+        return f"shopkart:{vital}{{{self._recorded}}}"
+
     def _counters(self, chosen: str, window: timedelta) -> dict[str, str]:
         source = self._source
         labels = f"{_OWN}, {source.method_label}, {source.status_label}"
@@ -79,8 +108,21 @@ class Queries:
         return " or ".join(f'label_replace({query}, "{PART}", "{name}", "", "")' for name, query in parts.items())
 
 
+def _grown(counter: str, window: timedelta) -> str:
+    """By how much counters grew in a window, to the last request: `increase` leaves out what came before the window's
+    first sample, so it serves only where a counter began anew. One that was not there before has grown by all of it."""
+    range_, last = _range(window), f"last_over_time({counter}{_range(window)})"
+    began_anew = f"resets({counter}{range_}) > 0"
+    grown = f"({last} - {counter} offset {_duration(window)} >= 0 unless {began_anew})"
+    return f"{grown} or (increase({counter}{range_}) and {began_anew}) or {last}"
+
+
 def _range(window: timedelta) -> str:
-    return f"[{max(1, round(window.total_seconds() * 1000))}ms]"
+    return f"[{_duration(window)}]"
+
+
+def _duration(window: timedelta) -> str:
+    return f"{max(1, round(window.total_seconds() * 1000))}ms"
 
 
 def _quoted(text: str) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from shopkart_pipeline.domain.traffic import Counts
+
 RATE_WINDOW = timedelta(minutes=1)
 """Over which rates, ratios and latencies of now are computed."""
 
@@ -97,3 +99,16 @@ class VitalSeries:
     """As in `VitalReading`."""
     points: tuple[tuple[datetime, float], ...]
     """Oldest first; a moment that nobody measured is not there."""
+
+
+def counted(vital: Vital, answered: Counts, seconds: float) -> float | None:
+    """A metric that follows from what was answered in so many seconds; None where it says nothing or is another one."""
+    if vital is Vital.REQUEST_RATE:
+        return answered.requests / seconds if seconds > 0 else None
+    if not answered.requests:
+        return None
+    if vital is Vital.ERROR_RATIO:
+        return answered.error_ratio
+    if vital.quantile is None or answered.latency is None or not answered.latency.total:
+        return None
+    return answered.latency.quantile(vital.quantile)

@@ -24,18 +24,32 @@ import docker
 import httpx
 import psutil
 
-from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics, shutdown, wait_ready
+from shopkart_pipeline.adapters.local_cluster import (
+    LocalCluster,
+    LocalLogs,
+    LocalMetrics,
+    LocalVitals,
+    shutdown,
+    wait_ready,
+)
+from shopkart_pipeline.adapters.local_cluster.folders import Folders
+from shopkart_pipeline.adapters.local_cluster.sampler import Sampler
+from shopkart_pipeline.adapters.local_cluster.samples import Samples
+from shopkart_pipeline.adapters.local_cluster.state import OBSERVED, ReplicaRecord
 from shopkart_pipeline.adapters.oci_registry import DiskRegistry
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.domain.job import JobPhase, JobSpec, JobStatus
 from shopkart_pipeline.domain.pod import PodRequirements, Resources
 from shopkart_pipeline.domain.traffic import Counts, MetricsMissing
+from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.domain.workload import Probes, ServiceStatus, Track, WorkloadSpec, WorkloadStatus
 from shopkart_pipeline.ports.cluster import Cluster
 from shopkart_pipeline.ports.telemetry import LogLine, Logs, Metrics
+from shopkart_pipeline.ports.vitals import Vitals
 from shopkart_pipeline_tests.docker_base import BASE_IMAGE
 from shopkart_pipeline_tests.fakes.fake_builder import write_image
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster, FakeLogs, FakeMetrics, JobBehaviour
+from shopkart_pipeline_tests.fakes.fake_vitals import FakeVitals
 
 _SAMPLE = Path(__file__).parents[1] / "samples" / "replica_app" / "replica_app"
 A_SERVICE = re.compile(r"shop-[0-9a-f]{8}(--?[a-z]+)?")
@@ -75,6 +89,7 @@ class World(ABC):
     cluster: Cluster
     metrics: Metrics
     logs: Logs
+    vitals: Vitals
     patience_seconds: float = 20.0
     soon_seconds: float = 3.0
     """Within which a version that can get ready does."""
@@ -94,6 +109,16 @@ class World(ABC):
     @abstractmethod
     def log_error(self, environment: str, service: str, message: str, signature: str) -> None:
         """Have stable's only replica log an error now."""
+
+    def note(self, environment: str, service: str) -> None:
+        """Have the metrics of now be noted, where that does not happen by itself at once."""
+        del environment, service
+
+    def version_of(self, environment: str, service: str) -> str:
+        """The version of stable, as metrics name it."""
+        stable = self.cluster.observe(environment, service).stable
+        assert stable is not None
+        return stable.spec.release_key
 
     def foresee(self, command: tuple[str, ...], exit_code: int | None, *lines: str) -> None:
         """Say how a command behaves, to a world that runs none; None: it never ends. Does nothing where it is run."""
@@ -158,7 +183,8 @@ class FakeWorld(World):
         self.fake_logs = FakeLogs()
         self.fake_metrics = FakeMetrics(self.fake, requests=0)
         self.cluster, self.metrics, self.logs = self.fake, self.fake_metrics, self.fake_logs
-        self._images = images
+        self.vitals = self.fake_vitals = FakeVitals(places=set(), counted_since=self.now())
+        self._images, self._noted = images, dict[str, Counts]()
 
     def publish(self, service: str, version: str, behaviour: Behaviour = Behaviour.GETS_READY) -> str:
         digest = f"sha256:{sha256(f'{service} {version}'.encode()).hexdigest()}"
@@ -180,6 +206,21 @@ class FakeWorld(World):
         self.fake_metrics.requests = requests
         self.metrics.traffic(environment, service, self.now())
         self.fake_metrics.requests = 0
+
+    def note(self, environment: str, service: str) -> None:
+        version, vitals = self.version_of(environment, service), self.fake_vitals
+        counts = counts_of(self, environment, service)[1]
+        before = self._noted.setdefault(service, counts)
+        latency = {Vital.LATENCY_P95_SECONDS: {version: 0.02}} if counts.requests else {}
+        vitals.places = {(environment, service)}
+        vitals.counts = {version: counts - before if before.requests else counts}
+        vitals.readings = {
+            Vital.MEMORY_USAGE_BYTES: {version: 48e6},
+            Vital.REQUEST_RATE: {version: counts.requests / 10},
+            Vital.ERROR_RATIO: {version: counts.error_ratio},
+            **latency,
+        }
+        vitals.points = {(Vital.MEMORY_USAGE_BYTES, version): [(self.now(), 48e6)]}
 
     def log_error(self, environment: str, service: str, message: str, signature: str) -> None:
         line = LogLine(self.now(), Track.STABLE, "stable-1", "release", "error", message, signature)
@@ -203,6 +244,11 @@ class LocalWorld(World):
         self.registry = DiskRegistry(self.home / "registry")
         self.cluster = LocalCluster(self.home, self.registry, self.clock)
         self.metrics, self.logs = LocalMetrics(self.home), LocalLogs(self.home)
+        # The controller samples too, but so seldom that a test would have to wait for it.
+        samples, runtime = Samples(self.home / "samples.db"), "process" if self.docker_host is None else "docker"
+        self.vitals, self._replicas = LocalVitals(samples), dict[tuple[str, str], tuple[ReplicaRecord, ...]]()
+        folders, places = Folders(self.home), ("staging", "production")
+        self._sampler = Sampler(folders, places, runtime, self.clock, lambda: self._replicas, samples)
         self.controller: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -256,6 +302,12 @@ class LocalWorld(World):
         # A request is counted a moment after its answer has been sent.
         while self._answered(environment, service) < before + requests:
             time.sleep(0.01)
+
+    def note(self, environment: str, service: str) -> None:
+        observed = OBSERVED.read(Folders(self.home).observed_of(environment, service))
+        assert observed is not None
+        self._replicas[environment, service] = observed.replicas
+        self._sampler.tick(self._replicas)
 
     def _answered(self, environment: str, service: str) -> int:
         sample = self.metrics.traffic(environment, service, self.now())

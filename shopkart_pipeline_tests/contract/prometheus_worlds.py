@@ -1,18 +1,24 @@
 """The contract of metrics on a real Prometheus, which scrapes replicas that follow a cluster in memory."""
 
+import json
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from shopkart_pipeline.adapters.monitoring.recording_rules import vital_group
 from shopkart_pipeline.adapters.prometheus import PrometheusAccess, PrometheusMetrics
+from shopkart_pipeline.adapters.prometheus_vitals import PrometheusVitals
+from shopkart_pipeline.domain.analysis import Analysis
+from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
+from shopkart_pipeline.domain.monitoring import Pace, Target
 from shopkart_pipeline.domain.traffic import TrafficSample
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline_tests.contract.cluster_worlds import FakeWorld
 from shopkart_pipeline_tests.contract.prometheus_server import ServicePool, running_prometheus, until
 
-_SERVICES = 10
+_SERVICES = 14
 
 
 class PrometheusWorld(FakeWorld):
@@ -25,6 +31,7 @@ class PrometheusWorld(FakeWorld):
         self.metrics = self.counted = PrometheusMetrics(
             PrometheusSource(address), PrometheusAccess(), pause=timedelta(0)
         )
+        self.vitals = self.measured = PrometheusVitals(PrometheusSource(address), PrometheusAccess())
 
     def a_service(self) -> str:
         return next(self._names)
@@ -44,6 +51,12 @@ class PrometheusWorld(FakeWorld):
                 self._pool.of(environment, service, track)[0].answer(share)
         until(lambda: self._answered(environment, service) == before + requests)
 
+    def version_of(self, environment: str, service: str) -> str:
+        return self._pool.of(environment, service, Track.STABLE)[0].version
+
+    def note(self, environment: str, service: str) -> None:
+        """Prometheus does that by itself."""
+
     def _follow(self, environment: str, service: str) -> int:
         """Let replicas be up that are ready; gives the canary's weight."""
         status = self.cluster.observe(environment, service)
@@ -61,7 +74,23 @@ class PrometheusWorld(FakeWorld):
 def a_prometheus_world(folder: Path) -> Generator[PrometheusWorld]:
     """A running Prometheus, and services enough for every test."""
     pool = ServicePool([f"shop-{number}" for number in range(_SERVICES)], ("production", "staging"), stable=1)
-    with running_prometheus(folder, pool) as address:
+    for each in pool.exporters:
+        each.version = f"{each.service}-1"
+    rules = folder / "rules.yml"
+    rules.write_text(_rules(pool))  # JSON is YAML.
+    with running_prometheus(folder, pool, rule_files=[str(rules)]) as address, ExitStack() as stack:
         world = PrometheusWorld(pool, address)
-        with closing(world.counted):
-            yield world
+        stack.enter_context(closing(world.counted))
+        stack.enter_context(closing(world.measured))
+        yield world
+
+
+def _rules(pool: ServicePool) -> str:
+    """What `shopkart monitoring` generates for services of production, at the tests' pace."""
+    nothing = Deployment("production", 1, (), 60.0, Analysis(), (), None)
+    pace = Pace(evaluation_seconds=1.0, rate_window_seconds=10.0)
+    groups = [
+        vital_group(Target("production", service, True, nothing, PrometheusSource(""), (), uses_database=False), pace)
+        for service in sorted({each.service for each in pool.exporters})
+    ]
+    return json.dumps({"groups": groups})

@@ -21,18 +21,27 @@ class FakeVitals(Vitals):
     """By metric and version."""
     counts: dict[str, Counts] | None = None
     """By version, the same for every window; None: nothing was counted."""
+    counted_since: datetime | None = None
+    """What was answered before is unknown; None: everything is known."""
+    places: set[tuple[str, str]] | None = None
+    """Environments and services that it knows; None: all of them."""
     silence: str | None = None
     """Set: nothing is measured for this reason."""
 
     def now(
         self, environment: str, service: str, now: datetime
     ) -> Mapping[Vital, tuple[VitalReading, ...] | VitalMissing]:
-        return {vital: self._reading(vital, now) for vital in Vital}
+        silence = self._silence(environment, service)
+        return {vital: self._reading(vital, now, silence) for vital in Vital}
 
-    def _reading(self, vital: Vital, now: datetime) -> tuple[VitalReading, ...] | VitalMissing:
-        found = {} if self.silence else self.readings.get(vital, {})
+    def _silence(self, environment: str, service: str) -> str | None:
+        known = self.places is None or (environment, service) in self.places
+        return self.silence if known else f"{service} does not run in {environment}"
+
+    def _reading(self, vital: Vital, now: datetime, silence: str | None) -> tuple[VitalReading, ...] | VitalMissing:
+        found = {} if silence else self.readings.get(vital, {})
         if not found:
-            return VitalMissing(now, self.silence or f"nobody measured {vital}")
+            return VitalMissing(now, silence or f"nobody measured {vital}")
         return tuple(VitalReading(now, value, version) for version, value in found.items())
 
     def series(
@@ -43,13 +52,15 @@ class FakeVitals(Vitals):
             for (measured, version), points in self.points.items()
             if measured is vital and (inside := tuple(point for point in points if since <= point[0] <= until))
         )
-        if self.silence or not found:
-            return VitalMissing(until, self.silence or f"nobody measured {vital}")
+        silence = self._silence(environment, service)
+        if silence or not found:
+            return VitalMissing(until, silence or f"nobody measured {vital}")
         return found
 
     def answered(
         self, environment: str, service: str, since: datetime, until: datetime
     ) -> Mapping[str, Counts] | VitalMissing:
-        if self.silence or self.counts is None:
-            return VitalMissing(until, self.silence or "nobody counted requests")
+        silence = self._silence(environment, service)
+        if silence or self.counts is None or (self.counted_since and since < self.counted_since):
+            return VitalMissing(until, silence or "nobody counted requests")
         return dict(self.counts)

@@ -16,12 +16,14 @@ from shopkart_pipeline.adapters.local_cluster.logs import LocalLogs
 from shopkart_pipeline.adapters.local_cluster.metrics import LocalMetrics
 from shopkart_pipeline.adapters.local_cluster.service import serve, shutdown, wait_ready
 from shopkart_pipeline.adapters.local_cluster.state import DESIRED
+from shopkart_pipeline.adapters.local_cluster.vitals import LocalVitals
 from shopkart_pipeline.domain.workload import Track
 
 __all__ = [
     "LocalCluster",
     "LocalLogs",
     "LocalMetrics",
+    "LocalVitals",
     "environment_urls",
     "running_application",
     "serve",

@@ -26,6 +26,8 @@ from shopkart_pipeline.adapters.local_cluster.postgres_server import PostgresSer
 from shopkart_pipeline.adapters.local_cluster.processes import Processes
 from shopkart_pipeline.adapters.local_cluster.redis_server import RedisServer
 from shopkart_pipeline.adapters.local_cluster.runtime import Runtime
+from shopkart_pipeline.adapters.local_cluster.sampler import Sampler
+from shopkart_pipeline.adapters.local_cluster.samples import Samples
 from shopkart_pipeline.adapters.local_cluster.servers import Handles, Keeper, Server
 from shopkart_pipeline.adapters.local_cluster.state import CONTROLLER, SHUTDOWN, ControllerState, Phase
 from shopkart_pipeline.ports.clock import Clock
@@ -83,6 +85,14 @@ class Controller:
         )
         self._fleet = Fleet(ground)
         self._jobs = Jobs(ground)
+        self._sampler = Sampler(
+            folders,
+            self._environments,
+            runtime.name,
+            clock,
+            running=lambda: self._fleet.replicas,
+            samples=Samples(folders.vitals),
+        )
         self._open: set[str] = set()
         self._background: list[asyncio.Task[None]] = []
         self._phase = Phase.STARTING
@@ -103,6 +113,7 @@ class Controller:
         if self._stop_workloads is None:
             for keeper in self._keepers:
                 self._start(keeper.keep())
+            self._start(self._sampler.follow())
         try:
             while not self._finished():
                 await self._round()

@@ -13,6 +13,7 @@ from shopkart_pipeline.adapters.local_cluster.ports import Ports
 from shopkart_pipeline.adapters.local_cluster.replica import Surroundings
 from shopkart_pipeline.adapters.local_cluster.routes import Route, route_name
 from shopkart_pipeline.adapters.local_cluster.runtime import Runtime
+from shopkart_pipeline.adapters.local_cluster.state import ReplicaRecord
 from shopkart_pipeline.adapters.local_cluster.variables import filled_in, redacted
 from shopkart_pipeline.adapters.local_cluster.workload import Workload
 from shopkart_pipeline.domain.errors import PipelineError
@@ -60,6 +61,11 @@ class Fleet:
         """Of everything that runs."""
         records = (record for workload in self._workloads.values() for record in workload.records)
         return [record.handle for record in records if record.handle is not None]
+
+    @property
+    def replicas(self) -> Mapping[tuple[str, str], tuple[ReplicaRecord, ...]]:
+        """Of every service, by environment and name."""
+        return {key: workload.records for key, workload in self._workloads.items()}
 
     @property
     def empty(self) -> bool:

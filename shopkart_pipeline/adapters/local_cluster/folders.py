@@ -9,6 +9,7 @@ jobs/<environment>/<service>/<name>/  what a job is to run, written once by a cl
 logs/jobs/<environment>/<service>/    one log for each job
 data/<environment>/                   Redis and PostgreSQL
 balancer/                             configuration of the load balancer
+vitals.db                             samples of the eight metrics, bounded by time; written by the controller alone
 """
 
 from dataclasses import dataclass
@@ -53,6 +54,10 @@ class Folders:
     @property
     def balancer(self) -> Path:
         return self.root / "balancer"
+
+    @property
+    def vitals(self) -> Path:
+        return self.root / "vitals.db"
 
     @property
     def images(self) -> Path:

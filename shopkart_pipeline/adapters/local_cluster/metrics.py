@@ -74,25 +74,32 @@ class LocalMetrics(Metrics):
         try:
             if OBSERVED.read(self._folders.observed_of(environment, service)) is None:
                 return MetricsMissing(now, f"{service} was never deployed to {environment}")
-            return read(_own(self._page()), route_name(environment, service), now)
+            return read(_own(balancer_page(self._folders)), route_name(environment, service), now)
         except (OSError, http.client.HTTPException) as error:
             return MetricsMissing(now, f"the load balancer does not answer: {error}")
         except (ToolUnavailable, ValueError, OverflowError) as error:
             return MetricsMissing(now, str(error))
 
-    def _page(self) -> str:
-        port = ports_of(self._folders).get(OWN_PORT)
-        if port is None:
-            raise ToolUnavailable("The local cluster was never started.", "Start it with `shopkart up`.")
-        connection = http.client.HTTPConnection(HOST, port, timeout=_TIMEOUT_SECONDS)
-        try:
-            connection.request("GET", "/metrics")
-            answer = connection.getresponse()
-            if answer.status != http.HTTPStatus.OK:
-                raise ToolUnavailable(f"The load balancer's metrics answer with status {answer.status}.", "")
-            return answer.read().decode()
-        finally:
-            connection.close()
+
+def balancer_page(folders: Folders) -> str:
+    """The load balancer's own page.
+
+    Raises:
+        OSError, http.client.HTTPException: it does not answer in time.
+        ToolUnavailable: there is none, or it answers otherwise.
+    """
+    port = ports_of(folders).get(OWN_PORT)
+    if port is None:
+        raise ToolUnavailable("The local cluster was never started.", "Start it with `shopkart up`.")
+    connection = http.client.HTTPConnection(HOST, port, timeout=_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        if answer.status != http.HTTPStatus.OK:
+            raise ToolUnavailable(f"The load balancer's metrics answer with status {answer.status}.", "")
+        return answer.read().decode()
+    finally:
+        connection.close()
 
 
 def sample(page: str, route: str, now: datetime) -> TrafficSample:

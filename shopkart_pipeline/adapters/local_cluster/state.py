@@ -64,6 +64,11 @@ class ReplicaRecord:
     failure: str | None = None
 
     @property
+    def number(self) -> int:
+        """Grows from replica to replica of a service."""
+        return int(self.name.rpartition("-")[2])
+
+    @property
     def serves(self) -> bool:
         """Whether it counts: requests reach it, it wants them, and it is to stay."""
         return self.ready and self.routed and not self.leaving

@@ -1,0 +1,176 @@
+"""The port of the eight metrics on what the controller's sampler noted.
+
+A time is covered when the sampler was at work at its beginning and at its end; between them the load balancer counts
+on by itself, so a controller that was away for a while hides nothing. What the sampler could not measure it has noted
+why, and that is the answer.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from shopkart_pipeline.adapters.local_cluster.folders import Folders
+from shopkart_pipeline.adapters.local_cluster.sampler import growth
+from shopkart_pipeline.adapters.local_cluster.samples import SAMPLE_SECONDS, Noted, Samples
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.traffic import Counts
+from shopkart_pipeline.domain.vitals import RATE_WINDOW, Vital, VitalMissing, VitalReading, VitalSeries, counted
+from shopkart_pipeline.ports.vitals import Vitals
+
+_FRESH = timedelta(seconds=3 * SAMPLE_SECONDS)
+_COARSE = timedelta(seconds=65)
+_FINE_FOR = timedelta(minutes=59)
+_POINTS = 120
+_COUNTED = frozenset({vital for vital in Vital if vital.quantile is not None} | {Vital.REQUEST_RATE, Vital.ERROR_RATIO})
+
+
+class LocalVitals(Vitals):
+    """Reads the samples of a home.
+
+    Args:
+        samples: where they are.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+
+    @classmethod
+    def at(cls, home: Path) -> "LocalVitals":
+        """Those of the product's home."""
+        return cls(Samples(Folders(home).vitals))
+
+    def now(
+        self, environment: str, service: str, now: datetime
+    ) -> Mapping[Vital, tuple[VitalReading, ...] | VitalMissing]:
+        try:
+            since = now - RATE_WINDOW - _FRESH
+            noted, ticks = self._samples.of(environment, service, since, now), self._samples.ticks(since, now)
+        except PipelineError as error:
+            return _nothing(now, error.what)
+        if not ticks or now - ticks[-1] > _FRESH:
+            return _nothing(now, _silence(now, ticks))
+        newest = [each for each in noted if each.at == ticks[-1]]
+        if not newest:
+            return _nothing(now, f"no version of {service} runs in {environment}")
+        begin = max(ticks[0], ticks[-1] - RATE_WINDOW)
+        answered = {each.version: _rates(each, noted, begin) for each in newest}
+        return {vital: _reading(vital, newest, answered, now) for vital in Vital}
+
+    def series(
+        self, environment: str, service: str, vital: Vital, since: datetime, until: datetime
+    ) -> tuple[VitalSeries, ...] | VitalMissing:
+        try:
+            noted = self._samples.of(environment, service, since, until)
+        except PipelineError as error:
+            return VitalMissing(until, error.what)
+        if not noted:
+            return VitalMissing(until, f"nobody sampled {service} in {environment} in that time")
+        step = max(3 * SAMPLE_SECONDS, (until - since).total_seconds() / _POINTS)
+        found = list[VitalSeries]()
+        for version in dict.fromkeys(each.version for each in noted):
+            own = [each for each in noted if each.version == version]
+            points = _growths(own, vital, step) if vital in _COUNTED else _gauges(own, vital, step)
+            if points:
+                found.append(VitalSeries(vital, version, tuple(points)))
+        return tuple(found) or VitalMissing(until, _why(vital, noted, "it was not measured in that time"))
+
+    def answered(
+        self, environment: str, service: str, since: datetime, until: datetime
+    ) -> Mapping[str, Counts] | VitalMissing:
+        slack = _FRESH if until - since < _FINE_FOR else _COARSE
+        try:
+            begin, end = self._samples.ticks(since - slack, since + slack), self._samples.ticks(until - _FRESH, until)
+            if not end:
+                return VitalMissing(until, _silence(until, self._samples.ticks(since, until)))
+            if not begin:
+                seconds = (until - since).total_seconds()
+                return VitalMissing(until, f"nobody sampled {seconds:.0f} s ago, so what was answered since is unknown")
+            noted = self._samples.of(environment, service, since - slack, until)
+        except PipelineError as error:
+            return VitalMissing(until, error.what)
+        start = min(begin, key=lambda tick: abs(tick - since))
+        good = [each for each in noted if Vital.REQUEST_RATE not in each.sample.missing]
+        if noted and (not good or until - good[-1].at > _FRESH):
+            return VitalMissing(until, _why(Vital.REQUEST_RATE, noted, "nobody counted requests"))
+        if not noted:
+            return VitalMissing(until, f"no version of {service} ran in {environment} in that time")
+        return self._grown(environment, service, good, start)
+
+    def _grown(self, environment: str, service: str, good: Sequence[Noted], start: datetime) -> dict[str, Counts]:
+        found: dict[str, Counts] = {}
+        for version in dict.fromkeys(each.version for each in good if each.at > start):
+            own = [each for each in good if each.version == version]
+            before = [each for each in own if each.at <= start]
+            counts = before[-1].sample.counts if before else self._before(environment, service, version, start)
+            found[version] = growth(own[-1].sample.counts, counts)
+        return found
+
+    def _before(self, environment: str, service: str, version: str, start: datetime) -> Counts:
+        """What a version that was not there at the beginning had answered when it ran last."""
+        earlier = self._samples.last_before(environment, service, version, start)
+        return Counts(0, 0) if earlier is None else earlier.counts
+
+
+def _silence(now: datetime, ticks: Sequence[datetime]) -> str:
+    if not ticks:
+        return "nobody samples the local cluster; is it running?"
+    return f"the local cluster's last sample is {(now - ticks[-1]).total_seconds():.0f} s old; is it running?"
+
+
+def _nothing(now: datetime, reason: str) -> dict[Vital, tuple[VitalReading, ...] | VitalMissing]:
+    return {vital: VitalMissing(now, reason) for vital in Vital}
+
+
+def _rates(newest: Noted, noted: Sequence[Noted], begin: datetime) -> tuple[Counts, float]:
+    """What a version answered since, and in how many seconds."""
+    own = [each for each in noted if each.version == newest.version and begin <= each.at]
+    good = [each for each in own if Vital.REQUEST_RATE not in each.sample.missing]
+    if len(good) < 2:
+        return Counts(0, 0), 0.0
+    return growth(good[-1].sample.counts, good[0].sample.counts), (good[-1].at - good[0].at).total_seconds()
+
+
+def _reading(
+    vital: Vital, newest: Sequence[Noted], answered: Mapping[str, tuple[Counts, float]], now: datetime
+) -> tuple[VitalReading, ...] | VitalMissing:
+    found = list[VitalReading]()
+    for each in newest:
+        value = counted(vital, *answered[each.version]) if vital in _COUNTED else each.sample.gauges.get(vital)
+        if value is not None:
+            found.append(VitalReading(each.at, value, each.version))
+    if found:
+        return tuple(found)
+    if vital not in _COUNTED:
+        return VitalMissing(now, _why(vital, newest, "it was not measured"))
+    if all(seconds == 0 for _, seconds in answered.values()):
+        return VitalMissing(now, _why(Vital.REQUEST_RATE, newest, "sampling has just begun"))
+    return VitalMissing(now, f"no request was answered in the last {RATE_WINDOW.total_seconds():.0f} s")
+
+
+def _why(vital: Vital, noted: Sequence[Noted], otherwise: str) -> str:
+    name = Vital.REQUEST_RATE if vital in _COUNTED else vital
+    return next((each.sample.missing[name] for each in reversed(noted) if name in each.sample.missing), otherwise)
+
+
+def _gauges(own: Sequence[Noted], vital: Vital, step_seconds: float) -> list[tuple[datetime, float]]:
+    points = list[tuple[datetime, float]]()
+    for each in own:
+        value = each.sample.gauges.get(vital)
+        if value is not None and (not points or (each.at - points[-1][0]).total_seconds() >= step_seconds / 2):
+            points.append((each.at, value))
+    return points
+
+
+def _growths(own: Sequence[Noted], vital: Vital, step_seconds: float) -> list[tuple[datetime, float]]:
+    points = list[tuple[datetime, float]]()
+    before: Noted | None = None
+    for each in own:
+        if Vital.REQUEST_RATE in each.sample.missing:
+            continue
+        if before is None:
+            before = each
+        elif (seconds := (each.at - before.at).total_seconds()) >= step_seconds:
+            value = counted(vital, growth(each.sample.counts, before.sample.counts), seconds)
+            points += [] if value is None else [(each.at, value)]
+            before = each
+    return points
