@@ -88,7 +88,8 @@ class LocalVitals(Vitals):
             noted = self._samples.of(environment, service, since - slack, until)
         except PipelineError as error:
             return VitalMissing(until, error.what)
-        start = min(begin, key=lambda tick: abs(tick - since))
+        # Rather a little more than asked for than less: what came just after `since` must not be lost.
+        start = max((tick for tick in begin if tick <= since), default=begin[0])
         good = [each for each in noted if Vital.REQUEST_RATE not in each.sample.missing]
         if noted and (not good or until - good[-1].at > _FRESH):
             return VitalMissing(until, _why(Vital.REQUEST_RATE, noted, "nobody counted requests"))
