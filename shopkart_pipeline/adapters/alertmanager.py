@@ -49,6 +49,7 @@ class _Alert(BaseModel):
 class _Payload(BaseModel):
     version: Literal["4"]
     groupKey: str = Field(min_length=1, max_length=4096)
+    groupLabels: dict[str, str] = Field(default_factory=dict)
     truncatedAlerts: int = Field(default=0, ge=0)
     alerts: list[_Alert] = Field(min_length=1)
 
@@ -68,7 +69,14 @@ class AlertmanagerReader(AlertReader):
             ) from error
         seen = payload.alerts[:MOST_ALERTS]
         left_out = payload.truncatedAlerts + len(payload.alerts) - len(seen)
-        return AlertGroup(payload.groupKey, tuple(map(_told, seen)), left_out)
+        return AlertGroup(_group(payload), tuple(map(_told, seen)), left_out)
+
+
+def _group(payload: _Payload) -> str:
+    """By which labels it was grouped. The group key names the route as well, and what is critical may come by another
+    route than the rest of the same storm."""
+    labels = ", ".join(f"{name}={value!r}" for name, value in sorted(payload.groupLabels.items()))
+    return f"{{{labels}}}"[:_LONGEST] if labels else payload.groupKey
 
 
 def _told(alert: _Alert) -> ToldAlert:

@@ -132,6 +132,17 @@ class Incident:
     alerts: tuple[Alert, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     """Newest first."""
+    all_requests: int | None = None
+    """That users sent while `failed_requests` were counted, whoever answered; None: nobody counted."""
+    counted_seconds: float | None = None
+    """For how long they were counted."""
+
+    @property
+    def outage_minutes(self) -> float | None:
+        """How many minutes in which everything fails would have burnt as much of the error budget; None: not known."""
+        if not self.all_requests or self.counted_seconds is None:
+            return None
+        return self.failed_requests / self.all_requests * self.counted_seconds / 60
 
     @property
     def opened_at(self) -> datetime:

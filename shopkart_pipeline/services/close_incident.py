@@ -4,12 +4,17 @@ That is looked at now, whatever anybody saw before: every objective is met by wh
 person may close it otherwise, with a reason; it then stands in the timeline that nobody saw a recovery.
 """
 
-from shopkart_pipeline.domain.errors import Refused
+import logging
+
+from shopkart_pipeline.domain.errors import PipelineError, Refused
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
+from shopkart_pipeline.services.draft_postmortem import draft_postmortem
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.take_step import record
 from shopkart_pipeline.services.tell_incident import tell_closed
 from shopkart_pipeline.services.verify_recovery import DEADLINE_SECONDS, NotRecovered, Recovered, verify_recovery
+
+log = logging.getLogger(__name__)
 
 _SEEN = "every objective is met again"
 
@@ -62,7 +67,11 @@ def close_incident(platform: Platform, incident_id: str, actor: str, override: s
         incident_id, lambda it: it.with_entry(now, IncidentStep.CLOSED, why) if it.is_open else it
     )
     tell_closed(platform, closed, why)
-    return closed
+    try:
+        return draft_postmortem(platform, incident_id)
+    except PipelineError as error:  # It is asked for again until it is there.
+        log.error("the postmortem of %s could not be drafted: %s", incident_id, error.what)
+        return closed
 
 
 def _well(platform: Platform, incident: Incident) -> Incident:

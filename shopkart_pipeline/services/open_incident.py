@@ -49,7 +49,7 @@ def open_incident(
     incident = platform.incidents.keep(partial(_joined, incident))
     tell_opened(platform, incident)
     platform.incidents.attach(
-        incident.id, POSTMORTEM, write_postmortem(incident, release, document).encode(errors="replace")
+        incident.id, POSTMORTEM, write_postmortem(platform, incident, document).encode(errors="replace")
     )
     return incident
 
@@ -117,7 +117,14 @@ def _opened(
         answered_requests=judgement.canary.requests if judgement else 0,
         timeline=tuple(entries),
         missing=_unmeasured(document),
+        all_requests=_all_requests(document),
+        counted_seconds=(document.looks[-1].at - document.looks[0].at).total_seconds() if document.looks else None,
     )
+
+
+def _all_requests(document: RolloutDocument) -> int | None:
+    """Of both versions, while the canary was looked at."""
+    return document.looks[-1].canary.requests + document.looks[-1].stable.requests if document.looks else None
 
 
 def _unmeasured(document: RolloutDocument) -> tuple[str, ...]:

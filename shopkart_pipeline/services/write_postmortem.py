@@ -1,76 +1,110 @@
 """The draft of a blameless postmortem, from facts alone. A person completes it.
 
 It names releases and mechanisms, never people: also where a commit's title or a reason does (a merge commit's title
-holds the login of whoever made the branch). A number that nobody measured is said to be missing.
+holds the login of whoever made the branch). A number that nobody measured is said to be missing, and each number links
+to the evidence that it was read from.
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from shopkart_pipeline.domain.analysis import Objective
+from shopkart_pipeline.domain.canonical import digest_of
+from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
+from shopkart_pipeline.domain.incident_policy import began
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.ports.incident_store import POSTMORTEM
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.postmortem_impact import ROLLOUT, SNAPSHOT, TIMELINE, impact_rows
 from shopkart_pipeline.services.rollout_document import RolloutDocument
 
+FOLDER = "docs/postmortems"
+"""Where it is completed, in the repository of the service."""
 
-def write_postmortem(incident: Incident, release: Release, document: RolloutDocument) -> str:
-    """The Markdown of the draft."""
+
+def write_postmortem(platform: Platform, incident: Incident, document: RolloutDocument | None = None) -> str:
+    """The Markdown of the draft.
+
+    Args:
+        platform: the ports.
+        incident: what happened.
+        document: the rollout that brought the suspected release; None where none is known.
+    """
+    release = _release(platform, incident)
+    attached = _attached(platform, incident)
     sections = [
-        f"# Postmortem (draft): {incident.service} in {incident.environment}, {release.key}",
+        f"# Postmortem (draft): {incident.service} in {incident.environment}, {incident.id}",
         "Blameless: it asks how the system let this happen, not who did it. Facts below are measured; what is in\n"
         "*italics* is for people to complete.",
         _summary(incident, release),
-        _impact(incident, document),
+        _impact(incident, document, _objectives(platform, incident)),
         _timeline(incident),
         _signatures(incident),
+        _pictures(attached),
         _missing(incident),
-        "## Contributing factors\n\n*What made this change fail in production although every gate before had passed?*",
+        _contributing(incident),
         _what_went_well(incident, document),
-        "## Action items\n\n| what | owner | due |\n| --- | --- | --- |\n"
-        "| *A test that would have stopped this release before production* | | |\n"
-        "| *What else lets such a change through?* | | |",
+        _action_items(),
         _links(incident, release),
+        _evidence(incident, document, attached),
     ]
     return _without_people("\n\n".join(section for section in sections if section) + "\n", release)
 
 
-def _without_people(text: str, release: Release) -> str:
+def _release(platform: Platform, incident: Incident) -> Release | None:
+    suspect = incident.suspect
+    service = suspect.service if suspect is not None else incident.service
+    try:
+        return platform.evidence.release(service, incident.suspected_release) if incident.suspected_release else None
+    except PipelineError:
+        return None
+
+
+def _attached(platform: Platform, incident: Incident) -> tuple[str, ...]:
+    try:
+        return platform.incidents.attached(incident.id)
+    except PipelineError:
+        return ()
+
+
+def _objectives(platform: Platform, incident: Incident) -> tuple[Objective, ...]:
+    declared = platform.pipeline.services.get(incident.service)
+    deployment = declared.deployments.get(incident.environment) if declared is not None else None
+    return deployment.objectives if deployment is not None else ()
+
+
+def _without_people(text: str, release: Release | None) -> str:
+    if release is None:
+        return text
     logins = [release.actor, *(email.partition("@")[0] for email in release.people)]
     names = sorted({release.author.name, *release.people, *logins} - {""}, key=len, reverse=True)
     return re.sub("|".join(rf"(?<![\w.]){re.escape(name)}(?![\w.]*\w)" for name in names), "somebody", text)
 
 
-def _summary(incident: Incident, release: Release) -> str:
-    return (
-        f"## Summary\n\nRelease `{release.name}` ({release.title}) was rolled back from {incident.environment}:\n"
-        f"{incident.reason}."
-    )
+def _summary(incident: Incident, release: Release | None) -> str:
+    what = f"Opened at {_clock(incident.opened_at)} UTC, {incident.severity}:\n{incident.reason}."
+    if release is not None:
+        back = incident.time_of(IncidentStep.ROLLED_BACK)
+        became = f"was rolled back from {incident.environment}" if back else "is suspected"
+        what = f"Release `{release.name}` ({release.title}) {became}:\n{incident.reason}."
+    cause = _entry(incident, IncidentStep.CAUSE_IDENTIFIED) or "*What was the cause?*"
+    return f"## Summary\n\n{what}\n\nCause: {cause}"
 
 
-def _impact(incident: Incident, document: RolloutDocument) -> str:
-    measured = document.was_measured
-    rows = [
-        ("Requests that the canary answered", str(incident.answered_requests) if measured else "not measured"),
-        (
-            "Requests that it answered with a server error",
-            str(incident.failed_requests) if measured else "not measured",
-        ),
-        ("From introduced to detected", _between(incident, IncidentStep.INTRODUCED, IncidentStep.DETECTED)),
-        ("From detected to rolled back", _between(incident, IncidentStep.DETECTED, IncidentStep.ROLLED_BACK)),
-        ("From introduced to recovered", _between(incident, IncidentStep.INTRODUCED, IncidentStep.RECOVERED)),
-        (
-            "Largest planned share of traffic",
-            f"{max((s.weight_percent for s in document.state.plan.steps), default=0)} %",
-        ),
-    ]
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    return f"## Impact\n\n| what | measured |\n| --- | --- |\n{table}"
+def _entry(incident: Incident, step: IncidentStep) -> str:
+    return next((entry.text for entry in incident.timeline if entry.step is step), "")
 
 
-def _between(incident: Incident, start: IncidentStep, end: IncidentStep) -> str:
-    began, ended = incident.time_of(start), incident.time_of(end)
-    if began is None or ended is None:
-        return "not measured"
-    return f"{(ended - began).total_seconds():.1f} s"
+def _impact(incident: Incident, document: RolloutDocument | None, objectives: tuple[Objective, ...]) -> str:
+    rows = impact_rows(incident, document, objectives)
+    table = "\n".join(f"| {row.what} | {row.value} | [{row.evidence}](#{row.evidence}) |" for row in rows)
+    if document is not None:
+        share = max((step.weight_percent for step in document.state.plan.steps), default=0)
+        table += f"\n| Largest planned share of traffic | {share} % | [{ROLLOUT}](#{ROLLOUT}) |"
+    return f"## Impact\n\n| what | measured | evidence |\n| --- | --- | --- |\n{table}"
 
 
 def _timeline(incident: Incident) -> str:
@@ -82,15 +116,24 @@ def _signatures(incident: Incident) -> str:
     if not incident.signatures:
         return ""
     rows = "\n".join(
-        f"| `{_cell(each.signature)}` | {each.count} | `{each.release_key}` | {_cell(each.example)} |"
+        f"| `{_cell(each.signature)}` | {each.count} | {'?' if each.before is None else each.before} "
+        f"| `{each.release_key}` | {_cell(each.example)} |"
         for each in incident.signatures
     )
-    return f"## Errors in the logs\n\n| kind | lines | version | example |\n| --- | --- | --- | --- |\n{rows}"
+    head = "| kind | lines | expected by the time before | version | example |\n| --- | --- | --- | --- | --- |"
+    return f"## Errors in the logs\n\n{head}\n{rows}"
 
 
 def _cell(text: str) -> str:
     """Text that fits into one cell of a table."""
     return " ".join(text.replace("|", "/").replace("`", "'").split())[:120]
+
+
+def _pictures(attached: Sequence[str]) -> str:
+    pictures = [name for name in attached if name.endswith(".png")]
+    if not pictures:
+        return ""
+    return "## Metrics\n\nBeside the incident: " + ", ".join(f"`{name}`" for name in pictures) + "."
 
 
 def _missing(incident: Incident) -> str:
@@ -99,22 +142,66 @@ def _missing(incident: Incident) -> str:
     return "## What could not be established\n\n" + "\n".join(f"- {text}" for text in incident.missing)
 
 
-def _what_went_well(incident: Incident, document: RolloutDocument) -> str:
+def _contributing(incident: Incident) -> str:
+    suspect = incident.suspect
+    lines = [f"- {suspect.name}: {reason}" for reason in suspect.reasons] if suspect is not None else []
+    failures = [entry.text for entry in incident.timeline if entry.step is IncidentStep.ROLLBACK_FAILED]
+    lines += [f"- a rollback failed: {text}" for text in failures]
+    asked = "*What made this change fail in production although every gate before had passed?*"
+    return "\n".join(["## Contributing factors", "", *lines, *([""] if lines else []), asked])
+
+
+def _what_went_well(incident: Incident, document: RolloutDocument | None) -> str:
     facts: list[str] = []
-    if document.exposed_at is not None and document.promoted_at is None:
+    if document is not None and document.exposed_at is not None and document.promoted_at is None:
         facts.append("The canary kept the change away from stable.")
     if incident.time_of(IncidentStep.RECOVERED) is not None:
         facts.append("Recovery was verified against the objective.")
+    if incident.time_of(IncidentStep.ACKNOWLEDGED) is not None:
+        facts.append("Somebody acknowledged it.")
     return "## What went well\n\n" + "".join(f"- {fact}\n" for fact in facts) + "- *What else?*"
 
 
-def _links(incident: Incident, release: Release) -> str:
+def _action_items() -> str:
     return (
-        "## Links\n\n"
-        f"- Change: `git show {release.sha}` in {release.repository}\n"
-        f"- Release: `shopkart show {release.name}`\n"
-        f"- Image: `{incident.suspected_digest}`"
+        "## Action items\n\n"
+        "- [ ] *A test that would have stopped this release before production* (owner: , due: )\n"
+        "- [ ] *What else lets such a change through?* (owner: , due: )"
     )
+
+
+def _links(incident: Incident, release: Release | None) -> str:
+    lines = [f"- Incident: `shopkart incident {incident.id}`"]
+    if release is not None:
+        since = f"{release.previous_sha}..{release.sha}" if release.previous_sha else release.sha
+        verb = "diff" if release.previous_sha else "show"
+        lines += [
+            f"- Change: `git {verb} {since}` in {release.repository}",
+            f"- Release: `shopkart show {release.name}`, commit {release.sha}",
+        ]
+    if incident.suspected_digest:
+        lines.append(f"- Image: `{incident.suspected_digest}`")
+    lines += [f"- {alert.name}: {alert.url}" for alert in incident.alerts if alert.url][:10]
+    lines.append(f"- This page, completed: `{FOLDER}/{incident.id}.md` in the repository, by a pull request")
+    return "## Links\n\n" + "\n".join(lines)
+
+
+def _evidence(incident: Incident, document: RolloutDocument | None, attached: Sequence[str]) -> str:
+    """What the numbers were read from; each has an anchor of its name."""
+    beside = ", ".join(f"`{name}`" for name in attached if name != POSTMORTEM) or "nothing was kept beside the incident"
+    report = (
+        "no rollout was under way"
+        if document is None
+        else f"`rollout.json`, `{digest_of(replace(document, concluded=False))}`"
+    )
+    window = f"{_clock(began(incident))} UTC and after"
+    known = {
+        ROLLOUT: f"the rollout's report ({report})",
+        SNAPSHOT: f"what was gathered at the beginning, from {window}: {beside}",
+        TIMELINE: "the times above, each as somebody or something observed it; who did it stands in the ledger",
+    }
+    lines = "\n".join(f'- <a id="{name}"></a>**{name}**: {words}' for name, words in known.items())
+    return f"## Evidence\n\n{lines}"
 
 
 def _words(step: IncidentStep) -> str:

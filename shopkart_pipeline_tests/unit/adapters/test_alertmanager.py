@@ -29,7 +29,7 @@ def changed(**alert: Any) -> bytes:
 def test_alerts_that_fire_say_what_they_are_about() -> None:
     group = read((SAMPLES / "firing_two.json").read_bytes())
 
-    assert group.key == '{}:{environment="production", service="backend"}'
+    assert group.key == "{environment='production', service='backend'}"
     latency, errors = group.alerts
     assert (latency.service, latency.environment, latency.severity) == ("backend", "production", "warning")
     assert (errors.alert.name, errors.alert.state, errors.alert.ended_at) == ("ErrorRatio", AlertState.FIRING, None)

@@ -52,9 +52,17 @@ def test_two_services_that_fail_at_once_are_two_incidents(world: World) -> None:
 
 def test_two_groups_of_one_service_are_two_incidents(world: World) -> None:
     tell(world, "firing_two")
-    tell(world, "firing_two", groupKey="another")
+    tell(world, "firing_two", groupLabels={"alertname": "ErrorRatio", "service": "backend"})
 
     assert len(world.incidents.list()) == 2
+
+
+def test_a_storm_that_comes_by_two_routes_is_one_incident(world: World) -> None:
+    """What is critical is told by a route of its own."""
+    tell(world, "firing_two")
+    tell(world, "firing_two", groupKey='{}/{severity="critical"}:{environment="production", service="backend"}')
+
+    assert len(world.incidents.list()) == 1
 
 
 def test_what_is_resolved_is_resolved_where_it_belongs(world: World) -> None:

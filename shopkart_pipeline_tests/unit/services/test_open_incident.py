@@ -270,7 +270,7 @@ def test_a_cell_of_a_table_holds_whatever_was_logged(world: World) -> None:
 
     [row] = [line for line in postmortem(world, incident_of(world, release)).splitlines() if line.startswith("| `Odd")]
 
-    assert row.count("|") == 5
+    assert row.count("|") == 6
 
 
 def test_opening_it_again_gives_the_same_incident(world: World) -> None:

@@ -1,0 +1,137 @@
+"""What was to be seen when an incident began: metrics as pictures, error lines counted against the time before, the
+releases before it, and where to look on.
+
+All of it is gathered once, as soon as somebody can, and kept beside the incident, because metrics and logs are not kept
+for ever. Each part is gathered for itself: what is silent, slow or full is named among what is missing, and stops
+nothing else. The last thing that is kept is the list of it all, so whoever is killed before is made up for.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shopkart_pipeline.domain.canonical import canonical_json
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.incident import ErrorSignature, Incident, IncidentStep, Suspect
+from shopkart_pipeline.domain.incident_policy import began
+from shopkart_pipeline.domain.suspicion import most_suspicious
+from shopkart_pipeline.domain.traffic import Counts
+from shopkart_pipeline.domain.vitals import VitalMissing
+from shopkart_pipeline.ports.telemetry import LogsMissing
+from shopkart_pipeline.services.error_signatures import errors_against_before
+from shopkart_pipeline.services.find_suspects import find_suspects
+from shopkart_pipeline.services.platform import Platform, Site
+from shopkart_pipeline.services.tell_incident import tell_suspect
+
+SNAPSHOT, LOG_EXCERPT = "snapshot.json", "errors.log"
+_EXCERPT_LINES = 200
+_LONGEST_LINE = 2000
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was found, and what was not."""
+
+    since: datetime
+    until: datetime
+    missing: tuple[str, ...] = ()
+    signatures: tuple[ErrorSignature, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    answered: Counts | None = None
+    """By all versions together since it began; None: nobody counted."""
+
+
+def is_gathered(platform: Platform, incident_id: str) -> bool:
+    """Whether it was done already."""
+    return SNAPSHOT in platform.incidents.attached(incident_id)
+
+
+def gather_snapshot(platform: Platform, incident_id: str) -> Incident:
+    """Gather everything, keep it, and return the incident; gathering it again replaces what was there.
+
+    Raises:
+        NotFound: there is no such incident.
+        ToolUnavailable: the incident could not be kept.
+    """
+    incident, until = platform.incidents.get(incident_id), platform.clock.now()
+    since, site = began(incident), platform.sites.get(incident.environment)
+    if site is None or incident.service not in platform.pipeline.services:
+        found = Snapshot(since, until, (f"{incident.service} is no declared service: nothing could be looked at.",))
+    else:
+        found = _gathered(platform, site, incident, Snapshot(since, until))
+    kept = platform.incidents.change(incident_id, lambda it: _with(it, found))
+    tell_suspect(platform, kept)
+    platform.incidents.attach(incident_id, SNAPSHOT, canonical_json(found))
+    return kept
+
+
+def _gathered(platform: Platform, site: Site, incident: Incident, found: Snapshot) -> Snapshot:
+    parts: Mapping[str, Callable[[Snapshot], Snapshot]] = {
+        "Errors in the logs": lambda it: _with_errors(site, incident, it),
+        "Log lines": lambda it: _with_excerpt(platform, site, incident, it),
+        "Releases": lambda it: replace(it, suspects=find_suspects(platform, incident, it.signatures)),
+        "Requests": lambda it: _with_requests(site, incident, it),
+    }
+    for name, gather in parts.items():
+        try:
+            found = gather(found)
+        except PipelineError as error:
+            found = _lacking(found, f"{name}: {error.what}")
+        except Exception as error:  # Whatever a part does, the others are gathered.
+            found = _lacking(found, f"{name}: {type(error).__name__}")
+    return found
+
+
+def _lacking(found: Snapshot, text: str) -> Snapshot:
+    return replace(found, missing=(*found.missing, text))
+
+
+def _with_errors(site: Site, incident: Incident, found: Snapshot) -> Snapshot:
+    report = errors_against_before(site, incident.environment, incident.service, found.since, found.until)
+    return replace(found, signatures=report.signatures, missing=(*found.missing, *report.missing))
+
+
+def _with_excerpt(platform: Platform, site: Site, incident: Incident, found: Snapshot) -> Snapshot:
+    lines = site.logs.errors(incident.environment, incident.service, found.since, found.until, _EXCERPT_LINES)
+    if isinstance(lines, LogsMissing) or not lines:
+        return found  # Why is said by those who count them.
+    written = [f"{line.at.isoformat()} {line.release_key} {line.level} {line.message}" for line in lines]
+    text = "".join(f"{' '.join(each.split())[:_LONGEST_LINE]}\n" for each in written)
+    platform.incidents.attach(incident.id, LOG_EXCERPT, text.encode(errors="replace"))
+    return found
+
+
+def _with_requests(site: Site, incident: Incident, found: Snapshot) -> Snapshot:
+    told = site.vitals.answered(incident.environment, incident.service, found.since, found.until)
+    if isinstance(told, VitalMissing):
+        return _lacking(found, f"Requests since it began were not counted: {told.reason}.")
+    return replace(found, answered=sum(told.values(), Counts(0, 0)))
+
+
+def _with(incident: Incident, found: Snapshot) -> Incident:
+    """The incident with what was found; what a rollout measured of its own canary is better, and stays."""
+    suspect = most_suspicious(found.suspects)
+    if not incident.suspected_release and suspect is not None:
+        incident = replace(incident, suspected_release=suspect.release_key, suspected_digest=suspect.digest)
+    if found.answered is not None and not incident.answered_requests:
+        counted = found.answered
+        incident = replace(
+            incident,
+            answered_requests=counted.requests,
+            failed_requests=counted.errors,
+            all_requests=counted.requests,
+            counted_seconds=(found.until - found.since).total_seconds(),
+        )
+    signatures = incident.signatures or found.signatures
+    incident = replace(incident, suspects=found.suspects or incident.suspects, signatures=signatures)
+    for text in found.missing:
+        incident = incident.lacking(text)
+    return _with_own_errors(incident, found)
+
+
+def _with_own_errors(incident: Incident, found: Snapshot) -> Incident:
+    own = [each for each in found.signatures if each.release_key == incident.suspected_release]
+    if not own or incident.time_of(IncidentStep.LOGS_INSPECTED) is not None:
+        return incident
+    text = f"{own[0].count} error lines of the kind {own[0].signature!r} from {own[0].release_key}: {own[0].example}"
+    return incident.with_entry(found.until, IncidentStep.LOGS_INSPECTED, text)
