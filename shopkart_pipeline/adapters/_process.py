@@ -13,12 +13,14 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
-from shopkart_pipeline.adapters._report_limits import MAXIMUM_REPORT_BYTES, TOO_BIG
+from shopkart_pipeline.adapters._captured_output import CapturedOutput
+from shopkart_pipeline.adapters._report_limits import TOO_BIG
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
 _NETWORK = (
@@ -38,7 +40,6 @@ _NETWORK = (
 _TAIL_BYTES = 4000
 _LONGEST_LINE = 300
 _GRACE_SECONDS = 2.0
-_PIECE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -126,30 +127,61 @@ def run(command: Command) -> Completed:
             command.log.parent.mkdir(parents=True, exist_ok=True)
             log = stack.enter_context(command.log.open("ab"))
             logged_before_bytes = os.fstat(log.fileno()).st_size
-        process = subprocess.Popen(
-            list(command.arguments),
-            cwd=command.cwd,
-            env=scrubbed_environment(command.variables, network=command.network, home=command.cwd),
-            stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE if command.capture else log,
-            stderr=log,
-            start_new_session=True,
-        )
+        stdin = subprocess.DEVNULL if command.stdin is None else subprocess.PIPE
+        stdout = subprocess.PIPE if command.capture else log
+        process = stack.enter_context(_started(command, stdin, stdout, log))
+        return _finish(process, command, logged_before_bytes)
+
+
+@contextlib.contextmanager
+def piped(command: Command, *, reads: bool, writes: bool, errors: IO[bytes]) -> Generator[subprocess.Popen[bytes]]:
+    """A command that runs beside its caller, and whose group is gone afterwards.
+
+    Args:
+        command: what to run; its `log`, `capture` and `stdin` are left alone, and so is its time limit.
+        reads: whether its standard input is a pipe of ours.
+        writes: whether its standard output is one; otherwise that goes to `errors`.
+        errors: an open file that gets its standard error.
+    """
+    stdin = subprocess.PIPE if reads else subprocess.DEVNULL
+    with _started(command, stdin, subprocess.PIPE if writes else errors, errors) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _started(
+    command: Command, stdin: IO[bytes] | int, stdout: IO[bytes] | int, stderr: IO[bytes] | int
+) -> Generator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        list(command.arguments),
+        cwd=command.cwd,
+        env=scrubbed_environment(command.variables, network=command.network, home=command.cwd),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    )
+    with _lock:
+        _running.add(process)
+    try:
+        yield process
+    finally:
+        kill_group(process.pid)
+        process.wait()
         with _lock:
-            _running.add(process)
-        try:
-            return _finish(process, command, logged_before_bytes)
-        finally:
-            kill_group(process.pid)
-            process.wait()
-            with _lock:
-                _running.discard(process)
-                _cancelled.discard(process.pid)
+            _running.discard(process)
+            _cancelled.discard(process.pid)
+
+
+def was_cancelled(pid: int) -> bool:
+    """Whether `stop_all` ended a command that is still under way."""
+    with _lock:
+        return pid in _cancelled
 
 
 def _finish(process: subprocess.Popen[bytes], command: Command, logged_before_bytes: int) -> Completed:
     deadline = time.monotonic() + command.timeout_seconds
-    captured = _Captured(process.stdout, process.pid) if process.stdout is not None else None
+    captured = CapturedOutput(process.stdout, partial(kill_group, process.pid)) if process.stdout is not None else None
     # Its own reader has it: from here on `communicate` leaves it alone.
     process.stdout = None
     timed_out, stderr = False, b""
@@ -164,45 +196,12 @@ def _finish(process: subprocess.Popen[bytes], command: Command, logged_before_by
         stderr = _left_behind(process)
         if captured is not None:
             captured.ends_by(time.monotonic() + _GRACE_SECONDS)
-    with _lock:
-        cancelled = process.pid in _cancelled
+    cancelled = was_cancelled(process.pid)
     stdout = captured.content if captured is not None else b""
     logged = _tail(command.log, logged_before_bytes) if command.log is not None else stderr
     tail = (logged or stdout)[-_TAIL_BYTES:].decode(errors="replace")
     overflowed = captured is not None and captured.overflowed
     return Completed(process.returncode, stdout, tail, timed_out, cancelled, overflowed)
-
-
-class _Captured:
-    """What a process writes to its standard output, read as it comes, up to what a report may hold."""
-
-    def __init__(self, pipe: IO[bytes], group: int) -> None:
-        self._pipe, self._group = pipe, group
-        self._pieces: list[bytes] = []
-        self.overflowed = False
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    @property
-    def content(self) -> bytes:
-        return b"" if self.overflowed else b"".join(self._pieces)
-
-    def ends_by(self, deadline: float) -> bool:
-        """Wait for its end. Something in a session of its own may hold the pipe for longer: that is not waited for."""
-        self._thread.join(max(0.0, deadline - time.monotonic()))
-        return not self._thread.is_alive()
-
-    def _read(self) -> None:
-        size_bytes = 0
-        with self._pipe as pipe:
-            while piece := os.read(pipe.fileno(), _PIECE_BYTES):
-                size_bytes += len(piece)
-                if size_bytes > MAXIMUM_REPORT_BYTES:
-                    self.overflowed = True
-                    self._pieces.clear()
-                    kill_group(self._group)
-                    return
-                self._pieces.append(piece)
 
 
 def _left_behind(process: subprocess.Popen[bytes]) -> bytes:

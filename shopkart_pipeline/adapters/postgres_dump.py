@@ -1,0 +1,143 @@
+"""A PostgreSQL database, written out by `pg_dump` and brought back by `pg_restore`, of the server's own version.
+
+What is counted and what is written out are one snapshot: a transaction exports it, counts in it, and stays open until
+`pg_dump`, which takes it over, has ended. A restore goes to a server of its own (`_scratch_postgres`). Passwords reach
+the programs through their environment, and no error repeats them.
+
+Source: PostgreSQL's documentation, "pg_dump" (`--snapshot`), "Snapshot Synchronization Functions", "pg_restore".
+"""
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import conninfo
+
+from shopkart_pipeline.adapters._postgres_contents import Connection, contents, prepare
+from shopkart_pipeline.adapters._postgres_programs import program_for, version_of
+from shopkart_pipeline.adapters._process import Command
+from shopkart_pipeline.adapters._process_pipes import read_from, write_to
+from shopkart_pipeline.adapters._scratch_postgres import environment_of, scratch_postgres
+from shopkart_pipeline.domain.backup import Contents, Dumped
+from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.ports.backups import Database, Restored, Sink
+
+_CONNECT_SECONDS = 10
+_LOCK_WAIT = "--lock-wait-timeout=60s"
+_FIX = "See whether it runs, who may connect to it and read its tables, and what its log says."
+
+
+class PostgresDump(Database):
+    """One database.
+
+    Args:
+        name: what errors call it.
+        address: gives where it is, as libpq takes it; may raise `PipelineError`.
+        scratch: a folder for servers of drills.
+        timeout_seconds: for writing it out, and for bringing it back.
+        server: lends an empty database of a major version below that folder.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: Callable[[], str],
+        scratch: Path,
+        timeout_seconds: float,
+        server: Callable[[Path, int], AbstractContextManager[str]] = scratch_postgres,
+    ) -> None:
+        self._name = name
+        self._address = address
+        self._scratch = scratch
+        self._timeout_seconds = timeout_seconds
+        self._server = server
+
+    def dump(self, sink: Sink) -> Dumped:
+        address = self._address()
+        self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._told(address), self._snapshot(address) as (connection, snapshot):
+            pg_dump = program_for("pg_dump", connection.info.server_version // 10_000)
+            arguments = (
+                pg_dump,
+                "--format=custom",
+                "--no-password",
+                f"--snapshot={snapshot}",
+                "--lock-wait-timeout=60s",
+            )
+            command = Command(arguments, self._scratch, self._timeout_seconds, environment_of(address))
+            failure = read_from(command, sink).failure("pg_dump", last_lines=2)
+            if failure is not None:
+                raise ToolUnavailable(f"{self._name} can't be written out: {_without(failure, address)}.", _FIX)
+            return Dumped(contents(connection), version_of(pg_dump))
+
+    @contextmanager
+    def _snapshot(self, address: str) -> Generator[tuple[Connection, str]]:
+        limit = f"-c statement_timeout={int(self._timeout_seconds * 1000)}"
+        with psycopg.connect(address, connect_timeout=_CONNECT_SECONDS, options=limit) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            prepare(connection)
+            [(snapshot,)] = connection.execute(b"SELECT pg_export_snapshot()").fetchall()
+            yield connection, str(snapshot)
+
+    @contextmanager
+    def restored(self, dump: Iterable[bytes], version: str) -> Generator[Restored]:
+        with self._server(self._scratch, _major(version)) as address:
+            pg_restore = program_for("pg_restore", _major(version))
+            arguments = (
+                pg_restore,
+                "--no-owner",
+                "--no-privileges",
+                "--exit-on-error",
+                "--no-password",
+                f"--dbname={conninfo.conninfo_to_dict(address)['dbname']}",
+            )
+            self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+            command = Command(arguments, self._scratch, self._timeout_seconds, environment_of(address))
+            failure = write_to(command, dump).failure("pg_restore", last_lines=2)
+            if failure is not None:
+                raise ToolUnavailable(f"{self._name} can't be restored: {_without(failure, address)}.", "Look at it.")
+            with self._told(address):
+                found = self._look(address)
+            yield Restored(address, found)
+
+    def _look(self, address: str) -> Contents:
+        with psycopg.connect(address, connect_timeout=_CONNECT_SECONDS) as connection:
+            prepare(connection)
+            return contents(connection)
+
+    @contextmanager
+    def _told(self, address: str) -> Generator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise ToolUnavailable(f"{self._name} can't be used: {_without(said, address)}.", _FIX) from None
+        except FileNotFoundError as error:
+            raise ToolUnavailable(f"{error.filename} is not there.", "Install what requirements.lock pins.") from error
+
+
+def check_address(name: str, address: str) -> str:
+    """The address itself; raises `PipelineError`, which does not repeat it, where it is none."""
+    try:
+        conninfo.conninfo_to_dict(address)
+    except psycopg.Error:
+        raise PipelineError(
+            f"The address of database {name} can't be read.",
+            "Use postgresql://USER:PASSWORD@HOST/DATABASE, with special characters percent-encoded.",
+        ) from None
+    return address
+
+
+def _major(version: str) -> int:
+    """Of `PostgreSQL 16.4 (Debian …)`."""
+    number = version.split()[1].partition(".")[0] if " " in version else ""
+    if not number.isdecimal():
+        raise ToolUnavailable(f"{version!r} is no version of PostgreSQL.", "Restore an earlier backup.")
+    return int(number)
+
+
+def _without(words: str, address: str) -> str:
+    password = conninfo.conninfo_to_dict(address).get("password")
+    return words.replace(str(password), "***") if password else words
