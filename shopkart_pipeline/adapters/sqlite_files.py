@@ -1,0 +1,183 @@
+"""The pipeline's own stores as one database: SQLite files through SQLite's backup API, other files as they are.
+
+Each file is as it was at one moment, and the moments follow one another. Databases come first: what they name was
+there before they named it, so nothing is named that is missing. Dagster's databases are among them where it keeps them
+in SQLite. Left out is what can be made again (work, caches, the registry's images, the local cluster), and `secrets`,
+in which the key lies that seals this.
+
+The stream is a tar archive. Source: SQLite's documentation, "SQLite Backup API"; `PRAGMA integrity_check`.
+"""
+
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shopkart_pipeline.domain.backup import Contents, Dumped
+from shopkart_pipeline.domain.canonical import digest_of
+from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.ports.backups import Database, Restored, Sink
+
+_DATABASES = ("*.db", "evidence/**/*.db", "dagster/**/*.db")
+_FOLDERS = ("evidence", "incidents", "trust")
+_NO_FILES = (".db", ".db-wal", ".db-shm", ".lock")
+_PAGES = 1000
+"""Copied at a time; writers have their turn in between."""
+_WAIT_SECONDS = 30.0
+_VERSION = f"SQLite {sqlite3.sqlite_version}"
+
+
+class SqliteFiles(Database):
+    """The stores below a home.
+
+    Args:
+        home: the pipeline's.
+        scratch: a folder for what is on its way.
+    """
+
+    def __init__(self, home: Path, scratch: Path) -> None:
+        self._home = home
+        self._scratch = scratch
+
+    def dump(self, sink: Sink) -> Dumped:
+        databases = sorted(path for pattern in _DATABASES for path in self._home.glob(pattern))
+        if not databases:
+            raise ToolUnavailable(f"{self._home} holds no database.", "Is SHOPKART_HOME the pipeline's home?")
+        counted = _Counted()
+        with _told(), self._folder() as folder, tarfile.open(mode="w|", fileobj=_Writer(sink)) as archive:
+            copy = folder / "copy.db"
+            for path in databases:
+                name = str(path.relative_to(self._home))
+                _copy(path, copy)
+                counted.add_database(copy, name)
+                archive.add(copy, name)
+                copy.unlink()
+            for path in self._plain_files():
+                name = str(path.relative_to(self._home))
+                counted.add_file(name)
+                archive.add(path, name)
+        return Dumped(counted.contents, _VERSION)
+
+    def _plain_files(self) -> Iterator[Path]:
+        for folder in _FOLDERS:
+            yield from (path for path in sorted((self._home / folder).rglob("*")) if _is_plain(path))
+
+    @contextmanager
+    def restored(self, dump: Iterable[bytes], version: str) -> Generator[Restored]:
+        del version
+        counted, source = _Counted(), _Reader(dump)
+        with self._folder() as folder:
+            with _told():
+                with tarfile.open(mode="r|", fileobj=source) as archive:
+                    archive.extractall(folder, filter="data")
+                source.finish()
+                for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                    name = str(path.relative_to(folder))
+                    if path.suffix == ".db":
+                        counted.add_database(path, name)
+                    else:
+                        counted.add_file(name)
+            yield Restored(str(folder), counted.contents)
+
+    @contextmanager
+    def _folder(self) -> Generator[Path]:
+        self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = Path(tempfile.mkdtemp(dir=self._scratch))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class _Counted:
+    """What was seen so far."""
+
+    rows: dict[str, int] = field(default_factory=dict[str, int])
+    schemas: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    @property
+    def contents(self) -> Contents:
+        return Contents(self.rows, digest_of(self.schemas), _VERSION)
+
+    def add_file(self, name: str) -> None:
+        """Files are counted by folder, as there may be very many."""
+        folder = f"{name.partition('/')[0]}: files"
+        self.rows[folder] = self.rows.get(folder, 0) + 1
+
+    def add_database(self, path: Path, name: str) -> None:
+        """Raises `sqlite3.Error`, or `ToolUnavailable` for one that is damaged."""
+        with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
+            [(said,), *more] = connection.execute("PRAGMA integrity_check").fetchall()
+            if said != "ok":
+                raise ToolUnavailable(
+                    f"{name} is damaged: {said} ({len(more) + 1} faults).", "Restore an earlier backup."
+                )
+            told = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+            schema = [(kind, table, str(text)) for kind, table, text in told.fetchall()]
+            self.schemas[name] = sorted(f"{kind} {table} {text}" for kind, table, text in schema)
+            for table in (table for kind, table, text in schema if kind == "table" and "VIRTUAL TABLE" not in text):
+                quoted = table.replace('"', '""')
+                [(count,)] = connection.execute(f'SELECT count(*) FROM "{quoted}"').fetchall()  # noqa: S608
+                self.rows[f"{name}:{table}"] = count
+
+
+class _Writer:
+    """A file to write to, for tarfile."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def write(self, content: bytes) -> int:
+        self._sink(bytes(content))
+        return len(content)
+
+
+class _Reader:
+    """A file to read from, for tarfile."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._held = bytearray()
+
+    def read(self, size: int) -> bytes:
+        while len(self._held) < size and (piece := next(self._pieces, None)) is not None:
+            self._held += piece
+        taken = bytes(self._held[:size])
+        del self._held[:size]
+        return taken
+
+    def finish(self) -> None:
+        """Take what comes after the archive's end: only then it is known to be whole."""
+        for _ in self._pieces:
+            pass
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and path.name[0] != "." and not path.name.endswith(_NO_FILES)
+
+
+def _copy(path: Path, copy: Path) -> None:
+    with (
+        closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_WAIT_SECONDS)) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target, pages=_PAGES)
+        target.execute("PRAGMA journal_mode=DELETE")
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    try:
+        yield
+    except (sqlite3.Error, tarfile.TarError) as error:
+        raise ToolUnavailable(f"The pipeline's stores can't be read: {error}.", "Look at their file.") from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ToolUnavailable(
+            f"The pipeline's stores can't be copied: {reason}.", "Look at the disk's space."
+        ) from error

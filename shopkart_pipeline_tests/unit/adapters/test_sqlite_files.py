@@ -1,0 +1,96 @@
+"""The pipeline's own stores are written out while they are written to, and come back as they were."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from shopkart_pipeline.adapters.sqlite_files import SqliteFiles
+from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
+from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.ports.ledger import Act
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+def act(number: int) -> Act:
+    return Act(NOON, "maya", "promote", "backend", f"r{number}", "sha256:1", {"environment": "production"})
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    ledger = SqliteLedger(home / "ledger.db")
+    for number in range(3):
+        ledger.append(act(number))
+    for name in ("evidence/reports/ab/cdef", "incidents/one/incident.json", "secrets/webhook", "cache/big.db"):
+        path = home / name
+        path.parent.mkdir(parents=True)
+        path.write_text(name)
+    with closing(sqlite3.connect(home / "evidence" / "evidence.db")) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+        connection.execute("INSERT INTO notes VALUES ('a')")
+        connection.commit()
+    return home
+
+
+def dumped(stores: SqliteFiles) -> tuple[bytes, dict[str, int]]:
+    pieces = list[bytes]()
+    told = stores.dump(pieces.append)
+    return b"".join(pieces), dict(told.contents.rows)
+
+
+def test_every_store_comes_back_with_its_rows_and_files(home: Path, tmp_path: Path) -> None:
+    stores = SqliteFiles(home, tmp_path / "scratch")
+    content, rows = dumped(stores)
+
+    with stores.restored([content[:5000], content[5000:]], "") as restored:
+        folder = Path(restored.address)
+        assert restored.contents == stores.dump(len).contents
+        assert [entry.act.release_key for entry in SqliteLedger(folder / "ledger.db").entries()] == ["r0", "r1", "r2"]
+        assert (folder / "incidents" / "one" / "incident.json").read_text() == "incidents/one/incident.json"
+        assert not (folder / "secrets").exists()
+        assert not (folder / "cache").exists()
+    assert rows["evidence/evidence.db:notes"] == 1
+    assert rows["evidence: files"] == rows["incidents: files"] == 1
+    assert not folder.exists()
+
+
+def test_what_is_still_in_the_write_ahead_log_is_written_out_too(home: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(home / "ledger.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        SqliteLedger(home / "ledger.db").append(act(3))
+
+        _, rows = dumped(SqliteFiles(home, tmp_path / "scratch"))
+
+    assert [count for name, count in rows.items() if name.startswith("ledger.db:")] == [4]
+
+
+def test_a_damaged_store_is_no_backup(home: Path, tmp_path: Path) -> None:
+    path = home / "ledger.db"
+    SqliteLedger(path).append(act(4))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = b"\x00" * 4096
+    path.write_bytes(content)
+
+    with pytest.raises(ToolUnavailable, match=r"damaged|malformed|can't be read"):
+        SqliteFiles(home, tmp_path / "scratch").dump(len)
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_home_without_stores_is_no_backup(tmp_path: Path) -> None:
+    with pytest.raises(ToolUnavailable, match="holds no database"):
+        SqliteFiles(tmp_path, tmp_path / "scratch").dump(len)
+
+
+def test_a_stream_that_is_no_archive_is_told(home: Path, tmp_path: Path) -> None:
+    with (
+        pytest.raises(ToolUnavailable, match="can't be read"),
+        SqliteFiles(home, tmp_path / "scratch").restored([b"x" * 2000], ""),
+    ):
+        raise AssertionError("it must not come to that")
