@@ -20,6 +20,9 @@
 | `SHOPKART_PROMETHEUS_TOKEN_FILE` | a file with that token instead, read for each request | none |
 | `SHOPKART_PROMETHEUS_CA_FILE` | certificates in PEM by which they are known | those that every program trusts |
 | `SHOPKART_NOTIFY_...` | secrets of channels, as `notifications` names them | none |
+| `SHOPKART_DATABASE_NAME` | address of the PostgreSQL database `NAME` that is backed up, as libpq takes it | none |
+| `SHOPKART_DATABASE_NAME_FILE` | a file with that address instead, read for each backup | none |
+| `SHOPKART_BACKUP_KEY_FILE` | a file with the key that seals backups, 32 bytes in base64 | `secrets/backup-key` |
 | `SHOPKART_PUBLIC_URL` | where people reach the web interface; links to runs begin with it | none: no links |
 | `SHOPKART_INBOX` | where webhooks are kept, as a PostgreSQL address | `inbox.db` in the home |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
@@ -32,8 +35,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shopkart_pipeline.backup_settings import BackupSettings
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.notification import SecretReference
+from shopkart_pipeline.kept_secret import keep_secret
 
 SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
 _RUNTIMES = ("auto", "process", "docker")
@@ -92,6 +97,7 @@ class Settings:
     prometheus: PrometheusLogin = field(default_factory=PrometheusLogin)
     alertmanager_tokens: tuple[str, ...] = field(default=(), repr=False)
     """Empty: webhooks of Alertmanager are not accepted."""
+    backups: BackupSettings = field(default_factory=BackupSettings)
     registry_login: tuple[str, str] | None = field(default=None, repr=False)
     """User and password for a registry of kind `oci`; None: it asks nobody who they are."""
 
@@ -129,6 +135,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         public_url=_public_url(given),
         inbox_address=_inbox_address(given),
         alertmanager_tokens=_alertmanager_tokens(given),
+        backups=BackupSettings.read(given),
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
         registry_login=_login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
@@ -152,17 +159,7 @@ def webhook_secrets_of(settings: Settings) -> tuple[str, ...]:
     if settings.webhook_secrets:
         return settings.webhook_secrets
     path = settings.home / "secrets" / "webhook"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = path.with_suffix(f".{secrets.token_hex(4)}")
-        temporary.touch(mode=0o600)
-        temporary.write_text(secrets.token_urlsafe(32))
-        try:
-            path.hardlink_to(temporary)
-        except FileExistsError:
-            pass  # Another process made it first: its secret is the one.
-        finally:
-            temporary.unlink()
+    keep_secret(path, lambda: secrets.token_urlsafe(32))
     return tuple(path.read_text().split())
 
 

@@ -58,6 +58,7 @@ from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.adapters.trivy import Trivy
 from shopkart_pipeline.adapters.trivy_fs import TrivyFs
+from shopkart_pipeline.backup_wiring import build_backups
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Environment, Source, StageKind
 from shopkart_pipeline.domain.notification import Channel, ChannelKind, NotificationPolicy
@@ -116,6 +117,7 @@ def build_platform(settings: Settings) -> Platform:
         code_host=None if github is None else GitHubHost(github),
         notifications=None if pipeline.notifications is None else SqliteNotificationQueue(home / "notifications.db"),
         notifiers=_notifiers(pipeline.notifications, github, clock),
+        backups=build_backups(settings, pipeline.recovery),
         public_url=settings.public_url,
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from shopkart_pipeline.domain.alerting import Alerting
 from shopkart_pipeline.domain.analysis import Analysis, Objective
+from shopkart_pipeline.domain.backup import Recovery
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.incident_policy import IncidentPolicy
@@ -272,6 +273,7 @@ class Pipeline:
     """None: there are webhooks and git, and nothing is told back."""
     notifications: NotificationPolicy | None = None
     """None: nobody is told anything."""
+    recovery: Recovery = field(default_factory=Recovery)
 
     def services_in(self, repository: str) -> tuple[Service, ...]:
         """The services whose code a repository holds."""

@@ -77,4 +77,6 @@ class Backups:
 
     store: BackupStore
     database: Callable[[BackedUp], Database]
-    """Reaches a declared database; raises `PipelineError` where it is not known where that is."""
+    """Reaches a declared database; that it is not known where that is, is raised when it is used."""
+    probe: Callable[[str, str], str | None]
+    """Why a service (its address) does not answer a path with 200 and something in it; None where it does."""

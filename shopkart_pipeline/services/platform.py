@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Pipeline, Service, StageKind
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.ports.alert_reader import AlertReader
+from shopkart_pipeline.ports.backups import Backups
 from shopkart_pipeline.ports.builder import ApplicationBuilder, ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.cluster import Cluster
@@ -76,6 +77,8 @@ class Platform:
     """By name of the channel."""
     alert_reader: AlertReader | None = None
     """None: nobody tells alerts."""
+    backups: Backups | None = None
+    """None: nothing is backed up here."""
     public_url: str = ""
     """Where people reach the web interface; empty: nowhere, so nothing links to it."""
 

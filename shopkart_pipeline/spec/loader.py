@@ -12,12 +12,14 @@ from shopkart_pipeline.spec.compile_code_host import approvers_of, compile_code_
 from shopkart_pipeline.spec.compile_deployments import Surroundings
 from shopkart_pipeline.spec.compile_incidents import compile_incidents
 from shopkart_pipeline.spec.compile_notifications import compile_notifications
+from shopkart_pipeline.spec.compile_recovery import compile_recovery
 from shopkart_pipeline.spec.compile_registry import compile_registry
 from shopkart_pipeline.spec.compile_service import check_between_services, compile_service
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.form import check_form
 from shopkart_pipeline.spec.layers import common_settings, environments, merged_services, teams
 from shopkart_pipeline.spec.models.declaration import DeclarationSpec
+from shopkart_pipeline.spec.models.recovery import RecoverySpec
 from shopkart_pipeline.spec.models.registry import RegistrySpec
 from shopkart_pipeline.spec.placeholders import fill, unknown_placeholder
 from shopkart_pipeline.spec.shipped import Layer
@@ -53,6 +55,8 @@ def load(file: Path, *, home: Path) -> Pipeline:
     code_host = compile_code_host(settings.github, around.teams, approvers, faults) if settings.github else None
     told = settings.notifications
     notifications = compile_notifications(told, home, settings.github is not None, faults) if told else None
+    places = file.absolute().parent, home
+    recovery = compile_recovery(settings.recovery or RecoverySpec(), around.environments, services, places, faults)
     if faults:
         raise faults.error()
     schedules = settings.schedules.model_dump(exclude_none=True) if settings.schedules else {}
@@ -71,6 +75,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         notifications=notifications,
         alerting=alerting,
         incidents=compile_incidents(settings.incidents),
+        recovery=recovery,
     )
 
 

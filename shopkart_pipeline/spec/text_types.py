@@ -187,6 +187,13 @@ Destination = Annotated[
     ),
 ]
 AwsRegion = Annotated[str, Matching(r"[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}", "an AWS region, such as eu-central-1")]
+BucketName = Annotated[
+    str, Matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket, such as shopkart-backups")
+]
+ObjectPrefix = Annotated[
+    str,
+    Matching(r"([A-Za-z0-9._-]{1,100}/){1,8}", "the beginning of names of objects, with / at its end, such as shop/"),
+]
 AwsAccount = Annotated[str, Matching(r"[0-9]{12}", 'the twelve digits of an AWS account, such as "123456789012"')]
 TimeZone = Annotated[
     str, Matching(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}", "a time zone, such as Europe/Berlin")

@@ -11,6 +11,7 @@ from shopkart_pipeline.spec.models.delivery import DeploymentSpec, WorkloadSpec
 from shopkart_pipeline.spec.models.gates import GateSpec
 from shopkart_pipeline.spec.models.incidents import IncidentsSpec
 from shopkart_pipeline.spec.models.notifications import NotificationsSpec
+from shopkart_pipeline.spec.models.recovery import RecoverySpec
 from shopkart_pipeline.spec.models.registry import RegistrySpec
 from shopkart_pipeline.spec.models.section import Section
 from shopkart_pipeline.spec.models.stages import StagesSpec
@@ -111,6 +112,11 @@ class SchedulesSpec(Section):
     branch_protection: Cron | None = Field(
         default=None, description="Compares how branches are protected with `github.branch`, where that is declared."
     )
+    rescan: Cron | None = Field(default=None, description="Scans what runs in production with today's advisories.")
+    backup: Cron | None = Field(default=None, description="Backs up what is declared under `recovery`.")
+    recovery_drill: Cron | None = Field(
+        default=None, description="Restores the newest backups on servers of their own, and looks whether they work."
+    )
 
 
 class RetentionSpec(Section):
@@ -155,6 +161,7 @@ class DeclarationSpec(Section):
         default=None, description="Members of teams, for `approvers` and `commands`."
     )
     trust: TrustSpec | None = Field(default=None, description="Whose word counts.")
+    recovery: RecoverySpec | None = Field(default=None, description="Backups and recovery drills.")
     schedules: SchedulesSpec | None = Field(default=None, description="When maintenance runs.")
     retention: RetentionSpec | None = Field(default=None, description="How much is kept at hand.")
     incidents: IncidentsSpec | None = Field(default=None, description="What is done about incidents.")

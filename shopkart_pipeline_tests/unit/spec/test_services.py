@@ -105,7 +105,13 @@ def test_declared_environments_replace_the_shipped_ones(tmp_path: Path) -> None:
 
 def test_what_nobody_declares_is_shipped(tmp_path: Path) -> None:
     pipeline = pipeline_of(tmp_path, SMALLEST)
-    assert pipeline.schedules == {"reconcile": "*/5 * * * *", "branch_protection": "23 * * * *"}
+    assert pipeline.schedules == {
+        "reconcile": "*/5 * * * *",
+        "branch_protection": "23 * * * *",
+        "backup": "30 2 * * *",
+        "rescan": "0 3 * * *",
+        "recovery_drill": "15 4 * * *",
+    }
     assert pipeline.live_releases == 1000
     assert pipeline.concurrency == Concurrency(runs=6, pull_requests=3)
     assert [environment.phase for environment in pipeline.environments.values()] == [Phase.STAGING, Phase.PRODUCTION]

@@ -1,0 +1,46 @@
+"""Chooses the adapters of backups: where they are kept, and how each declared database is reached."""
+
+from functools import partial
+
+from shopkart_pipeline.adapters._backup_blobs import Blobs
+from shopkart_pipeline.adapters.disk_backups import DiskBackups
+from shopkart_pipeline.adapters.http_probe import probe
+from shopkart_pipeline.adapters.local_cluster.addresses import environment_urls
+from shopkart_pipeline.adapters.sealed_backups import SealedBackups
+from shopkart_pipeline.adapters.sqlite_files import SqliteFiles
+from shopkart_pipeline.domain.backup import BackedUp, BackupPlace, Engine, Recovery, StoreKind
+from shopkart_pipeline.ports.backups import Backups, Database
+from shopkart_pipeline.settings import Settings
+
+
+def build_backups(settings: Settings, declared: Recovery) -> Backups:
+    """All that backups need; nothing is opened, and no key is made, before it is used."""
+    store = SealedBackups(_blobs(settings, declared.place), partial(settings.backups.key, settings.home))
+    return Backups(store, partial(_database, settings), probe)
+
+
+def _blobs(settings: Settings, place: BackupPlace) -> Blobs:
+    match place.kind:
+        case StoreKind.DISK:
+            return DiskBackups(place.folder or settings.home / "backups")
+        case StoreKind.S3:
+            # AWS's client library takes a fifth of a second to import, which only those who use it should wait for.
+            from shopkart_pipeline.adapters.s3_backups import s3_backups
+
+            scratch = settings.home / "work" / "backups"
+            return s3_backups(place.bucket, place.prefix, place.region, place.endpoint, scratch)
+
+
+def _database(settings: Settings, database: BackedUp) -> Database:
+    scratch = settings.home / "work" / "recovery"
+    if database.engine is Engine.SQLITE:
+        return SqliteFiles(settings.home, scratch / database.name)
+    # PostgreSQL's client library likewise.
+    from shopkart_pipeline.adapters.postgres_dump import PostgresDump, check_address
+
+    def address() -> str:
+        if database.environment is None:
+            return check_address(database.name, settings.backups.address(database.name))
+        return environment_urls(settings.home, database.environment)["database_url"]
+
+    return PostgresDump(database.name, address, scratch / database.name, database.timeout_seconds)
