@@ -1,4 +1,5 @@
-"""The version that is in production runs for a while beside the new one in staging.
+"""The version that is in production runs for a while beside what is in staging: for tests of compatibility on staging's
+data, or on what a recovery drill has restored.
 
 It is there while its lease is held, and the lease is renewed for as long as somebody looks at it, so two releases of a
 service never share one. What a killed worker has left is replaced by the next one to come, or removed by the sweep,
@@ -13,7 +14,7 @@ from datetime import timedelta
 from functools import partial
 from threading import Event, Thread
 
-from shopkart_pipeline.domain.companion import companion_name, companion_workload
+from shopkart_pipeline.domain.companion import companion_name, companion_workload, on_database, restored_name
 from shopkart_pipeline.domain.declaration import Deployment, Phase, Service, StageKind
 from shopkart_pipeline.domain.errors import Conflict, PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.wanted_workload import wanted_workload
@@ -51,10 +52,28 @@ def companion(platform: Platform, service: Service, placed: Placed, holder: str)
         NotFound: the registry no longer holds its image.
         Conflict: another release is tested beside it, for longer than that may take.
     """
-    deployment = platform.deployment_of(service, Phase.STAGING)
-    name, environment = companion_name(service.name), deployment.environment
-    cluster = platform.sites[environment].cluster
     wanted = companion_workload(service.name, _in_production(platform, service, placed))
+    with _beside(platform, service, companion_name(service.name), wanted, placed, holder) as running:
+        yield running
+
+
+@contextmanager
+def on_restored(
+    platform: Platform, service: Service, placed: Placed, address: str, holder: str
+) -> Generator[Companion]:
+    """As `companion`, on a database that was restored and whose address is given."""
+    wanted = on_database(companion_workload(service.name, _in_production(platform, service, placed)), address)
+    with _beside(platform, service, restored_name(service.name), wanted, placed, holder) as running:
+        yield running
+
+
+@contextmanager
+def _beside(
+    platform: Platform, service: Service, name: str, wanted: WorkloadSpec, placed: Placed, holder: str
+) -> Generator[Companion]:
+    deployment = platform.deployment_of(service, Phase.STAGING)
+    environment = deployment.environment
+    cluster = platform.sites[environment].cluster
     with leased(platform, deployment, name, holder), _renewed(platform, deployment, name, holder):
         try:
             patiently(platform, deployment, partial(cluster.apply, environment, name, Track.STABLE, wanted))
@@ -69,17 +88,23 @@ def remove_companions(platform: Platform) -> tuple[str, ...]:
     """Remove what nobody holds any more; returns what went. One service's trouble hides no other's."""
     removed: list[str] = []
     for service in platform.pipeline.services.values():
-        if all(stage.kind is not StageKind.COMPATIBILITY for stage in service.stages):
-            continue
-        try:
-            removed += _remove_left(platform, service)
-        except PipelineError as error:
-            log.warning("%s can't be looked after: %s", companion_name(service.name), error)
+        for name in _names(platform, service):
+            try:
+                removed += _remove_left(platform, service, name)
+            except PipelineError as error:
+                log.warning("%s can't be looked after: %s", name, error)
     return tuple(removed)
 
 
-def _remove_left(platform: Platform, service: Service) -> list[str]:
-    environment, name = platform.deployment_of(service, Phase.STAGING).environment, companion_name(service.name)
+def _names(platform: Platform, service: Service) -> list[str]:
+    """What may have been left of a service."""
+    names = [companion_name(service.name)] if service.stage_of(StageKind.COMPATIBILITY) else []
+    drilled = any(each.service == service.name for each in platform.pipeline.recovery.databases.values())
+    return [*names, restored_name(service.name)] if drilled else names
+
+
+def _remove_left(platform: Platform, service: Service, name: str) -> list[str]:
+    environment = platform.deployment_of(service, Phase.STAGING).environment
     cluster = platform.sites[environment].cluster
     left = cluster.observe(environment, name).stable
     if left is None or left.spec.replicas == 0:

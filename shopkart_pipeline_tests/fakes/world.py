@@ -33,6 +33,7 @@ from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, Meas
 from shopkart_pipeline.domain.release import Person, Release
 from shopkart_pipeline.domain.rollout import RolloutStep
 from shopkart_pipeline.domain.workload import ServiceStatus
+from shopkart_pipeline.ports.backups import Backups
 from shopkart_pipeline.ports.builder import ApplicationBuilder
 from shopkart_pipeline.ports.code_host import CodeHost, CodeHostReader
 from shopkart_pipeline.ports.image_files import ImageFiles
@@ -209,6 +210,7 @@ class World:
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
     notifications: MemoryNotificationQueue = field(default_factory=MemoryNotificationQueue)
+    backups: Backups | None = None
     code_host: CodeHost | None = None
     code_reader: CodeHostReader | None = None
     registry: FakeRegistry = field(default_factory=FakeRegistry)
@@ -268,6 +270,7 @@ class World:
             outbox=self.outbox,
             notifications=self.notifications,
             notifiers=self.notifiers,
+            backups=self.backups,
             code_host=self.code_host,
             code_reader=self.code_reader,
             public_url="https://pipeline.example",
