@@ -40,6 +40,10 @@ _COMMANDS = {
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",
     "protection": "show how branches are protected, beside what is declared",
     "ledger": "show or verify the ledger",
+    "backup": "back up what is declared under `recovery`",
+    "backups": "list backups, and which of them a drill has verified",
+    "drill-recovery": "recover from the newest backups beside everything that runs, and see whether that works",
+    "restore": "write what a backup holds to a file",
     "bench": "measure how fast the pipeline is on this machine, beside peers",
     "test": "run the project's tests",
     "lint": "run the project's linter, type checker and import contracts",
@@ -89,4 +93,4 @@ def _run(options: argparse.Namespace) -> int:
 
 def _module(name: str) -> Any:
     """A module with `add_arguments(parser)` and `run(options) -> int`."""
-    return importlib.import_module(f"shopkart_pipeline.cli.{name}")
+    return importlib.import_module(f"shopkart_pipeline.cli.{name.replace('-', '_')}")

@@ -9,6 +9,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from shopkart_pipeline.defs.branch_protection import build_branch_protection, build_branch_schedule
 from shopkart_pipeline.defs.keys import SERVICE_TAG, asset_key, job_name
 from shopkart_pipeline.defs.maintenance import build_maintenance_job, build_schedules
+from shopkart_pipeline.defs.recovery import build_recovery, build_recovery_schedules
 from shopkart_pipeline.defs.rollback import build_rollback_job
 from shopkart_pipeline.defs.sensors import build_sensors
 from shopkart_pipeline.defs.stages import build_stages
@@ -31,13 +32,21 @@ def build_definitions(platform: Platform) -> Definitions:
     services = platform.pipeline.services.values()
     rollbacks, maintenance = [build_rollback_job(service) for service in services], build_maintenance_job()
     branches, looking = build_branch_protection(platform.pipeline)
+    recovery, recovering = build_recovery(platform.pipeline)
     return Definitions(
-        assets=[*(item for service in services for item in build_stages(service)), *branches],
-        jobs=[*rollbacks, maintenance, *looking, *(job for service in services for job in _phase_jobs(service))],
+        assets=[*(item for service in services for item in build_stages(service)), *branches, *recovery],
+        jobs=[
+            *rollbacks,
+            maintenance,
+            *looking,
+            *recovering,
+            *(job for service in services for job in _phase_jobs(service)),
+        ],
         sensors=build_sensors(platform.pipeline, rollbacks),
         schedules=[
             *build_schedules(platform.pipeline, maintenance),
             *build_branch_schedule(platform.pipeline, looking),
+            *build_recovery_schedules(platform.pipeline, recovering),
         ],
         executor=parallel_threads,
         resources={"platform": ResourceDefinition.hardcoded_resource(platform)},

@@ -1,0 +1,23 @@
+"""`shopkart backup [DATABASE ...]`: back up now. Exit code 1 where one of them failed."""
+
+import argparse
+
+from rich.console import Console
+
+from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.cli.backups import print_lines
+from shopkart_pipeline.services.back_up import back_up
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("database", nargs="*", metavar="DATABASE", help="only these; all that are declared otherwise")
+
+
+def run(options: argparse.Namespace) -> int:
+    platform, console = open_platform(), Console(soft_wrap=True, highlight=False)
+    reports = [back_up(platform, name) for name in options.database or platform.pipeline.recovery.databases]
+    for report in reports:
+        print_lines(console, report.database, report.lines)
+        for removed in report.removed:
+            console.print(f"  {report.database}/{removed} went: retention does not keep it")
+    return 0 if all(report.succeeded for report in reports) else 1

@@ -1,0 +1,27 @@
+"""`shopkart drill-recovery [DATABASE ...]`: recover from the newest backups beside everything that runs.
+
+Exit code 1 where one of them would not have worked as declared.
+"""
+
+import argparse
+import uuid
+
+from rich.console import Console
+
+from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.cli.backups import print_lines
+from shopkart_pipeline.services.drill_recovery import drill_recovery
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("database", nargs="*", metavar="DATABASE", help="only these; all that are declared otherwise")
+
+
+def run(options: argparse.Namespace) -> int:
+    platform, console = open_platform(), Console(soft_wrap=True, highlight=False)
+    holder, reports = f"drill-{uuid.uuid4().hex[:8]}", []
+    for name in options.database or platform.pipeline.recovery.databases:
+        report = drill_recovery(platform, name, holder)
+        print_lines(console, report.database, report.lines)
+        reports.append(report)
+    return 0 if all(report.passed for report in reports) else 1
