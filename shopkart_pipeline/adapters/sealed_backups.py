@@ -9,7 +9,6 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
@@ -133,18 +132,18 @@ class SealedBackups(BackupStore):
         return len(orphans) + self._blobs.sweep(before)
 
 
-@dataclass
 class _Counted:
     """Bytes on their way, counted and summed."""
 
-    sink: Sink = len
-    size_bytes: int = 0
-    _sum: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    def __init__(self, sink: Sink = len) -> None:
+        self.size_bytes = 0
+        self._sink = sink
+        self._sum = hashlib.sha256()
 
     def write(self, content: bytes) -> None:
         self.size_bytes += len(content)
         self._sum.update(content)
-        self.sink(content)
+        self._sink(content)
 
     def through(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         for piece in pieces:

@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, cast
 
 from shopkart_pipeline.domain.backup import Contents, Dumped
 from shopkart_pipeline.domain.canonical import digest_of
@@ -48,7 +49,11 @@ class SqliteFiles(Database):
         if not databases:
             raise ToolUnavailable(f"{self._home} holds no database.", "Is SHOPKART_HOME the pipeline's home?")
         counted = _Counted()
-        with _told(), self._folder() as folder, tarfile.open(mode="w|", fileobj=_Writer(sink)) as archive:
+        with (
+            _told(),
+            self._folder() as folder,
+            tarfile.open(mode="w|", fileobj=cast("IO[bytes]", _Writer(sink))) as archive,
+        ):
             copy = folder / "copy.db"
             for path in databases:
                 name = str(path.relative_to(self._home))
@@ -72,7 +77,7 @@ class SqliteFiles(Database):
         counted, source = _Counted(), _Reader(dump)
         with self._folder() as folder:
             with _told():
-                with tarfile.open(mode="r|", fileobj=source) as archive:
+                with tarfile.open(mode="r|", fileobj=cast("IO[bytes]", source)) as archive:
                     archive.extractall(folder, filter="data")
                 source.finish()
                 for path in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from shopkart_pipeline.cli.arguments import open_platform
 from shopkart_pipeline.cli.backups import print_lines
-from shopkart_pipeline.services.drill_recovery import drill_recovery
+from shopkart_pipeline.services.drill_recovery import DrillReport, drill_recovery
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     platform, console = open_platform(), Console(soft_wrap=True, highlight=False)
-    holder, reports = f"drill-{uuid.uuid4().hex[:8]}", []
+    holder, reports = f"drill-{uuid.uuid4().hex[:8]}", list[DrillReport]()
     for name in options.database or platform.pipeline.recovery.databases:
         report = drill_recovery(platform, name, holder)
         print_lines(console, report.database, report.lines)
