@@ -102,6 +102,11 @@ class GitSource(SourceControl):
                 if not destination.is_dir():
                     raise
 
+    def read_file(self, source: Source, sha: str, path: str) -> bytes | None:
+        entries = (each for each in self._whole_tree(source, sha) if each.path == path and each.mode.startswith("100"))
+        entry = next(entries, None)
+        return None if entry is None else self._read(source, [sha], ["cat-file", "blob", entry.object_id]).stdout
+
     def changed_paths(self, source: Source, base: str | None, sha: str) -> tuple[str, ...]:
         if base is None:
             return tuple(entry.path for entry in self._whole_tree(source, sha))

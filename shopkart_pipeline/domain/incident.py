@@ -25,6 +25,7 @@ class IncidentStep(StrEnum):
     RECOVERED = "recovered"
     CLOSED = "closed"
     POSTMORTEM_DRAFTED = "postmortem_drafted"
+    POSTMORTEM_COMPLETED = "postmortem_completed"
     NOTED = "noted"
     """Whatever somebody wanted to have in the timeline."""
 

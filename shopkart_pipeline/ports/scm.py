@@ -58,6 +58,10 @@ class SourceControl(ABC):
         """Write the tree of `sha` to `destination`, complete or not at all; an existing destination is kept."""
 
     @abstractmethod
+    def read_file(self, source: Source, sha: str, path: str) -> bytes | None:
+        """One file as it is at `sha`; None where there is none."""
+
+    @abstractmethod
     def changed_paths(self, source: Source, base: str | None, sha: str) -> tuple[str, ...]:
         """Paths that differ between two trees; every path where `base` is None."""
 

@@ -8,7 +8,7 @@ nothing else. The last thing that is kept is the list of it all, so whoever is k
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.errors import PipelineError
@@ -16,14 +16,17 @@ from shopkart_pipeline.domain.incident import ErrorSignature, Incident, Incident
 from shopkart_pipeline.domain.incident_policy import began
 from shopkart_pipeline.domain.suspicion import most_suspicious
 from shopkart_pipeline.domain.traffic import Counts
-from shopkart_pipeline.domain.vitals import VitalMissing
+from shopkart_pipeline.domain.vitals import Vital, VitalMissing
 from shopkart_pipeline.ports.telemetry import LogsMissing
 from shopkart_pipeline.services.error_signatures import errors_against_before
 from shopkart_pipeline.services.find_suspects import find_suspects
 from shopkart_pipeline.services.platform import Platform, Site
+from shopkart_pipeline.services.plot_vitals import plot
 from shopkart_pipeline.services.tell_incident import tell_suspect
 
 SNAPSHOT, LOG_EXCERPT = "snapshot.json", "errors.log"
+_BEFORE = timedelta(minutes=30)
+"""Pictures begin that long before the trouble, so that one sees what was usual."""
 _EXCERPT_LINES = 200
 _LONGEST_LINE = 2000
 
@@ -71,6 +74,7 @@ def _gathered(platform: Platform, site: Site, incident: Incident, found: Snapsho
         "Log lines": lambda it: _with_excerpt(platform, site, incident, it),
         "Releases": lambda it: replace(it, suspects=find_suspects(platform, incident, it.signatures)),
         "Requests": lambda it: _with_requests(site, incident, it),
+        **{vital.words: _picture_of(platform, site, incident, vital) for vital in Vital},
     }
     for name, gather in parts.items():
         try:
@@ -106,6 +110,24 @@ def _with_requests(site: Site, incident: Incident, found: Snapshot) -> Snapshot:
     if isinstance(told, VitalMissing):
         return _lacking(found, f"Requests since it began were not counted: {told.reason}.")
     return replace(found, answered=sum(told.values(), Counts(0, 0)))
+
+
+def _picture_of(platform: Platform, site: Site, incident: Incident, vital: Vital) -> Callable[[Snapshot], Snapshot]:
+    def draw(found: Snapshot) -> Snapshot:
+        since = found.since - _BEFORE
+        series = site.vitals.series(incident.environment, incident.service, vital, since, found.until)
+        if isinstance(series, VitalMissing):
+            return _lacking(found, f"{vital.words} was not measured: {series.reason}.")
+        marks = [(found.since, "began"), *((each.at, each.release_key) for each in found.suspects if each.at >= since)]
+        platform.incidents.attach(incident.id, f"{vital}.png", plot(series, title_of(incident, vital), marks))
+        return found
+
+    return draw
+
+
+def title_of(incident: Incident, vital: Vital) -> str:
+    """What stands above the picture of a metric."""
+    return f"{vital.words}: {incident.service} in {incident.environment}"
 
 
 def _with(incident: Incident, found: Snapshot) -> Incident:

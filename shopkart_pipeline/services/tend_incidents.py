@@ -1,5 +1,5 @@
-"""What an open incident needs next without anybody asking: its snapshot, the declared rollback, a look whether users
-are well again; and once it is closed, its postmortem.
+"""What an incident needs next without anybody asking: its snapshot, the declared rollback, a look whether users are
+well again; and once it is closed, its postmortem, until that is completed in the repository.
 
 Nothing of it is lost when somebody is killed: it is asked for anew until it is done. A rollback is tried once without a
 person, and a recovery is looked for after a rollback or once nothing fires any more.
@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from shopkart_pipeline.domain.incident import Incident, IncidentStep, Suspect
 from shopkart_pipeline.domain.incident_policy import due_rollback
-from shopkart_pipeline.services.draft_postmortem import is_drafted
 from shopkart_pipeline.services.gather_snapshot import is_gathered
 from shopkart_pipeline.services.platform import Platform
 
@@ -27,8 +26,10 @@ class Work(StrEnum):
 
 def due_work(platform: Platform, incident: Incident) -> tuple[Work, ...]:
     """What is to be done for an incident now, in this order."""
+    if incident.time_of(IncidentStep.POSTMORTEM_COMPLETED) is not None:
+        return ()
     if not incident.is_open:
-        return () if is_drafted(incident) else (Work.POSTMORTEM,)
+        return (Work.POSTMORTEM,)
     due = [] if is_gathered(platform, incident.id) else [Work.SNAPSHOT]
     if not due and isinstance(due_rollback(incident, platform.pipeline.incidents), Suspect):
         due.append(Work.ROLLBACK)

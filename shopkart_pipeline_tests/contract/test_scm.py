@@ -243,6 +243,16 @@ def test_an_exported_tree_is_kept(world: World, tmp_path: Path) -> None:
     assert list((tmp_path / "tree").iterdir()) == []
 
 
+def test_one_file_is_read_as_it_was(world: World) -> None:
+    first = world.add({"docs/a.md": "✓ one".encode()})
+    second = fetched(world, world.add({"docs/a.md": b"two"}))
+
+    assert world.scm.read_file(world.source, first, "docs/a.md") == "✓ one".encode()
+    assert world.scm.read_file(world.source, second, "docs/a.md") == b"two"
+    assert world.scm.read_file(world.source, second, "docs") is None
+    assert world.scm.read_file(world.source, second, "docs/b.md") is None
+
+
 def test_changed_paths_are_those_that_differ(world: World) -> None:
     first = world.add({"same": b"1", "edited": b"1", "gone": b"1"})
     second = fetched(world, world.add({"edited": b"2", "gone": None, "nëw \t": b"1"}))

@@ -115,6 +115,9 @@ class FakeSourceControl(SourceControl):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
 
+    def read_file(self, source: Source, sha: str, path: str) -> bytes | None:
+        return self._tree(sha).get(path)
+
     def changed_paths(self, source: Source, base: str | None, sha: str) -> tuple[str, ...]:
         old, new = self._old(base), self._tree(sha)
         return tuple(sorted(path for path in {*old, *new} if old.get(path) != new.get(path)))

@@ -10,8 +10,10 @@ from shopkart_pipeline.domain.incident import Incident, IncidentSource, Incident
 from shopkart_pipeline.domain.incident_policy import IncidentPolicy
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.traffic import Counts
+from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.telemetry import LogLine
+from shopkart_pipeline.services.check_postmortem import check_postmortem
 from shopkart_pipeline.services.close_incident import close_incident
 from shopkart_pipeline.services.draft_postmortem import draft_postmortem
 from shopkart_pipeline.services.gather_snapshot import LOG_EXCERPT, SNAPSHOT, gather_snapshot
@@ -63,6 +65,17 @@ def test_it_is_kept_beside_the_incident(world: World) -> None:
     excerpt = world.incidents.attachment(incident.id, LOG_EXCERPT).decode()
     assert excerpt.count("error cart 7 can't be read\n") == 5
     assert json.loads(world.incidents.attachment(incident.id, SNAPSHOT))["answered"]["errors"] == 300
+
+
+def test_metrics_are_drawn_as_far_as_they_were_measured(world: World) -> None:
+    incident, release = opened(world)
+    world.vitals.points = {(Vital.ERROR_RATIO, release.key): [(world.clock.now(), 0.3)]}
+
+    found = gather_snapshot(world.platform, incident.id)
+
+    assert world.incidents.attachment(incident.id, "error_ratio.png").startswith(b"\x89PNG")
+    assert len([name for name in world.incidents.attached(incident.id) if name.endswith(".png")]) == 1
+    assert "CPU usage was not measured: nobody measured cpu_usage_cores." in found.missing
 
 
 def test_gathering_again_changes_nothing(world: World) -> None:
@@ -137,15 +150,36 @@ def test_the_declared_rule_takes_the_release_back_and_looks_for_the_recovery(wor
     assert due_work(world.platform, done) == (Work.RECOVERY,)
 
 
-def test_what_is_closed_needs_a_draft_that_holds_all_of_it(world: World) -> None:
-    incident, _ = opened(world)
-    draft_postmortem(world.platform, incident.id)
-    closed = world.incidents.change(
-        incident.id, lambda it: it.with_entry(world.clock.now(), IncidentStep.CLOSED, "closed")
-    )
-    assert due_work(world.platform, closed) == (Work.POSTMORTEM,)
+PAGE = "## Action items\n- [{box}] Test that carts of both versions are read (owner: team:shop)\n"
 
-    assert due_work(world.platform, draft_postmortem(world.platform, incident.id)) == ()
+
+def test_what_is_closed_needs_its_postmortem_until_that_is_completed_in_the_repository(world: World) -> None:
+    incident, _ = opened(world)
+    closed = close_incident(world.platform, incident.id, "ana", override="a drill")
+    path = f"docs/postmortems/{incident.id}.md"
+    seen: list[tuple[str, ...]] = []
+
+    for page in (None, PAGE.format(box=" "), PAGE.format(box="x")):
+        assert due_work(world.platform, world.incidents.get(incident.id)) == (Work.POSTMORTEM,)
+        world.commit({"backend/app.py": "pass\n", **({path: page} if page else {})})
+        seen.append(check_postmortem(world.platform, closed).open_lines)
+
+    assert seen == [
+        (f"{path} is not on main of shopkart/storefront yet",),
+        ("Test that carts of both versions are read is open",),
+        (),
+    ]
+    assert due_work(world.platform, world.incidents.get(incident.id)) == ()
+
+
+def test_a_repository_that_does_not_answer_is_no_completed_postmortem(world: World) -> None:
+    incident, _ = opened(world)
+    world.scm.unreachable = "it does not answer"
+
+    state = check_postmortem(world.platform, incident)
+
+    assert not state.is_done
+    assert "could not be read" in state.open_lines[0]
 
 
 # Its postmortem.

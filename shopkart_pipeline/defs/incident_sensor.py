@@ -1,0 +1,111 @@
+"""Incidents become partitions, their steps are shown, and what is to be done by itself is launched.
+
+Runs have ids that follow from the incident and what is to be done, so asking again changes nothing. What failed is tried
+again after a while, but for a rollback: that is tried once, and then it is a person's.
+"""
+
+# Dagster leaves type parameters of these functions open.
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportUntypedFunctionDecorator=false
+# pyright: reportReturnType=false
+
+import logging
+from datetime import datetime, timedelta
+
+from dagster import (
+    AssetMaterialization,
+    AssetRecordsFilter,
+    DagsterInstance,
+    DefaultSensorStatus,
+    ResourceParam,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
+)
+
+from shopkart_pipeline.defs.incidents import ACTOR_TAG, INCIDENT, INCIDENTS, SHOWN, key_of
+from shopkart_pipeline.defs.keys import SERVICE_TAG
+from shopkart_pipeline.defs.show_incident import incident_metadata
+from shopkart_pipeline.domain.incident import Incident, TimelineEntry
+from shopkart_pipeline.engine.launch import launch_once
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.tell_incident import tell_opened
+from shopkart_pipeline.services.tend_incidents import Work, due_work
+
+_LIVE = timedelta(days=90)
+"""For that long after it was opened an incident is tended."""
+_STEP_OF = {
+    Work.SNAPSHOT: "dashboards",
+    Work.ROLLBACK: "rollback",
+    Work.RECOVERY: "recovery",
+    Work.POSTMORTEM: "postmortem",
+}
+_AGAIN_SECONDS = {Work.SNAPSHOT: 300, Work.RECOVERY: 60, Work.POSTMORTEM: 86_400}
+"""After which the same work is launched again, if it is still to be done."""
+
+log = logging.getLogger(__name__)
+
+
+def build_incident_sensor() -> SensorDefinition:
+    """The sensor; an incident that can't be tended keeps no other one waiting."""
+
+    @sensor(
+        name=INCIDENTS,
+        minimum_interval_seconds=10,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Shows the steps of incidents, and launches what is done about them by itself.",
+    )
+    def incidents(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SkipReason:
+        now, said = platform.clock.now(), list[str]()
+        for incident in platform.incidents.list():
+            if now - incident.opened_at > _LIVE:
+                break
+            try:
+                said += _tend(context.instance, platform, incident, now)
+            except Exception as error:
+                log.exception("incident %s could not be tended", incident.id)
+                said.append(f"{incident.id} waits: {type(error).__name__}")
+        return SkipReason("; ".join(said) or "No incident needs anything.")
+
+    return incidents
+
+
+def _tend(instance: DagsterInstance, platform: Platform, incident: Incident, now: datetime) -> list[str]:
+    if not instance.has_dynamic_partition(INCIDENTS, incident.id):
+        instance.add_dynamic_partitions(INCIDENTS, [incident.id])
+    if incident.is_open:
+        tell_opened(platform, incident)
+    said = [f"{incident.id}: {step}" for step in SHOWN if _show(instance, incident, step)]
+    return said + [f"{incident.id}: {work}" for work in due_work(platform, incident) if _launch(instance, incident, work, now)]
+
+
+def _show(instance: DagsterInstance, incident: Incident, step: str) -> bool:
+    """Show a step that was taken, unless it is shown."""
+    entry = next((each for each in incident.timeline if each.step is SHOWN[step]), None)
+    if entry is None:
+        return False
+    shown = AssetRecordsFilter(asset_key=key_of(step), asset_partitions=[incident.id])
+    if instance.fetch_materializations(shown, limit=1).records:
+        return False
+    instance.report_runless_asset_event(_event(incident, step, entry))
+    return True
+
+
+def _event(incident: Incident, step: str, entry: TimelineEntry) -> AssetMaterialization:
+    waited = (entry.at - incident.timeline[0].at).total_seconds()
+    metadata = {"at": entry.at.isoformat(), "seconds_since_it_began": waited, **incident_metadata(incident)}
+    return AssetMaterialization(key_of(step), description=entry.text, partition=incident.id, metadata=metadata)
+
+
+def _launch(instance: DagsterInstance, incident: Incident, work: Work, now: datetime) -> bool:
+    every = _AGAIN_SECONDS.get(work)
+    attempt = "once" if every is None else f"{now.timestamp() // every:.0f}"
+    launched = launch_once(
+        instance,
+        key=f"incident:{incident.id}:{work}:{attempt}",
+        job_name=INCIDENT,
+        asset_selection=[key_of(_STEP_OF[work])],
+        partition_key=incident.id,
+        tags={SERVICE_TAG: incident.service, ACTOR_TAG: "pipeline", "dagster/sensor_name": INCIDENTS},
+    )
+    return launched.created
