@@ -7,6 +7,7 @@ from dagster import AssetSelection, Definitions, ResourceDefinition, define_asse
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from shopkart_pipeline.defs.branch_protection import build_branch_protection, build_branch_schedule
+from shopkart_pipeline.defs.incidents import build_incidents
 from shopkart_pipeline.defs.keys import SERVICE_TAG, asset_key, job_name
 from shopkart_pipeline.defs.maintenance import build_maintenance_job, build_schedules
 from shopkart_pipeline.defs.recovery import build_recovery, build_recovery_schedules
@@ -33,13 +34,15 @@ def build_definitions(platform: Platform) -> Definitions:
     rollbacks, maintenance = [build_rollback_job(service) for service in services], build_maintenance_job()
     branches, looking = build_branch_protection(platform.pipeline)
     recovery, recovering = build_recovery(platform.pipeline)
+    incidents, responding = build_incidents(platform.pipeline)
     return Definitions(
-        assets=[*(item for service in services for item in build_stages(service)), *branches, *recovery],
+        assets=[*(item for service in services for item in build_stages(service)), *branches, *recovery, *incidents],
         jobs=[
             *rollbacks,
             maintenance,
             *looking,
             *recovering,
+            responding,
             *(job for service in services for job in _phase_jobs(service)),
         ],
         sensors=build_sensors(platform.pipeline, rollbacks),

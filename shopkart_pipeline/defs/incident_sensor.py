@@ -1,7 +1,7 @@
 """Incidents become partitions, their steps are shown, and what is to be done by itself is launched.
 
-Runs have ids that follow from the incident and what is to be done, so asking again changes nothing. What failed is tried
-again after a while, but for a rollback: that is tried once, and then it is a person's.
+Runs have ids that follow from the incident and what is to be done, so asking again changes nothing. What failed is
+tried again after a while, but for a rollback: that is tried once, and then it is a person's.
 """
 
 # Dagster leaves type parameters of these functions open.
@@ -76,7 +76,9 @@ def _tend(instance: DagsterInstance, platform: Platform, incident: Incident, now
     if incident.is_open:
         tell_opened(platform, incident)
     said = [f"{incident.id}: {step}" for step in SHOWN if _show(instance, incident, step)]
-    return said + [f"{incident.id}: {work}" for work in due_work(platform, incident) if _launch(instance, incident, work, now)]
+    return said + [
+        f"{incident.id}: {work}" for work in due_work(platform, incident) if _launch(instance, incident, work, now)
+    ]
 
 
 def _show(instance: DagsterInstance, incident: Incident, step: str) -> bool:

@@ -1,7 +1,7 @@
 """An incident in Dagster: a partition, with an asset for each of its steps.
 
-What can be done by itself is an operation (`dashboards`, `rollback`, `recovery`, `postmortem`); what people and alerts do
-is shown as soon as it is in the incident's timeline. To press "materialize" does the same as the command, refusals
+What can be done by itself is an operation (`dashboards`, `rollback`, `recovery`, `postmortem`); what people and alerts
+do is shown as soon as it is in the incident's timeline. To press "materialize" does the same as the command, refusals
 included. Two checks are red until users were seen to be well again, and until the action items are closed.
 """
 
@@ -10,6 +10,7 @@ included. Two checks are red until users were seen to be well again, and until t
 
 import warnings
 from collections.abc import Callable, Iterator
+from typing import TypedDict
 
 from dagster import (
     AssetCheckResult,
@@ -110,15 +111,7 @@ def _before(pipeline: Pipeline, step: str) -> list[AssetKey]:
 
 
 def _spec(step: str, owners: list[str], deps: list[AssetKey]) -> AssetSpec:
-    return AssetSpec(
-        key_of(step),
-        deps=deps,
-        partitions_def=PARTITIONS,
-        group_name=INCIDENTS,
-        owners=owners,
-        kinds=_KINDS.get(step, {INCIDENT}),
-        description=_DESCRIPTIONS[step],
-    )
+    return AssetSpec(deps=deps, **_details(step, owners))
 
 
 def _check(step: str, name: str, description: str) -> AssetCheckSpec:
@@ -168,7 +161,9 @@ def _postmortem(owners: list[str]) -> AssetsDefinition:
     check = _check("postmortem", ACTION_ITEMS, "The postmortem is completed, and its action items are closed.")
 
     @asset(**_details("postmortem", owners), deps=[key_of("recovery")], check_specs=[check])
-    def postmortem(context: AssetExecutionContext, platform: ResourceParam[Platform]) -> MaterializeResult[object]:
+    def postmortem(
+        context: AssetExecutionContext, platform: ResourceParam[Platform]
+    ) -> Iterator[MaterializeResult[object]]:
         incident = platform.incidents.get(context.partition_key)
         if not is_drafted(incident):
             incident = _worked(lambda: draft_postmortem(platform, context.partition_key))
@@ -176,12 +171,21 @@ def _postmortem(owners: list[str]) -> AssetsDefinition:
         words = "; ".join(state.open_lines) or f"{state.path} is complete at {state.commit}"
         shown = {"draft": MetadataValue.md(page or ""), "path": MetadataValue.text(state.path)}
         checks = [_result("postmortem", ACTION_ITEMS, words, passed=state.is_done)]
-        return MaterializeResult(metadata=incident_metadata(incident) | shown, check_results=checks)
+        yield MaterializeResult(metadata=incident_metadata(incident) | shown, check_results=checks)
 
     return postmortem
 
 
-def _details(step: str, owners: list[str]) -> dict[str, object]:
+class _Details(TypedDict):
+    key: AssetKey
+    partitions_def: DynamicPartitionsDefinition
+    group_name: str
+    owners: list[str]
+    kinds: set[str]
+    description: str
+
+
+def _details(step: str, owners: list[str]) -> _Details:
     return {
         "key": key_of(step),
         "partitions_def": PARTITIONS,

@@ -25,6 +25,7 @@ from dagster import (
 
 from shopkart_pipeline.defs.contracts import build_contracts_sensor
 from shopkart_pipeline.defs.dispatch import DELIVERIES, drain, launch
+from shopkart_pipeline.defs.incident_sensor import build_incident_sensor
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
 from shopkart_pipeline.defs.notifications import build_notifications_sensor
 from shopkart_pipeline.defs.reports import build_reports_sensor
@@ -46,7 +47,15 @@ def build_sensors(pipeline: Pipeline, rollback_jobs: Sequence[JobDefinition]) ->
     """All sensors of the code location."""
     reports = [build_reports_sensor()] if pipeline.code_host is not None else []
     told = build_notifications_sensor(pipeline)
-    return [_deliveries(), _awaited(), _abandoned(rollback_jobs), *reports, *told, *build_contracts_sensor(pipeline)]
+    return [
+        _deliveries(),
+        _awaited(),
+        _abandoned(rollback_jobs),
+        build_incident_sensor(),
+        *reports,
+        *told,
+        *build_contracts_sensor(pipeline),
+    ]
 
 
 def _deliveries() -> SensorDefinition:
