@@ -22,6 +22,7 @@ REQUESTS, LATENCY, RESETS, UP, SCRAPED, TARGETS = "requests", "latency", "resets
 DOWN, RECORDED = "down", "recorded_"
 VERSION = "app_kubernetes_io_version"
 _OWN = f"{REPLICA}, {TRACK}"
+_FINE, _MOMENTS = timedelta(hours=1), 720
 _BOTH, _STABLE = f'{TRACK}=~"canary|stable"', f'{TRACK}="stable"'
 
 
@@ -69,7 +70,7 @@ class Queries:
     def answered(self, window: timedelta) -> str:
         """What was answered in a window, by version, how replicas were scraped at both ends, and how many of those that
         counted something can't be scraped now."""
-        source, chosen, range_ = self._source, self._chosen(_BOTH), _range(window)
+        source, chosen, range_ = self._source, self._chosen(_BOTH), _coarse_range(window)
         back, counted = f"offset {_duration(window)}", f"last_over_time({source.requests}{chosen}{range_})"
         return self._together(
             {
@@ -111,7 +112,8 @@ class Queries:
 def _grown(counter: str, window: timedelta) -> str:
     """By how much counters grew in a window, to the last request: `increase` leaves out what came before the window's
     first sample, so it serves only where a counter began anew. One that was not there before has grown by all of it."""
-    range_, last = _range(window), f"last_over_time({counter}{_range(window)})"
+    range_ = _coarse_range(window)
+    last = f"last_over_time({counter}{range_})"
     began_anew = f"resets({counter}{range_}) > 0"
     grown = f"({last} - {counter} offset {_duration(window)} >= 0 unless {began_anew})"
     return f"{grown} or (increase({counter}{range_}) and {began_anew}) or {last}"
@@ -119,6 +121,13 @@ def _grown(counter: str, window: timedelta) -> str:
 
 def _range(window: timedelta) -> str:
     return f"[{_duration(window)}]"
+
+
+def _coarse_range(window: timedelta) -> str:
+    """The same, of a long window only so many moments: every sample of days is more than a server goes through."""
+    if window <= _FINE:
+        return _range(window)
+    return f"[{_duration(window)}:{_duration(window / _MOMENTS)}]"
 
 
 def _duration(window: timedelta) -> str:

@@ -32,6 +32,7 @@ _COMMANDS = {
     "rollback": "bring production back to the release before",
     "judge": "show what the canary's judge can promise, or decide a past rollout again by another policy",
     "rebuild": "build a release's image once more and compare it with the recorded one",
+    "health": "show the eight metrics of what runs, and whether it keeps what is promised",
     "incidents": "list incidents, or show one with its postmortem",
     "notify": "show how people are told and what could not be told, or test a channel",
     "metrics": "show how software is delivered: frequency, lead time, failures, recovery, rework",

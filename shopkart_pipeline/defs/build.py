@@ -7,6 +7,8 @@ from dagster import AssetSelection, Definitions, ResourceDefinition, define_asse
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from shopkart_pipeline.defs.branch_protection import build_branch_protection, build_branch_schedule
+from shopkart_pipeline.defs.health import build_health
+from shopkart_pipeline.defs.health_watch import build_bake_sensor, build_health_schedule
 from shopkart_pipeline.defs.incidents import build_incidents
 from shopkart_pipeline.defs.keys import SERVICE_TAG, asset_key, job_name
 from shopkart_pipeline.defs.maintenance import build_maintenance_job, build_schedules
@@ -35,21 +37,32 @@ def build_definitions(platform: Platform) -> Definitions:
     branches, looking = build_branch_protection(platform.pipeline)
     recovery, recovering = build_recovery(platform.pipeline)
     incidents, responding = build_incidents(platform.pipeline)
+    health, health_jobs = build_health(platform.pipeline)
+    look_jobs, look_schedules = build_health_schedule(platform.pipeline)
     return Definitions(
-        assets=[*(item for service in services for item in build_stages(service)), *branches, *recovery, *incidents],
+        assets=[
+            *(item for service in services for item in build_stages(service)),
+            *branches,
+            *recovery,
+            *incidents,
+            *health,
+        ],
         jobs=[
             *rollbacks,
             maintenance,
             *looking,
             *recovering,
             responding,
+            *health_jobs,
+            *look_jobs,
             *(job for service in services for job in _phase_jobs(service)),
         ],
-        sensors=build_sensors(platform.pipeline, rollbacks),
+        sensors=[*build_sensors(platform.pipeline, rollbacks), *build_bake_sensor(platform.pipeline)],
         schedules=[
             *build_schedules(platform.pipeline, maintenance),
             *build_branch_schedule(platform.pipeline, looking),
             *build_recovery_schedules(platform.pipeline, recovering),
+            *look_schedules,
         ],
         executor=parallel_threads,
         resources={"platform": ResourceDefinition.hardcoded_resource(platform)},

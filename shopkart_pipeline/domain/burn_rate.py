@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 PERIOD_SECONDS = 30 * 86_400.0
+_SHORTEST_PERIOD_SECONDS = 86_400.0
 SHORTEST_WINDOW_SECONDS = 10.0
 """Shorter windows hold too few scrapes to say anything; rules that would need one are left out."""
 
@@ -48,6 +49,12 @@ BURN_RULES = (
     BurnRule(1.0, 3 * 86_400.0, 6 * 3_600.0, Urgency.TICKET),
 )
 """For a period of 30 days, the most urgent one first."""
+
+
+def budget_period_seconds(window_seconds: float) -> float:
+    """Over which time the budget of an objective is counted: its window where that is long enough to be one, which is a
+    day or more; else the usual 30 days, and the window is how soon a breach shows."""
+    return window_seconds if window_seconds >= _SHORTEST_PERIOD_SECONDS else PERIOD_SECONDS
 
 
 def burn_rules(period_seconds: float) -> tuple[BurnRule, ...]:

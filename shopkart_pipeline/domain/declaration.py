@@ -14,6 +14,7 @@ from shopkart_pipeline.domain.analysis import Analysis, Objective
 from shopkart_pipeline.domain.backup import Recovery
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.freeze import FreezeWindow
+from shopkart_pipeline.domain.health_watch import HealthWatch
 from shopkart_pipeline.domain.incident_policy import IncidentPolicy
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.notification import NotificationPolicy
@@ -232,6 +233,8 @@ class Environment:
     options: Mapping[str, str] = field(default_factory=dict[str, str])
     telemetry: PrometheusSource | None = None
     """Who counts requests on `kubernetes`; None: nobody. The embedded platform's load balancer counts them itself."""
+    health: HealthWatch | None = None
+    """How releases are watched once they are there; None: by schedule alone."""
 
     def cannot_judge(self, deployment: Deployment) -> str | None:
         """Why a canary of this deployment could never pass here; None where it could, or where there is none."""

@@ -47,6 +47,14 @@ class Histogram:
         """Requests that took longer than a bound of this histogram; raises `ValueError` for any other number."""
         return sum(self.counts[self.bounds.index(bound) + 1 :])
 
+    def slower_than(self, seconds: float) -> float:
+        """Requests that took longer than any number of seconds, interpolated as quantiles are; those above the last
+        bound count as slower."""
+        slower = float(self.counts[-1])
+        for lower, upper, count in zip((0.0, *self.bounds), self.bounds, self.counts, strict=False):
+            slower += count * min(1.0, max(0.0, (upper - seconds) / (upper - lower)))
+        return slower
+
     def bound_at(self, quantile: float) -> float | None:
         """The smallest bound that at least this share (0 to 1) of the requests kept; None where none did."""
         wanted = quantile * self.total

@@ -69,6 +69,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("ApprovalsSpec", f"`{_DEPLOYMENT}.approvals`", ("approvals",)),
     ("EnvironmentSpec", "`environments.NAME`", None),
     ("TelemetrySpec", "`environments.NAME.telemetry`", None),
+    ("HealthWatchSpec", "`environments.NAME.health`", None),
     ("RegistrySpec", "`registry`", ("registry",)),
     ("CodeHostSpec", "`github`", None),
     ("CommandsSpec", "`github.commands`", None),

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from shopkart_pipeline.spec.cron import Cron
+from shopkart_pipeline.spec.durations import PositiveDuration
 from shopkart_pipeline.spec.models.alerting import AlertingSpec
 from shopkart_pipeline.spec.models.code_host import CodeHostSpec
 from shopkart_pipeline.spec.models.delivery import DeploymentSpec, WorkloadSpec
@@ -80,6 +81,15 @@ class ServiceSpec(Section):
     )
 
 
+class HealthWatchSpec(Section):
+    """How a release is watched after it took the environment: its objectives are checked again and again."""
+
+    bake: PositiveDuration = Field(description="For how long.")
+    every: Annotated[PositiveDuration, Field(ge=10)] | None = Field(
+        default=None, description="From one look to the next; not longer than `bake`. Default: `1m`."
+    )
+
+
 class EnvironmentSpec(Section):
     """A place where services run."""
 
@@ -90,6 +100,10 @@ class EnvironmentSpec(Section):
     options: dict[OptionName, Text] | None = Field(default=None, description="Options of the platform, as text.")
     telemetry: TelemetrySpec | None = Field(
         default=None, description="Who counts requests there; the embedded platform does it itself."
+    )
+    health: HealthWatchSpec | None = Field(
+        default=None,
+        description="How releases are watched once they are there; `schedules.health` looks at whatever runs.",
     )
 
 
@@ -116,6 +130,9 @@ class SchedulesSpec(Section):
     backup: Cron | None = Field(default=None, description="Backs up what is declared under `recovery`.")
     recovery_drill: Cron | None = Field(
         default=None, description="Restores the newest backups on servers of their own, and looks whether they work."
+    )
+    health: Cron | None = Field(
+        default=None, description="Looks at the objectives of everything that runs; off unless said."
     )
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from shopkart_pipeline.cli.plan import plan_of, print_plan
 from shopkart_pipeline.cli.validate import validate
+from shopkart_pipeline.domain.health_watch import HealthWatch
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline_tests.unit.spec.declarations import HOME, SMALLEST, one_fault_of, pipeline_of
 
@@ -88,3 +89,19 @@ def test_nothing_is_told_where_somebody_counts_or_there_is_no_canary(tmp_path: P
     file.write_text(text)
     assert validate(file, HOME, Console(file=output, soft_wrap=True)) == 0
     assert "nobody counts" not in output.getvalue()
+
+
+def _watched(folder: Path, health: str) -> HealthWatch | None:
+    text = f"{SMALLEST}environments:\n  staging:\n  production: {{health: {{{health}}}}}\n"
+    return pipeline_of(folder, text).environments["production"].health
+
+
+def test_how_long_a_release_is_watched_is_declared(tmp_path: Path) -> None:
+    assert _watched(tmp_path, "bake: 10m") == HealthWatch(600.0, 60.0)
+    assert _watched(tmp_path, "bake: 2m, every: 10s") == HealthWatch(120.0, 10.0)
+    assert pipeline_of(tmp_path, SMALLEST).environments["production"].health is None
+
+
+def test_a_watch_that_would_never_look_is_a_fault(tmp_path: Path) -> None:
+    text = f"{SMALLEST}environments:\n  staging:\n  production: {{health: {{bake: 30s}}}}\n"
+    assert "a look every 60 s never comes within 30 s" in one_fault_of(tmp_path, text).message
