@@ -27,6 +27,7 @@
 | `SHOPKART_INBOX` | where webhooks are kept, as a PostgreSQL address | `inbox.db` in the home |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
 | `SHOPKART_RECEIVER_PORT` | port of the webhook receiver | 3001 |
+| `SHOPKART_EXPORTER_PORT` | port of the pipeline's own metrics | 3002 |
 """
 
 import os
@@ -98,6 +99,7 @@ class Settings:
     alertmanager_tokens: tuple[str, ...] = field(default=(), repr=False)
     """Empty: webhooks of Alertmanager are not accepted."""
     backups: BackupSettings = field(default_factory=BackupSettings)
+    exporter_port: int = 3002
     registry_login: tuple[str, str] | None = field(default=None, repr=False)
     """User and password for a registry of kind `oci`; None: it asks nobody who they are."""
 
@@ -138,6 +140,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         backups=BackupSettings.read(given),
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
+        exporter_port=_port(given, "SHOPKART_EXPORTER_PORT", 3002),
         registry_login=_login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
     )
 

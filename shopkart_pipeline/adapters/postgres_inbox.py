@@ -72,6 +72,11 @@ class PostgresInbox(Inbox):
         )
         return tuple(Delivery(identity, event, at, bytes(body)) for identity, event, at, body in found)
 
+    def waiting(self) -> int:
+        sql = "SELECT count(*) FROM shopkart_deliveries WHERE done_at IS NULL"
+        [(count,)] = self._database.run(lambda connection: connection.execute(sql).fetchall())
+        return count
+
     def done(self, delivery_id: str, outcome: str, now: datetime) -> None:
         def done(connection: Connection) -> None:
             connection.execute("SET LOCAL synchronous_commit = off")

@@ -42,6 +42,10 @@ CREATE TABLE IF NOT EXISTS attempts (
     record TEXT
 );
 CREATE INDEX IF NOT EXISTS attempts_by_release ON attempts (service, key, stage, sequence);
+CREATE TABLE IF NOT EXISTS finished (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    attempt INTEGER NOT NULL UNIQUE
+);
 CREATE TABLE IF NOT EXISTS reusable (
     service TEXT NOT NULL,
     stage TEXT NOT NULL,
@@ -106,6 +110,23 @@ class SqliteEvidenceStore(EvidenceStore):
             ).fetchall()
         return tuple(_adapter(Release).validate_json(row["document"]) for row in rows)
 
+    def added_after(self, position: int, limit: int) -> tuple[tuple[int, Release], ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT sequence, document FROM releases WHERE sequence > ? ORDER BY sequence LIMIT ?",
+                (position, limit),
+            ).fetchall()
+        return tuple((row["sequence"], _adapter(Release).validate_json(row["document"])) for row in rows)
+
+    def finished_after(self, position: int, limit: int) -> tuple[tuple[int, StageRecord], ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT finished.sequence, record FROM finished JOIN attempts ON attempts.sequence = attempt"
+                " WHERE finished.sequence > ? ORDER BY finished.sequence LIMIT ?",
+                (position, limit),
+            ).fetchall()
+        return tuple((row["sequence"], _adapter(StageRecord).validate_json(row["record"])) for row in rows)
+
     def begin(self, start: StageStart) -> None:
         with self._database.transaction() as connection:
             connection.execute(
@@ -116,16 +137,18 @@ class SqliteEvidenceStore(EvidenceStore):
     def finish(self, record: StageRecord) -> None:
         attempt, document = (record.service, record.release_key, record.stage, record.run_id), _dump(record)
         with self._database.transaction() as connection:
-            cursor = connection.execute(
+            row = connection.execute(
                 "UPDATE attempts SET record = ? WHERE sequence = (SELECT max(sequence) FROM attempts WHERE service = ?"
-                " AND key = ? AND stage = ? AND run_id = ? AND record IS NULL)",
+                " AND key = ? AND stage = ? AND run_id = ? AND record IS NULL) RETURNING sequence",
                 (document, *attempt),
-            )
-            if cursor.rowcount == 0:
-                connection.execute(
-                    "INSERT INTO attempts (service, key, stage, run_id, started_at, record) VALUES (?, ?, ?, ?, ?, ?)",
+            ).fetchone()
+            if row is None:
+                row = connection.execute(
+                    "INSERT INTO attempts (service, key, stage, run_id, started_at, record) VALUES (?, ?, ?, ?, ?, ?)"
+                    " RETURNING sequence",
                     (*attempt, record.started_at.isoformat(), document),
-                )
+                ).fetchone()
+            connection.execute("INSERT INTO finished (attempt) VALUES (?)", (row["sequence"],))
             if record.reused is None and isinstance(record.result, Evidence):
                 connection.executemany(
                     "INSERT OR REPLACE INTO reusable (service, stage, input_key, run_id, key) VALUES (?, ?, ?, ?, ?)",

@@ -62,6 +62,10 @@ class SqliteInbox(Inbox):
             Delivery(row["id"], row["event"], datetime.fromisoformat(row["received_at"]), row["body"]) for row in rows
         )
 
+    def waiting(self) -> int:
+        with self._database.reading() as connection:
+            return connection.execute("SELECT count(*) FROM deliveries WHERE done_at IS NULL").fetchone()[0]
+
     def done(self, delivery_id: str, outcome: str, now: datetime) -> None:
         with self._database.transaction(durable=False) as connection:
             connection.execute(

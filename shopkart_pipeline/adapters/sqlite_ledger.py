@@ -76,6 +76,13 @@ class SqliteLedger(Ledger):
             rows = connection.execute(sql, (service, release_key)).fetchall()
         return tuple(_entry(row) for row in rows)
 
+    def after(self, sequence: int, limit: int) -> tuple[Entry, ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM entries WHERE sequence > ? ORDER BY sequence LIMIT ?", (sequence, limit)
+            ).fetchall()
+        return tuple(_entry(row) for row in rows)
+
     def newest_first(self, service: str) -> Iterator[Entry]:
         before = _END
         while True:

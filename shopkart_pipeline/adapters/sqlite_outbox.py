@@ -72,6 +72,10 @@ class SqliteOutbox(Outbox):
         due = (row for row in rows if not row["not_before"] or datetime.fromisoformat(row["not_before"]) <= now)
         return tuple(_outgoing(row) for _, row in zip(range(limit), due, strict=False))
 
+    def waiting(self) -> int:
+        with self._database.reading() as connection:
+            return connection.execute("SELECT count(*) FROM notices WHERE settled_at IS NULL").fetchone()[0]
+
     def trying(self, sequence: int) -> None:
         with self._database.transaction() as connection:
             connection.execute("UPDATE notices SET attempts = attempts + 1 WHERE sequence = ?", (sequence,))

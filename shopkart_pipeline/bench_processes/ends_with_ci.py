@@ -34,6 +34,9 @@ class _CiOnly(Inbox):
                 self._inner.done(delivery.id, "the bench ends here", self._clock.now())
         return tuple(delivery for delivery in found if delivery.event != PHASE_PASSED)
 
+    def waiting(self) -> int:
+        return self._inner.waiting()
+
     def done(self, delivery_id: str, outcome: str, now: datetime) -> None:
         self._inner.done(delivery_id, outcome, now)
 

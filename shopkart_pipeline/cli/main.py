@@ -36,6 +36,7 @@ _COMMANDS = {
     "incidents": "list incidents, or show one with its postmortem",
     "notify": "show how people are told and what could not be told, or test a channel",
     "metrics": "show how software is delivered: frequency, lead time, failures, recovery, rework",
+    "exporter": "serve the pipeline's own metrics to Prometheus",
     "monitoring": "write what Prometheus, Alertmanager, Grafana, Loki and Kubernetes need to watch what runs",
     "incident": "go through an incident: open, ack, investigate, logs, cause, rollback, verify, close, postmortem",
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",

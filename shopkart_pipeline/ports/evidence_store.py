@@ -55,6 +55,15 @@ class EvidenceStore(ABC):
         """The newest releases, newest first."""
 
     @abstractmethod
+    def added_after(self, position: int, limit: int) -> tuple[tuple[int, Release], ...]:
+        """Releases in the order in which they were added, each with its position there; positions begin at 1, grow,
+        and may have gaps."""
+
+    @abstractmethod
+    def finished_after(self, position: int, limit: int) -> tuple[tuple[int, StageRecord], ...]:
+        """Results of attempts, in the order in which they were kept; positions as in `added_after`."""
+
+    @abstractmethod
     def begin(self, start: StageStart) -> None:
         """Say that an attempt of a stage has begun."""
 

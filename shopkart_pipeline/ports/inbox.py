@@ -54,6 +54,10 @@ class Inbox(ABC):
         """
 
     @abstractmethod
+    def waiting(self) -> int:
+        """How many deliveries are not done."""
+
+    @abstractmethod
     def done(self, delivery_id: str, outcome: str, now: datetime) -> None:
         """Say what became of a delivery; from then on it is not pending. This alone may be lost in a power failure:
         then the delivery is pending again, and acting upon it twice is no harm."""

@@ -57,6 +57,10 @@ class Ledger(ABC):
         """Entries, oldest first."""
 
     @abstractmethod
+    def after(self, sequence: int, limit: int) -> tuple[Entry, ...]:
+        """Entries behind a number, of all services, oldest first."""
+
+    @abstractmethod
     def newest_first(self, service: str) -> Iterator[Entry]:
         """Entries of a service, newest first; read only as far as they are asked for."""
 

@@ -34,6 +34,10 @@ class Outbox(ABC):
         """The newest notice about each thing that has something unsent and may be tried now, oldest first."""
 
     @abstractmethod
+    def waiting(self) -> int:
+        """How many notices have neither arrived nor been given up."""
+
+    @abstractmethod
     def trying(self, sequence: int) -> None:
         """Say that a notice is about to be sent; counted before, so that a crash in the middle is not forgotten."""
 

@@ -23,23 +23,34 @@ _REVERT = 'Revert "'
 
 
 @dataclass
-class CommitTimes:
-    """When the commits between two others were committed; each is asked of the repository once."""
+class Remembered:
+    """What never changes and takes a while to ask: when commits were committed, and what releases are called."""
 
     platform: Platform
-    _known: dict[tuple[str, str | None, str], tuple[datetime, ...]] = field(
+    _times: dict[tuple[str, str | None, str], tuple[datetime, ...]] = field(
         default_factory=dict[tuple[str, str | None, str], tuple[datetime, ...]]
     )
+    _titles: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 
-    def between(self, service: Service, base: str | None, sha: str) -> tuple[datetime, ...]:
-        """Empty where the repository is not at hand, or does not hold them any more."""
+    def committed_between(self, service: Service, base: str | None, sha: str) -> tuple[datetime, ...]:
+        """When the commits after `base` up to `sha` were committed; empty where the repository is not at hand, or does
+        not hold them any more."""
         key = (service.name, base, sha)
-        if key not in self._known:
+        if key not in self._times:
             try:
-                self._known[key] = self._asked(service, base, sha)
+                self._times[key] = self._asked(service, base, sha)
             except PipelineError:
                 return ()
-        return self._known[key]
+        return self._times[key]
+
+    def title(self, service: str, key: str) -> str:
+        """A release's title; empty where there is no such release."""
+        if (service, key) not in self._titles:
+            try:
+                self._titles[service, key] = self.platform.evidence.release(service, key).title
+            except NotFound:
+                return ""
+        return self._titles[service, key]
 
     def _asked(self, service: Service, base: str | None, sha: str) -> tuple[datetime, ...]:
         scm = self.platform.scm
@@ -48,27 +59,14 @@ class CommitTimes:
         return tuple(commit.committed_at for commit in scm.commits(service.source, base, sha))
 
 
-def measure_delivery(
-    platform: Platform,
-    services: Iterable[str],
-    since: datetime,
-    until: datetime,
-    times: CommitTimes | None = None,
-) -> Measures:
-    """The figures of some services together.
-
-    Args:
-        platform: the ports.
-        services: their names.
-        since: deployments from then on,
-        until: and before then.
-        times: what is known of commits already.
+def measure_delivery(platform: Platform, services: Iterable[str], since: datetime, until: datetime) -> Measures:
+    """The figures of some services together, of deployments from `since` on and before `until`.
 
     Raises:
         NotFound: a service is not declared.
     """
-    times = times or CommitTimes(platform)
-    changes = [change for name in services for change in production_changes(platform, name, since, times)]
+    remembered = Remembered(platform)
+    changes = [change for name in services for change in production_changes(platform, name, since, remembered)]
     return measure(changes, since, until)
 
 
@@ -95,7 +93,7 @@ def teams_of(platform: Platform) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def production_changes(platform: Platform, name: str, since: datetime, times: CommitTimes) -> tuple[Change, ...]:
+def production_changes(platform: Platform, name: str, since: datetime, remembered: Remembered) -> tuple[Change, ...]:
     """Deployments of a service from `since` on, and the one before, oldest first."""
     service = platform.service(name)
     environment = platform.deployment_of(service, Phase.PRODUCTION).environment
@@ -108,9 +106,13 @@ def production_changes(platform: Platform, name: str, since: datetime, times: Co
         for incident in platform.incidents.list()
         if (incident.service, incident.environment) == (name, environment)
     ]
-    changes = changes_of(events, incidents, _reverts(platform, name, events))
+    keys = {event.release_key for event in events}
+    reverts = frozenset(key for key in keys if remembered.title(name, key).startswith(_REVERT))
+    changes = changes_of(events, incidents, reverts)
     brought = _brought(acts)
-    return tuple(_with_commits(service, change, brought, times) if change.at >= since else change for change in changes)
+    return tuple(
+        _with_commits(service, change, brought, remembered) if change.at >= since else change for change in changes
+    )
 
 
 def _acts(platform: Platform, service: str, environment: str, since: datetime) -> Iterator[Act]:
@@ -141,21 +143,9 @@ def _with_commits(
     service: Service,
     change: Change,
     brought: dict[tuple[str, datetime], tuple[str | None, str]],
-    times: CommitTimes,
+    remembered: Remembered,
 ) -> Change:
     if (change.release_key, change.at) not in brought:
         return change
     base, sha = brought[change.release_key, change.at]
-    return replace(change, committed_at=times.between(service, base, sha))
-
-
-def _reverts(platform: Platform, service: str, events: Iterable[ProductionEvent]) -> frozenset[str]:
-    keys = {event.release_key for event in events}
-    return frozenset(key for key in keys if _title(platform, service, key).startswith(_REVERT))
-
-
-def _title(platform: Platform, service: str, key: str) -> str:
-    try:
-        return platform.evidence.release(service, key).title
-    except NotFound:
-        return ""
+    return replace(change, committed_at=remembered.committed_between(service, base, sha))

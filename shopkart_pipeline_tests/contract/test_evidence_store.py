@@ -88,6 +88,28 @@ FULL = Evidence(
 # Releases.
 
 
+def test_releases_are_read_on_from_where_somebody_stopped(store: EvidenceStore) -> None:
+    for key in ("b", "a", "b", "c"):
+        store.add_release(a_release(key))
+    first = store.added_after(0, 2)
+    assert [release.key for _, release in first] == ["b", "a"]
+    assert [release.key for _, release in store.added_after(first[-1][0], 9)] == ["c"]
+    assert store.added_after(store.added_after(0, 9)[-1][0], 9) == ()
+
+
+def test_results_are_read_on_in_the_order_in_which_they_were_kept(store: EvidenceStore) -> None:
+    """And not in that in which the attempts began: the one that began first may end last."""
+    for stage in ("slow", "quick", "hanging"):
+        store.begin(start(stage))
+    store.finish(record("quick"))
+    store.finish(record("never_begun"))
+    [quick, other] = store.finished_after(0, 9)
+    store.finish(record("slow"))
+    assert [each.stage for _, each in (quick, other)] == ["quick", "never_begun"]
+    assert [each.stage for _, each in store.finished_after(other[0], 9)] == ["slow"]
+    assert store.finished_after(0, 1) == (quick,)
+
+
 def test_a_release_comes_back_as_it_was_kept(store: EvidenceStore) -> None:
     elsewhere = replace(a_release(), received_at=NOON.astimezone(timezone(timedelta(hours=9))))
 

@@ -61,6 +61,14 @@ def test_deliveries_are_pending_in_the_order_of_their_arrival(inbox: Inbox) -> N
     assert ids(inbox) == ["d-3", "d-1", "d-2"]
 
 
+def test_what_waits_is_counted(inbox: Inbox) -> None:
+    assert inbox.waiting() == 0
+    for number in (1, 2, 3):
+        inbox.put(delivery(number))
+    inbox.done("d-2", "done", NOON)
+    assert inbox.waiting() == 2
+
+
 def test_a_delivery_comes_back_as_it_was_put(inbox: Inbox) -> None:
     elsewhere = timezone(timedelta(hours=5, minutes=30))
     given = Delivery("d", "push", NOON.astimezone(elsewhere), bytes(range(256)))

@@ -47,6 +47,13 @@ def test_entries_come_back_in_order_and_chained(ledger: Ledger) -> None:
     assert ledger.verify() is None
 
 
+def test_what_came_after_an_entry_is_read_a_few_at_a_time(ledger: Ledger) -> None:
+    told = [ledger.append(act(number)) for number in range(1, 6)]
+    assert ledger.after(0, 2) == tuple(told[:2])
+    assert ledger.after(2, 10) == tuple(told[2:])
+    assert ledger.after(5, 10) == ()
+
+
 def test_an_act_comes_back_as_it_was_told(ledger: Ledger) -> None:
     elsewhere = timezone(timedelta(hours=-7))
     told = Act(NOON.astimezone(elsewhere), "Zoë ✓", "approve", "backend", "key", "sha256:x", {"text": 'a"b\n\\c\0d'})

@@ -17,17 +17,21 @@ import pytest
 from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
 from shopkart_pipeline.adapters.monitoring import ALERTMANAGER, render_monitoring, rule_groups
 from shopkart_pipeline.adapters.monitoring.alertmanager_routing import RECEIVER, alertmanager_configuration
+from shopkart_pipeline.adapters.prometheus_text import exposition
+from shopkart_pipeline.adapters.sqlite_metrics import SqliteMetricStore
 from shopkart_pipeline.domain.alerting import Alerting
 from shopkart_pipeline.domain.burn_rate import PERIOD_SECONDS
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.incident import AlertState, IncidentSeverity
 from shopkart_pipeline.domain.monitoring import Pace, targets_of
 from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline.services.export_metrics import EXPORTED, OwnMetrics
 from shopkart_pipeline.settings import SHIPPED_DECLARATION
 from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline_tests.contract.alertmanager_server import running_alertmanager, running_receiver
 from shopkart_pipeline_tests.contract.prometheus_server import Exporter, ServicePool, running_prometheus, until
 from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
+from shopkart_pipeline_tests.fakes.world import World
 
 QUICK = Pace(1.0, rate_window_seconds=5.0, period_seconds=PERIOD_SECONDS / 30, unseen_seconds=120.0)
 """A thirtieth of the real windows: the shortest is ten seconds."""
@@ -174,3 +178,11 @@ def test_a_bad_release_fires_and_the_receiver_is_told_of_it(watched: Watched) ->
     assert (told.alert.name, told.alert.state) == ("ShopkartErrorBudgetBurns", AlertState.FIRING)
     assert told.alert.summary.startswith("backend in production: the share of requests that failed is above 0.")
     assert told.alert.url == "https://grafana.example/d/sk-backend/?var-environment=production"
+
+
+def test_promtool_reads_the_page_of_the_pipelines_own_metrics(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.released()
+    page = exposition(EXPORTED, OwnMetrics(world.platform, SqliteMetricStore(tmp_path / "metrics.db")).gather())
+    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

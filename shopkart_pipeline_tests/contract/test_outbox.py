@@ -66,6 +66,15 @@ def test_notices_about_different_things_are_pending_in_order(outbox: Outbox) -> 
     assert notices(outbox) == [COMMENT, CHECK, DEPLOYMENT]
 
 
+def test_what_waits_is_counted(outbox: Outbox) -> None:
+    assert outbox.waiting() == 0
+    outbox.put([CHECK, COMMENT, DEPLOYMENT], NOON)
+    arrived, lost, _ = outbox.pending(NOON)
+    outbox.sent(arrived.sequence, "4711", NOON)
+    outbox.give_up(lost.sequence, "refused", NOON)
+    assert outbox.waiting() == 1
+
+
 def test_of_one_thing_the_newest_notice_counts(outbox: Outbox) -> None:
     for notice in (CHECK, COMMENT, DONE):
         outbox.put([notice], NOON)

@@ -15,6 +15,7 @@ class MemoryEvidenceStore(EvidenceStore):
     def __init__(self) -> None:
         self.attempts: list[tuple[StageStart, StageRecord | None]] = []
         self._releases: dict[tuple[str, str], Release] = {}
+        self._finished: list[StageRecord] = []
         self._notes: list[Note] = []
         self.reports: dict[str, bytes] = {}
 
@@ -34,10 +35,17 @@ class MemoryEvidenceStore(EvidenceStore):
         found = [release for release in self._releases.values() if service in (None, release.service)]
         return tuple(reversed(found))[:limit]
 
+    def added_after(self, position: int, limit: int) -> tuple[tuple[int, Release], ...]:
+        return tuple(enumerate(self._releases.values(), 1))[position : position + limit]
+
+    def finished_after(self, position: int, limit: int) -> tuple[tuple[int, StageRecord], ...]:
+        return tuple(enumerate(self._finished, 1))[position : position + limit]
+
     def begin(self, start: StageStart) -> None:
         self.attempts.append((start, None))
 
     def finish(self, record: StageRecord) -> None:
+        self._finished.append(record)
         start = StageStart(record.service, record.release_key, record.stage, record.run_id, record.started_at)
         for place, (begun, finished) in reversed(list(enumerate(self.attempts))):
             if finished is None and _attempt(begun) == _attempt(start):

@@ -41,6 +41,9 @@ class MemoryInbox(Inbox):
             found.append(each)
         return tuple(found)
 
+    def waiting(self) -> int:
+        return len(self._deliveries.keys() - self.outcomes.keys())
+
     def done(self, delivery_id: str, outcome: str, now: datetime) -> None:
         if delivery_id in self._deliveries and delivery_id not in self.outcomes:
             self.outcomes[delivery_id] = outcome

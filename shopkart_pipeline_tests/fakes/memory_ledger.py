@@ -31,6 +31,9 @@ class MemoryLedger(Ledger):
             if service in (None, entry.act.service) and release_key in (None, entry.act.release_key)
         )
 
+    def after(self, sequence: int, limit: int) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.kept if entry.sequence > sequence)[:limit]
+
     def newest_first(self, service: str) -> Iterator[Entry]:
         return reversed(self.entries(service))
 

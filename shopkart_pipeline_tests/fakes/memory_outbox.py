@@ -52,6 +52,9 @@ class MemoryOutbox(Outbox):
         same = [each for each in self.kept if each.notice.about == notice.about and not each.forgotten]
         return sum(each.attempts for each in same if each.settled_at is None or each.given_up is not None)
 
+    def waiting(self) -> int:
+        return sum(not each.forgotten and each.settled_at is None for each in self.kept)
+
     def trying(self, sequence: int) -> None:
         self.kept[sequence].attempts += 1
 

@@ -14,6 +14,7 @@ from shopkart_pipeline.adapters.monitoring.alertmanager_routing import alertmana
 from shopkart_pipeline.adapters.monitoring.grafana_dashboard import path_of, service_dashboard, uid_of
 from shopkart_pipeline.adapters.monitoring.loki_configuration import collector_configuration, loki_configuration
 from shopkart_pipeline.adapters.monitoring.operator_objects import helm_values, operator_objects
+from shopkart_pipeline.adapters.monitoring.pipeline_dashboard import PIPELINE_UID, pipeline_dashboard
 from shopkart_pipeline.adapters.monitoring.recording_rules import Group, objective_group, vital_group
 from shopkart_pipeline.adapters.monitoring.rule_tests import rule_tests
 from shopkart_pipeline.domain.alerting import Alerting
@@ -40,6 +41,7 @@ def render_monitoring(targets: tuple[Target, ...], alerting: Alerting, pace: Pac
     for service in dict.fromkeys(target.service for target in targets):
         of_service = tuple(target for target in targets if target.service == service)
         dashboards[uid_of(service)] = f"{json.dumps(service_dashboard(of_service), indent=2)}\n"
+    dashboards[PIPELINE_UID] = f"{json.dumps(pipeline_dashboard(), indent=2)}\n"
     return {
         **{RULES.format(name): _yaml({"groups": found}) for name, found in groups.items()},
         **{TESTS.format(name): _yaml(rule_tests(each, f"{name}.rules.yaml")) for name, each in tests.items()},

@@ -49,7 +49,7 @@ def service_dashboard(targets: tuple[Target, ...]) -> Dashboard:
     return dashboard(
         uid_of(service),
         f"ShopKart: {service}",
-        [_placed(panel, number) for number, panel in enumerate(panels)],
+        [placed(panel, number) for number, panel in enumerate(panels)],
         variables=[_environments(targets), _logs_source()],
         annotations=[_markers(chosen)],
         description=f"What {service} does, by version. Owners: {', '.join(targets[0].owners)}.",
@@ -177,7 +177,8 @@ def _logs(service: str) -> Dashboard:
     }
 
 
-def _placed(panel: Dashboard, number: int) -> Dashboard:
+def placed(panel: Dashboard, number: int) -> Dashboard:
+    """A panel at its place, three in a row."""
     column, row = number % 3, number // 3
     return {"id": number + 1, **panel, "gridPos": {"x": column * _WIDTH, "y": row * _HEIGHT, "w": _WIDTH, "h": _HEIGHT}}
 

@@ -27,6 +27,8 @@ SCRAPE_SECONDS = 5
 """How often replicas are asked: nothing is found out faster than that."""
 TOKEN_SECRET = "shopkart-alertmanager"
 """The Secret with the key `token`, which the pipeline's receiver and Alertmanager share."""
+EXPORTER = "shopkart-exporter.shopkart.svc:3002"
+"""Where the pipeline's own metrics are (`shopkart exporter`)."""
 EXPORTER_NAME = "prometheus-postgres-exporter"
 
 
@@ -53,8 +55,16 @@ def helm_values(alertmanager: Mapping[str, Any]) -> dict[str, Any]:
     everything = {
         f"{kind}SelectorNilUsesHelmValues": False for kind in ("rule", "podMonitor", "serviceMonitor", "scrapeConfig")
     }
+    own = {"job_name": "shopkart-pipeline", "static_configs": [{"targets": [EXPORTER]}]}
     return {
-        "prometheus": {"prometheusSpec": {**everything, "retention": "30d", "scrapeInterval": "15s"}},
+        "prometheus": {
+            "prometheusSpec": {
+                **everything,
+                "retention": "30d",
+                "scrapeInterval": "15s",
+                "additionalScrapeConfigs": [own],
+            }
+        },
         "alertmanager": {"config": dict(alertmanager), "alertmanagerSpec": {"secrets": [TOKEN_SECRET]}},
         "grafana": {"sidecar": {"dashboards": {"enabled": True, "label": "grafana_dashboard", "labelValue": "1"}}},
         "kubelet": {"enabled": True},

@@ -1,6 +1,7 @@
 """What is generated from a declaration: the same bytes each time, and nothing that the declaration does not say."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.monitoring import Target, targets_of
 from shopkart_pipeline.domain.vitals import Vital
+from shopkart_pipeline.services.export_metrics import EXPORTED
 from shopkart_pipeline.settings import SHIPPED_DECLARATION
 from shopkart_pipeline.spec.loader import load
 
@@ -142,8 +144,17 @@ def test_a_dashboard_shows_every_metric_with_the_canary_beside_stable(files: dic
     assert panels["Error ratio"]["targets"][2]["expr"] == "vector(0.01)"
 
 
-def test_panels_do_not_cover_each_other(files: dict[str, str]) -> None:
-    panels = json.loads(files["grafana/sk-backend.json"])["panels"]
+def test_the_pipeline_has_a_dashboard_of_what_it_exports(files: dict[str, str]) -> None:
+    text = files["grafana/sk-pipeline.json"]
+    exported = {metric.name for metric in EXPORTED}
+    shown = set(re.findall(r"shopkart_[a-z_]+", text))
+    assert {re.sub("_bucket$", "", name) for name in shown} <= exported
+    assert all(name in text for name in ("lead_time_seconds", "rework_ratio", "shopkart_gate_failures_total"))
+
+
+@pytest.mark.parametrize("name", ["sk-backend", "sk-pipeline"])
+def test_panels_do_not_cover_each_other(files: dict[str, str], name: str) -> None:
+    panels = json.loads(files[f"grafana/{name}.json"])["panels"]
     cells = [
         (panel["gridPos"]["x"] + column, panel["gridPos"]["y"] + row)
         for panel in panels
