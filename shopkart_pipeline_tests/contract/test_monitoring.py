@@ -186,3 +186,20 @@ def test_promtool_reads_the_page_of_the_pipelines_own_metrics(tmp_path: Path) ->
     page = exposition(EXPORTED, OwnMetrics(world.platform, SqliteMetricStore(tmp_path / "metrics.db")).gather())
     done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_every_query_of_a_dashboard_is_promql(rendered: Path, tmp_path: Path) -> None:
+    rules = list[dict[str, str]]()
+    for path in sorted(rendered.glob("grafana/*.json")):
+        shown = json.loads(path.read_text())
+        queries = [
+            target["expr"] for panel in shown["panels"] if panel["type"] != "logs" for target in panel["targets"]
+        ]
+        queries += [each["expr"] for each in shown["annotations"]["list"]]
+        rules += [{"record": f"query_{len(rules) + number}", "expr": query} for number, query in enumerate(queries)]
+    file = tmp_path / "queries.json"
+    file.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
+    done = _run("promtool", "check", "rules", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(rules)} rules found" in done.stdout
+    assert len(rules) > 50
