@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from shopkart_pipeline.adapters._prometheus_api import PrometheusAccess, PrometheusApi, Series, any_number
 from shopkart_pipeline.adapters._prometheus_counts import Labels, answered, histogram_of, within
 from shopkart_pipeline.adapters._prometheus_queries import (
+    DOWN,
     LATENCY,
     PART,
     RECORDED,
@@ -109,9 +110,10 @@ class PrometheusVitals(Vitals):
         ends = {each.labels.get(PART): each.value for each in answer}
         if UP not in ends:
             seconds = (until - since).total_seconds()
-            raise ToolUnavailable(
-                f"Prometheus scraped no replica {seconds:.0f} s ago, so what was answered is unknown", ""
-            )
+            what = f"Prometheus scraped no replica {seconds:.0f} s ago, so what was answered since is unknown"
+            raise ToolUnavailable(what, "Wait, or look at its targets.")
+        if ends.get(DOWN, 0.0) > 0:
+            raise ToolUnavailable(f"Prometheus can't scrape {ends[DOWN]:.0f} of its replicas", "Look at its targets.")
         age_seconds = until.timestamp() - ends.get(SCRAPED, 0.0)
         if age_seconds > self._source.maximum_age_seconds:
             raise ToolUnavailable("Prometheus scrapes no replica of it", "Look at its targets.")
