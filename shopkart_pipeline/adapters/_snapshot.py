@@ -78,7 +78,7 @@ def read_snapshot(request: ScanRequest, now: datetime) -> Snapshot | EvidenceMis
     """The snapshot that the stage names, if it is of use today."""
     name = request.stage.options.get("advisories", _FOLDER)
     try:
-        snapshot = load_snapshot(request.tree / name)
+        snapshot = load_snapshot(request.advisories / name)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else why(error)
         return EvidenceMissing(f"there is no usable advisory snapshot in {name}: {reason}")
@@ -95,7 +95,7 @@ def advisory_inputs(request: ScanRequest, now: datetime) -> Mapping[str, str]:
     Raises:
         OSError: the snapshot can't be read.
     """
-    folder = request.tree / request.stage.options.get("advisories", _FOLDER)
+    folder = request.advisories / request.stage.options.get("advisories", _FOLDER)
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.json")):
         digest.update(f"{file.relative_to(folder)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())

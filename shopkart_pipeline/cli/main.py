@@ -42,6 +42,8 @@ _COMMANDS = {
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",
     "protection": "show how branches are protected, beside what is declared",
     "ledger": "show or verify the ledger",
+    "rescan": "scan what runs in production with today's advisories, under today's policy",
+    "rescans": "list the work that rescans of production found",
     "backup": "back up what is declared under `recovery`",
     "backups": "list backups, and which of them a drill has verified",
     "drill-recovery": "recover from the newest backups beside everything that runs, and see whether that works",

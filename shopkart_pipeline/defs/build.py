@@ -13,6 +13,7 @@ from shopkart_pipeline.defs.incidents import build_incidents
 from shopkart_pipeline.defs.keys import SERVICE_TAG, asset_key, job_name
 from shopkart_pipeline.defs.maintenance import build_maintenance_job, build_schedules
 from shopkart_pipeline.defs.recovery import build_recovery, build_recovery_schedules
+from shopkart_pipeline.defs.rescans import build_rescan_schedule, build_rescans
 from shopkart_pipeline.defs.rollback import build_rollback_job
 from shopkart_pipeline.defs.sensors import build_sensors
 from shopkart_pipeline.defs.stages import build_stages
@@ -47,6 +48,9 @@ def build_definitions(platform: Platform) -> Definitions:
             *incidents,
             *health,
         ],
+    rescans, rescanning = build_rescans(platform.pipeline)
+    return Definitions(
+        assets=[*(item for service in services for item in build_stages(service)), *branches, *recovery, *rescans],
         jobs=[
             *rollbacks,
             maintenance,
@@ -55,6 +59,7 @@ def build_definitions(platform: Platform) -> Definitions:
             responding,
             *health_jobs,
             *look_jobs,
+            *rescanning,
             *(job for service in services for job in _phase_jobs(service)),
         ],
         sensors=[*build_sensors(platform.pipeline, rollbacks), *build_bake_sensor(platform.pipeline)],
@@ -63,6 +68,7 @@ def build_definitions(platform: Platform) -> Definitions:
             *build_branch_schedule(platform.pipeline, looking),
             *build_recovery_schedules(platform.pipeline, recovering),
             *look_schedules,
+            *build_rescan_schedule(platform.pipeline, rescanning),
         ],
         executor=parallel_threads,
         resources={"platform": ResourceDefinition.hardcoded_resource(platform)},

@@ -221,6 +221,16 @@ def _evaluate_findings(gate: Gate, rule: FindingsRule, evidence: Evidence, waive
     return replace(result, waived=tuple(touched))
 
 
+def counted_findings(gate: Gate, rule: FindingsRule, evidence: Evidence, waived: Waived) -> tuple[Finding, ...]:
+    """The findings that count for a gate with this rule."""
+    return tuple(
+        finding
+        for finding in evidence.findings
+        if _is_meant(finding, rule)
+        and not _not_counted(finding, rule, any(waiver.holds(waived.now) for waiver in waived.of(gate.stage, finding)))
+    )
+
+
 def _is_meant(finding: Finding, rule: FindingsRule) -> bool:
     """Whether the rule is about findings like this one at all."""
     meant = not rule.rules or any(fnmatchcase(finding.rule.lower(), pattern.lower()) for pattern in rule.rules)

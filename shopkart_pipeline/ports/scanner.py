@@ -43,6 +43,13 @@ class ScanRequest:
     """Further environment variables for a command."""
     reports: Mapping[str, Path] = field(default_factory=dict[str, Path])
     """Raw reports of earlier stages of this release, by `stage/name`, such as `unit_tests/coverage.xml`."""
+    advisory_tree: Path | None = None
+    """Root of the repository whose advisories count, where that is not the release's own."""
+
+    @property
+    def advisories(self) -> Path:
+        """Root of the repository whose advisories count."""
+        return self.advisory_tree or self.tree
 
     @property
     def service_tree(self) -> Path:

@@ -44,7 +44,7 @@ def checkout_source(platform: Platform, release: Release) -> ToolRun:
 
 def tree(platform: Platform, release: Release) -> Path:
     """The repository at the release's commit; made again where it is gone."""
-    return _export(platform, release, release.sha)
+    return exported(platform, release, release.sha)
 
 
 def base_commit(platform: Platform, release: Release) -> str | None:
@@ -60,7 +60,7 @@ def base_commit(platform: Platform, release: Release) -> str | None:
 def base_tree(platform: Platform, release: Release) -> Path | None:
     """The repository at the base commit, or None where there is none."""
     base = base_commit(platform, release)
-    return _export(platform, release, base) if base is not None else None
+    return exported(platform, release, base) if base is not None else None
 
 
 def _is_from_fork(release: Release) -> bool:
@@ -71,7 +71,8 @@ def _restrictions(release: Release) -> tuple[str, ...]:
     return (FROM_FORK,) if _is_from_fork(release) else ()
 
 
-def _export(platform: Platform, release: Release, sha: str) -> Path:
+def exported(platform: Platform, release: Release, sha: str) -> Path:
+    """The release's repository at a commit; made where it is not there."""
     source = platform.service(release.service).source
     destination = platform.workspace.tree(release.repository, sha)
     if not destination.exists():

@@ -39,7 +39,7 @@ def collect_evidence(
         image: digest of the image that the stage is about; None for stages that come before there is one.
         variables: what the tool is told beside the usual.
     """
-    scanner = _choose(platform, stage)
+    scanner = choose_scanner(platform, stage)
     if isinstance(scanner, EvidenceMissing):
         return ToolRun(scanner)
     service = platform.service(release.service)
@@ -64,7 +64,7 @@ def scan_inputs(platform: Platform, release: Release, stage: Stage, image: str |
     Raises:
         PipelineError, OSError: what the tool looks at can't be read.
     """
-    scanner = _choose(platform, stage)
+    scanner = choose_scanner(platform, stage)
     if isinstance(scanner, EvidenceMissing):
         return None
     with platform.workspace.scratch() as scratch:
@@ -106,7 +106,8 @@ def _kinds_before(service: Service, stage: Stage) -> set[StageKind]:
     return {service.stage(name).kind for name in stages_before(service, stage)}
 
 
-def _choose(platform: Platform, stage: Stage) -> Scanner | EvidenceMissing:
+def choose_scanner(platform: Platform, stage: Stage) -> Scanner | EvidenceMissing:
+    """The tool that a stage names, or the first that can run; or every tool's reason."""
     reasons: list[str] = []
     for scanner in platform.scanners.get(stage.kind, ()):
         if stage.tool in ("auto", scanner.name):

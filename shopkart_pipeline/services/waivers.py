@@ -6,8 +6,10 @@ any more: should the finding come back, nobody has answered for it. Expiry is to
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Service, StageKind
+from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import Evidence, StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import NOTHING_WAIVED, Waived
@@ -23,7 +25,22 @@ def waived(platform: Platform, release: Release, records: Mapping[str, StageReco
     waivers = _declared(platform.service(release.service), release, records)
     if not waivers:
         return NOTHING_WAIVED
-    ended = _ended(platform, release.service)
+    return _not_ended(platform, release.service, waivers)
+
+
+def in_force(platform: Platform, service: Service, tree: Path) -> Waived:
+    """The waivers that a tree of the repository holds today and that have not ended; none where they can't be read,
+    because then nobody can say what was meant."""
+    now = platform.clock.now()
+    try:
+        waivers = platform.waivers.read(tree, service, now)
+    except PipelineError:
+        return Waived((), now)
+    return _not_ended(platform, service.name, waivers)
+
+
+def _not_ended(platform: Platform, service: str, waivers: tuple[Waiver, ...]) -> Waived:
+    ended = _ended(platform, service)
     return Waived(tuple(waiver for waiver in waivers if waiver.id not in ended), platform.clock.now())
 
 

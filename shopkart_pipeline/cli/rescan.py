@@ -1,0 +1,31 @@
+"""`shopkart rescan [SERVICE ...]`: scan what runs in production now. Exit code 1 where today's policy would block it."""
+
+import argparse
+
+from rich.console import Console
+from rich.markup import escape
+
+from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.cli.backups import print_lines
+from shopkart_pipeline.services.rescan_running import rescan_running
+from shopkart_pipeline.services.scan_running import rescanned_stages
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("service", nargs="*", metavar="SERVICE", help="only these; all that are declared otherwise")
+
+
+def run(options: argparse.Namespace) -> int:
+    platform, console = open_platform(), Console(soft_wrap=True, highlight=False)
+    passed = True
+    for service in [platform.service(name) for name in options.service or platform.pipeline.services]:
+        if not rescanned_stages(service):
+            console.print(f"{service.name} has no scan.", markup=False)
+            continue
+        report = rescan_running(platform, service)
+        print_lines(console, service.name, report.lines)
+        for word, items in (("opened", report.opened), ("closed", report.closed)):
+            for item in items:
+                console.print(f"  {word} {item.id}: {escape(item.subject)}")
+        passed = passed and report.passed
+    return 0 if passed else 1

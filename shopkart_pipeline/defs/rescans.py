@@ -1,0 +1,114 @@
+"""One asset per service: what of it runs in production, scanned again, with a check for each gate of the scans.
+
+It belongs to no release's partition: it is about the image that runs, whichever that is, and names it. A scan that did
+not happen is a red check, and so is an image that history does not name.
+"""
+
+# Dagster leaves type parameters of these functions open.
+# pyright: reportUnknownVariableType=false
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSelection,
+    DefaultScheduleStatus,
+    MaterializeResult,
+    MetadataValue,
+    ResourceParam,
+    ScheduleDefinition,
+    asset,
+    define_asset_job,
+)
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from shopkart_pipeline.defs.display import check_result
+from shopkart_pipeline.defs.keys import asset_key
+from shopkart_pipeline.domain.declaration import Pipeline, Service
+from shopkart_pipeline.domain.evidence import Evidence
+from shopkart_pipeline.domain.verdict import GateResult
+from shopkart_pipeline.services.judge_release import gates_of
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.rescan_running import RUNNING, RescanReport, rescan_running
+from shopkart_pipeline.services.scan_running import RESCAN, rescanned_stages
+
+
+def build_rescans(pipeline: Pipeline) -> tuple[list[AssetsDefinition], list[UnresolvedAssetJobDefinition]]:
+    """The assets, and the job that scans all of it; nothing where no service has a scan."""
+    assets = [_asset(service) for service in pipeline.services.values() if rescanned_stages(service)]
+    if not assets:
+        return [], []
+    selection = AssetSelection.assets(*(each.key for each in assets))
+    description = "Scans what runs in production with today's advisories, under today's policy."
+    return assets, [define_asset_job(RESCAN, selection=selection, description=description)]
+
+
+def build_rescan_schedule(pipeline: Pipeline, jobs: list[UnresolvedAssetJobDefinition]) -> list[ScheduleDefinition]:
+    """The declared schedule of that job, or none."""
+    cron, running = pipeline.schedules.get(RESCAN), DefaultScheduleStatus.RUNNING
+    return [
+        ScheduleDefinition(name=RESCAN, job=job, cron_schedule=cron, default_status=running)
+        for job in jobs
+        if cron is not None
+    ]
+
+
+def _asset(service: Service) -> AssetsDefinition:
+    key = asset_key(service.name, RESCAN)
+
+    @asset(
+        key=key,
+        check_specs=[AssetCheckSpec(name, asset=key, description=words) for name, words in _checks_of(service).items()],
+        description=f"What runs of {service.name} in production, scanned with today's advisories.",
+        group_name=service.name,
+        owners=list(service.owners),
+        kinds={"scan"},
+    )
+    def run(
+        context: AssetExecutionContext, platform: ResourceParam[Platform]
+    ) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
+        report = rescan_running(platform, platform.service(service.name))
+        context.log.info("%s: %s", service.name, report.words)
+        checks = [_check(key, line) for line in report.lines]
+        yield MaterializeResult(asset_key=key, metadata=_metadata(report), check_results=checks)
+
+    return run
+
+
+def _checks_of(service: Service) -> dict[str, str]:
+    """Descriptions by name."""
+    found = {RUNNING: "What runs is what history names."}
+    for stage in rescanned_stages(service):
+        gates = gates_of(service, stage.name)
+        found |= {f"{stage.name}_{gate.name}": gate.description for gate in gates}
+        if not gates:
+            found[f"{stage.name}_evidence"] = "The scan took place."
+    return found
+
+
+def _check(key: AssetKey, line: GateResult) -> AssetCheckResult:
+    name = line.gate if line.gate == RUNNING else f"{line.stage}_{line.gate}"
+    return check_result(key, replace(line, gate=name, stage=RESCAN))
+
+
+def _metadata(report: RescanReport) -> dict[str, MetadataValue]:
+    shown: dict[str, MetadataValue] = {
+        "summary": MetadataValue.text(report.words),
+        "release": MetadataValue.text(report.release_key),
+        "image": MetadataValue.text(report.digest),
+        "opened": MetadataValue.int(len(report.opened)),
+        "closed": MetadataValue.int(len(report.closed)),
+    }
+    for name, result in report.results.items():
+        if isinstance(result, Evidence):
+            tool = " ".join(filter(None, (result.tool.name, result.tool.version, result.tool.rules)))
+            shown[f"{name}: tool"] = MetadataValue.text(tool)
+            shown[f"{name}: summary"] = MetadataValue.text(result.summary)
+        else:
+            shown[f"{name}: missing"] = MetadataValue.text(result.reason)
+    return shown
