@@ -1,4 +1,4 @@
-"""`shopkart rescan [SERVICE ...]`: scan what runs in production now. Exit code 1 where today's policy would block it."""
+"""`shopkart rescan [SERVICE ...]`: scan what runs in production now. Exit code 1 where policy would block it."""
 
 import argparse
 

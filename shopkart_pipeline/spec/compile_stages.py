@@ -19,6 +19,8 @@ _STAGING = (StageKind.CODE_REVIEW, StageKind.STAGING_EXPAND, StageKind.STAGING, 
 _PRODUCTION = (StageKind.PRODUCTION_EXPAND, StageKind.PRODUCTION, StageKind.CONTRACT)
 _TESTS = (StageKind.UNIT_TESTS, *_DEPLOYED_TESTS)
 _RANK = {phase: rank for rank, phase in enumerate(Phase)}
+_TAKEN = ("approval", "rescan")
+"""Assets of a service that are no stages."""
 _TOO_ALIKE = 0.9
 _DEFAULT_TIMEOUT_SECONDS = 900.0
 
@@ -87,6 +89,9 @@ def _check_name(scope: Scope, name: str) -> None:
     if not IDENTIFIER.fullmatch(name):
         message = f"{show(name)} is not a name of at most 60 lower-case letters, digits and underscores"
         scope.fault(message, "stages", name)
+        return
+    if name in _TAKEN:
+        scope.fault(f"the pipeline itself shows something as {name}; give the stage another name", "stages", name)
         return
     alike = difflib.get_close_matches(name, SHIPPED_STAGES, n=1, cutoff=_TOO_ALIKE)
     if alike:

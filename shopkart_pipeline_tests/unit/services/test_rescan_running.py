@@ -1,6 +1,7 @@
 """What runs in production is scanned again: new findings are work, and nothing in production is touched."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -175,6 +176,20 @@ def test_what_the_release_was_let_through_with_is_no_news(world: World) -> None:
 
     assert outcomes(report)["vulnerabilities"] == "pass"
     assert "production has them already" in reason(report, "vulnerabilities")
+
+
+def test_a_waiver_at_the_head_of_the_branch_is_an_answer(world: World, release: Release) -> None:
+    find(world, BAD)
+    rescan(world)
+    until = (world.clock.now() + timedelta(days=30)).date().isoformat()
+    waiver = f"rule: CVE-2026-1, package: h11, reason: not reachable, owner: team:shop, expires: {until}"
+    world.commit({"backend/waivers.yaml": f"version: 1\nwaivers:\n  - {{stage: image_scan, {waiver}}}\n"})
+
+    report = rescan(world)
+
+    assert report.passed
+    assert "waived" in reason(report, "vulnerabilities")
+    assert [state.is_open for state in work_items(world.platform)] == [False]
 
 
 def test_what_is_too_mild_for_the_policy_is_no_work(world: World, release: Release) -> None:

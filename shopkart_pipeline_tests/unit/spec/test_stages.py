@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
-from shopkart_pipeline_tests.unit.spec.declarations import SMALLEST, faults_of, service_fault_of, service_of
+from shopkart_pipeline_tests.unit.spec.declarations import (
+    SMALLEST,
+    faults_of,
+    one_fault_of,
+    service_fault_of,
+    service_of,
+)
 
 SHIPPED_NEEDS = {
     "source": (),
@@ -222,3 +228,11 @@ def test_a_fault_of_a_stage_names_its_place(tmp_path: Path, declared: str, path:
 def test_braces_that_are_no_placeholders_stay_in_commands(tmp_path: Path) -> None:
     stage = service_of(tmp_path, "    stages: {own: {command: [awk, '{print $1}', '{print}']}}\n").stage("own")
     assert stage.command == ("awk", "{print $1}", "{print}")
+
+
+@pytest.mark.parametrize("name", ["approval", "rescan"])
+def test_a_stage_of_ones_own_takes_no_name_that_the_pipeline_shows_something_as(tmp_path: Path, name: str) -> None:
+    fault = one_fault_of(tmp_path, f"{SMALLEST}    stages: {{{name}: {{command: [x]}}}}\n")
+
+    assert fault.path == f"services.catalog.stages.{name}"
+    assert "give the stage another name" in fault.message

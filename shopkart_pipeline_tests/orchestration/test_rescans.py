@@ -1,0 +1,54 @@
+"""Rescans in Dagster: the running digest's checks turn red, and the release's own stay what they were."""
+
+from dataclasses import replace
+
+from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
+
+from shopkart_pipeline.defs.build import build_definitions
+from shopkart_pipeline.domain.declaration import StageKind
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, Severity
+from shopkart_pipeline_tests.fakes.fake_scanner import FAKE_TOOL
+from shopkart_pipeline_tests.fakes.world import World
+
+KEY = AssetKey(["backend", "rescan"])
+
+
+def execute(world: World, instance: DagsterInstance) -> ExecuteInProcessResult:
+    job = build_definitions(world.platform).resolve_job_def("rescan")
+    return job.execute_in_process(instance=instance, raise_on_error=False)
+
+
+def checks(result: ExecuteInProcessResult) -> dict[str, bool]:
+    found = result.get_asset_check_evaluations()
+    return {each.check_name: each.passed for each in found if each.asset_key == KEY}
+
+
+def test_a_new_finding_turns_the_running_digests_check_red(world: World, instance: DagsterInstance) -> None:
+    release = world.released()
+    assert checks(execute(world, instance)) == {"running": True, "image_scan_vulnerabilities": True}
+    finding = Finding("CVE-1", Severity.CRITICAL, "bad", "f1", package="h11", fixed_in="2")
+    world.scanners[StageKind.IMAGE_SCAN].result = Evidence(FAKE_TOOL, "found", {"packages": 1.0}, (finding,))
+
+    result = execute(world, instance)
+
+    assert result.success
+    assert checks(result) == {"running": True, "image_scan_vulnerabilities": False}
+    newest = instance.fetch_materializations(KEY, limit=1).records[0].asset_materialization
+    assert newest is not None
+    assert newest.metadata["image"].value == world.digest(release)
+    assert newest.metadata["opened"].value == 1
+
+
+def test_a_scanner_that_did_not_run_is_red(world: World, instance: DagsterInstance) -> None:
+    world.released()
+    world.scanners[StageKind.IMAGE_SCAN].result = EvidenceMissing("it ran out of time")
+
+    assert checks(execute(world, instance)) == {"running": True, "image_scan_vulnerabilities": False}
+
+
+def test_it_has_its_schedule(world: World) -> None:
+    world.pipeline = replace(world.pipeline, schedules={"rescan": "0 3 * * *"})
+
+    repository = build_definitions(world.platform).get_repository_def()
+
+    assert [each.name for each in repository.schedule_defs] == ["rescan"]
