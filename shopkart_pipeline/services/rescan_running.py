@@ -86,7 +86,8 @@ def rescan_running(platform: Platform, service: Service) -> RescanReport:
             lines += _all(service, running.line.outcome, running.line.reason)
     except PipelineError as error:
         reason = f"{error.what} {error.fix}".strip()
-        results, lines = {}, [running.line, *_all(service, Outcome.MISSING, reason)]
+        results = dict[str, Evidence | EvidenceMissing]()
+        lines = [running.line, *_all(service, Outcome.MISSING, reason)]
     opened = _open(platform, service, wanted)
     closed = _close(platform, service, running, results, [item for item, _ in wanted])
     report = RescanReport(service.name, running.release_key, running.digest, tuple(lines), results, opened, closed)
