@@ -40,6 +40,7 @@ def build_definitions(platform: Platform) -> Definitions:
     incidents, responding = build_incidents(platform.pipeline)
     health, health_jobs = build_health(platform.pipeline)
     look_jobs, look_schedules = build_health_schedule(platform.pipeline)
+    rescans, rescanning = build_rescans(platform.pipeline)
     return Definitions(
         assets=[
             *(item for service in services for item in build_stages(service)),
@@ -47,10 +48,8 @@ def build_definitions(platform: Platform) -> Definitions:
             *recovery,
             *incidents,
             *health,
+            *rescans,
         ],
-    rescans, rescanning = build_rescans(platform.pipeline)
-    return Definitions(
-        assets=[*(item for service in services for item in build_stages(service)), *branches, *recovery, *rescans],
         jobs=[
             *rollbacks,
             maintenance,
