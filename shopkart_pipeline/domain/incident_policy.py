@@ -59,6 +59,11 @@ def _clear_suspect(incident: Incident, policy: IncidentPolicy) -> Suspect | Unde
     return suspect
 
 
+def hurt_since(incident: Incident) -> datetime:
+    """Since when users may have been hurt: that a fault is noticed comes later than the fault."""
+    return min(incident.time_of(IncidentStep.INTRODUCED) or began(incident), began(incident))
+
+
 def began(incident: Incident) -> datetime:
     """When the trouble began, as far as anybody saw it."""
     return incident.time_of(IncidentStep.DETECTED) or incident.opened_at

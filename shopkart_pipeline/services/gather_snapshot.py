@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.incident import ErrorSignature, Incident, IncidentStep, Suspect
-from shopkart_pipeline.domain.incident_policy import began
+from shopkart_pipeline.domain.incident_policy import hurt_since
 from shopkart_pipeline.domain.suspicion import most_suspicious
 from shopkart_pipeline.domain.traffic import Counts
 from shopkart_pipeline.domain.vitals import Vital, VitalMissing
@@ -57,7 +57,7 @@ def gather_snapshot(platform: Platform, incident_id: str) -> Incident:
         ToolUnavailable: the incident could not be kept.
     """
     incident, until = platform.incidents.get(incident_id), platform.clock.now()
-    since, site = began(incident), platform.sites.get(incident.environment)
+    since, site = hurt_since(incident), platform.sites.get(incident.environment)
     if site is None or incident.service not in platform.pipeline.services:
         found = Snapshot(since, until, (f"{incident.service} is no declared service: nothing could be looked at.",))
     else:

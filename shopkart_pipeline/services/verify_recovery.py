@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from shopkart_pipeline.domain.analysis import Objective
 from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.traffic import Counts, MetricsMissing, TrafficSample
+from shopkart_pipeline.domain.vitals import Vital, VitalMissing
 from shopkart_pipeline.services.platform import Platform
 
 WINDOW_SECONDS = 1.0
@@ -68,9 +69,11 @@ def verify_recovery(
         if grown.requests < MINIMUM_REQUESTS:
             reason = f"only {grown.requests} requests were answered"
             continue
-        missed = [line for each in objectives if (line := _missed(each, grown))]
+        seen = [(each, _value(platform, deployment, service, each, grown)) for each in objectives]
+        missed = [line for each, value in seen if (line := _missed(each, value))]
         if not missed:
-            return Recovered(after.at, "; ".join(_line(each, grown) for each in objectives))
+            lines = (f"{_words(each)} {value:.3f} <= {each.limit:.3f}" for each, value in seen)
+            return Recovered(after.at, f"{'; '.join(lines)}, of {grown.requests} requests")
         before, reason = after, "; ".join(missed)
     return NotRecovered(f"{reason} (looked at for {deadline_seconds:.0f} s)")
 
@@ -86,23 +89,26 @@ def _answered(before: TrafficSample, after: TrafficSample) -> Counts:
     return stable + canary if canary.requests else stable
 
 
-def _value(objective: Objective, grown: Counts) -> float | None:
-    if objective.measure == "error_ratio":
+def _value(
+    platform: Platform, deployment: Deployment, service: str, objective: Objective, grown: Counts
+) -> float | str:
+    """What an objective is about, or why nobody measured it. A latency that is not counted beside requests is that of
+    the last minute, of the slowest version that runs."""
+    if objective.measure == _DEFAULT.measure:
         return grown.error_ratio
-    return grown.latency.quantile(0.95) if grown.latency is not None else None
+    if grown.latency is not None:
+        return grown.latency.quantile(0.95)
+    environment = deployment.environment
+    told = platform.sites[environment].vitals.now(environment, service, platform.clock.now())
+    readings = told[Vital.LATENCY_P95_SECONDS]
+    return readings.reason if isinstance(readings, VitalMissing) else max(each.value for each in readings)
 
 
-def _missed(objective: Objective, grown: Counts) -> str:
-    value = _value(objective, grown)
-    if value is None:
-        return f"{_words(objective)} was not measured"
-    stays = value > objective.limit
+def _missed(objective: Objective, value: float | str) -> str:
+    if isinstance(value, str):
+        return f"the {_words(objective)} was not measured: {value}"
+    stays = not value <= objective.limit
     return f"the {_words(objective)} stayed at {value:.3f} > {objective.limit:.3f}" if stays else ""
-
-
-def _line(objective: Objective, grown: Counts) -> str:
-    value = _value(objective, grown)
-    return f"{_words(objective)} {value:.3f} <= {objective.limit:.3f} of {grown.requests} requests"
 
 
 def _words(objective: Objective) -> str:

@@ -137,6 +137,18 @@ def test_a_bad_canary_goes_back_by_itself_and_leaves_an_incident(story: dict[str
     assert good["digest"] in postmortem
 
 
+def test_somebody_on_call_goes_through_every_step_until_it_is_closed(story: dict[str, Any], home: Path) -> None:
+    (incident,) = story["incidents"]
+    times = {name: datetime.fromisoformat(at) for name, at in incident["times"].items() if at}
+
+    steps = ("acknowledged", "investigated", "cause_identified", "closed", "postmortem_drafted")
+    assert [times[step] for step in steps[:-1]] == sorted(times[step] for step in steps[:-1])
+    assert all(times["detected"] < times[step] for step in steps)
+    assert incident["suspects"][0]["release"].endswith(story["releases"][2]["release"])
+    beside = {path.name for path in (home / "incidents" / incident["id"]).iterdir()}
+    assert {"error_ratio.png", "snapshot.json", "errors.log", "postmortem.md"} <= beside
+
+
 def test_traffic_weights_follow_the_declared_steps(story: dict[str, Any]) -> None:
     weights = [
         step["weight_percent"] for step in story["releases"][0]["rollout"] if step.get("weight_percent") is not None

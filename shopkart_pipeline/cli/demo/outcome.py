@@ -11,6 +11,20 @@ from rich.table import Table
 from shopkart_pipeline.cli.report import ROLLED_BACK, STOPPED
 from shopkart_pipeline.cli.words import STYLES
 
+_STEPS = (
+    "introduced",
+    "detected",
+    "rolled_back",
+    "recovered",
+    "acknowledged",
+    "investigated",
+    "logs_inspected",
+    "cause_identified",
+    "closed",
+    "postmortem_drafted",
+)
+"""That an incident of the story has to go through."""
+
 
 def faults_of(document: dict[str, Any], expected: Sequence[str]) -> list[str]:
     """Every way in which the story did not go as it should; empty if it did."""
@@ -49,8 +63,7 @@ def _faults_of_incidents(document: dict[str, Any]) -> list[str]:
     incidents = document["incidents"]
     faults = [] if [each["release"] for each in incidents] == bad else [f"{len(incidents)} incidents for {len(bad)}"]
     for incident in incidents:
-        times = ("introduced", "detected", "rolled_back", "recovered", "postmortem_drafted")
-        faults += [f"incident {incident['id']}: {each} is unknown" for each in times if not incident["times"][each]]
+        faults += [f"incident {incident['id']}: {each} is unknown" for each in _STEPS if not incident["times"][each]]
         faults += [f"incident {incident['id']}: {text}" for text in incident["missing"]]
     return faults
 

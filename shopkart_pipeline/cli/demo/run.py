@@ -9,7 +9,8 @@ import argparse
 import json
 import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from shopkart_pipeline.adapters.ssh_signature import create_key
 from shopkart_pipeline.cli.approve import approve
 from shopkart_pipeline.cli.demo.outcome import faults_of, print_summary
 from shopkart_pipeline.cli.demo.repository import DemoRepository, Merge, post_webhook
+from shopkart_pipeline.cli.demo.respond import respond
 from shopkart_pipeline.cli.demo.story import Change, planted_secrets, read_story
 from shopkart_pipeline.cli.demo.watch import Watcher
 from shopkart_pipeline.cli.report import (
@@ -46,6 +48,7 @@ from shopkart_pipeline.cli.stack import (
 )
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.incident import Incident
 from shopkart_pipeline.domain.release import Release, release_key
 from shopkart_pipeline.domain.verdict import Outcome
 from shopkart_pipeline.engine.doorbell import ring
@@ -59,6 +62,7 @@ from shopkart_pipeline.wiring import build_platform
 SERVICE = "backend"
 RELEASE_DEADLINE_SECONDS = 180.0
 _LOOK_SECONDS = 0.2
+_RESPONSE_SECONDS = 60.0
 _MARKER = "made-by-shopkart-demo"
 
 
@@ -70,8 +74,8 @@ def run(options: argparse.Namespace) -> int:
     """Exit code 0 only if the story went exactly as it should."""
     settings = replace(from_environment(), receiver_port=free_port())
     console = Console(soft_wrap=True, highlight=False)
-    _empty_home(settings)
-    demo = Demo(settings, console)
+    empty_home(settings)
+    demo = Demo(settings, console, read_story())
     try:
         document = demo.play()
     finally:
@@ -88,8 +92,8 @@ def run(options: argparse.Namespace) -> int:
     return 1 if document["faults"] else 0
 
 
-def _empty_home(settings: Settings) -> None:
-    """The demo begins anew each time, in a home of its own making; anybody else's home is left alone."""
+def empty_home(settings: Settings) -> None:
+    """A story begins anew each time, in a home of its own making; anybody else's home is left alone."""
     home = settings.home
     end_leftovers(settings)
     if home.exists() and any(home.iterdir()) and not (home / _MARKER).exists():
@@ -104,10 +108,15 @@ def _empty_home(settings: Settings) -> None:
 class Demo:
     """One run of the story."""
 
-    def __init__(self, settings: Settings, console: Console) -> None:
+    def __init__(
+        self, settings: Settings, console: Console, story: Sequence[Change], present: Sequence[Change] = ()
+    ) -> None:
+        """Changes of `present` are part of what runs before the `story` begins."""
         self._settings, self._console = settings, console
         self._stack = Stack(settings)
-        self._story = read_story()
+        self._story, self._present = story, present
+        self._on_call = ThreadPoolExecutor(1, "on-call")
+        self._responses: list[Future[Incident]] = []
         self._approver_key = settings.home / "demo" / "approver"
         self._traffic: Background | None = None
         self._traffic_file = settings.home / "demo" / "traffic.json"
@@ -122,10 +131,19 @@ class Demo:
         self._say(platform, began, "the shop is up; customers come in")
         self._start_traffic(platform)
         releases = [self._release(platform, repository, number, change) for number, change in enumerate(self._story, 1)]
+        refused = self._refusals()
         self._stop_traffic()
-        return self._document(platform, releases, began)
+        document = self._document(platform, releases, began)
+        document["faults"] += refused
+        return document
+
+    def _refusals(self) -> list[str]:
+        """How whoever was on call was refused, such as to close what is not over."""
+        failures = (response.exception(_RESPONSE_SECONDS) for response in self._responses)
+        return [f"nobody could close an incident: {failure}" for failure in failures if failure is not None]
 
     def stop(self) -> None:
+        self._on_call.shutdown(wait=True, cancel_futures=True)
         self._stop_traffic()
         self._stack.stop()
 
@@ -139,7 +157,10 @@ class Demo:
         source = platform.service(SERVICE).source
         clone = self._settings.home / "demo" / "clone"
         repository = DemoRepository(Path(source.remote), clone, source.repository, source.branch)
-        return repository, repository.create(now)
+        first = repository.create(now)
+        for change in self._present:
+            first = repository.merge(change, planted_secrets(), now.replace(microsecond=0)).after
+        return repository, first
 
     def _prepare(self, platform: Platform, first: str) -> None:
         """Start everything, and take over the present version of each service meanwhile."""
@@ -165,7 +186,15 @@ class Demo:
         )
         merge = repository.merge(change, planted_secrets(), platform.clock.now().replace(microsecond=0))
         self._post(platform, repository, merge)
-        return self._follow(platform, self._await_release(platform, merge))
+        release = self._follow(platform, self._await_release(platform, merge))
+        self._have_somebody_respond(platform, change.reviewer)
+        return release
+
+    def _have_somebody_respond(self, platform: Platform, actor: str) -> None:
+        """Somebody is on call, and works on incidents while the team goes on."""
+        for incident in platform.incidents.list():
+            if incident.is_open and incident.acknowledged_at is None:
+                self._responses.append(self._on_call.submit(respond, platform, incident.id, actor))
 
     def _post(self, platform: Platform, repository: DemoRepository, merge: Merge) -> None:
         address = f"http://127.0.0.1:{self._settings.receiver_port}/webhooks/github"

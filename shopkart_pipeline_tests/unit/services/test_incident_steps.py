@@ -315,3 +315,40 @@ def promise_latency(world: World, limit: float) -> None:
         return replace(service, deployments={**service.deployments, PRODUCTION: changed})
 
     world.declare("backend", promised)
+
+
+class _WithoutLatency(FakeMetrics):
+    """A metrics server that counts requests alone, as the embedded platform's load balancer does."""
+
+    def traffic(
+        self, environment: str, service: str, now: datetime, since: datetime | None = None
+    ) -> TrafficSample | MetricsMissing:
+        sample = super().traffic(environment, service, now, since)
+        if isinstance(sample, MetricsMissing):
+            return sample
+        return replace(sample, stable=sample.stable.only(frozenset()), canary=sample.canary.only(frozenset()))
+
+
+def test_a_latency_that_is_not_counted_is_that_of_the_last_minute(world: World) -> None:
+    release = world.released()
+    incident = opened(world)
+    world.metrics = _WithoutLatency(world.cluster)
+    promise_latency(world, 0.5)
+    world.vitals.readings = {Vital.LATENCY_P95_SECONDS: {release.key: 0.2, "older": 0.4}}
+
+    found = verify(world.platform, incident.id)
+
+    assert isinstance(found, Incident)
+    assert "latency p95 seconds 0.400 <= 0.500" in found.timeline[-1].text
+
+
+def test_a_latency_that_nobody_measures_is_no_recovery(world: World) -> None:
+    world.released()
+    incident = opened(world)
+    world.metrics = _WithoutLatency(world.cluster)
+    promise_latency(world, 0.5)
+
+    found = verify(world.platform, incident.id)
+
+    assert isinstance(found, NotRecovered)
+    assert "the latency p95 seconds was not measured: nobody measured latency_p95_seconds" in found.reason
