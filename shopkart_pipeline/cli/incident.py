@@ -14,6 +14,7 @@ from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import NotFound, Refused
 from shopkart_pipeline.domain.incident import Incident, IncidentSeverity, IncidentSource, IncidentStep
 from shopkart_pipeline.services.close_incident import close_incident, verify
+from shopkart_pipeline.services.gather_snapshot import gather_snapshot, is_gathered
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.raise_incident import raise_incident
 from shopkart_pipeline.services.roll_back_incident import roll_back_incident
@@ -57,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
         _show(console, incident)
         return 0
     if options.step in _STEPS:
+        if options.step == "investigate" and not is_gathered(platform, incident.id):
+            gather_snapshot(platform, incident.id)
         _show(console, take_step(platform, incident.id, _STEPS[options.step], getpass.getuser(), options.text))
         return 0
     act = _ACTS.get(options.step)

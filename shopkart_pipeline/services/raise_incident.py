@@ -65,8 +65,9 @@ def raise_incident(
             incident = Incident(
                 name, service, environment, "", "", reason, 0, 0, (opened,), source=source, severity=severity
             )
+        is_known = bool(group) and group in incident.groups
         incident = _with_group(incident, group, severity)
-        if not alerts:
+        if not alerts and not is_known:  # What is told again has other numbers each time, and is the same.
             incident = incident.with_entry(began_at or now, IncidentStep.DETECTED, reason)
         return with_alerts(incident, alerts, now)
 

@@ -96,6 +96,17 @@ def test_an_alert_joins_what_the_pipeline_itself_found_in_that_service(world: Wo
     assert (incident.id, len(incident.firing), len(incident.groups)) == (first.id, 2, 2)
 
 
+def test_an_objective_that_stays_missed_is_told_once(world: World) -> None:
+    for ratio in ("0.2", "0.3", "0.4"):
+        raise_incident(
+            world.platform, IncidentSource.OBJECTIVE, "backend", PRODUCTION, f"error ratio {ratio}", group="error_ratio"
+        )
+        world.clock.advance(60)
+
+    [incident] = world.incidents.list()
+    assert [entry.text for entry in incident.timeline if entry.step is IncidentStep.DETECTED] == ["error ratio 0.2"]
+
+
 def test_what_fires_after_its_incident_was_closed_is_a_new_one(world: World) -> None:
     tell(world, "firing_two")
     [first] = world.incidents.list()
