@@ -7,10 +7,11 @@ container wrote before it was started again is read too, as that says why.
 Source: Kubernetes API, `read_namespaced_pod_log` (`sinceTime`, `limitBytes`, `timestamps`, `previous`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
-from shopkart_pipeline.adapters._log_lines import Written, parse_errors
+from shopkart_pipeline.adapters._log_lines import LogReader, Written, has_text, is_error
 from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.connection import Access, Connection
 from shopkart_pipeline.adapters.kubernetes.documents import name_of, parts, text
@@ -55,22 +56,36 @@ class KubernetesLogs(Logs):
     def errors(
         self, environment: str, service: str, since: datetime, until: datetime, limit: int
     ) -> tuple[LogLine, ...] | LogsMissing:
+        lines = self._lines(environment, service, since, until, is_error)
+        return lines if isinstance(lines, LogsMissing) else lines[:limit]
+
+    def search(
+        self, environment: str, service: str, since: datetime, until: datetime, *, text: str = "", limit: int
+    ) -> tuple[LogLine, ...] | LogsMissing:
+        lines = self._lines(environment, service, since, until, partial(has_text, text=text))
+        return lines if isinstance(lines, LogsMissing) else lines[-limit:]
+
+    def _lines(
+        self, environment: str, service: str, since: datetime, until: datetime, wanted: Callable[[LogLine], bool]
+    ) -> tuple[LogLine, ...] | LogsMissing:
         place = self._around.place(environment, service, service)
         try:
             pods = self._api.list(POD, place.namespace, f"{labels_of(place)},{TRACK} in (stable,canary)")
         except PipelineError as error:
             return LogsMissing(error.what)
-        found, unread = self._read(place, sorted(pods, key=_order), since, until)
+        found, unread = self._read(
+            place, sorted(pods, key=_order), since, lambda line: since <= line.at <= until and wanted(line)
+        )
         if found:
-            return tuple(sorted(found, key=lambda line: line.at)[:limit])
+            return tuple(sorted(found, key=lambda line: line.at))
         if not pods:
             return LogsMissing(f"{service} has no pods in {environment}, and logs of pods that are gone are gone")
         return LogsMissing("; ".join(unread[:3])) if unread else ()
 
     def _read(
-        self, place: Place, pods: list[Manifest], since: datetime, until: datetime
+        self, place: Place, pods: list[Manifest], since: datetime, wanted: Callable[[LogLine], bool]
     ) -> tuple[list[LogLine], list[str]]:
-        """Error lines, and what could not be read whole."""
+        """Wanted lines, and what could not be read whole."""
         found: list[LogLine] = []
         unread, began = [f"{name_of(pod)} was left out" for pod in pods[_MOST_PODS:]], self._clock.now()
         for pod in pods[:_MOST_PODS]:
@@ -85,8 +100,8 @@ class KubernetesLogs(Logs):
             if len(content) >= LIMIT_BYTES:
                 unread.append(f"the log of {name_of(pod)} is longer than {LIMIT_BYTES} bytes, and was read in part")
             track, release_key = Track(text(pod, "metadata", "labels", TRACK)), text(pod, "metadata", "labels", VERSION)
-            lines = parse_errors(_lines(content), track, name_of(pod), release_key)
-            found += (line for line in lines if since <= line.at <= until)
+            lines = LogReader(track, name_of(pod), release_key).read(_lines(content))
+            found += filter(wanted, lines)
         return found, unread
 
     def _content(self, place: Place, pod: Manifest, since: datetime) -> bytes:

@@ -1,13 +1,19 @@
-"""The log port on the replicas' own log files; what counts as an error among their lines is in `_log_lines`."""
+"""The log port on this machine: what the index has stored, and what stands in the replicas' files beyond that.
+
+Looking changes nothing, so it waits for nobody: what was not indexed yet is read from the files. Where the index can't
+be written (a full disk, a lock that is held) nothing is lacking as long as the files are there; where it can't be read,
+the answer is `LogsMissing`, because nobody knows what is in it. `keep_up` indexes; replicas know nothing of it.
+"""
 
 from collections.abc import Generator
 from datetime import datetime
 from pathlib import Path
 
-from shopkart_pipeline.adapters._log_lines import Written, parse_errors
+from shopkart_pipeline.adapters._log_lines import is_error, newest_matching
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
-from shopkart_pipeline.adapters.local_cluster.log_files import older
-from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline.adapters.local_cluster.log_index import LogIndex, Stored
+from shopkart_pipeline.adapters.local_cluster.log_pieces import new_pieces
+from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.ports.telemetry import LogLine, Logs, LogsMissing
 
 
@@ -16,34 +22,71 @@ class LocalLogs(Logs):
 
     Args:
         home: the product's home.
+        index: where lines are stored; None: the home's own.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, index: LogIndex | None = None) -> None:
         self._folders = Folders(home)
+        self._index = index or LogIndex(home.absolute() / "logs.db")
 
     def errors(
         self, environment: str, service: str, since: datetime, until: datetime, limit: int
     ) -> tuple[LogLine, ...] | LogsMissing:
-        folder = self._folders.logs_of(environment, service)
-        if not folder.is_dir():
-            return LogsMissing(f"{service} has never written a log in {environment}")
-        found: list[LogLine] = []
         try:
-            for path in sorted(folder.glob("*.log")):
-                if path.stat().st_mtime >= since.timestamp():
-                    found += (line for line in _errors_of(path) if since <= line.at <= until)
-        except OSError as error:
-            return LogsMissing(f"a log can't be read: {error}")
-        return tuple(sorted(found, key=lambda line: line.at)[:limit])
+            stored = self._index.errors(f"{environment}/{service}", since, until, limit)
+            fresh = self._fresh(environment, service, stored, since)
+            wanted = [line for line in fresh if is_error(line) and since <= line.at <= until]
+        except (OSError, PipelineError) as error:
+            return _missing(error)
+        if self._never_wrote(environment, service, stored):
+            return LogsMissing(f"{service} has never written a log in {environment}")
+        return tuple(sorted([*stored.lines, *wanted], key=lambda line: line.at)[:limit])
+
+    def search(
+        self, environment: str, service: str, since: datetime, until: datetime, *, text: str = "", limit: int
+    ) -> tuple[LogLine, ...] | LogsMissing:
+        try:
+            stored = self._index.search(f"{environment}/{service}", since, until, text, limit)
+            lines = [*stored.lines, *self._fresh(environment, service, stored, since)]
+        except (OSError, PipelineError) as error:
+            return _missing(error)
+        if self._never_wrote(environment, service, stored):
+            return LogsMissing(f"{service} has never written a log in {environment}")
+        return tuple(newest_matching(lines, since, until, text, limit))
+
+    def keep_up(self, now: datetime) -> tuple[str, ...]:
+        said, root = list[str](), self._folders.logs
+        try:
+            for folder in sorted(each for each in root.glob("*/*") if each.parent.name not in ("jobs", "servers")):
+                said += self._index_folder(folder)
+            self._index.retain(now)
+        except (OSError, PipelineError) as error:
+            said.append(f"logs are not indexed: {_missing(error).reason}")
+        return tuple(said)
+
+    def _index_folder(self, folder: Path) -> Generator[str]:
+        name = f"{folder.parent.name}/{folder.name}"
+        positions, paths = self._index.positions(name), sorted(folder.glob("*.log"))
+        for path in paths:
+            for piece in new_pieces(path, positions.get(path.stem)):
+                if piece.lost:
+                    yield f"{name}/{path.stem}: lines are lost, as the log was cut twice before they were indexed"
+                if not self._index.store(name, path.stem, piece.before, piece.after, piece.lines):
+                    break  # Somebody else is at it.
+        gone = sorted(positions.keys() - {path.stem for path in paths})
+        if gone:
+            self._index.forget(name, gone)
+
+    def _fresh(self, environment: str, service: str, stored: Stored, since: datetime) -> Generator[LogLine]:
+        """Lines that were not indexed, of files that were written to in the window."""
+        for path in sorted(self._folders.logs_of(environment, service).glob("*.log")):
+            if path.stat().st_mtime >= since.timestamp():
+                for piece in new_pieces(path, stored.positions.get(path.stem)):
+                    yield from piece.lines
+
+    def _never_wrote(self, environment: str, service: str, stored: Stored) -> bool:
+        return not (stored.positions or stored.lines or self._folders.logs_of(environment, service).is_dir())
 
 
-def _errors_of(path: Path) -> Generator[LogLine]:
-    track, _, _ = path.stem.partition("-")
-    yield from parse_errors(_lines(path), Track(track), path.stem)
-
-
-def _lines(path: Path) -> Generator[Written]:
-    for part in (older(path), path):
-        if part.exists():
-            with part.open(encoding="utf-8", errors="replace") as log:
-                yield from map(Written, log)
+def _missing(error: OSError | PipelineError) -> LogsMissing:
+    return LogsMissing(f"a log can't be read: {error}" if isinstance(error, OSError) else error.what)
