@@ -19,6 +19,7 @@
 | `SHOPKART_PROMETHEUS_TOKEN` | token for the Prometheus servers that environments declare | none |
 | `SHOPKART_PROMETHEUS_TOKEN_FILE` | a file with that token instead, read for each request | none |
 | `SHOPKART_PROMETHEUS_CA_FILE` | certificates in PEM by which they are known | those that every program trusts |
+| `SHOPKART_LOKI_TOKEN`, `SHOPKART_LOKI_TOKEN_FILE`, `SHOPKART_LOKI_CA_FILE` | the same for Loki servers | as above |
 | `SHOPKART_NOTIFY_...` | secrets of channels, as `notifications` names them | none |
 | `SHOPKART_DATABASE_NAME` | address of the PostgreSQL database `NAME` that is backed up, as libpq takes it | none |
 | `SHOPKART_DATABASE_NAME_FILE` | a file with that address instead, read for each backup | none |
@@ -60,8 +61,8 @@ class GitHubAccess:
 
 
 @dataclass(frozen=True)
-class PrometheusLogin:
-    """Who the pipeline is to Prometheus servers: the bearer of a token, or nobody."""
+class BearerLogin:
+    """Who the pipeline is to servers of one kind: the bearer of a token, or nobody."""
 
     token: str = field(default="", repr=False)
     token_file: Path | None = None
@@ -95,7 +96,8 @@ class Settings:
     """Without a slash at its end; empty: nothing links to the web interface."""
     inbox_address: str = field(default="", repr=False)
     """Of a PostgreSQL database, with its password; empty: a file in the home."""
-    prometheus: PrometheusLogin = field(default_factory=PrometheusLogin)
+    prometheus: BearerLogin = field(default_factory=BearerLogin)
+    loki: BearerLogin = field(default_factory=BearerLogin)
     alertmanager_tokens: tuple[str, ...] = field(default=(), repr=False)
     """Empty: webhooks of Alertmanager are not accepted."""
     backups: BackupSettings = field(default_factory=BackupSettings)
@@ -133,7 +135,8 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         sonar_token=_token(given, "SHOPKART_SONAR_TOKEN"),
         sonar_webhook_secrets=_secrets(given, "SHOPKART_SONAR_WEBHOOK_SECRET"),
         github=_github(given),
-        prometheus=_prometheus(given),
+        prometheus=_bearer(given, "PROMETHEUS"),
+        loki=_bearer(given, "LOKI"),
         public_url=_public_url(given),
         inbox_address=_inbox_address(given),
         alertmanager_tokens=_alertmanager_tokens(given),
@@ -219,15 +222,13 @@ def _github(given: Mapping[str, str]) -> GitHubAccess:
     return GitHubAccess(app_id, Path(key).absolute() if key else None, token)
 
 
-def _prometheus(given: Mapping[str, str]) -> PrometheusLogin:
-    token = _token(given, "SHOPKART_PROMETHEUS_TOKEN")
-    token_file = given.get("SHOPKART_PROMETHEUS_TOKEN_FILE") or ""
+def _bearer(given: Mapping[str, str], server: str) -> BearerLogin:
+    name = f"SHOPKART_{server}_TOKEN"
+    token, token_file = _token(given, name), given.get(f"{name}_FILE") or ""
     if token and token_file:
-        raise PipelineError(
-            "Both SHOPKART_PROMETHEUS_TOKEN and SHOPKART_PROMETHEUS_TOKEN_FILE are given.", "Take one of them away."
-        )
-    ca_file = given.get("SHOPKART_PROMETHEUS_CA_FILE") or ""
-    return PrometheusLogin(
+        raise PipelineError(f"Both {name} and {name}_FILE are given.", "Take one of them away.")
+    ca_file = given.get(f"SHOPKART_{server}_CA_FILE") or ""
+    return BearerLogin(
         token, Path(token_file).absolute() if token_file else None, Path(ca_file).absolute() if ca_file else None
     )
 

@@ -245,19 +245,23 @@ def _scanners(
 
 def _kubernetes_site(settings: Settings, environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
     # Nothing of it is loaded where no environment is on Kubernetes.
+    from shopkart_pipeline.adapters._bearer import ServerAccess
     from shopkart_pipeline.adapters.kubernetes.cluster import KubernetesCluster
     from shopkart_pipeline.adapters.kubernetes.logs import KubernetesLogs
     from shopkart_pipeline.adapters.kubernetes.telemetry import NoMetrics
-    from shopkart_pipeline.adapters.prometheus import PrometheusAccess, PrometheusMetrics
+    from shopkart_pipeline.adapters.loki import LokiLogs
+    from shopkart_pipeline.adapters.prometheus import PrometheusMetrics
     from shopkart_pipeline.adapters.prometheus_vitals import PrometheusVitals
 
     given = settings.prometheus
-    access = PrometheusAccess(given.token, given.token_file, given.ca_file)
+    access = ServerAccess(given.token, given.token_file, given.ca_file)
+    of_loki = ServerAccess(settings.loki.token, settings.loki.token_file, settings.loki.ca_file)
+    source, pods = environment.log_source, KubernetesLogs.of(environment.options, clock)
     metrics = PrometheusMetrics(environment.telemetry, access) if environment.telemetry else NoMetrics()
     return Site(
         KubernetesCluster.of(environment.options, registry, clock),
         metrics,
-        KubernetesLogs.of(environment.options, clock),
+        pods if source is None else LokiLogs(source, of_loki, clock),
         PrometheusVitals(environment.telemetry, access) if environment.telemetry else NoVitals(),
     )
 

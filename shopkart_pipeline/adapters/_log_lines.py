@@ -95,14 +95,14 @@ def is_error(line: LogLine) -> bool:
     return line.level in ERROR_LEVELS
 
 
-def has_text(line: LogLine, text: str) -> bool:
-    """Whether a line's message has a text in it, whatever its letters' case."""
-    return text.casefold() in line.message.casefold()
+def has_text(message: str, text: str) -> bool:
+    """Whether a message has a text in it, whatever its letters' case."""
+    return text.casefold() in message.casefold()
 
 
 def newest_matching(lines: Iterable[LogLine], since: datetime, until: datetime, text: str, limit: int) -> list[LogLine]:
     """The newest lines of a window with a text in their message; oldest first."""
-    found = (line for line in lines if since <= line.at <= until and has_text(line, text))
+    found = (line for line in lines if since <= line.at <= until and has_text(line.message, text))
     return sorted(found, key=lambda line: line.at)[-limit:]
 
 

@@ -10,16 +10,16 @@ Source: Prometheus, "HTTP API" (`/api/v1/query` and `/api/v1/query_range`, as fo
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from shopkart_pipeline.adapters._bearer import ServerAccess, authorization
 from shopkart_pipeline.adapters._http import Ask, HttpClient
-from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
+from shopkart_pipeline.domain.errors import UntrustedInput
 from shopkart_pipeline.domain.plain_text import plain
 
 TIMEOUT_SECONDS = 3.0
@@ -28,17 +28,6 @@ _HISTORY_TIMEOUT_SECONDS = 5.0
 _COUNT = re.compile(r"\d+(\.\d+)?([eE][+-]?\d{1,3})?")
 _LARGEST = 2.0**53
 _WORDS = 300
-
-
-@dataclass(frozen=True)
-class PrometheusAccess:
-    """Who we are to a Prometheus server, and by which certificates we know it."""
-
-    token: str = field(default="", repr=False)
-    token_file: Path | None = None
-    """Read for each request, as tokens in files are renewed."""
-    ca_file: Path | None = None
-    """Certificates in PEM; None: those that every program trusts."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +75,7 @@ class PrometheusApi:
         access: who we are there.
     """
 
-    def __init__(self, address: str, access: PrometheusAccess) -> None:
+    def __init__(self, address: str, access: ServerAccess) -> None:
         self._address, self._access = address, access
         self._made: tuple[int, HttpClient] | None = None
 
@@ -141,35 +130,10 @@ class PrometheusApi:
     def _client(self) -> HttpClient:
         """Made with the first question; a process that was forked speaks over connections of its own."""
         if self._made is None or self._made[0] != os.getpid():
-            authorization, ca_file = self._authorization(), self._access.ca_file
-            client = HttpClient("Prometheus", self._address, authorization=authorization, ca_file=ca_file)
+            token, ca_file = authorization("Prometheus", self._address, self._access), self._access.ca_file
+            client = HttpClient("Prometheus", self._address, authorization=token, ca_file=ca_file)
             self._made = os.getpid(), client
         return self._made[1]
-
-    def _authorization(self) -> Callable[[], str] | None:
-        access = self._access
-        if not access.token and access.token_file is None:
-            return None
-        return lambda: f"Bearer {self._token()}"
-
-    def _token(self) -> str:
-        url = urlsplit(self._address)
-        if url.scheme != "https" and url.hostname not in ("127.0.0.1", "localhost", "::1"):
-            raise ToolUnavailable(
-                "A token would go to Prometheus without encryption, so it is not asked.", "Give it an https:// address."
-            )
-        if self._access.token_file is None:
-            return self._access.token
-        try:
-            token = self._access.token_file.read_text(encoding="ascii").strip()
-        except (OSError, ValueError) as error:
-            raise ToolUnavailable(
-                f"The token for Prometheus can't be read: {type(error).__name__}.",
-                "Check SHOPKART_PROMETHEUS_TOKEN_FILE.",
-            ) from None
-        if not token or not token.isprintable() or " " in token:
-            raise ToolUnavailable("The token's file holds no token.", "Check SHOPKART_PROMETHEUS_TOKEN_FILE.")
-        return token
 
 
 def _seconds(at: datetime) -> str:

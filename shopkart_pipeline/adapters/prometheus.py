@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shopkart_pipeline.adapters._prometheus_api import PrometheusAccess, PrometheusApi
+from shopkart_pipeline.adapters._bearer import ServerAccess
+from shopkart_pipeline.adapters._prometheus_api import PrometheusApi
 from shopkart_pipeline.adapters._prometheus_counts import (
     Cells,
     Labels,
@@ -35,8 +36,6 @@ from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.traffic import MetricsMissing, TrafficSample
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.telemetry import Metrics
-
-__all__ = ["PrometheusAccess", "PrometheusMetrics"]
 
 _BEFORE = timedelta(minutes=5)
 """Longer than from one scrape to the next, so that the first look sees something."""
@@ -74,7 +73,7 @@ class PrometheusMetrics(Metrics):
     def __init__(
         self,
         source: PrometheusSource,
-        access: PrometheusAccess,
+        access: ServerAccess,
         pause: timedelta = _PAUSE,
         step_seconds: float = STEP_SECONDS,
     ) -> None:

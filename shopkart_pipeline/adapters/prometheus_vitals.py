@@ -11,7 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from shopkart_pipeline.adapters._prometheus_api import PrometheusAccess, PrometheusApi, Series, any_number
+from shopkart_pipeline.adapters._bearer import ServerAccess
+from shopkart_pipeline.adapters._prometheus_api import PrometheusApi, Series, any_number
 from shopkart_pipeline.adapters._prometheus_counts import Labels, answered, histogram_of, within
 from shopkart_pipeline.adapters._prometheus_queries import (
     DOWN,
@@ -43,7 +44,7 @@ class PrometheusVitals(Vitals):
         access: who we are to it.
     """
 
-    def __init__(self, source: PrometheusSource, access: PrometheusAccess) -> None:
+    def __init__(self, source: PrometheusSource, access: ServerAccess) -> None:
         self._source = source
         self._api = PrometheusApi(source.address, access)
         self._labels = Labels(source.method_label, source.status_label)

@@ -36,6 +36,7 @@ _COMMANDS = {
     "incidents": "list incidents, or show one with its postmortem",
     "incident": "go through an incident: open, ack, investigate, logs, cause, rollback, verify, close, postmortem",
     "drill": "have the case study's incident happen on a platform of its own, and score how it is found and mended",
+    "logs": "show what a service wrote into its logs, and its errors by kind",
     "notify": "show how people are told and what could not be told, or test a channel",
     "metrics": "show how software is delivered: frequency, lead time, failures, recovery, rework",
     "exporter": "serve the pipeline's own metrics to Prometheus",

@@ -27,6 +27,7 @@ from shopkart_pipeline.defs.contracts import build_contracts_sensor
 from shopkart_pipeline.defs.dispatch import DELIVERIES, drain, launch
 from shopkart_pipeline.defs.incident_sensor import build_incident_sensor
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
+from shopkart_pipeline.defs.log_store import build_log_store_sensor
 from shopkart_pipeline.defs.notifications import build_notifications_sensor
 from shopkart_pipeline.defs.reports import build_reports_sensor
 from shopkart_pipeline.defs.show_approval import show_end_of_wait
@@ -46,7 +47,7 @@ _NAMED = 50
 def build_sensors(pipeline: Pipeline, rollback_jobs: Sequence[JobDefinition]) -> list[SensorDefinition]:
     """All sensors of the code location."""
     reports = [build_reports_sensor()] if pipeline.code_host is not None else []
-    told = build_notifications_sensor(pipeline)
+    told = [*build_notifications_sensor(pipeline), *build_log_store_sensor(pipeline)]
     return [
         _deliveries(),
         _awaited(),

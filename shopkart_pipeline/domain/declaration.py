@@ -16,6 +16,7 @@ from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.health_watch import HealthWatch
 from shopkart_pipeline.domain.incident_policy import IncidentPolicy
+from shopkart_pipeline.domain.log_source import LokiSource
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.notification import NotificationPolicy
 from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route
@@ -235,6 +236,8 @@ class Environment:
     """Who counts requests on `kubernetes`; None: nobody. The embedded platform's load balancer counts them itself."""
     health: HealthWatch | None = None
     """How releases are watched once they are there; None: by schedule alone."""
+    log_source: LokiSource | None = None
+    """Who has the logs on `kubernetes`; None: the pods that are there."""
 
     def cannot_judge(self, deployment: Deployment) -> str | None:
         """Why a canary of this deployment could never pass here; None where it could, or where there is none."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from shopkart_pipeline.domain.declaration import Environment, Phase
 from shopkart_pipeline.spec.compile_health import compile_health
-from shopkart_pipeline.spec.compile_telemetry import compile_telemetry
+from shopkart_pipeline.spec.compile_telemetry import compile_log_source, compile_telemetry
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.models.declaration import DeclarationSpec, EnvironmentSpec, ServiceSpec
 from shopkart_pipeline.spec.scope import Scope
@@ -40,7 +40,8 @@ def environments(settings: DeclarationSpec, faults: Faults) -> dict[str, Environ
         platform = spec.platform or _DEFAULT_PLATFORM
         telemetry = compile_telemetry(name, platform, spec.telemetry, faults)
         watch = compile_health(name, spec.health, faults)
-        environment = Environment(name, Phase(said), platform, spec.options or {}, telemetry, watch)
+        logs = compile_log_source(name, spec.telemetry, faults)
+        environment = Environment(name, Phase(said), platform, spec.options or {}, telemetry, watch, logs)
         first = found.setdefault(environment.phase, environment)
         if first is not environment:
             message = f"{first.name} is of phase {said} already; there is one environment of each phase"

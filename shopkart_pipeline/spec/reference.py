@@ -11,6 +11,7 @@ from typing import Any
 
 from shopkart_pipeline.domain.analysis import Analysis
 from shopkart_pipeline.domain.code_host import BranchPolicy, CodeHostPolicy
+from shopkart_pipeline.domain.log_source import LokiSource
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.spec.compile_gates import compile_gates
 from shopkart_pipeline.spec.compile_stages import compile_stages
@@ -31,6 +32,7 @@ _OWN_DEFAULTS: dict[str, Any] = {
     "CodeHostSpec": CodeHostPolicy(),
     "BranchProtectionSpec": BranchPolicy(),
     "TelemetrySpec": PrometheusSource(""),
+    "LokiSpec": LokiSource(""),
 }
 """Sections whose defaults are not shipped as a declaration, but are those of the domain."""
 _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
@@ -70,6 +72,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("EnvironmentSpec", "`environments.NAME`", None),
     ("TelemetrySpec", "`environments.NAME.telemetry`", None),
     ("HealthWatchSpec", "`environments.NAME.health`", None),
+    ("LokiSpec", "`environments.NAME.telemetry.loki`", None),
     ("RegistrySpec", "`registry`", ("registry",)),
     ("CodeHostSpec", "`github`", None),
     ("CommandsSpec", "`github.commands`", None),

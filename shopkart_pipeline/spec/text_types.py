@@ -144,6 +144,7 @@ LabelName = Annotated[
 MetricName = Annotated[
     str, Matching(r"[A-Za-z_:][A-Za-z0-9_:]{0,199}", "the name of a metric in Prometheus, such as http_requests_total")
 ]
+TenantName = Annotated[str, Matching(r"[A-Za-z0-9!._*'()-]{1,150}", "the name of a tenant of Loki, such as shop")]
 RepositoryPrefix = Annotated[
     str,
     Matching(

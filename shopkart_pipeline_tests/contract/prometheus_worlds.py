@@ -6,8 +6,9 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from shopkart_pipeline.adapters._bearer import ServerAccess
 from shopkart_pipeline.adapters.monitoring.recording_rules import vital_group
-from shopkart_pipeline.adapters.prometheus import PrometheusAccess, PrometheusMetrics
+from shopkart_pipeline.adapters.prometheus import PrometheusMetrics
 from shopkart_pipeline.adapters.prometheus_vitals import PrometheusVitals
 from shopkart_pipeline.domain.analysis import Analysis
 from shopkart_pipeline.domain.declaration import Deployment
@@ -28,10 +29,8 @@ class PrometheusWorld(FakeWorld):
         super().__init__()
         self._pool = pool
         self._names = iter(sorted({each.service for each in pool.exporters}))
-        self.metrics = self.counted = PrometheusMetrics(
-            PrometheusSource(address), PrometheusAccess(), pause=timedelta(0)
-        )
-        self.vitals = self.measured = PrometheusVitals(PrometheusSource(address), PrometheusAccess())
+        self.metrics = self.counted = PrometheusMetrics(PrometheusSource(address), ServerAccess(), pause=timedelta(0))
+        self.vitals = self.measured = PrometheusVitals(PrometheusSource(address), ServerAccess())
 
     def a_service(self) -> str:
         return next(self._names)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shopkart_pipeline.adapters.prometheus import PrometheusAccess, PrometheusMetrics
+from shopkart_pipeline.adapters._bearer import ServerAccess
+from shopkart_pipeline.adapters.prometheus import PrometheusMetrics
 from shopkart_pipeline.domain.history import ERRORS, History
 from shopkart_pipeline.domain.judge_policy import EventRule
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
@@ -96,7 +97,7 @@ def shop(pool: ServicePool, address: str) -> Iterator[Callable[[str], Shop]]:
     def make(service: str) -> Shop:
         stable, (canary,) = (pool.of("production", service, track) for track in Track)
         source, since = PrometheusSource(address), datetime.now(UTC)
-        metrics = PrometheusMetrics(source, PrometheusAccess(), pause=timedelta(0), step_seconds=2 * SCRAPE_SECONDS)
+        metrics = PrometheusMetrics(source, ServerAccess(), pause=timedelta(0), step_seconds=2 * SCRAPE_SECONDS)
         found = Shop(service, stable, canary, source, metrics, since)
         made.append(found)
         for each in (*stable, canary):
@@ -135,7 +136,7 @@ def test_a_replica_that_leaves_takes_nothing_away_and_a_new_one_counts_from_zero
     other.answer(7, "5xx")
 
     backend.becomes(Counts(0, 0), Counts(57, 7))
-    with closing(PrometheusMetrics(backend.source, PrometheusAccess(), pause=timedelta(0))) as successor:
+    with closing(PrometheusMetrics(backend.source, ServerAccess(), pause=timedelta(0))) as successor:
         backend.becomes(Counts(0, 0), Counts(57, 7), successor)  # Another worker sees the same.
 
 
@@ -164,7 +165,7 @@ def test_events_are_counted_by_method_and_class_of_status(shop: Callable[[str], 
 def test_old_counts_say_nothing_about_now(shop: Callable[[str], Shop]) -> None:
     backend = shop("old")
     later = datetime.now(UTC) + timedelta(seconds=100)
-    with closing(PrometheusMetrics(backend.source, PrometheusAccess())) as metrics:
+    with closing(PrometheusMetrics(backend.source, ServerAccess())) as metrics:
         sample = metrics.traffic("production", "old", later, backend.since)
     assert isinstance(sample, MetricsMissing)
     assert "s away (limit 60 s)" in sample.reason
@@ -174,7 +175,7 @@ def test_requests_that_are_scraped_twice_are_not_counted_twice(shop: Callable[[s
     backend = shop("twice")
     backend.is_missing("are counted by 2 scrapes at once")
     chosen = replace(backend.source, labels={"job": "pods"})
-    with closing(PrometheusMetrics(chosen, PrometheusAccess(), pause=timedelta(0))) as metrics:
+    with closing(PrometheusMetrics(chosen, ServerAccess(), pause=timedelta(0))) as metrics:
         until(lambda: isinstance(backend.look(metrics), TrafficSample))
 
 
@@ -185,7 +186,7 @@ def test_names_that_nobody_has_are_told(shop: Callable[[str], Shop]) -> None:
         (replace(backend.source, status_label="code"), "A series has '' as `code`, which is no status."),
         (replace(backend.source, labels={"job": 'p"o\\ds}'}), "Prometheus scrapes no replica of stable"),
     ):
-        with closing(PrometheusMetrics(source, PrometheusAccess(), pause=timedelta(0))) as metrics:
+        with closing(PrometheusMetrics(source, ServerAccess(), pause=timedelta(0))) as metrics:
             backend.is_missing(f"old in production: {reason}", metrics)
 
 

@@ -10,7 +10,7 @@ from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.notification import SecretReference
 from shopkart_pipeline.settings import (
     SHIPPED_DECLARATION,
-    PrometheusLogin,
+    BearerLogin,
     Settings,
     from_environment,
     read_secret,
@@ -201,14 +201,14 @@ def test_two_homes_have_two_secrets(tmp_path: Path) -> None:
 
 
 def test_a_token_for_prometheus_comes_by_itself_or_in_a_file(tmp_path: Path) -> None:
-    assert from_environment({}).prometheus == PrometheusLogin()
+    assert from_environment({}).prometheus == BearerLogin()
     assert from_environment({"SHOPKART_PROMETHEUS_TOKEN": "abc"}).prometheus.token == "abc"
     assert "abc" not in repr(from_environment({"SHOPKART_PROMETHEUS_TOKEN": "abc"}))
     files = {
         "SHOPKART_PROMETHEUS_TOKEN_FILE": str(tmp_path / "token"),
         "SHOPKART_PROMETHEUS_CA_FILE": str(tmp_path / "ca.pem"),
     }
-    assert from_environment(files).prometheus == PrometheusLogin("", tmp_path / "token", tmp_path / "ca.pem")
+    assert from_environment(files).prometheus == BearerLogin("", tmp_path / "token", tmp_path / "ca.pem")
     with pytest.raises(PipelineError, match="Take one of them away"):
         from_environment({"SHOPKART_PROMETHEUS_TOKEN": "abc", **files})
 

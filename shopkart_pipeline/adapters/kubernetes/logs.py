@@ -9,7 +9,6 @@ Source: Kubernetes API, `read_namespaced_pod_log` (`sinceTime`, `limitBytes`, `t
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from functools import partial
 
 from shopkart_pipeline.adapters._log_lines import LogReader, Written, has_text, is_error
 from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
@@ -62,7 +61,7 @@ class KubernetesLogs(Logs):
     def search(
         self, environment: str, service: str, since: datetime, until: datetime, *, text: str = "", limit: int
     ) -> tuple[LogLine, ...] | LogsMissing:
-        lines = self._lines(environment, service, since, until, partial(has_text, text=text))
+        lines = self._lines(environment, service, since, until, lambda line: has_text(line.message, text))
         return lines if isinstance(lines, LogsMissing) else lines[-limit:]
 
     def _lines(

@@ -2,18 +2,19 @@
 
 Lines and how far a file has been read are stored in one transaction, so whoever is killed leaves neither a gap nor a
 line twice, and of two who read the same piece one stores it. Retention is by age and by size: the oldest lines go.
-A word of any three letters or more is found by the index of trigrams; shorter ones by looking at every line.
+The index of trigrams finds lines that may have a text, and each of them is looked at; for shorter texts all lines are.
 
 Source: SQLite, "FTS5 Extension": external content tables, the trigram tokenizer.
 """
 
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shopkart_pipeline.adapters._log_lines import NEVER
+from shopkart_pipeline.adapters._log_lines import NEVER, has_text
 from shopkart_pipeline.adapters._sqlite import Database
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.telemetry import LogLine
@@ -40,13 +41,15 @@ END;
 LOCK_SECONDS = 2.0
 KEPT_FOR = timedelta(days=14)
 MOST_BYTES = 512 << 20
-_TRIGRAM = 3
 _ERRORS = """SELECT * FROM lines WHERE folder = ? AND at BETWEEN ? AND ? AND level IN ('critical', 'error', 'fatal')
-    ORDER BY at LIMIT ?"""
-_WITH_TEXT = """SELECT * FROM lines WHERE folder = ? AND at BETWEEN ? AND ?
-    AND id IN (SELECT rowid FROM words WHERE words MATCH ?) ORDER BY at DESC LIMIT ?"""
-_WITH_LETTERS = """SELECT * FROM lines WHERE folder = ? AND at BETWEEN ? AND ? AND instr(lower(message), lower(?))
-    ORDER BY at DESC LIMIT ?"""
+    ORDER BY at, id LIMIT ?"""
+_WITH_WORD = """SELECT * FROM lines WHERE folder = ? AND at BETWEEN ? AND ?
+    AND id IN (SELECT rowid FROM words WHERE words MATCH ?) AND has_text(message, ?)
+    ORDER BY at DESC, id DESC LIMIT ?"""
+_WITH_TEXT = """SELECT * FROM lines WHERE folder = ? AND at BETWEEN ? AND ? AND has_text(message, ?)
+    ORDER BY at DESC, id DESC LIMIT ?"""
+_WORD = re.compile(r"[\x20-\x7e]{3,}")
+"""What the index folds as everybody does."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REMOVED_AT_ONCE = 5000
 
@@ -92,11 +95,11 @@ class LogIndex:
         return self._look(folder, _ERRORS, (folder, _stored(since), _stored(until), limit))
 
     def search(self, folder: str, since: datetime, until: datetime, text: str, limit: int) -> Stored:
-        """The newest lines of a window with a text; raises as `errors` does."""
-        window = (folder, _stored(since), _stored(until))
-        if len(text) >= _TRIGRAM:
-            return self._look(folder, _WITH_TEXT, (*window, '"' + text.replace('"', '""') + '"', limit))
-        return self._look(folder, _WITH_LETTERS, (*window, text, limit))
+        """The newest lines of a window with a text, newest first; raises as `errors` does."""
+        window, word = (folder, _stored(since), _stored(until)), max(_WORD.findall(text), key=len, default="")
+        if word:
+            return self._look(folder, _WITH_WORD, (*window, '"' + word.replace('"', '""') + '"', text, limit))
+        return self._look(folder, _WITH_TEXT, (*window, text, limit))
 
     def positions(self, folder: str) -> Mapping[str, Position]:
         """How far each file has been read; raises as `errors` does."""
@@ -162,6 +165,7 @@ class LogIndex:
         if not self._path.exists():
             return Stored((), {})
         with self._database.reading() as connection:
+            connection.create_function("has_text", 2, has_text, deterministic=True)
             connection.execute("BEGIN")
             lines = tuple(map(_line, connection.execute(statement, values)))
             rows = connection.execute("SELECT * FROM files WHERE folder = ?", (folder,)).fetchall()

@@ -47,7 +47,7 @@ class LocalLogs(Logs):
     ) -> tuple[LogLine, ...] | LogsMissing:
         try:
             stored = self._index.search(f"{environment}/{service}", since, until, text, limit)
-            lines = [*stored.lines, *self._fresh(environment, service, stored, since)]
+            lines = [*reversed(stored.lines), *self._fresh(environment, service, stored, since)]
         except (OSError, PipelineError) as error:
             return _missing(error)
         if self._never_wrote(environment, service, stored):

@@ -1,4 +1,4 @@
-"""Where the counts of an environment come from."""
+"""Where the counts and logs of an environment come from."""
 
 from typing import Annotated
 
@@ -6,7 +6,28 @@ from pydantic import Field
 
 from shopkart_pipeline.spec.durations import PositiveDuration
 from shopkart_pipeline.spec.models.section import Section
-from shopkart_pipeline.spec.text_types import ApiAddress, LabelName, MetricName, Text
+from shopkart_pipeline.spec.text_types import ApiAddress, LabelName, MetricName, TenantName, Text
+
+
+class LokiSpec(Section):
+    """Where the logs of an environment on Kubernetes are. The names of labels are those of the generated collector; the
+    credentials are settings (`docs/kubernetes_metrics.md`)."""
+
+    address: ApiAddress = Field(
+        description="A Loki server, or what speaks its HTTP API; without encryption on this machine or as a cluster's "
+        "own Service (`NAME.NAMESPACE.svc`) alone."
+    )
+    tenant: TenantName | None = Field(default=None, description="Sent as `X-Scope-OrgID`.")
+    labels: dict[LabelName, Text] | None = Field(
+        default=None, description="Further labels that streams of this environment have, such as `cluster`."
+    )
+    environment_label: LabelName | None = Field(default=None, description="The label with the environment.")
+    service_label: LabelName | None = Field(default=None, description="The label with the service.")
+    track_label: LabelName | None = Field(default=None, description="The label with `stable` or `canary`.")
+    version_label: LabelName | None = Field(
+        default=None, description="The label with the release, for lines that don't say theirs."
+    )
+    pod_label: LabelName | None = Field(default=None, description="The label with the pod.")
 
 
 class TelemetrySpec(Section):
@@ -16,6 +37,9 @@ class TelemetrySpec(Section):
     prometheus: ApiAddress = Field(
         description="A Prometheus server, or what speaks its HTTP API; without encryption on this machine or as a "
         "cluster's own Service (`NAME.NAMESPACE.svc`) alone. Has to be said."
+    )
+    loki: LokiSpec | None = Field(
+        default=None, description="Where logs are; without it they are read from the pods that are there."
     )
     labels: dict[LabelName, Text] | None = Field(
         default=None, description="Further labels that series of this environment have, such as `cluster` or `job`."

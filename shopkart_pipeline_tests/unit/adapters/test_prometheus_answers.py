@@ -14,7 +14,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from shopkart_pipeline.adapters.prometheus import PrometheusAccess, PrometheusMetrics
+from shopkart_pipeline.adapters._bearer import ServerAccess
+from shopkart_pipeline.adapters.prometheus import PrometheusMetrics
 from shopkart_pipeline.domain.judge_policy import EventRule
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.traffic import MetricsMissing, TrafficSample
@@ -68,7 +69,7 @@ def server(running: tuple[Server, str]) -> Server:
 
 @pytest.fixture
 def metrics(running: tuple[Server, str]) -> Iterator[PrometheusMetrics]:
-    with closing(PrometheusMetrics(PrometheusSource(running[1]), PrometheusAccess(), timedelta(0))) as found:
+    with closing(PrometheusMetrics(PrometheusSource(running[1]), ServerAccess(), timedelta(0))) as found:
         yield found
 
 
@@ -185,7 +186,7 @@ def test_what_is_no_answer_of_prometheus_is_missing_with_the_reason(
 def test_a_server_that_is_not_there_is_missing(running: tuple[Server, str]) -> None:
     with served(BaseHTTPRequestHandler) as address:
         pass
-    with closing(PrometheusMetrics(PrometheusSource(address), PrometheusAccess())) as metrics:
+    with closing(PrometheusMetrics(PrometheusSource(address), ServerAccess())) as metrics:
         sample = traffic(metrics)
     assert isinstance(sample, MetricsMissing)
     assert "Prometheus does not answer" in sample.reason
@@ -195,7 +196,7 @@ def test_a_token_is_read_for_each_request_and_appears_in_no_reason(
     server: Server, running: tuple[Server, str], tmp_path: Path
 ) -> None:
     file = tmp_path / "token"
-    access = PrometheusAccess(token_file=file)
+    access = ServerAccess(token_file=file)
     with closing(PrometheusMetrics(PrometheusSource(running[1]), access, timedelta(0))) as metrics:
         missing = traffic(metrics)
         assert isinstance(missing, MetricsMissing)
@@ -216,14 +217,14 @@ def test_a_token_is_read_for_each_request_and_appears_in_no_reason(
 
 def test_a_token_does_not_travel_without_encryption() -> None:
     source = PrometheusSource("http://prometheus.monitoring.svc:9090")
-    with closing(PrometheusMetrics(source, PrometheusAccess(token="s3cret"))) as metrics:
+    with closing(PrometheusMetrics(source, ServerAccess(token="s3cret"))) as metrics:
         sample = traffic(metrics)
     assert isinstance(sample, MetricsMissing)
     assert "without encryption" in sample.reason
 
 
 def test_certificates_that_can_not_be_read_are_a_reason(tmp_path: Path) -> None:
-    metrics = PrometheusMetrics(PrometheusSource("https://127.0.0.1:1"), PrometheusAccess(ca_file=tmp_path / "ca.pem"))
+    metrics = PrometheusMetrics(PrometheusSource("https://127.0.0.1:1"), ServerAccess(ca_file=tmp_path / "ca.pem"))
     sample = traffic(metrics)
     assert isinstance(sample, MetricsMissing)
     assert "certificates can't be read from ca.pem" in sample.reason
@@ -260,7 +261,7 @@ def test_two_servers_at_one_address_that_know_different_things_are_found_out(
 
 def test_prometheus_is_not_asked_at_every_tick(server: Server, running: tuple[Server, str]) -> None:
     server.says(vector(*WHOLE))
-    with closing(PrometheusMetrics(PrometheusSource(running[1]), PrometheusAccess())) as metrics:
+    with closing(PrometheusMetrics(PrometheusSource(running[1]), ServerAccess())) as metrics:
         samples = [
             metrics.traffic("production", "backend", NOW + timedelta(seconds=seconds), NOW)
             for seconds in (0.0, 0.25, 1.75, 2.0)

@@ -9,6 +9,7 @@ from rich.console import Console
 from shopkart_pipeline.cli.plan import plan_of, print_plan
 from shopkart_pipeline.cli.validate import validate
 from shopkart_pipeline.domain.health_watch import HealthWatch
+from shopkart_pipeline.domain.log_source import LokiSource
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline_tests.unit.spec.declarations import HOME, SMALLEST, one_fault_of, pipeline_of
 
@@ -105,3 +106,37 @@ def test_how_long_a_release_is_watched_is_declared(tmp_path: Path) -> None:
 def test_a_watch_that_would_never_look_is_a_fault(tmp_path: Path) -> None:
     text = f"{SMALLEST}environments:\n  staging:\n  production: {{health: {{bake: 30s}}}}\n"
     assert "a look every 60 s never comes within 30 s" in one_fault_of(tmp_path, text).message
+
+
+def test_logs_may_be_in_loki(tmp_path: Path) -> None:
+    text = (
+        f"{SMALLEST}{_KUBERNETES}    telemetry:\n      prometheus: 'https://prometheus.example'\n"
+        "      loki: {address: 'http://loki.monitoring.svc:3100/', tenant: shop, labels: {cluster: eu-1}, "
+        "service_label: app_kubernetes_io_name, pod_label: k8s_pod_name}\n"
+    )
+    environments = pipeline_of(tmp_path, text).environments
+
+    assert environments["staging"].log_source is None
+    assert environments["production"].log_source == LokiSource(
+        "http://loki.monitoring.svc:3100",
+        "shop",
+        {"cluster": "eu-1"},
+        service_label="app_kubernetes_io_name",
+        pod_label="k8s_pod_name",
+    )
+
+
+@pytest.mark.parametrize(
+    ("loki", "key", "message"),
+    [
+        ("tenant: shop", "address", "this key has to be written"),
+        ("address: 'http://loki.example:3100'", "address", "without encryption Loki may only be on"),
+        ("address: 'https://loki.example', tenant: 'a b'", "tenant", "the name of a tenant"),
+        ("address: 'https://loki.example', pod_label: 'a\"b'", "pod_label", "the name of a label"),
+    ],
+)
+def test_a_fault_about_loki_is_told_at_its_place(tmp_path: Path, loki: str, key: str, message: str) -> None:
+    telemetry = f"prometheus: 'https://a.example', loki: {{{loki}}}"
+    fault = one_fault_of(tmp_path, f"{SMALLEST}{_KUBERNETES}    telemetry: {{{telemetry}}}\n")
+    assert fault.path == f"environments.production.telemetry.loki.{key}"
+    assert message in fault.message

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shopkart_pipeline.adapters._bearer import ServerAccess
 from shopkart_pipeline.adapters.kubernetes.logs import LIMIT_BYTES, KubernetesLogs
 from shopkart_pipeline.adapters.kubernetes.names import Surroundings
-from shopkart_pipeline.adapters.prometheus import PrometheusAccess, PrometheusMetrics
+from shopkart_pipeline.adapters.prometheus import PrometheusMetrics
 from shopkart_pipeline.domain.analysis import Analysis
 from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.errors import ToolUnavailable
@@ -54,7 +55,7 @@ def prometheus(world: EmulatedWorld) -> FakePrometheus:
 @pytest.fixture
 def site(world: EmulatedWorld, prometheus: FakePrometheus) -> Generator[Site]:
     with running_fake_prometheus(prometheus) as address:
-        metrics = PrometheusMetrics(PrometheusSource(address), PrometheusAccess(), timedelta(seconds=1))
+        metrics = PrometheusMetrics(PrometheusSource(address), ServerAccess(), timedelta(seconds=1))
         with closing(metrics):
             yield Site(world.cluster, metrics, KubernetesLogs(world.api, world.world.clock, Surroundings()))
 
