@@ -29,6 +29,7 @@ from shopkart_pipeline.defs.show_incident import incident_metadata
 from shopkart_pipeline.domain.incident import Incident, TimelineEntry
 from shopkart_pipeline.engine.launch import launch_once
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.roll_back_incident import notice_rollback
 from shopkart_pipeline.services.tell_incident import tell_opened
 from shopkart_pipeline.services.tend_incidents import Work, due_work
 
@@ -75,6 +76,7 @@ def _tend(instance: DagsterInstance, platform: Platform, incident: Incident, now
         instance.add_dynamic_partitions(INCIDENTS, [incident.id])
     if incident.is_open:
         tell_opened(platform, incident)
+        incident = notice_rollback(platform, incident)
     said = [f"{incident.id}: {step}" for step in SHOWN if _show(instance, incident, step)]
     return said + [
         f"{incident.id}: {work}" for work in due_work(platform, incident) if _launch(instance, incident, work, now)

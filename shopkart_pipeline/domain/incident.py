@@ -203,15 +203,18 @@ def with_alerts(incident: Incident, told: tuple[Alert, ...], now: datetime) -> I
             incident = incident.lacking(f"There were more than {MOST_ALERTS} alerts; the others are not kept.")
             continue
         if before is None or before.state is not alert.state:
-            incident = _told(incident, alert, now)
+            incident = _told(incident, alert, now, again=before is not None)
         if before is not None and alert.started_at > before.started_at:
             alert = replace(alert, started_at=before.started_at)  # It came back; it began when it first did.
         known[alert.fingerprint] = alert
     return replace(incident, alerts=tuple(known.values()))
 
 
-def _told(incident: Incident, alert: Alert, now: datetime) -> Incident:
+def _told(incident: Incident, alert: Alert, now: datetime, *, again: bool) -> Incident:
+    """One entry for each kind of thing: an alert that comes and goes all night fills no timeline."""
     summary = f": {alert.summary}" if alert.summary else ""
     if alert.state is AlertState.RESOLVED:
         return incident.with_entry(alert.ended_at or now, IncidentStep.NOTED, f"{alert.name} is resolved{summary}")
-    return incident.with_entry(alert.started_at, IncidentStep.DETECTED, f"{alert.name} fires{summary}")
+    return incident.with_entry(
+        alert.started_at, IncidentStep.DETECTED, f"{alert.name} fires{' again' if again else ''}{summary}"
+    )

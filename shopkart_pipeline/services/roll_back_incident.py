@@ -5,14 +5,18 @@ who try at once, the second one finds that another release runs and changes noth
 """
 
 import logging
+from datetime import datetime
 
+from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import PipelineError, Refused
 from shopkart_pipeline.domain.incident import Incident, IncidentStep, Suspect
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.production_history import Placed
+from shopkart_pipeline.services.production_history import TURN_BACK, Placed, current
 from shopkart_pipeline.services.roll_back import roll_back
 from shopkart_pipeline.services.take_step import record
 from shopkart_pipeline.services.tell_incident import tell_rollback_failed, tell_rolled_back
+
+_FIX = "Bring the next release there."
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +34,8 @@ def roll_back_incident(platform: Platform, incident_id: str, actor: str, run_id:
         Refused: no release is suspected, or it was taken back already, or there is no way back.
         PipelineError: it failed; that is in the timeline, and people are told.
     """
-    incident = platform.incidents.get(incident_id)
-    suspect = _suspect(incident)
+    incident = notice_rollback(platform, platform.incidents.get(incident_id))
+    suspect = _suspect(platform, incident)
     record(platform, incident, IncidentStep.ROLLED_BACK, actor, f"{suspect.name} is to be taken back")
     try:
         reason = f"incident {incident.id}"
@@ -39,10 +43,34 @@ def roll_back_incident(platform: Platform, incident_id: str, actor: str, run_id:
     except PipelineError as error:
         _keep_failure(platform, incident, error.what)
         raise
-    return _keep(platform, incident, suspect, placed)
+    return _keep(platform, incident, suspect, placed, platform.clock.now())
 
 
-def _suspect(incident: Incident) -> Suspect:
+def notice_rollback(platform: Platform, incident: Incident) -> Incident:
+    """The incident, which says that its suspect was taken back if that has happened: by whoever was killed before the
+    incident could tell, or by somebody who did not ask the incident."""
+    suspect = incident.suspect
+    if suspect is None or not incident.is_open or incident.time_of(IncidentStep.ROLLED_BACK) is not None:
+        return incident
+    turned = _turned_back(platform, incident, suspect)
+    placed = current(platform, suspect.service, incident.environment)
+    if turned is None or placed is None or placed.release_key == suspect.release_key:
+        return incident
+    return _keep(platform, incident, suspect, placed, turned)
+
+
+def _turned_back(platform: Platform, incident: Incident, suspect: Suspect) -> datetime | None:
+    """When it last was, since it came."""
+    entries = platform.ledger.entries(suspect.service, suspect.release_key)
+    acts = [entry.act for entry in entries if entry.act.verb == TURN_BACK and entry.act.at >= suspect.at]
+    times = [act.at for act in acts if act.body.get("environment") == incident.environment]
+    return max(times, default=None)
+
+
+def _suspect(platform: Platform, incident: Incident) -> Suspect:
+    production = platform.environment_of(Phase.PRODUCTION).name
+    if incident.environment != production:
+        raise Refused(f"Incident {incident.id} is in {incident.environment}: {production} alone is rolled back.", _FIX)
     if incident.suspect is None:
         raise Refused(
             f"Incident {incident.id} suspects no release.",
@@ -56,10 +84,9 @@ def _suspect(incident: Incident) -> Suspect:
     return incident.suspect
 
 
-def _keep(platform: Platform, incident: Incident, suspect: Suspect, placed: Placed) -> Incident:
+def _keep(platform: Platform, incident: Incident, suspect: Suspect, placed: Placed, at: datetime) -> Incident:
     words = f"{suspect.service} went back from {suspect.release_key} to {placed.release_key} ({placed.digest})"
-    now = platform.clock.now()
-    done = platform.incidents.change(incident.id, lambda it: it.with_entry(now, IncidentStep.ROLLED_BACK, words))
+    done = platform.incidents.change(incident.id, lambda it: it.with_entry(at, IncidentStep.ROLLED_BACK, words))
     tell_rolled_back(platform, done, words)
     return done
 

@@ -7,6 +7,7 @@ person, and a recovery is looked for after a rollback or once nothing fires any 
 
 from enum import StrEnum
 
+from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.incident import Incident, IncidentStep, Suspect
 from shopkart_pipeline.domain.incident_policy import due_rollback
 from shopkart_pipeline.services.gather_snapshot import is_gathered
@@ -31,7 +32,8 @@ def due_work(platform: Platform, incident: Incident) -> tuple[Work, ...]:
     if not incident.is_open:
         return (Work.POSTMORTEM,)
     due = [] if is_gathered(platform, incident.id) else [Work.SNAPSHOT]
-    if not due and isinstance(due_rollback(incident, platform.pipeline.incidents), Suspect):
+    is_production = incident.environment == platform.environment_of(Phase.PRODUCTION).name
+    if not due and is_production and isinstance(due_rollback(incident, platform.pipeline.incidents), Suspect):
         due.append(Work.ROLLBACK)
     if not due and _may_be_over(incident):
         due.append(Work.RECOVERY)

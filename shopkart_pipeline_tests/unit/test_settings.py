@@ -213,6 +213,24 @@ def test_a_token_for_prometheus_comes_by_itself_or_in_a_file(tmp_path: Path) -> 
         from_environment({"SHOPKART_PROMETHEUS_TOKEN": "abc", **files})
 
 
+def test_tokens_of_alertmanager_come_by_themselves_or_in_a_file(tmp_path: Path) -> None:
+    name, file = "SHOPKART_ALERTMANAGER_TOKEN", tmp_path / "token"
+    assert from_environment({}).alertmanager_tokens == ()
+    given = from_environment({name: "old, new"})
+    assert given.alertmanager_tokens == ("old", "new")
+    assert "new" not in repr(given)
+
+    with pytest.raises(PipelineError, match="can't be read"):
+        from_environment({f"{name}_FILE": str(file)})
+    file.write_text("\n")
+    with pytest.raises(PipelineError, match="is empty"):
+        from_environment({f"{name}_FILE": str(file)})
+    file.write_text("abc\n")
+    assert from_environment({f"{name}_FILE": str(file)}).alertmanager_tokens == ("abc",)
+    with pytest.raises(PipelineError, match="Both"):
+        from_environment({name: "abc", f"{name}_FILE": str(file)})
+
+
 def test_a_secret_is_read_when_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOPKART_NOTIFY_ONCALL", " https://hooks.example/x\n")
     (tmp_path / "secret").write_text("pa ss\n")

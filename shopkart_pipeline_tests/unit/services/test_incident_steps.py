@@ -1,8 +1,10 @@
 """From the alert to the closed incident: every step is timed, blames nobody, and is refused where it is untrue."""
 
+import copy
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -14,12 +16,15 @@ from shopkart_pipeline.domain.suspicion import most_suspicious
 from shopkart_pipeline.domain.traffic import MetricsMissing, TrafficSample
 from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.services.close_incident import close_incident, verify
+from shopkart_pipeline.services.drive_rollout import LEASE_SECONDS
 from shopkart_pipeline.services.find_suspects import find_suspects
 from shopkart_pipeline.services.raise_incident import raise_incident
-from shopkart_pipeline.services.roll_back_incident import roll_back_incident
+from shopkart_pipeline.services.roll_back import roll_back
+from shopkart_pipeline.services.roll_back_incident import notice_rollback, roll_back_incident
 from shopkart_pipeline.services.take_step import take_step
 from shopkart_pipeline.services.verify_recovery import NotRecovered
 from shopkart_pipeline_tests.fakes.fake_cluster import FakeMetrics
+from shopkart_pipeline_tests.fakes.fuse import Fuse, Killed
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, World
 
 
@@ -352,3 +357,90 @@ def test_a_latency_that_nobody_measures_is_no_recovery(world: World) -> None:
 
     assert isinstance(found, NotRecovered)
     assert "the latency p95 seconds was not measured: nobody measured latency_p95_seconds" in found.reason
+
+
+# Killed, at once, or with something hanging.
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_whoever_is_killed_in_a_rollback_leaves_one_that_the_next_one_ends(world: World, after: bool) -> None:
+    release = failing(world)
+    incident = opened(world)
+    counting = Fuse()
+    preview = copy.deepcopy(world)
+    roll_back_incident(counting.fused(preview.platform), incident.id, "ana", "run-1")
+
+    for call in range(1 + after, counting.calls + 1, 2):
+        again = copy.deepcopy(world)
+        with suppress(Killed):
+            roll_back_incident(Fuse(call, after=after).fused(again.platform), incident.id, "ana", "run-1")
+        again.clock.advance(LEASE_SECONDS + 1)
+        with suppress(Refused):  # It was done already, and is known by now.
+            roll_back_incident(again.platform, incident.id, "ana", "run-2")
+
+        done = again.incidents.get(incident.id)
+        stable = again.observe().stable
+        assert stable is not None
+        assert stable.spec.digest != again.digest(release), f"killed at call {call}"
+        assert [step for step in steps(done) if "roll" in step] == ["rolled_back"], f"killed at call {call}"
+
+
+def test_a_rollback_by_somebody_who_did_not_ask_the_incident_is_noticed(world: World) -> None:
+    failing(world)
+    incident = opened(world)
+    placed = roll_back(world.platform, "backend", "ben", "it is slow", "run-1")
+
+    noticed = notice_rollback(world.platform, incident)
+
+    assert placed.release_key in noticed.timeline[-1].text
+    assert noticed.time_of(IncidentStep.ROLLED_BACK) is not None
+
+
+def test_an_incident_in_staging_never_takes_production_back(world: World) -> None:
+    failing(world)
+    incident = opened(world)
+    world.incidents.change(incident.id, lambda it: replace(it, environment="staging"))
+
+    with pytest.raises(Refused, match="production alone is rolled back"):
+        roll_back_incident(world.platform, incident.id, "ana", "run-1")
+
+
+def test_a_queue_of_notifications_that_is_full_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(world)
+
+    def full(*_: object) -> NoReturn:
+        raise ToolUnavailable("The disk is full.", "")
+
+    monkeypatch.setattr(world.notifications, "put", full)
+
+    incident = opened(world)
+    done = roll_back_incident(world.platform, incident.id, "ana", "run-1")
+
+    assert done.time_of(IncidentStep.ROLLED_BACK) is not None
+
+
+def test_a_channel_that_hangs_is_never_waited_for(world: World) -> None:
+    """What is told is queued; nobody who works on an incident sends it."""
+    failing(world)
+    for notifier in world.notifiers.values():
+        notifier.send = _hang  # type: ignore[method-assign]
+
+    opened(world)
+
+    assert len(subjects(world)) == 1
+
+
+def _hang(*_: object, **__: object) -> NoReturn:
+    raise AssertionError("somebody waits for a channel")
+
+
+def test_two_incidents_at_once_are_each_their_own(world: World) -> None:
+    failing(world)
+    one = opened(world)
+    other = raise_incident(world.platform, IncidentSource.PERSON, "frontend", PRODUCTION, "pages are empty")
+
+    roll_back_incident(world.platform, one.id, "ana", "run-1")
+    close_incident(world.platform, one.id, "ana")
+
+    assert world.incidents.get(other.id).is_open
+    assert steps(world.incidents.get(other.id)) == ["opened", "detected"]
