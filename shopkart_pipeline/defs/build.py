@@ -7,6 +7,7 @@ from dagster import AssetSelection, Definitions, ResourceDefinition, define_asse
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from shopkart_pipeline.defs.branch_protection import build_branch_protection, build_branch_schedule
+from shopkart_pipeline.defs.delivery import build_delivery
 from shopkart_pipeline.defs.health import build_health
 from shopkart_pipeline.defs.health_watch import build_bake_sensor, build_health_schedule
 from shopkart_pipeline.defs.incidents import build_incidents
@@ -39,6 +40,7 @@ def build_definitions(platform: Platform) -> Definitions:
     recovery, recovering = build_recovery(platform.pipeline)
     incidents, responding = build_incidents(platform.pipeline)
     health, health_jobs = build_health(platform.pipeline)
+    delivery, measuring, measure_schedules = build_delivery(platform.pipeline)
     look_jobs, look_schedules = build_health_schedule(platform.pipeline)
     rescans, rescanning = build_rescans(platform.pipeline)
     return Definitions(
@@ -49,6 +51,7 @@ def build_definitions(platform: Platform) -> Definitions:
             *incidents,
             *health,
             *rescans,
+            *delivery,
         ],
         jobs=[
             *rollbacks,
@@ -59,6 +62,7 @@ def build_definitions(platform: Platform) -> Definitions:
             *health_jobs,
             *look_jobs,
             *rescanning,
+            *measuring,
             *(job for service in services for job in _phase_jobs(service)),
         ],
         sensors=[*build_sensors(platform.pipeline, rollbacks), *build_bake_sensor(platform.pipeline)],
@@ -68,6 +72,7 @@ def build_definitions(platform: Platform) -> Definitions:
             *build_recovery_schedules(platform.pipeline, recovering),
             *look_schedules,
             *build_rescan_schedule(platform.pipeline, rescanning),
+            *measure_schedules,
         ],
         executor=parallel_threads,
         resources={"platform": ResourceDefinition.hardcoded_resource(platform)},

@@ -8,10 +8,9 @@ it is joined with `shopkart:replica`, which says which version each pod is of.
 import json
 import re
 
-from shopkart_pipeline.adapters._prometheus_queries import BOUND, ENVIRONMENT, SERVICE, TRACK
+from shopkart_pipeline.adapters._prometheus_queries import BOUND, ENVIRONMENT, SERVICE, TRACK, VERSION
 from shopkart_pipeline.domain.monitoring import Target
 
-VERSION_LABEL = "app_kubernetes_io_version"
 ERRORS = "5xx|[5-9].."
 """Statuses, or classes of them, that are errors."""
 _TRACKS = f'{TRACK}=~"canary|stable"'
@@ -55,7 +54,7 @@ class Expressions:
 
     def replicas(self) -> str:
         """Every replica that Prometheus knows of, whether or not it answers: 1, with its version and track."""
-        up = _renamed(_renamed(f"up{self.pods()}", VERSION_LABEL, "version"), TRACK, "track")
+        up = _renamed(_renamed(f"up{self.pods()}", VERSION, "version"), TRACK, "track")
         return f"max by (namespace, pod, version, track) ({up}) >= bool 0"
 
     def of_pods(self, series: str) -> str:
@@ -94,7 +93,7 @@ class Expressions:
         return f"{reduction} ({series}{self._of_environment})"
 
     def _rate(self, series: str, window: str, *further: str) -> str:
-        return _renamed(f"rate({series}{self.pods(*further)}[{window}])", VERSION_LABEL, "version")
+        return _renamed(f"rate({series}{self.pods(*further)}[{window}])", VERSION, "version")
 
 
 def _renamed(expression: str, label: str, name: str) -> str:

@@ -7,9 +7,9 @@ whole. What fires is asked by the series `ALERTS`, which promtool keeps as Prome
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shopkart_pipeline.adapters._prometheus_queries import ENVIRONMENT, SERVICE, TRACK
+from shopkart_pipeline.adapters._prometheus_queries import ENVIRONMENT, SERVICE, TRACK, VERSION
 from shopkart_pipeline.adapters.monitoring.alert_rules import NOT_MEASURED, NOT_SEEN, SEVERITIES
-from shopkart_pipeline.adapters.monitoring.promql import VERSION_LABEL, number
+from shopkart_pipeline.adapters.monitoring.promql import number
 from shopkart_pipeline.adapters.monitoring.recording_rules import ERROR_RATIO, record_of, vitals_of
 from shopkart_pipeline.domain.burn_rate import Urgency
 from shopkart_pipeline.domain.incident import IncidentSeverity
@@ -171,7 +171,7 @@ def _series(target: Target, service: _Service) -> dict[str, str]:
 def _of_replica(target: Target, service: _Service) -> dict[str, str]:
     source = target.source
     labels = {**source.labels, SERVICE: target.service, ENVIRONMENT: target.environment, TRACK: "stable"}
-    labels |= {VERSION_LABEL: _VERSION, "namespace": target.environment, "pod": _POD}
+    labels |= {VERSION: _VERSION, "namespace": target.environment, "pod": _POD}
     own = ",".join(f'{name}="{value}"' for name, value in labels.items())
     well, failed = ("200", "500") if source.status_label != "status_class" else ("2xx", "5xx")
     found = {f"up{{{own}}}": _staying(1)}

@@ -131,6 +131,9 @@ class SchedulesSpec(Section):
     recovery_drill: Cron | None = Field(
         default=None, description="Restores the newest backups on servers of their own, and looks whether they work."
     )
+    delivery_measures: Cron | None = Field(
+        default=None, description="Measures how software is delivered, over the last thirty days."
+    )
     health: Cron | None = Field(
         default=None, description="Looks at the objectives of everything that runs; off unless said."
     )
