@@ -107,7 +107,7 @@ def _asset(pipeline: Pipeline, service: Service, deployment: Deployment) -> Asse
             for each in deployment.objectives
         ]
     template = _template(before, tuple(each.measure for each in deployment.objectives))
-    name = f"{op_prefix(service.name)}__{HEALTH}_{op_prefix(environment.name)}"
+    name = f"{op_prefix(service.name)}__{HEALTH}__{op_prefix(environment.name)}"
 
     def rename(given: AssetKey) -> AssetKey:
         return key if given.path[1] == HEALTH else asset_key(service.name, given.path[-1])

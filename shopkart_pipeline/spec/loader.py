@@ -10,6 +10,7 @@ from shopkart_pipeline.domain.declaration import Concurrency, Pipeline, Service
 from shopkart_pipeline.spec.compile_alerting import compile_alerting
 from shopkart_pipeline.spec.compile_code_host import approvers_of, compile_code_host
 from shopkart_pipeline.spec.compile_deployments import Surroundings
+from shopkart_pipeline.spec.compile_health import check_watched
 from shopkart_pipeline.spec.compile_incidents import compile_incidents
 from shopkart_pipeline.spec.compile_notifications import compile_notifications
 from shopkart_pipeline.spec.compile_recovery import compile_recovery
@@ -50,6 +51,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
     )
     registry = compile_registry(settings.registry or RegistrySpec(), faults)
     services = _services(document.value, around, home, faults)
+    check_watched(around.environments, services.values(), faults)
     alerting = compile_alerting(settings.alerting, faults)
     approvers = None if faults else approvers_of(services.values())
     code_host = compile_code_host(settings.github, around.teams, approvers, faults) if settings.github else None

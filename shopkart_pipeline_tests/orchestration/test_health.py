@@ -38,7 +38,7 @@ def test_a_healthy_deployment_is_green_with_its_metrics_and_pictures(world: Worl
     assert (check.check_name, check.passed, check.partition) == ("error_ratio", True, "r1")
     told = {name: value.value for name, value in check.metadata.items()}
     assert (told["value"], told["limit"], told["window_seconds"]) == (0.002, 0.01, 60.0)
-    [event] = result.asset_materializations_for_node("backend__health_production")
+    [event] = result.asset_materializations_for_node("backend__health__production")
     assert (event.asset_key, event.partition) == (KEY, "r1")
     table, picture = event.metadata["metrics"], event.metadata["Request rate (per second)"]
     assert isinstance(table, TableMetadataValue)
@@ -58,7 +58,7 @@ def test_a_broken_objective_is_red_with_its_incident(world: World, instance: Dag
     assert not check.passed
     assert (check.description or "").startswith("error_ratio 0.2 > 0.01 over 60 s, 1000 requests")
     [incident] = world.incidents.list()
-    [event] = result.asset_materializations_for_node("backend__health_production")
+    [event] = result.asset_materializations_for_node("backend__health__production")
     assert event.metadata["incidents"].value == incident.id
 
 

@@ -140,3 +140,10 @@ def test_a_fault_about_loki_is_told_at_its_place(tmp_path: Path, loki: str, key:
     fault = one_fault_of(tmp_path, f"{SMALLEST}{_KUBERNETES}    telemetry: {{{telemetry}}}\n")
     assert fault.path == f"environments.production.telemetry.loki.{key}"
     assert message in fault.message
+
+
+def test_a_watch_where_nothing_is_promised_is_a_fault(tmp_path: Path) -> None:
+    text = f"{SMALLEST}environments:\n  staging: {{health: {{bake: 10m}}}}\n  production:\n"
+    fault = one_fault_of(tmp_path, text)
+    assert fault.message.startswith("no service promises anything in staging")
+    assert fault.path == "environments.staging.health"
