@@ -51,10 +51,10 @@ BURN_RULES = (
 """For a period of 30 days, the most urgent one first."""
 
 
-def budget_period_seconds(window_seconds: float) -> float:
+def budget_period_seconds(window_seconds: float, usual_seconds: float = PERIOD_SECONDS) -> float:
     """Over which time the budget of an objective is counted: its window where that is long enough to be one, which is a
     day or more; else the usual 30 days, and the window is how soon a breach shows."""
-    return window_seconds if window_seconds >= _SHORTEST_PERIOD_SECONDS else PERIOD_SECONDS
+    return window_seconds if window_seconds >= _SHORTEST_PERIOD_SECONDS else usual_seconds
 
 
 def burn_rules(period_seconds: float) -> tuple[BurnRule, ...]:

@@ -5,7 +5,8 @@ None of it is declared a second time: it follows from the services, their enviro
 
 from dataclasses import dataclass
 
-from shopkart_pipeline.domain.burn_rate import PERIOD_SECONDS
+from shopkart_pipeline.domain.analysis import Objective
+from shopkart_pipeline.domain.burn_rate import PERIOD_SECONDS, BurnRule, budget_period_seconds, burn_rules
 from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Pipeline, Service
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.vitals import RATE_WINDOW
@@ -22,11 +23,20 @@ class Pace:
     rate_window_seconds: float = RATE_WINDOW.total_seconds()
     """Over which rates, ratios and latencies of now are computed; at least four scrapes."""
     period_seconds: float = PERIOD_SECONDS
-    """Of the error budgets."""
+    """Of the error budgets, where an objective's own window is too short to be one."""
     unseen_seconds: float = 300.0
     """For how long nothing may be seen of a service; metrics of its surroundings may be away twice as long."""
     pressing_seconds: float = 300.0
     """For how long memory, disk or connections have to be short."""
+
+    def rules_of(self, objective: Objective) -> tuple[BurnRule, ...]:
+        """The burn rates that an objective is watched by."""
+        return burn_rules(budget_period_seconds(objective.window_seconds, self.period_seconds))
+
+    def windows_of(self, objective: Objective) -> tuple[float, ...]:
+        """Their windows, shortest first."""
+        rules = self.rules_of(objective)
+        return tuple(sorted({window for rule in rules for window in (rule.short_seconds, rule.long_seconds)}))
 
 
 PACE = Pace()

@@ -23,7 +23,7 @@ from shopkart_pipeline.adapters.monitoring.recording_rules import (
     window_record,
 )
 from shopkart_pipeline.domain.analysis import Objective
-from shopkart_pipeline.domain.burn_rate import BurnRule, Urgency, burn_rules
+from shopkart_pipeline.domain.burn_rate import BurnRule, Urgency
 from shopkart_pipeline.domain.incident import IncidentSeverity
 from shopkart_pipeline.domain.monitoring import Pace, Target
 from shopkart_pipeline.domain.vitals import Vital
@@ -93,7 +93,7 @@ def _alert(
 
 def _burns(target: Target, pace: Pace) -> Iterator[dict[str, Any]]:
     for objective in target.deployment.objectives:
-        for rule in burn_rules(pace.period_seconds):
+        for rule in pace.rules_of(objective):
             yield _burn(target, objective, rule)
 
 
@@ -160,11 +160,12 @@ def _unseen(target: Target, pace: Pace) -> Iterator[dict[str, Any]]:
 
 def _uncountable_latency(target: Target, pace: Pace) -> Iterator[dict[str, Any]]:
     """A promise of a latency that is no bound of the histogram could never be seen to be broken."""
-    ask, [window, *_] = Expressions(target), sorted(rule.short_seconds for rule in burn_rules(pace.period_seconds))
+    ask = Expressions(target)
     for objective in target.deployment.objectives:
         if objective.measure == ERROR_RATIO:
             continue
         asked = f"sum({ask.of(record_of(Vital.REQUEST_RATE))}) > 0"
-        missing = f"{asked} unless on () {ask.of(window_record(objective, window))}"
+        shortest, *_ = pace.windows_of(objective)
+        missing = f"{asked} unless on () {ask.of(window_record(objective, shortest))}"
         summary = f"requests are not counted by whether they took longer than {number(objective.limit)} s"
         yield _alert(NOT_MEASURED, missing, 2 * pace.unseen_seconds, Urgency.TICKET, summary, vital=objective.measure)

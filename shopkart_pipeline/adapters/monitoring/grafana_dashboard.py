@@ -8,8 +8,9 @@ Source: Grafana's dashboard schema, version 39 (Grafana 11).
 
 from typing import Any
 
-from shopkart_pipeline.adapters.monitoring.recording_rules import ERROR_RATIO, REPLICAS, record_of
-from shopkart_pipeline.domain.monitoring import Target
+from shopkart_pipeline.adapters.monitoring.promql import seconds
+from shopkart_pipeline.adapters.monitoring.recording_rules import ERROR_RATIO, REPLICAS, record_of, window_record
+from shopkart_pipeline.domain.monitoring import PACE, Target
 from shopkart_pipeline.domain.vitals import Vital
 
 Dashboard = dict[str, Any]
@@ -154,13 +155,15 @@ def _replicas(chosen: str) -> Dashboard:
 
 
 def _budget(targets: tuple[Target, ...], chosen: str) -> Dashboard:
-    """How much of the error budget the last three days left."""
+    """How fast the error budget burnt over the longest window that is recorded."""
     queries = dict[str, str]()
     for target in targets:
         for objective in target.deployment.objectives:
             if objective.measure == ERROR_RATIO:
-                burnt = f'shopkart:error_ratio:rate3d{{environment="{target.environment}",service="{target.service}"}}'
-                queries[f"{target.environment}: burn rate over three days"] = f"{burnt} / {objective.limit:g}"
+                longest = PACE.windows_of(objective)[-1]
+                own = f'environment="{target.environment}",service="{target.service}"'
+                burnt = f"{window_record(objective, longest)}{{{own}}}"
+                queries[f"{target.environment}: burn rate over {seconds(longest)}"] = f"{burnt} / {objective.limit:g}"
     return series_panel(
         "Error budget", queries or {"requests": f"{record_of(Vital.REQUEST_RATE)}{{{chosen}}}"}, "short"
     )

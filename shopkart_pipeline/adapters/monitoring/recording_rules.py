@@ -11,7 +11,6 @@ from typing import Any
 
 from shopkart_pipeline.adapters.monitoring.promql import Expressions, number, seconds
 from shopkart_pipeline.domain.analysis import Objective
-from shopkart_pipeline.domain.burn_rate import burn_rules
 from shopkart_pipeline.domain.monitoring import Pace, Target
 from shopkart_pipeline.domain.vitals import Vital
 
@@ -66,18 +65,12 @@ def objective_group(target: Target, pace: Pace) -> Group | None:
     nothing is promised."""
     ask, records = Expressions(target), dict[str, str]()
     for objective in target.deployment.objectives:
-        for window in windows_of(pace):
+        for window in pace.windows_of(objective):
             expression = ask.error_ratio(seconds(window))
             if objective.measure != ERROR_RATIO:
                 expression = ask.slow_ratio(seconds(window), objective.limit)
             records[window_record(objective, window)] = expression
     return _group("objectives", target, pace, records) if records else None
-
-
-def windows_of(pace: Pace) -> tuple[float, ...]:
-    """All windows of burn rates, shortest first."""
-    rules = burn_rules(pace.period_seconds)
-    return tuple(sorted({window for rule in rules for window in (rule.short_seconds, rule.long_seconds)}))
 
 
 def _group(kind: str, target: Target, pace: Pace, records: dict[str, str]) -> Group:

@@ -201,3 +201,15 @@ def test_one_environment_alone_can_be_rendered(pipeline: Pipeline) -> None:
     assert "prometheus/production-backend.rules.yaml" in files
     assert not [name for name in files if "staging" in name]
     assert '"staging"' not in files["grafana/sk-backend.json"]
+
+
+def test_an_objective_over_days_has_its_budget_over_them_in_rules_and_dashboard(target: Target) -> None:
+    of_days = replace(target.deployment, objectives=(Objective("error_ratio", 0.01, 15 * 86_400.0),))
+    rules = rules_of(replace(target, deployment=of_days))
+
+    windows = [rule["record"].rpartition("rate")[2] for rule in rules if "error_ratio:rate" in rule.get("record", "")]
+    assert windows == ["150s", "15m", "30m", "1h", "3h", "12h", "36h"]
+    burns = [rule["expr"] for rule in rules if rule.get("alert") == "ShopkartErrorBudgetBurns"]
+    assert len(burns) == 4
+    assert "rate30m" in burns[0]
+    assert "rate150s" in burns[0]
