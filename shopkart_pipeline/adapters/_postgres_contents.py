@@ -81,6 +81,8 @@ def contents(connection: Connection) -> Contents:
     """What the transaction of a prepared connection sees. Raises `psycopg.Error`."""
     tables = connection.execute(_query(_TABLES)).fetchall()
     rows = {f"{schema}.{table}": _count(connection, schema, table) for schema, table in tables}
+    [(large,)] = connection.execute(b"SELECT count(*) FROM pg_largeobject_metadata").fetchall()
+    rows |= {"large objects": int(large)} if large else {}
     described = [sorted(map(repr, connection.execute(_query(query)).fetchall())) for query in _SCHEMA]
     [version] = connection.execute(b"SHOW server_version").fetchall()
     return Contents(rows, digest_of(described), f"PostgreSQL {version[0]}")

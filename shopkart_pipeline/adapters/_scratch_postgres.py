@@ -1,14 +1,11 @@
 """A PostgreSQL for a while: a folder, a port and a password of its own, and nothing of it left afterwards.
 
 It is stopped and removed when the block ends. A process that is killed takes it along (`setpriv --pdeathsig`), and
-where that can't be, or the machine went down, the next one to come stops and removes what nobody holds any more: who
-holds a folder has a lock on it, which ends with its process.
+where that can't be the next one to come stops and removes what nobody holds any more (`_held_folder`).
 """
 
-import fcntl
 import os
 import secrets
-import shutil
 import signal
 import socket
 import time
@@ -20,6 +17,7 @@ import psutil
 import psycopg
 from psycopg import conninfo
 
+from shopkart_pipeline.adapters._held_folder import held_folder
 from shopkart_pipeline.adapters._postgres_programs import as_other_user, owner, program_for
 from shopkart_pipeline.adapters._process import Background, Command, run, scrubbed_environment
 from shopkart_pipeline.domain.errors import ToolUnavailable
@@ -27,7 +25,7 @@ from shopkart_pipeline.domain.errors import ToolUnavailable
 HOST, USER, DATABASE = "127.0.0.1", "recovery", "restored"
 _PREPARE_SECONDS, _START_SECONDS, _STOP_SECONDS = 60.0, 60.0, 20.0
 _POLL_SECONDS = 0.05
-_LOCK, _DATA, _LOG = "lock", "data", "server.log"
+_DATA, _LOG = "data", "server.log"
 _OPTIONS = {"listen_addresses": HOST, "unix_socket_directories": "", "log_min_messages": "warning", "jit": "off"}
 _FIX = "See whether this machine has room and ports for a second PostgreSQL."
 
@@ -44,39 +42,31 @@ def scratch_postgres(root: Path, major: int) -> Generator[str]:
         ToolUnavailable: it can't be started.
     """
     postgres, initdb = program_for("postgres", major), program_for("initdb", major)
-    remove_left(root)
-    folder = root / secrets.token_hex(4)
-    folder.mkdir(parents=True, mode=0o700)
-    with (folder / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held_folder(root, end_left) as folder:
+        password, port = secrets.token_urlsafe(24), _free_port()
+        _create(initdb, folder, password)
+        options = {**_OPTIONS, "port": str(port)}
+        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        arguments = (*as_other_user(dies_with_parent=True), postgres, "-D", str(folder / _DATA), *settings)
+        environment = scrubbed_environment({"PGTZ": "UTC"}, network=False, home=folder)
+        # Nothing of it is worth an orderly end.
+        server = Background("postgres", arguments, environment, folder / _LOG, signal.SIGQUIT)
         try:
-            password, port = secrets.token_urlsafe(24), _free_port()
-            _create(initdb, folder, password)
-            options = {**_OPTIONS, "port": str(port)}
-            settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-            arguments = (*as_other_user(dies_with_parent=True), postgres, "-D", str(folder / _DATA), *settings)
-            environment = scrubbed_environment({"PGTZ": "UTC"}, network=False, home=folder)
-            server = Background("postgres", arguments, environment, folder / _LOG, signal.SIGINT)
-            try:
-                address = conninfo.make_conninfo(host=HOST, port=port, user=USER, password=password, dbname="postgres")
-                _wait_for(server, address)
-                yield f"postgresql://{USER}:{password}@{HOST}:{port}/{DATABASE}"
-            finally:
-                server.stop(_STOP_SECONDS)
+            address = conninfo.make_conninfo(host=HOST, port=port, user=USER, password=password, dbname="postgres")
+            _wait_for(server, address)
+            yield f"postgresql://{USER}:{password}@{HOST}:{port}/{DATABASE}"
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            server.stop(_STOP_SECONDS)
 
 
-def remove_left(root: Path) -> int:
-    """Stop and remove servers below `root` that nobody holds; returns how many."""
-    removed = 0
-    for folder in root.glob("*/"):
-        with suppress(OSError), (folder / _LOCK).open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _kill(folder / _DATA)
-            shutil.rmtree(folder, ignore_errors=True)
-            removed += 1
-    return removed
+def end_left(folder: Path) -> None:
+    """End the server of a folder that somebody left, if its id still is that server's."""
+    data = folder / _DATA
+    with suppress(OSError, ValueError, IndexError, psutil.Error):
+        process = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
+        if str(data) in process.cmdline():
+            process.send_signal(signal.SIGQUIT)
+            process.wait(_STOP_SECONDS)
 
 
 def _create(initdb: str, folder: Path, password: str) -> None:
@@ -109,15 +99,6 @@ def _wait_for(server: Background, address: str) -> None:
                 last = server.log.read_text(errors="replace").strip().splitlines()[-1:] or [type(error).__name__]
                 raise ToolUnavailable(f"The drill's server does not start: {last[0]}", _FIX) from None
         time.sleep(_POLL_SECONDS)
-
-
-def _kill(data: Path) -> None:
-    """End the server of a data folder, if its id still is that server's."""
-    with suppress(OSError, ValueError, IndexError, psutil.Error):
-        process = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
-        if str(data) in process.cmdline():
-            process.send_signal(signal.SIGQUIT)
-            process.wait(_STOP_SECONDS)
 
 
 def _free_port() -> int:

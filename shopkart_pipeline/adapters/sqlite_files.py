@@ -8,16 +8,15 @@ in which the key lies that seals this.
 The stream is a tar archive. Source: SQLite's documentation, "SQLite Backup API"; `PRAGMA integrity_check`.
 """
 
-import shutil
 import sqlite3
 import tarfile
-import tempfile
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
+from shopkart_pipeline.adapters._held_folder import held_folder
 from shopkart_pipeline.domain.backup import Contents, Dumped
 from shopkart_pipeline.domain.canonical import digest_of
 from shopkart_pipeline.domain.errors import ToolUnavailable
@@ -51,7 +50,7 @@ class SqliteFiles(Database):
         counted = _Counted()
         with (
             _told(),
-            self._folder() as folder,
+            held_folder(self._scratch) as folder,
             tarfile.open(mode="w|", fileobj=cast("IO[bytes]", _Writer(sink))) as archive,
         ):
             copy = folder / "copy.db"
@@ -75,27 +74,18 @@ class SqliteFiles(Database):
     def restored(self, dump: Iterable[bytes], version: str) -> Generator[Restored]:
         del version
         counted, source = _Counted(), _Reader(dump)
-        with self._folder() as folder:
+        with held_folder(self._scratch) as folder:
             with _told():
                 with tarfile.open(mode="r|", fileobj=cast("IO[bytes]", source)) as archive:
                     archive.extractall(folder, filter="data")
                 source.finish()
-                for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."):
                     name = str(path.relative_to(folder))
                     if path.suffix == ".db":
                         counted.add_database(path, name)
                     else:
                         counted.add_file(name)
             yield Restored(str(folder), counted.contents)
-
-    @contextmanager
-    def _folder(self) -> Generator[Path]:
-        self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder = Path(tempfile.mkdtemp(dir=self._scratch))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass

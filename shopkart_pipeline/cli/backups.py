@@ -9,7 +9,6 @@ from datetime import datetime
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from shopkart_pipeline.cli.arguments import open_platform
 from shopkart_pipeline.domain.backup import BackedUp, Backup
@@ -34,7 +33,7 @@ def print_lines(console: Console, title: str, lines: Sequence[GateResult]) -> No
     console.print(f"[bold]{escape(title)}[/]")
     for line in lines:
         style = "green" if line.outcome is Outcome.PASS else "red"
-        console.print(f"  [{style}]{line.gate}: {line.outcome.value}[/]: {escape(line.reason)}")
+        console.print(f"  [{style}]{line.stage}.{line.gate}: {line.outcome.value}[/]: {escape(line.reason)}")
 
 
 def _print_database(console: Console, platform: Platform, database: BackedUp) -> bool:
@@ -42,26 +41,19 @@ def _print_database(console: Console, platform: Platform, database: BackedUp) ->
     found, unreadable = backups_of(platform).store.backups(database.name)
     trouble = _trouble(database, found, now)
     console.print(f"[bold]{escape(database.name)}[/]  [{'red' if trouble else 'green'}]{trouble or 'backed up'}[/]")
-    if found:
-        table = Table(box=None, padding=(0, 1, 0, 2))
-        for title in ("backup", "taken at", "rows", "size", "verified"):
-            table.add_column(title)
-        for backup in found:
-            table.add_row(*_row(backup))
-        console.print(table)
+    for backup in found:
+        console.print(f"  {_row(backup)}", markup=False)
     for each in unreadable:
         console.print(f"  [red]{escape(each.name)}[/]: {escape(each.reason)}")
     return not trouble and not unreadable
 
 
-def _row(backup: Backup) -> tuple[str, ...]:
+def _row(backup: Backup) -> str:
     manifest, verified = backup.manifest, backup.verified_at
+    size = f"{manifest.size_bytes / 1_000_000:.1f} MB"
+    drilled = f"verified {verified:%Y-%m-%d %H:%M} UTC" if verified else "not verified"
     return (
-        escape(manifest.name),
-        f"{manifest.taken_at:%Y-%m-%d %H:%M} UTC",
-        str(manifest.contents.all_rows),
-        f"{manifest.size_bytes / 1_000_000:.1f} MB",
-        f"{verified:%Y-%m-%d %H:%M} UTC" if verified else "no",
+        f"{manifest.name}  {manifest.taken_at:%Y-%m-%d %H:%M} UTC  {manifest.contents.all_rows} rows, {size}, {drilled}"
     )
 
 

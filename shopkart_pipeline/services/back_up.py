@@ -10,17 +10,14 @@ from datetime import datetime, timedelta
 
 from shopkart_pipeline.domain.backup import BackedUp, Manifest
 from shopkart_pipeline.domain.errors import NotFound, PipelineError
-from shopkart_pipeline.domain.notification import Notification, Urgency
 from shopkart_pipeline.domain.retention import Held, kept
 from shopkart_pipeline.domain.verdict import GateResult, Outcome
 from shopkart_pipeline.ports.backups import Backups
-from shopkart_pipeline.ports.evidence_store import Note
-from shopkart_pipeline.services.notify import notify
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.tell_recovery import tell_recovery
 
 BACKUP = "backup"
-"""Kind of the notes; they are kept under `DATABASES` and the database's name."""
-DATABASES = "databases"
+"""Kind of the notes (`tell_recovery`)."""
 BACKUP_GATES = {
     "written": "The database was written out, sealed and kept.",
     "read_back": "What is kept can be read back, whole and with the key at hand.",
@@ -76,7 +73,7 @@ def back_up(platform: Platform, name: str) -> BackupReport:
     manifest, lines = _written(backups, database, now)
     removed, earlier = _tidied(platform, backups, name, now, prune=manifest is not None)
     report = BackupReport(name, (*lines, earlier), manifest, removed)
-    _remember(platform, report)
+    tell_recovery(platform, BACKUP, name, report.lines, report.words)
     return report
 
 
@@ -130,14 +127,3 @@ def _some(told: Iterable[str]) -> str:
 
 def _line(gate: str, outcome: Outcome, reason: str, value: float | None = None) -> GateResult:
     return GateResult(gate, BACKUP, outcome, reason, value, 0.0 if value is not None else None)
-
-
-def _remember(platform: Platform, report: BackupReport) -> None:
-    now = platform.clock.now()
-    data = {line.gate: line.outcome.value for line in report.lines}
-    platform.evidence.note(Note(DATABASES, report.database, now, BACKUP, report.words, data))
-    if not report.succeeded:
-        key = f"{BACKUP}/{report.database}/{now:%Y-%m-%d}"
-        subject = f"The backup of {report.database} failed"
-        body = "\n".join(line.line for line in report.lines)
-        notify(platform, Notification(key, f"{BACKUP}-{report.database}", subject, body, urgency=Urgency.NORMAL))

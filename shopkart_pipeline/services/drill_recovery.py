@@ -15,19 +15,17 @@ from datetime import datetime
 from shopkart_pipeline.domain.backup import BackedUp, Backup, Contents, Manifest, Unreadable, differences
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.domain.notification import Notification, Urgency
 from shopkart_pipeline.domain.policy import Comparison
 from shopkart_pipeline.domain.verdict import GateResult, Outcome
 from shopkart_pipeline.ports.backups import Backups, Restored
-from shopkart_pipeline.ports.evidence_store import Note
-from shopkart_pipeline.services.back_up import DATABASES, backups_of, declared_database, in_words
-from shopkart_pipeline.services.notify import notify
+from shopkart_pipeline.services.back_up import backups_of, declared_database, in_words
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current
 from shopkart_pipeline.services.run_companion import on_restored
+from shopkart_pipeline.services.tell_recovery import tell_recovery
 
 RECOVERY_DRILL = "recovery_drill"
-"""Kind of the notes; they are kept as those of backups are."""
+"""Kind of the notes (`tell_recovery`)."""
 DRILL_GATES = {
     "backup": "There is a backup, and the newest one can be used.",
     "data_age": "The newest backup is young enough (recovery point objective).",
@@ -86,7 +84,11 @@ def drill_recovery(platform: Platform, name: str, holder: str) -> DrillReport:
     if found and drill.manifest is not None:
         with suppress(PipelineError):  # The next drill says so again.
             drill.backups.store.verified(drill.manifest, platform.clock.now())
-    _remember(platform, report)
+    measured: dict[str, str | float | None] = {
+        f"{line.gate}_seconds": line.value for line in lines if line.value is not None
+    }
+    told = {**measured, "backup_name": drill.manifest.name if drill.manifest else None}
+    tell_recovery(platform, RECOVERY_DRILL, name, lines, report.words, told)
     return report
 
 
@@ -193,17 +195,3 @@ def _line(gate: str, passed: bool, reason: str) -> GateResult:
 
 def _missing(gate: str) -> GateResult:
     return GateResult(gate, RECOVERY_DRILL, Outcome.MISSING, "the drill did not come to it")
-
-
-def _remember(platform: Platform, report: DrillReport) -> None:
-    now = platform.clock.now()
-    data: dict[str, str | float | int | bool | None] = {line.gate: line.outcome.value for line in report.lines}
-    data |= {f"{line.gate}_seconds": line.value for line in report.lines if line.value is not None}
-    data["backup_name"] = report.manifest.name if report.manifest else None
-    platform.evidence.note(Note(DATABASES, report.database, now, RECOVERY_DRILL, report.words, data))
-    if not report.passed:
-        key = f"{RECOVERY_DRILL}/{report.database}/{now:%Y-%m-%d}"
-        subject = f"{report.database} could not be recovered as declared"
-        body = "\n".join(line.line for line in report.lines)
-        group = f"{RECOVERY_DRILL}-{report.database}"
-        notify(platform, Notification(key, group, subject, body, urgency=Urgency.NORMAL))

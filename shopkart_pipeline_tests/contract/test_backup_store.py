@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -231,6 +234,29 @@ def test_on_disk_only_the_owner_reads_and_unfinished_files_are_swept(tmp_path: P
     assert found(store) == [manifest]
     assert store.sweep(datetime(2100, 1, 1, tzinfo=UTC)) == 1
     assert not left.exists()
+
+
+_KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from shopkart_pipeline.adapters.disk_backups import DiskBackups
+from shopkart_pipeline.adapters.sealed_backups import SealedBackups
+from shopkart_pipeline.domain.backup import BackedUp
+def dump(sink):
+    sink(os.urandom(3 << 20))
+    os.kill(os.getpid(), signal.SIGKILL)
+SealedBackups(DiskBackups(Path(sys.argv[1])), lambda: bytes(range(32))).write(BackedUp("shop"), datetime.now(UTC), dump)
+"""
+
+
+def test_a_process_that_is_killed_leaves_no_backup_and_what_it_left_is_swept(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], check=False)
+
+    assert ended.returncode == -signal.SIGKILL
+    store = SealedBackups(DiskBackups(tmp_path), lambda: KEY)
+    assert store.backups("shop") == ((), ())
+    assert store.sweep(datetime(2100, 1, 1, tzinfo=UTC)) == 1
 
 
 def test_a_folder_that_can_not_be_written_to_is_told(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from shopkart_pipeline.adapters._scratch_postgres import remove_left, scratch_postgres
+from shopkart_pipeline.adapters._held_folder import remove_left
+from shopkart_pipeline.adapters._scratch_postgres import end_left, scratch_postgres
 from shopkart_pipeline.adapters.disk_backups import DiskBackups
 from shopkart_pipeline.adapters.postgres_dump import PostgresDump
 from shopkart_pipeline.adapters.sealed_backups import SealedBackups
@@ -205,17 +206,17 @@ def test_a_drill_that_is_killed_leaves_no_server_and_the_next_one_removes_its_fo
     drill = subprocess.Popen([sys.executable, "-c", _KILLED, str(root)], stdout=subprocess.PIPE)
     assert drill.stdout is not None
     assert drill.stdout.readline() == b"ready\n"
-    [folder] = root.iterdir()
+    [folder] = root.glob("*/")
     server = psutil.Process(int((folder / "data" / "postmaster.pid").read_text().splitlines()[0]))
-    assert remove_left(root) == 0, "somebody is at it"
+    assert remove_left(root, end_left) == 0, "somebody is at it"
 
     os.kill(drill.pid, signal.SIGKILL)
     drill.wait()
     drill.stdout.close()
-    assert remove_left(root) == 1
+    assert remove_left(root, end_left) == 1
 
     deadline = time.monotonic() + 10
     while server.is_running() and server.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert list(root.iterdir()) == []
+    assert list(root.glob("*/")) == []

@@ -80,7 +80,18 @@ def test_a_damaged_store_is_no_backup(home: Path, tmp_path: Path) -> None:
 
     with pytest.raises(ToolUnavailable, match=r"damaged|malformed|can't be read"):
         SqliteFiles(home, tmp_path / "scratch").dump(len)
-    assert list((tmp_path / "scratch").iterdir()) == []
+    assert list((tmp_path / "scratch").glob("*/")) == []
+
+
+def test_what_a_killed_one_left_is_gone_with_the_next(home: Path, tmp_path: Path) -> None:
+    left = tmp_path / "scratch" / "left"
+    left.mkdir(parents=True)
+    (left / ".lock").touch()
+    (left / "ledger.db").touch()
+
+    SqliteFiles(home, tmp_path / "scratch").dump(len)
+
+    assert list((tmp_path / "scratch").glob("*/")) == []
 
 
 def test_a_home_without_stores_is_no_backup(tmp_path: Path) -> None:

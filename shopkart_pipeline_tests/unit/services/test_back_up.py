@@ -10,7 +10,8 @@ from shopkart_pipeline.domain.backup import BackedUp, Recovery
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.retention import Retention
 from shopkart_pipeline.domain.verdict import Outcome
-from shopkart_pipeline.services.back_up import BACKUP, BACKUP_GATES, DATABASES, BackupReport, back_up
+from shopkart_pipeline.services.back_up import BACKUP, BACKUP_GATES, BackupReport, back_up
+from shopkart_pipeline.services.tell_recovery import DATABASES
 from shopkart_pipeline_tests.fakes.fake_database import BackupWorld
 from shopkart_pipeline_tests.fakes.world import World
 
@@ -149,6 +150,16 @@ def test_a_failure_is_told_once_a_day(world: World, kept: BackupWorld) -> None:
     back_up(world.platform, "shop")
 
     assert told(world) == ["The backup of shop failed"] * 2
+
+
+def test_that_it_works_again_is_told_too_and_only_then(world: World, kept: BackupWorld) -> None:
+    kept.database.unreachable = True
+    back_up(world.platform, "shop")
+    kept.database.unreachable = False
+    for _ in range(2):
+        back_up(world.platform, "shop")
+
+    assert told(world) == ["The backup of shop failed", "The backup of shop works again"]
 
 
 def test_a_database_that_is_not_declared_is_told_with_those_that_are(world: World, kept: BackupWorld) -> None:

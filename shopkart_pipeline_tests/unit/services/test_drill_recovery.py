@@ -7,8 +7,9 @@ import pytest
 
 from shopkart_pipeline.domain.backup import BackedUp, Recovery
 from shopkart_pipeline.domain.verdict import Outcome
-from shopkart_pipeline.services.back_up import DATABASES, back_up
+from shopkart_pipeline.services.back_up import back_up
 from shopkart_pipeline.services.drill_recovery import DRILL_GATES, RECOVERY_DRILL, DrillReport, drill_recovery
+from shopkart_pipeline.services.tell_recovery import DATABASES
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour
 from shopkart_pipeline_tests.fakes.fake_database import ADDRESS, BackupWorld
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, STAGING, World
@@ -98,7 +99,7 @@ def test_without_a_backup_everything_is_red(world: World, kept: BackupWorld) -> 
 
     assert outcomes(report) == {**dict.fromkeys(DRILL_GATES, "missing"), "backup": "fail"}
     assert reason(report, "backup") == "there is no backup"
-    assert told(world) == ["shop could not be recovered as declared"]
+    assert told(world) == ["The recovery drill of shop failed"]
 
 
 def test_a_backup_that_is_too_old_is_red_and_still_restored(world: World, backed_up: BackupWorld) -> None:
