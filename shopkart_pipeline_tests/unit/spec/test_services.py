@@ -111,6 +111,7 @@ def test_what_nobody_declares_is_shipped(tmp_path: Path) -> None:
         "backup": "30 2 * * *",
         "rescan": "0 3 * * *",
         "recovery_drill": "15 4 * * *",
+        "delivery_measures": "45 5 * * *",
     }
     assert pipeline.live_releases == 1000
     assert pipeline.concurrency == Concurrency(runs=6, pull_requests=3)
