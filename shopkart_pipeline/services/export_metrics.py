@@ -5,13 +5,16 @@ after a minute, the measures of delivery, which are of thirty days, after ten. W
 it is left out, and `shopkart_source_up` says so.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from shopkart_pipeline.domain.delivery import measure
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.metric import Metric, MetricKind, Sample, labels_of
+from shopkart_pipeline.domain.vitals import Vital, VitalMissing
+from shopkart_pipeline.domain.workload import ServiceStatus, Track
 from shopkart_pipeline.ports.metric_store import MetricStore
 from shopkart_pipeline.services.count_past import COUNTED, beginnings, count_past, known_states
 from shopkart_pipeline.services.measure_delivery import Remembered, production_changes, teams_of
@@ -33,7 +36,9 @@ _DELIVERY = Metric(
     MetricKind.GAUGE,
     f"Measures of delivery over the last {_WINDOW_DAYS} days; without a deployment there is none.",
 )
-EXPORTED = (*COUNTED, _STANDING, _INBOX, _OUTBOX, _INCIDENTS, _DELIVERY, _BEHIND, _UP)
+VITALS = {vital: Metric(f"shopkart:{vital.value}", MetricKind.GAUGE, f"{vital.words}.") for vital in Vital}
+_REPLICAS = Metric("shopkart:replicas", MetricKind.GAUGE, "Replicas that are ready.")
+EXPORTED = (*COUNTED, *VITALS.values(), _REPLICAS, _STANDING, _INBOX, _OUTBOX, _INCIDENTS, _DELIVERY, _BEHIND, _UP)
 
 
 @dataclass
@@ -57,10 +62,11 @@ class OwnMetrics:
             *self._asked("past", self._past),
             *self._asked("inbox", lambda: (_one(_INBOX, self.platform.inbox.waiting()),)),
             *self._asked("outbox", lambda: (_one(_OUTBOX, self.platform.outbox.waiting()),)),
+            *self._services(),
             *self._seldom("incidents", self._incidents),
             *self._seldom("delivery", self._delivery),
         ]
-        sources = ("past", "inbox", "outbox", "incidents", "delivery")
+        sources = ("past", "inbox", "outbox", "services", "incidents", "delivery")
         return (*samples, *(_one(_UP, float(name not in self._failed), source=name) for name in sources))
 
     def _asked(self, source: str, ask: Callable[[], Iterable[Sample]]) -> tuple[Sample, ...]:
@@ -95,6 +101,20 @@ class OwnMetrics:
             self._kept[source] = now, samples
         return samples
 
+    def _services(self) -> Iterator[Sample]:
+        """What runs where Prometheus does not look for itself, under the names that its rules record elsewhere."""
+        pipeline = self.platform.pipeline
+        for environment in (each.name for each in pipeline.environments.values() if each.platform != "kubernetes"):
+            for service in (name for name, each in pipeline.services.items() if environment in each.deployments):
+                yield from self._asked("services", partial(self._running, environment, service))
+
+    def _running(self, environment: str, service: str) -> Iterator[Sample]:
+        site, where = self.platform.sites[environment], {"environment": environment, "service": service}
+        for vital, found in site.vitals.now(environment, service, self.platform.clock.now()).items():
+            if not isinstance(found, VitalMissing):
+                yield from (_one(VITALS[vital], each.value, version=each.version, **where) for each in found)
+        yield from _replicas(site.cluster.observe(environment, service), where)
+
     def _incidents(self) -> Iterator[Sample]:
         open_ones = [incident for incident in self.platform.incidents.list() if incident.is_open]
         for service in self.platform.pipeline.services:
@@ -112,6 +132,13 @@ class OwnMetrics:
             for name, figure in measures.figures.items():
                 if figure.value is not None:
                     yield _one(_DELIVERY, figure.value, measure=name, **labels)
+
+
+def _replicas(status: ServiceStatus, where: Mapping[str, str]) -> Iterator[Sample]:
+    for track, workload in ((Track.STABLE, status.stable), (Track.CANARY, status.canary)):
+        if workload is not None:
+            version = workload.spec.release_key
+            yield _one(_REPLICAS, workload.ready, version=version, track=track.value, **where)
 
 
 def _one(metric: Metric, value: float, **labels: str) -> Sample:

@@ -27,6 +27,13 @@ SCRAPE_SECONDS = 5
 """How often replicas are asked: nothing is found out faster than that."""
 TOKEN_SECRET = "shopkart-alertmanager"
 """The Secret with the key `token`, which the pipeline's receiver and Alertmanager share."""
+_DECLARED_PATH = {
+    "action": "replace",
+    "sourceLabels": ["__meta_kubernetes_pod_annotation_prometheus_io_path"],
+    "regex": "(.+)",
+    "targetLabel": "__metrics_path__",
+}
+"""A service's own path of metrics, which its pods name in an annotation."""
 EXPORTER = "shopkart-exporter.shopkart.svc:3002"
 """Where the pipeline's own metrics are (`shopkart exporter`)."""
 EXPORTER_NAME = "prometheus-postgres-exporter"
@@ -43,7 +50,7 @@ def operator_objects(groups: Mapping[str, list[Group]], dashboards: Mapping[str,
     exporters = {"matchLabels": {NAME: EXPORTER_NAME}}
     return (
         *(_object("PrometheusRule", f"shopkart-{name}", {"groups": found}) for name, found in groups.items()),
-        _pod_monitor("shopkart", pods, [NAME, INSTANCE, VERSION, TRACK], SCRAPE_SECONDS),
+        _pod_monitor("shopkart", pods, [NAME, INSTANCE, VERSION, TRACK], SCRAPE_SECONDS, relabelings=[_DECLARED_PATH]),
         _pod_monitor("shopkart-databases", exporters, [INSTANCE], 15),
         *(_dashboard(uid, text) for uid, text in dashboards.items()),
     )
@@ -68,12 +75,14 @@ def helm_values(alertmanager: Mapping[str, Any]) -> dict[str, Any]:
         "alertmanager": {"config": dict(alertmanager), "alertmanagerSpec": {"secrets": [TOKEN_SECRET]}},
         "grafana": {"sidecar": {"dashboards": {"enabled": True, "label": "grafana_dashboard", "labelValue": "1"}}},
         "kubelet": {"enabled": True},
-        "kube-state-metrics": {"enabled": True},
+        "kubeStateMetrics": {"enabled": True},
     }
 
 
-def _pod_monitor(name: str, selector: dict[str, Any], labels: list[str], interval_seconds: int) -> Manifest:
-    endpoint = {"port": "http", "path": "/metrics", "interval": f"{interval_seconds}s", "honorLabels": False}
+def _pod_monitor(
+    name: str, selector: dict[str, Any], labels: list[str], interval_seconds: int, **details: Any
+) -> Manifest:
+    endpoint = {"port": "http", "path": "/metrics", "interval": f"{interval_seconds}s", **details}
     spec = {
         "namespaceSelector": {"any": True},
         "selector": selector,

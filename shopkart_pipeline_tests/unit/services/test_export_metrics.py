@@ -14,6 +14,7 @@ from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, Tool
 from shopkart_pipeline.domain.incident import Incident
 from shopkart_pipeline.domain.metric import Metric, MetricKind, Sample
+from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.hooks.exporter import create_exporter
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.ports.metric_store import Step
@@ -141,10 +142,31 @@ def test_what_nobody_can_ask_is_left_out_and_said(
     assert found["shopkart_outbox_notices"] == 0
 
 
-def test_no_series_tells_of_commits_people_or_reasons(world: World, store: SqliteMetricStore) -> None:
+def test_what_runs_on_the_embedded_platform_is_told_under_the_names_of_the_rules(
+    world: World, store: SqliteMetricStore
+) -> None:
+    release = world.released()
+    world.vitals.readings[Vital.ERROR_RATIO] = {release.key: 0.25}
+    found = gathered(world, store)
+    where = 'environment="production",service="backend"'
+    assert found[f'shopkart:error_ratio{{{where},version="{release.key}"}}'] == 0.25
+    assert found[f'shopkart:replicas{{{where},track="stable",version="{release.key}"}}'] == 2
+    assert not [series for series in found if series.startswith("shopkart:cpu")]
+
+
+def test_on_kubernetes_prometheus_looks_for_itself(world: World, store: SqliteMetricStore) -> None:
+    release = world.released()
+    world.vitals.readings[Vital.ERROR_RATIO] = {release.key: 0.25}
+    environments = {name: replace(each, platform="kubernetes") for name, each in world.pipeline.environments.items()}
+    world.pipeline = replace(world.pipeline, environments=environments)
+    assert not [series for series in gathered(world, store) if series.startswith("shopkart:")]
+
+
+def test_no_series_tells_of_people_and_of_releases_those_that_run(world: World, store: SqliteMetricStore) -> None:
     release = world.released(message="Words of somebody")
     text = "\n".join(gathered(world, store))
-    assert not [word for word in (release.sha[:7], release.key, "@", release.title) if word in text]
+    assert not [word for word in ("@", release.title) if word in text]
+    assert {line.partition("{")[0] for line in text.splitlines() if release.key in line} == {"shopkart:replicas"}
 
 
 def test_labels_may_hold_anything() -> None:
