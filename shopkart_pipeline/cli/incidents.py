@@ -20,7 +20,9 @@ def run(options: argparse.Namespace) -> int:
         return 0
     incidents = platform.incidents.list()
     for incident in incidents:
-        console.print(f"[bold]{incident.id}[/]  since {incident.timeline[0].at:%Y-%m-%d %H:%M:%S} UTC")
+        closed = f"closed {incident.closed_at:%Y-%m-%d %H:%M:%S}" if incident.closed_at else "[red]open[/]"
+        since = f"since {incident.timeline[0].at:%Y-%m-%d %H:%M:%S} UTC"
+        console.print(f"[bold]{incident.id}[/]  {since}, {incident.severity}, {closed}")
         console.print(f"  {escape(incident.reason)}")
     if not incidents:
         console.print("There was no incident.")

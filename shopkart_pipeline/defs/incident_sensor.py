@@ -77,13 +77,13 @@ def _tend(instance: DagsterInstance, platform: Platform, incident: Incident, now
     if incident.is_open:
         tell_opened(platform, incident)
         incident = notice_rollback(platform, incident)
-    said = [f"{incident.id}: {step}" for step in SHOWN if _show(instance, incident, step)]
+    said = [f"{incident.id}: {step}" for step in SHOWN if _show(instance, platform, incident, step)]
     return said + [
         f"{incident.id}: {work}" for work in due_work(platform, incident) if _launch(instance, incident, work, now)
     ]
 
 
-def _show(instance: DagsterInstance, incident: Incident, step: str) -> bool:
+def _show(instance: DagsterInstance, platform: Platform, incident: Incident, step: str) -> bool:
     """Show a step that was taken, unless it is shown."""
     entry = next((each for each in incident.timeline if each.step is SHOWN[step]), None)
     if entry is None:
@@ -91,13 +91,13 @@ def _show(instance: DagsterInstance, incident: Incident, step: str) -> bool:
     shown = AssetRecordsFilter(asset_key=key_of(step), asset_partitions=[incident.id])
     if instance.fetch_materializations(shown, limit=1).records:
         return False
-    instance.report_runless_asset_event(_event(incident, step, entry))
+    instance.report_runless_asset_event(_event(platform, incident, step, entry))
     return True
 
 
-def _event(incident: Incident, step: str, entry: TimelineEntry) -> AssetMaterialization:
+def _event(platform: Platform, incident: Incident, step: str, entry: TimelineEntry) -> AssetMaterialization:
     waited = (entry.at - incident.timeline[0].at).total_seconds()
-    metadata = {"at": entry.at.isoformat(), "seconds_since_it_began": waited, **incident_metadata(incident)}
+    metadata = {"at": entry.at.isoformat(), "seconds_since_it_began": waited, **incident_metadata(platform, incident)}
     return AssetMaterialization(key_of(step), description=entry.text, partition=incident.id, metadata=metadata)
 
 

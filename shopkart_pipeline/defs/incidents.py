@@ -124,7 +124,7 @@ def _dashboards(owners: list[str]) -> AssetsDefinition:
     @asset(**_details("dashboards", owners), deps=[key_of("acknowledgement")])
     def dashboards(context: AssetExecutionContext, platform: ResourceParam[Platform]) -> MaterializeResult[object]:
         incident = _worked(lambda: gather_snapshot(platform, context.partition_key))
-        return MaterializeResult(metadata=incident_metadata(incident) | pictures(platform, incident))
+        return MaterializeResult(metadata=incident_metadata(platform, incident) | pictures(platform, incident))
 
     return dashboards
 
@@ -134,7 +134,7 @@ def _rollback(owners: list[str]) -> AssetsDefinition:
     def rollback(context: AssetExecutionContext, platform: ResourceParam[Platform]) -> MaterializeResult[object]:
         actor, run_id = context.run.tags.get(ACTOR_TAG, "web interface"), context.run.run_id
         incident = _worked(lambda: roll_back_incident(platform, context.partition_key, actor, run_id))
-        return MaterializeResult(metadata=incident_metadata(incident))
+        return MaterializeResult(metadata=incident_metadata(platform, incident))
 
     return rollback
 
@@ -152,7 +152,7 @@ def _recovery(owners: list[str]) -> AssetsDefinition:
             raise Failure(f"nobody sees a recovery: {found.reason}", allow_retries=False)
         words = next(entry.text for entry in found.timeline if entry.step is IncidentStep.RECOVERED)
         checks = [_result("recovery", RECOVERED, words, passed=True)]
-        yield MaterializeResult(metadata=incident_metadata(found), check_results=checks)
+        yield MaterializeResult(metadata=incident_metadata(platform, found), check_results=checks)
 
     return recovery
 
@@ -171,7 +171,7 @@ def _postmortem(owners: list[str]) -> AssetsDefinition:
         words = "; ".join(state.open_lines) or f"{state.path} is complete at {state.commit}"
         shown = {"draft": MetadataValue.md(page or ""), "path": MetadataValue.text(state.path)}
         checks = [_result("postmortem", ACTION_ITEMS, words, passed=state.is_done)]
-        yield MaterializeResult(metadata=incident_metadata(incident) | shown, check_results=checks)
+        yield MaterializeResult(metadata=incident_metadata(platform, incident) | shown, check_results=checks)
 
     return postmortem
 

@@ -5,6 +5,7 @@ from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
 from shopkart_pipeline.domain.incident import Incident
 from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.services.gather_snapshot import title_of
+from shopkart_pipeline.services.incident_links import incident_links
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.plot_vitals import as_markdown
 
@@ -14,7 +15,7 @@ _SUSPECTS = TableSchema(columns=[TableColumn(name) for name in ("release", "sinc
 _ERRORS = TableSchema(columns=[TableColumn(name) for name in ("kind", "lines", "before", "release")])
 
 
-def incident_metadata(incident: Incident) -> dict[str, MetadataValue]:
+def incident_metadata(platform: Platform, incident: Incident) -> dict[str, MetadataValue]:
     """What is known of it."""
     shown: dict[str, MetadataValue] = {
         "service": MetadataValue.text(f"{incident.service} in {incident.environment}"),
@@ -29,10 +30,8 @@ def incident_metadata(incident: Incident) -> dict[str, MetadataValue]:
         shown["errors"] = MetadataValue.table(_errors(incident), schema=_ERRORS)
     if incident.missing:
         shown["missing"] = MetadataValue.md("\n".join(f"- {text}" for text in incident.missing))
-    links = [alert.url for alert in incident.alerts if alert.url]
-    if links:
-        shown["dashboard"] = MetadataValue.url(links[0])
-    return shown
+    links = incident_links(platform, incident)
+    return shown | {f"link: {name}": MetadataValue.url(address) for name, address in links}
 
 
 def pictures(platform: Platform, incident: Incident) -> dict[str, MetadataValue]:

@@ -144,11 +144,21 @@ def _with(incident: Incident, found: Snapshot) -> Incident:
             all_requests=counted.requests,
             counted_seconds=(found.until - found.since).total_seconds(),
         )
-    signatures = incident.signatures or found.signatures
-    incident = replace(incident, suspects=found.suspects or incident.suspects, signatures=signatures)
+    incident = replace(incident, suspects=found.suspects or incident.suspects, signatures=_errors(incident, found))
     for text in found.missing:
         incident = incident.lacking(text)
     return _with_own_errors(incident, found)
+
+
+def _errors(incident: Incident, found: Snapshot) -> tuple[ErrorSignature, ...]:
+    """What a rollout read before its canary left is more than a log store may still have; how often each kind was there
+    before is counted here alone."""
+    before = {(each.signature, each.release_key): each.before for each in found.signatures}
+    known = (
+        replace(each, before=before.get((each.signature, each.release_key), each.before))
+        for each in incident.signatures
+    )
+    return tuple(known) or found.signatures
 
 
 def _with_own_errors(incident: Incident, found: Snapshot) -> Incident:

@@ -83,9 +83,9 @@ def _budget(incident: Incident, document: RolloutDocument | None, objectives: tu
     if minutes is None:
         return (Row(name, NOT_MEASURED, source),)
     if limit is None:
-        return (Row(name, f"{minutes:.2f} (no objective says how many there are)", source),)
+        return (Row(name, f"{minutes:.3f} (no objective says how many there are)", source),)
     whole = limit * PERIOD_SECONDS / 60
-    return (Row(name, f"{minutes:.2f} of {whole:.0f} in 30 days", source),)
+    return (Row(name, f"{minutes:.3f} of {whole:.0f} in 30 days", source),)
 
 
 def _spans(incident: Incident) -> tuple[Row, ...]:

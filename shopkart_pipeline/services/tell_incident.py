@@ -2,6 +2,7 @@
 
 from shopkart_pipeline.domain.incident import Incident, IncidentSeverity, IncidentStep
 from shopkart_pipeline.domain.notification import Notification, Urgency
+from shopkart_pipeline.services.incident_links import incident_links
 from shopkart_pipeline.services.notify import notify
 from shopkart_pipeline.services.platform import Platform
 
@@ -23,7 +24,8 @@ def tell_suspect(platform: Platform, incident: Incident) -> None:
     suspect = incident.suspect
     if suspect is None or incident.time_of(IncidentStep.ROLLED_BACK) is not None:
         return
-    lines = [*(f"- {reason}" for reason in suspect.reasons), f"Take it back: `{rollback_command(incident)}`"]
+    links = [f"{name}: {address}" for name, address in incident_links(platform, incident)]
+    lines = [*(f"- {reason}" for reason in suspect.reasons), f"Take it back: `{rollback_command(incident)}`", *links]
     subject = f"{incident.id}: {suspect.name} is suspected"
     _tell(platform, incident, f"suspect/{suspect.name}", subject, lines, Urgency.NORMAL)
 
@@ -57,5 +59,6 @@ def _subject(incident: Incident) -> str:
 
 
 def _tell(platform: Platform, incident: Incident, what: str, subject: str, lines: list[str], urgency: Urgency) -> None:
-    url = f"{platform.public_url}/assets/incident" if platform.public_url else None
+    page = f"{platform.public_url}/assets/incident/dashboards?view=partitions&partition={incident.id}"
+    url = page if platform.public_url else None
     notify(platform, Notification(f"{incident.id}/{what}", incident.id, subject, "\n".join(lines), url, urgency))

@@ -17,6 +17,7 @@ from shopkart_pipeline.domain.incident import Incident, IncidentStep
 from shopkart_pipeline.domain.incident_policy import began
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.incident_store import POSTMORTEM
+from shopkart_pipeline.services.incident_links import incident_links, suspected_release
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.postmortem_impact import ROLLOUT, SNAPSHOT, TIMELINE, impact_rows
 from shopkart_pipeline.services.rollout_document import RolloutDocument
@@ -33,7 +34,7 @@ def write_postmortem(platform: Platform, incident: Incident, document: RolloutDo
         incident: what happened.
         document: the rollout that brought the suspected release; None where none is known.
     """
-    release = _release(platform, incident)
+    release = suspected_release(platform, incident)
     attached = _attached(platform, incident)
     sections = [
         f"# Postmortem (draft): {incident.service} in {incident.environment}, {incident.id}",
@@ -48,19 +49,10 @@ def write_postmortem(platform: Platform, incident: Incident, document: RolloutDo
         _contributing(incident),
         _what_went_well(incident, document),
         _action_items(),
-        _links(incident, release),
+        _links(platform, incident, release),
         _evidence(incident, document, attached),
     ]
     return _without_people("\n\n".join(section for section in sections if section) + "\n", release)
-
-
-def _release(platform: Platform, incident: Incident) -> Release | None:
-    suspect = incident.suspect
-    service = suspect.service if suspect is not None else incident.service
-    try:
-        return platform.evidence.release(service, incident.suspected_release) if incident.suspected_release else None
-    except PipelineError:
-        return None
 
 
 def _attached(platform: Platform, incident: Incident) -> tuple[str, ...]:
@@ -170,7 +162,7 @@ def _action_items() -> str:
     )
 
 
-def _links(incident: Incident, release: Release | None) -> str:
+def _links(platform: Platform, incident: Incident, release: Release | None) -> str:
     lines = [f"- Incident: `shopkart incident {incident.id}`"]
     if release is not None:
         since = f"{release.previous_sha}..{release.sha}" if release.previous_sha else release.sha
@@ -181,7 +173,7 @@ def _links(incident: Incident, release: Release | None) -> str:
         ]
     if incident.suspected_digest:
         lines.append(f"- Image: `{incident.suspected_digest}`")
-    lines += [f"- {alert.name}: {alert.url}" for alert in incident.alerts if alert.url][:10]
+    lines += [f"- {name}: {address}" for name, address in incident_links(platform, incident)]
     lines.append(f"- This page, completed: `{FOLDER}/{incident.id}.md` in the repository, by a pull request")
     return "## Links\n\n" + "\n".join(lines)
 

@@ -11,13 +11,13 @@ import yaml
 
 from shopkart_pipeline.adapters.monitoring.alert_rules import alert_group
 from shopkart_pipeline.adapters.monitoring.alertmanager_routing import alertmanager_configuration
-from shopkart_pipeline.adapters.monitoring.grafana_dashboard import path_of, service_dashboard, uid_of
+from shopkart_pipeline.adapters.monitoring.grafana_dashboard import service_dashboard
 from shopkart_pipeline.adapters.monitoring.loki_configuration import collector_configuration, loki_configuration
 from shopkart_pipeline.adapters.monitoring.operator_objects import helm_values, operator_objects
 from shopkart_pipeline.adapters.monitoring.pipeline_dashboard import PIPELINE_UID, pipeline_dashboard
 from shopkart_pipeline.adapters.monitoring.recording_rules import Group, objective_group, vital_group
 from shopkart_pipeline.adapters.monitoring.rule_tests import rule_tests
-from shopkart_pipeline.domain.alerting import Alerting
+from shopkart_pipeline.domain.alerting import Alerting, dashboard_path, dashboard_uid
 from shopkart_pipeline.domain.monitoring import PACE, Pace, Target
 
 RULES, TESTS = "prometheus/{}.rules.yaml", "prometheus/{}.test.yaml"
@@ -40,7 +40,7 @@ def render_monitoring(targets: tuple[Target, ...], alerting: Alerting, pace: Pac
     dashboards = dict[str, str]()
     for service in dict.fromkeys(target.service for target in targets):
         of_service = tuple(target for target in targets if target.service == service)
-        dashboards[uid_of(service)] = f"{json.dumps(service_dashboard(of_service), indent=2)}\n"
+        dashboards[dashboard_uid(service)] = f"{json.dumps(service_dashboard(of_service), indent=2)}\n"
     dashboards[PIPELINE_UID] = f"{json.dumps(pipeline_dashboard(), indent=2)}\n"
     return {
         **{RULES.format(name): _yaml({"groups": found}) for name, found in groups.items()},
@@ -56,7 +56,7 @@ def render_monitoring(targets: tuple[Target, ...], alerting: Alerting, pace: Pac
 
 def rule_groups(target: Target, alerting: Alerting, pace: Pace = PACE) -> list[Group]:
     """All groups of rules about one target."""
-    path = path_of(target.service, target.environment)
+    path = dashboard_path(target.service, target.environment)
     links = {"dashboard": f"{alerting.grafana}{path}"} if alerting.grafana else {}
     promised = objective_group(target, pace)
     return [vital_group(target, pace), *([promised] if promised else []), alert_group(target, pace, links)]

@@ -10,6 +10,7 @@ from typing import Any
 
 from shopkart_pipeline.adapters.monitoring.promql import seconds
 from shopkart_pipeline.adapters.monitoring.recording_rules import ERROR_RATIO, REPLICAS, record_of, window_record
+from shopkart_pipeline.domain.alerting import dashboard_uid
 from shopkart_pipeline.domain.monitoring import PACE, Target
 from shopkart_pipeline.domain.vitals import Vital
 
@@ -28,16 +29,6 @@ _CHOSEN = 'environment="$environment",service="{service}"'
 _WIDTH, _HEIGHT = 8, 7
 
 
-def uid_of(service: str) -> str:
-    """The dashboard's uid; services have forty characters at most, and Grafana takes forty."""
-    return f"sk-{service}"[:40]
-
-
-def path_of(service: str, environment: str) -> str:
-    """Where the dashboard is below Grafana's address."""
-    return f"/d/{uid_of(service)}/?var-environment={environment}"
-
-
 def service_dashboard(targets: tuple[Target, ...]) -> Dashboard:
     """The dashboard of one service.
 
@@ -48,7 +39,7 @@ def service_dashboard(targets: tuple[Target, ...]) -> Dashboard:
     chosen = _CHOSEN.format(service=service)
     panels = [*_vital_panels(targets, chosen), _replicas(chosen), _budget(targets, chosen), _logs(service)]
     return dashboard(
-        uid_of(service),
+        dashboard_uid(service),
         f"ShopKart: {service}",
         [placed(panel, number) for number, panel in enumerate(panels)],
         variables=[_environments(targets), _logs_source()],

@@ -195,7 +195,7 @@ def test_the_postmortem_of_an_incident_without_a_rollout_has_its_numbers_and_the
 
     assert page is not None
     assert "| Requests that it answered with a server error | 300 | [snapshot](#snapshot) |" in page
-    assert "| Minutes of error budget burnt | 0.30 of 432 in 30 days | [snapshot](#snapshot) |" in page
+    assert "| Minutes of error budget burnt | 0.300 of 432 in 30 days | [snapshot](#snapshot) |" in page
     assert f"{release.name}: it got traffic 2 min before it began" in page
     assert "- [ ] *A test that would have stopped this release before production*" in page
     for anchor in ("rollout", "snapshot", "timeline"):

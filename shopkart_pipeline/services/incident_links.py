@@ -1,0 +1,44 @@
+"""Where to look on: the change behind the suspect at the code host, and dashboards at the time of the incident."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from shopkart_pipeline.domain.code_host import CodeHostPolicy
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.incident import Incident
+from shopkart_pipeline.domain.incident_policy import hurt_since
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.services.platform import Platform
+
+_AROUND = timedelta(minutes=30)
+_MOST = 10
+
+
+def incident_links(platform: Platform, incident: Incident) -> tuple[tuple[str, str], ...]:
+    """Names and addresses; only those that lead somewhere."""
+    since, end = hurt_since(incident) - _AROUND, incident.closed_at or platform.clock.now()
+    dashboard = platform.pipeline.alerting.dashboard(incident.service, incident.environment, since, end + _AROUND)
+    change = change_url(platform.pipeline.code_host, suspected_release(platform, incident))
+    alerts = [(alert.name, alert.url) for alert in incident.alerts if alert.url][:_MOST]
+    found = (("dashboard", dashboard), ("change", change), *alerts)
+    return tuple((name, address) for name, address in found if address)
+
+
+def suspected_release(platform: Platform, incident: Incident) -> Release | None:
+    """The release that an incident suspects; None where it suspects none, or nothing is known of it."""
+    service = incident.suspect.service if incident.suspect is not None else incident.service
+    try:
+        return platform.evidence.release(service, incident.suspected_release) if incident.suspected_release else None
+    except PipelineError:
+        return None
+
+
+def change_url(policy: CodeHostPolicy | None, release: Release | None) -> str:
+    """Where the code host shows what a release changed; empty where there is no code host, or no release."""
+    if policy is None or release is None:
+        return ""
+    host = (urlsplit(policy.api).hostname or "").removeprefix("api.")
+    base = f"https://{host}/{release.repository}"
+    if release.previous_sha is None:
+        return f"{base}/commit/{release.sha}"
+    return f"{base}/compare/{release.previous_sha}...{release.sha}"
