@@ -1,4 +1,4 @@
-"""`shopkart incidents [ID]`: what went wrong; with an id, its postmortem."""
+"""`shopkart incidents [ID]`: what went wrong, and what of it people could not be told; with an id, its postmortem."""
 
 import argparse
 
@@ -7,6 +7,8 @@ from rich.markdown import Markdown
 from rich.markup import escape
 
 from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.domain.plain_text import plain
+from shopkart_pipeline.services.silent_channels import silent_channels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,4 +28,6 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"  {escape(incident.reason)}")
     if not incidents:
         console.print("There was no incident.")
+    for name, reason in silent_channels(platform).items():
+        console.print(f"[bold red]{name} does not get through:[/] {escape(plain(reason))}")
     return 0

@@ -13,6 +13,7 @@ from shopkart_pipeline.defs.health_watch import build_bake_sensor, build_health_
 from shopkart_pipeline.defs.incidents import build_incidents
 from shopkart_pipeline.defs.keys import SERVICE_TAG, asset_key, job_name
 from shopkart_pipeline.defs.maintenance import build_maintenance_job, build_schedules
+from shopkart_pipeline.defs.notifications import build_channels
 from shopkart_pipeline.defs.recovery import build_recovery, build_recovery_schedules
 from shopkart_pipeline.defs.rescans import build_rescan_schedule, build_rescans
 from shopkart_pipeline.defs.rollback import build_rollback_job
@@ -43,6 +44,7 @@ def build_definitions(platform: Platform) -> Definitions:
     delivery, measuring, measure_schedules = build_delivery(platform.pipeline)
     look_jobs, look_schedules = build_health_schedule(platform.pipeline)
     rescans, rescanning = build_rescans(platform.pipeline)
+    channels, channel_jobs = build_channels(platform.pipeline)
     return Definitions(
         assets=[
             *(item for service in services for item in build_stages(service)),
@@ -52,6 +54,7 @@ def build_definitions(platform: Platform) -> Definitions:
             *health,
             *rescans,
             *delivery,
+            *channels,
         ],
         jobs=[
             *rollbacks,
@@ -63,6 +66,7 @@ def build_definitions(platform: Platform) -> Definitions:
             *look_jobs,
             *rescanning,
             *measuring,
+            *channel_jobs,
             *(job for service in services for job in _phase_jobs(service)),
         ],
         sensors=[*build_sensors(platform.pipeline, rollbacks), *build_bake_sensor(platform.pipeline)],

@@ -12,6 +12,7 @@ from shopkart_pipeline.domain.notification import Notification
 from shopkart_pipeline.ports.notifier import NotDelivered
 from shopkart_pipeline.services.notify import Told, notify
 from shopkart_pipeline.services.send_notifications import GIVE_UP_AFTER, TURN, send_notifications
+from shopkart_pipeline.services.silent_channels import silent_channels
 from shopkart_pipeline_tests.fakes.memory_notifications import MemoryNotificationQueue
 from shopkart_pipeline_tests.fakes.world import World
 
@@ -159,3 +160,21 @@ def test_what_waits_for_a_channel_that_is_not_declared_any_more_is_given_up(worl
     assert send_notifications(world.platform) == (
         "pager: backend-1/opened given up: channel pager is not declared any more",
     )
+
+
+def test_a_channel_is_silent_while_something_waits_that_was_tried_and_a_day_after_it_was_given_up(world: World) -> None:
+    notify(world.platform, OPENED)
+    assert silent_channels(world.platform) == {}, "it only waits for its turn"
+    world.notifiers["oncall"].failures.append(NotDelivered("It is gone.", ""))
+    world.notifiers["mail"].failures.append(Refused("No such recipient.", ""))
+    send_notifications(world.platform)
+
+    assert silent_channels(world.platform) == {
+        "oncall": "backend-1/opened, tried 1 times: It is gone.",
+        "mail": "backend-1/opened, given up: No such recipient.",
+    }
+    world.clock.advance(10)
+    send_notifications(world.platform)
+    assert list(silent_channels(world.platform)) == ["mail"]
+    world.clock.advance(GIVE_UP_AFTER.total_seconds())
+    assert silent_channels(world.platform) == {}
