@@ -5,6 +5,7 @@ replaced whole, so a killed writer leaves what was there before.
 """
 
 import fcntl
+import logging
 import os
 import re
 from collections.abc import Callable, Generator
@@ -17,6 +18,8 @@ from shopkart_pipeline.adapters._files import write_atomically
 from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.incident import Incident
 from shopkart_pipeline.ports.incident_store import IncidentStore
+
+log = logging.getLogger(__name__)
 
 _INCIDENT = TypeAdapter(Incident)
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
@@ -49,8 +52,16 @@ class DiskIncidentStore(IncidentStore):
             raise PipelineError(f"{path} can't be read.", "Restore it from a backup, or take it away.") from error
 
     def list(self) -> tuple[Incident, ...]:
-        found = (self.get(path.parent.name) for path in self._root.glob(f"*/{_DOCUMENT}"))
-        return tuple(sorted(found, key=lambda incident: incident.opened_at, reverse=True))
+        found = (self._readable(path.parent.name) for path in self._root.glob(f"*/{_DOCUMENT}"))
+        return tuple(sorted(filter(None, found), key=lambda incident: incident.opened_at, reverse=True))
+
+    def _readable(self, incident_id: str) -> Incident | None:
+        """One that can't be read must not keep others from being opened; whoever asks for it is told."""
+        try:
+            return self.get(incident_id)
+        except PipelineError as error:
+            log.error("an incident is left out: %s %s", error.what, error.fix)
+            return None
 
     def attach(self, incident_id: str, name: str, content: bytes) -> None:
         if not _ID.fullmatch(name) or name == _DOCUMENT:

@@ -63,6 +63,8 @@ def _start(stack: Stack, console: Console) -> None:
 def _print_addresses(console: Console, settings: Settings, platform: Platform) -> None:
     console.print(f"web interface  http://127.0.0.1:{settings.web_port}")
     console.print(f"receiver       http://127.0.0.1:{settings.receiver_port}/webhooks/github")
+    if settings.alertmanager_tokens:
+        console.print(f"alerts         http://127.0.0.1:{settings.receiver_port}/webhooks/alertmanager")
     for name, site in platform.sites.items():
         for service in platform.pipeline.services:
             try:

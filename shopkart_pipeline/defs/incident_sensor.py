@@ -1,13 +1,15 @@
 """Incidents become partitions, their steps are shown, and what is to be done by itself is launched.
 
 Runs have ids that follow from the incident and what is to be done, so asking again changes nothing. What failed is
-tried again after a while, but for a rollback: that is tried once, and then it is a person's.
+tried again after a while, but for a rollback: that is tried once, and then it is a person's. The cursor says how much
+of each timeline is shown.
 """
 
 # Dagster leaves type parameters of these functions open.
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportUntypedFunctionDecorator=false
 # pyright: reportReturnType=false
 
+import json
 import logging
 from datetime import datetime, timedelta
 
@@ -57,30 +59,36 @@ def build_incident_sensor() -> SensorDefinition:
         description="Shows the steps of incidents, and launches what is done about them by itself.",
     )
     def incidents(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SkipReason:
-        now, said = platform.clock.now(), list[str]()
-        for incident in platform.incidents.list():
-            if now - incident.opened_at > _LIVE:
-                break
+        now, said, shown = platform.clock.now(), list[str](), dict[str, int](json.loads(context.cursor or "{}"))
+        live = [each for each in platform.incidents.list() if now - each.opened_at <= _LIVE]
+        for incident in live:
             try:
-                said += _tend(context.instance, platform, incident, now)
+                if incident.is_open:
+                    tell_opened(platform, incident)
+                    incident = notice_rollback(platform, incident)
+                if shown.get(incident.id) != len(incident.timeline):
+                    said += _show_all(context.instance, platform, incident)
+                    shown[incident.id] = len(incident.timeline)
+                said += _launch_all(context.instance, platform, incident, now)
             except Exception as error:
                 log.exception("incident %s could not be tended", incident.id)
                 said.append(f"{incident.id} waits: {type(error).__name__}")
+        names = {incident.id for incident in live}
+        context.update_cursor(json.dumps({name: number for name, number in shown.items() if name in names}))
         return SkipReason("; ".join(said) or "No incident needs anything.")
 
     return incidents
 
 
-def _tend(instance: DagsterInstance, platform: Platform, incident: Incident, now: datetime) -> list[str]:
+def _show_all(instance: DagsterInstance, platform: Platform, incident: Incident) -> list[str]:
     if not instance.has_dynamic_partition(INCIDENTS, incident.id):
         instance.add_dynamic_partitions(INCIDENTS, [incident.id])
-    if incident.is_open:
-        tell_opened(platform, incident)
-        incident = notice_rollback(platform, incident)
-    said = [f"{incident.id}: {step}" for step in SHOWN if _show(instance, platform, incident, step)]
-    return said + [
-        f"{incident.id}: {work}" for work in due_work(platform, incident) if _launch(instance, incident, work, now)
-    ]
+    return [f"{incident.id}: {step}" for step in SHOWN if _show(instance, platform, incident, step)]
+
+
+def _launch_all(instance: DagsterInstance, platform: Platform, incident: Incident, now: datetime) -> list[str]:
+    due = due_work(platform, incident)
+    return [f"{incident.id}: {work}" for work in due if _launch(instance, incident, work, now)]
 
 
 def _show(instance: DagsterInstance, platform: Platform, incident: Incident, step: str) -> bool:

@@ -22,13 +22,19 @@ def test_an_incident_is_a_folder_that_people_can_read(tmp_path: Path) -> None:
     assert json.loads((folder / "incident.json").read_text())["reason"] == "errors ✓"
 
 
-def test_an_incident_that_can_not_be_read_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+def test_an_incident_that_can_not_be_read_is_an_error_that_names_the_file_and_hides_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store = DiskIncidentStore(tmp_path)
     kept(store, an_incident())
+    kept(store, an_incident(2))
     (tmp_path / "backend-1-production" / "incident.json").write_text('{"id": 1}')
 
     with pytest.raises(PipelineError, match=r"incident\.json can't be read"):
-        store.list()
+        store.get("backend-1-production")
+
+    assert store.list() == (an_incident(2),)
+    assert "incident.json can't be read" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "/etc/x", ".hidden", "a\0b"])
