@@ -10,6 +10,7 @@ from rich.table import Table
 
 from shopkart_pipeline.cli.arguments import open_platform
 from shopkart_pipeline.domain.delivery import Figure, Measures
+from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.services.measure_delivery import measure_delivery, services_of
 from shopkart_pipeline.services.show_delivery import TITLES, in_words
 from shopkart_pipeline.spec.durations import parse_duration
@@ -18,8 +19,16 @@ _MOST_NAMES = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--since", metavar="DURATION", type=_duration, default=_duration("30d"), help="default: 30d")
-    parser.add_argument("--until", metavar="DURATION", type=_duration, default=0.0, help="how long ago it ends: 0")
+    parser.add_argument(
+        "--since",
+        metavar="DURATION",
+        type=_duration,
+        default=_duration("30d"),
+        help="how long ago the time begins; default: 30d",
+    )
+    parser.add_argument(
+        "--until", metavar="DURATION", type=_duration, default=0.0, help="how long ago the time ends; default: now"
+    )
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--service", metavar="SERVICE", help="of this one alone")
     one.add_argument("--team", metavar="TEAM", help="of the services that a team owns")
@@ -27,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.until >= options.since:
+        raise PipelineError("The time ends before it begins.", "Let `--since` be longer ago than `--until`.")
     platform, console = open_platform(), Console(soft_wrap=True, highlight=False)
     until = platform.clock.now() - timedelta(seconds=options.until)
     since = platform.clock.now() - timedelta(seconds=options.since)

@@ -25,6 +25,7 @@ from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.incident import AlertState, IncidentSeverity
 from shopkart_pipeline.domain.monitoring import Pace, targets_of
 from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.export_metrics import EXPORTED, OwnMetrics
 from shopkart_pipeline.settings import SHIPPED_DECLARATION
 from shopkart_pipeline.spec.loader import load
@@ -160,7 +161,7 @@ def watched(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Watched(prometheus, inbox, stable, canary)
 
 
-def test_a_bad_release_fires_and_the_receiver_is_told_of_it(watched: Watched) -> None:
+def test_a_bad_release_fires_and_the_pipeline_opens_an_incident(watched: Watched, tmp_path: Path) -> None:
     def healthy() -> bool:
         watched.serve()
         return watched.ratios() == {STABLE: 0.0, CANARY: 0.0}
@@ -178,6 +179,11 @@ def test_a_bad_release_fires_and_the_receiver_is_told_of_it(watched: Watched) ->
     assert (told.alert.name, told.alert.state) == ("ShopkartErrorBudgetBurns", AlertState.FIRING)
     assert told.alert.summary.startswith("backend in production: the share of requests that failed is above 0.")
     assert told.alert.url == "https://grafana.example/d/sk-backend/?var-environment=production"
+    world = World(tmp_path)
+    accept(world.platform, watched.inbox.pending()[0])
+    [incident] = world.incidents.list()
+    assert (incident.service, incident.environment, incident.is_open) == ("backend", "production", True)
+    assert [alert.fingerprint for alert in incident.firing] == [told.alert.fingerprint]
 
 
 def test_promtool_reads_the_page_of_the_pipelines_own_metrics(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from shopkart_pipeline.cli import metrics
 from shopkart_pipeline.domain.delivery import Measures
-from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable
+from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.measure_delivery import measure_delivery, services_of, teams_of
@@ -120,6 +120,13 @@ def called(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     world.clock.advance(1)
     assert metrics.run(parser.parse_args(words)) == 0
     return capsys.readouterr().out
+
+
+def test_a_time_that_ends_before_it_begins_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(PipelineError, match="ends before it begins"):
+        called(world, monkeypatch, capsys, "--since", "3d", "--until", "7d")
 
 
 def test_the_command_tells_of_no_data_and_of_what_figures_are_from(
