@@ -108,13 +108,16 @@ class Sampler:
         look = self._look(running)
         found: dict[Place, Sample] = {}
         for (environment, service), records in running.items():
-            missing = self._count(look, environment, service, records, now)
-            for version in {record.spec.release_key for record in records}:
+            grown, missing = self._count(look, environment, service, records, now)
+            for version in grown | {record.spec.release_key for record in records}:
                 place = environment, service, version
                 own = [record for record in records if record.spec.release_key == version]
-                gauges, unseen = self._gauges(look, environment, service, own)
+                # Of a version that has just left only its last answers are left to tell.
+                gauges, unseen = self._gauges(look, environment, service, own) if own else ({}, {})
                 found[place] = Sample(self._totals.get(place, Counts(0, 0)), gauges, unseen | missing)
         self._samples.note(now, found, self._counters)
+        living = {(*place, record.name) for place, records in running.items() for record in records}
+        self._disk = {key: size for key, size in self._disk.items() if key in living}
         self._ticks += 1
 
     def _look(self, running: Running) -> Look:
@@ -133,24 +136,27 @@ class Sampler:
 
     def _count(
         self, look: Look, environment: str, service: str, records: Sequence[ReplicaRecord], now: datetime
-    ) -> dict[Vital, str]:
-        """Add what was answered to the versions that answered it; returns why that could not be told."""
+    ) -> tuple[set[str], dict[Vital, str]]:
+        """Add what was answered to the versions that answered it; returns these, and why that could not be told."""
         if look.page is None:
-            return {Vital.REQUEST_RATE: look.silence}
+            return set(), {Vital.REQUEST_RATE: look.silence}
         route = route_name(environment, service)
         try:
             seen = sample(look.page, route, now)
         except (ValueError, OverflowError) as error:
-            return {Vital.REQUEST_RATE: str(error)}
+            return set(), {Vital.REQUEST_RATE: str(error)}
+        grown = set[str]()
         for track, counts in ((Track.STABLE, seen.stable), (Track.CANARY, seen.canary)):
             name = target_name(route, track)
             version = self._version(name, track, records)
             before = self._counters.get(name) or (Counts(0, 0) if self._ticks else counts)
             self._counters[name] = counts
-            if version is not None:
+            more = growth(counts, before)
+            if version is not None and more.requests:
                 place = environment, service, version
-                self._totals[place] = self._totals.get(place, Counts(0, 0)) + growth(counts, before)
-        return {}
+                self._totals[place] = self._totals.get(place, Counts(0, 0)) + more
+                grown.add(version)
+        return grown, {}
 
     def _version(self, name: str, track: Track, records: Sequence[ReplicaRecord]) -> str | None:
         own = [record for record in records if record.track is track]
@@ -162,7 +168,11 @@ class Sampler:
     def _gauges(self, look: Look, environment: str, service: str, own: Sequence[ReplicaRecord]) -> Found:
         gauges: dict[Vital, float] = {Vital.POD_RESTARTS: sum(record.restarts for record in own)}
         missing: dict[Vital, str] = {}
-        self._measure_disk(environment, service, own, gauges, missing)
+        disk = self._kept_on_disk(environment, service, own)
+        if disk is None:
+            missing[Vital.DISK_USAGE_BYTES] = "its replicas keep too many files to look at"
+        else:
+            gauges[Vital.DISK_USAGE_BYTES] = disk
         if not self._sees_processes:
             blind = (Vital.CPU_USAGE_CORES, Vital.MEMORY_USAGE_BYTES, Vital.DATABASE_CONNECTIONS)
             return gauges, missing | dict.fromkeys(blind, _CONTAINERS)
@@ -182,26 +192,20 @@ class Sampler:
             gauges[Vital.DATABASE_CONNECTIONS] = sum(len(usage.connections & sessions) for usage in usages)
         return gauges, missing
 
-    def _measure_disk(
-        self,
-        environment: str,
-        service: str,
-        own: Sequence[ReplicaRecord],
-        gauges: dict[Vital, float],
-        missing: dict[Vital, str],
-    ) -> None:
-        sizes: list[int | None] = []
+    def _kept_on_disk(self, environment: str, service: str, own: Sequence[ReplicaRecord]) -> int | None:
+        """What replicas keep on disk; None where that is too much to look at."""
+        total = 0
         for record in own:
             key = environment, service, record.name
             if key not in self._disk or self._ticks % _DISK_EVERY == 0:
                 log = self._folders.logs_of(environment, service) / f"{record.name}.log"
                 paths = (self._folders.scratch_of(environment, service, record.name), log, older(log))
                 self._disk[key] = disk_bytes(paths)
-            sizes.append(self._disk[key])
-        if None in sizes:
-            missing[Vital.DISK_USAGE_BYTES] = "its replicas keep too many files to look at"
-        else:
-            gauges[Vital.DISK_USAGE_BYTES] = sum(size for size in sizes if size is not None)
+            size = self._disk[key]
+            if size is None:
+                return None
+            total += size
+        return total
 
 
 def growth(counts: Counts, before: Counts) -> Counts:

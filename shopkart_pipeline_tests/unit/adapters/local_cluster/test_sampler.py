@@ -126,8 +126,9 @@ def test_the_last_answers_of_a_track_that_left_are_still_its_versions(home: Home
     sampler, stable, canary = home.sampler(), _replica("r1"), _replica("r2", 2, Track.CANARY)
     home.tick(sampler, stable, canary, stable_200=10, canary_200=10)
     home.tick(sampler, stable, stable_200=10, canary_200=10, canary_500=4)
-    home.tick(sampler, stable, canary)
+    home.tick(sampler, stable)
     assert home.answered(10) == {"r1": Counts(0, 0), "r2": Counts(4, 4)}
+    assert home.now(Vital.POD_RESTARTS) == {"r1": 0.0}
 
 
 def test_a_load_balancer_that_started_again_takes_nothing_away(home: Home) -> None:

@@ -13,14 +13,18 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
+import psycopg
 import pytest
 import redis
 
-from shopkart_pipeline.adapters.local_cluster import environment_urls, running_application, serve
+from shopkart_pipeline.adapters.local_cluster import LocalVitals, environment_urls, running_application, serve
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
+from shopkart_pipeline.adapters.local_cluster.sampler import Sampler
+from shopkart_pipeline.adapters.local_cluster.samples import Samples
 from shopkart_pipeline.adapters.local_cluster.servers import BOOK as SERVER_BOOK
 from shopkart_pipeline.adapters.local_cluster.state import OBSERVED, ReplicaRecord
 from shopkart_pipeline.domain.errors import Refused, ToolUnavailable
+from shopkart_pipeline.domain.vitals import Vital, VitalMissing
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline_tests.contract.cluster_worlds import (
     LocalWorld,
@@ -284,3 +288,21 @@ def test_what_a_dead_controller_left_can_be_stopped_without_one(world: LocalWorl
     world.stop()
     assert world.processes() == []
     world.start()
+
+
+def test_open_connections_to_the_database_are_their_replicas(world: LocalWorld) -> None:
+    own = replace(
+        ReplicaRecord("stable-1", Track.STABLE, a_spec("sha256:1"), 1), handle=f"{os.getsid(0)}:1.0", routed=True
+    )
+    samples = Samples(world.home / "connections.db")
+    running = {("production", "shop"): (own,), ("staging", "shop"): (own,)}
+    sampler = Sampler(Folders(world.home), ("staging", "production"), "process", world.clock, lambda: running, samples)
+    address = environment_urls(world.home, "production")["database_url"]
+    with psycopg.connect(address), psycopg.connect(address):
+        for _ in range(3):  # PostgreSQL is asked at every third sample.
+            sampler.tick(running)
+        readings = {
+            name: LocalVitals(samples).now(name, "shop", world.now())[Vital.DATABASE_CONNECTIONS] for name, _ in running
+        }
+    values = {name: found[0].value for name, found in readings.items() if not isinstance(found, VitalMissing)}
+    assert values == {"production": 2.0, "staging": 0.0}
