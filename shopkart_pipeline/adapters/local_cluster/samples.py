@@ -5,6 +5,7 @@ samples is what was answered between them. Gauges are of their moment. Every sam
 for four days, which covers the longest window of a burn rate; what is older is gone.
 """
 
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ _PRUNE_SECONDS = 300.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ticks (at REAL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS samples (
-    environment TEXT, service TEXT, at REAL, version TEXT, document TEXT,
+    environment TEXT, service TEXT, at REAL, version TEXT, counted INTEGER, document TEXT,
     PRIMARY KEY (environment, service, at, version)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, document TEXT) WITHOUT ROWID;
@@ -41,7 +42,12 @@ class Sample:
     gauges: Mapping[Vital, float] = field(default_factory=dict[Vital, float])
     """What was measured; what is not there was not."""
     missing: Mapping[Vital, str] = field(default_factory=dict[Vital, str])
-    """Why the others were not."""
+    """Why the others were not; for all that follows from counts, under the request rate."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether its counts are of this moment, and not of an earlier one."""
+        return Vital.REQUEST_RATE not in self.missing
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,19 @@ class Samples:
         """Keep the samples of one tick, and what the load balancer's counters said then."""
         moment = at.timestamp()
         rows = [
-            (environment, service, moment, version, _SAMPLES.dump_json(sample, exclude_defaults=True).decode())
+            (
+                environment,
+                service,
+                moment,
+                version,
+                sample.is_counted,
+                _SAMPLES.dump_json(sample, exclude_defaults=True),
+            )
             for (environment, service, version), sample in samples.items()
         ]
         with self._database.transaction(durable=False) as connection:
             connection.execute("INSERT OR REPLACE INTO ticks VALUES (?)", (moment,))
-            connection.executemany("INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?)", rows)
             connection.executemany(
                 "INSERT OR REPLACE INTO counters VALUES (?, ?)",
                 [(name, _COUNTS.dump_json(counts).decode()) for name, counts in counters.items()],
@@ -126,26 +139,42 @@ class Samples:
                 "WHERE environment = ? AND service = ? AND at BETWEEN ? AND ? ORDER BY at, version",
                 (environment, service, since.timestamp(), until.timestamp()),
             ).fetchall()
-        return [Noted(_moment(row["at"]), row["version"], _read(_SAMPLES, row["document"])) for row in rows]
+        return [_noted(row) for row in rows]
 
-    def last_before(self, environment: str, service: str, version: str, at: datetime) -> Sample | None:
-        """The newest sample of a version that is not younger; None where there is none."""
+    def counted(self, environment: str, service: str, since: datetime, until: datetime) -> Sequence[Noted]:
+        """The newest sample with counts of each version in a time, without its beginning."""
         if not self._path.exists():
-            return None
+            return ()
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT MAX(at) AS at, version, document FROM samples "
+                "WHERE environment = ? AND service = ? AND at > ? AND at <= ? AND counted GROUP BY version ORDER BY at",
+                (environment, service, since.timestamp(), until.timestamp()),
+            ).fetchall()
+        return [_noted(row) for row in rows]
+
+    def counted_before(self, environment: str, service: str, version: str, at: datetime) -> Counts:
+        """What a version had answered by a moment; nothing where it had not run before."""
+        if not self._path.exists():
+            return Counts(0, 0)
         with self._database.reading() as connection:
             row = connection.execute(
                 "SELECT document FROM samples WHERE environment = ? AND service = ? AND version = ? AND at <= ? "
-                "ORDER BY at DESC LIMIT 1",
+                "AND counted ORDER BY at DESC LIMIT 1",
                 (environment, service, version, at.timestamp()),
             ).fetchone()
-        return None if row is None else _read(_SAMPLES, row["document"])
+        return Counts(0, 0) if row is None else _read(_SAMPLES, row["document"]).counts
+
+
+def _noted(row: sqlite3.Row) -> Noted:
+    return Noted(_moment(row["at"]), row["version"], _read(_SAMPLES, row["document"]))
 
 
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _read(adapter: TypeAdapter[_T], document: str) -> _T:
+def _read(adapter: TypeAdapter[_T], document: str | bytes) -> _T:
     try:
         return adapter.validate_json(document)
     except ValidationError as error:

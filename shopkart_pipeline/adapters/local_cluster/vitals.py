@@ -85,31 +85,26 @@ class LocalVitals(Vitals):
             if not begin:
                 seconds = (until - since).total_seconds()
                 return VitalMissing(until, f"nobody sampled {seconds:.0f} s ago, so what was answered since is unknown")
-            noted = self._samples.of(environment, service, since - slack, until)
+            # Rather a little more than asked for than less: what came just after `since` must not be lost.
+            start = max((tick for tick in begin if tick <= since), default=begin[0])
+            return self._grown(environment, service, start, until)
         except PipelineError as error:
             return VitalMissing(until, error.what)
-        # Rather a little more than asked for than less: what came just after `since` must not be lost.
-        start = max((tick for tick in begin if tick <= since), default=begin[0])
-        good = [each for each in noted if Vital.REQUEST_RATE not in each.sample.missing]
-        if noted and (not good or until - good[-1].at > _FRESH):
-            return VitalMissing(until, _why(Vital.REQUEST_RATE, noted, "nobody counted requests"))
-        if not noted:
-            return VitalMissing(until, f"no version of {service} ran in {environment} in that time")
-        return self._grown(environment, service, good, start)
 
-    def _grown(self, environment: str, service: str, good: Sequence[Noted], start: datetime) -> dict[str, Counts]:
-        found: dict[str, Counts] = {}
-        for version in dict.fromkeys(each.version for each in good if each.at > start):
-            own = [each for each in good if each.version == version]
-            before = [each for each in own if each.at <= start]
-            counts = before[-1].sample.counts if before else self._before(environment, service, version, start)
-            found[version] = growth(own[-1].sample.counts, counts)
-        return found
-
-    def _before(self, environment: str, service: str, version: str, start: datetime) -> Counts:
-        """What a version that was not there at the beginning had answered when it ran last."""
-        earlier = self._samples.last_before(environment, service, version, start)
-        return Counts(0, 0) if earlier is None else earlier.counts
+    def _grown(
+        self, environment: str, service: str, start: datetime, until: datetime
+    ) -> Mapping[str, Counts] | VitalMissing:
+        newest = self._samples.counted(environment, service, start, until)
+        if not newest or until - newest[-1].at > _FRESH:
+            last = self._samples.of(environment, service, until - _FRESH, until)
+            gone = f"no version of {service} runs in {environment}"
+            return VitalMissing(until, _why(Vital.REQUEST_RATE, last, "nobody counted requests") if last else gone)
+        return {
+            each.version: growth(
+                each.sample.counts, self._samples.counted_before(environment, service, each.version, start)
+            )
+            for each in newest
+        }
 
 
 def _silence(now: datetime, ticks: Sequence[datetime]) -> str:
@@ -125,7 +120,7 @@ def _nothing(now: datetime, reason: str) -> dict[Vital, tuple[VitalReading, ...]
 def _rates(newest: Noted, noted: Sequence[Noted], begin: datetime) -> tuple[Counts, float]:
     """What a version answered since, and in how many seconds."""
     own = [each for each in noted if each.version == newest.version and begin <= each.at]
-    good = [each for each in own if Vital.REQUEST_RATE not in each.sample.missing]
+    good = [each for each in own if each.sample.is_counted]
     if len(good) < 2:
         return Counts(0, 0), 0.0
     return growth(good[-1].sample.counts, good[0].sample.counts), (good[-1].at - good[0].at).total_seconds()
@@ -166,7 +161,7 @@ def _growths(own: Sequence[Noted], vital: Vital, step_seconds: float) -> list[tu
     points = list[tuple[datetime, float]]()
     before: Noted | None = None
     for each in own:
-        if Vital.REQUEST_RATE in each.sample.missing:
+        if not each.sample.is_counted:
             continue
         if before is None:
             before = each
