@@ -121,11 +121,8 @@ def _shortages(target: Target, pace: Pace) -> Iterator[dict[str, Any]]:
     restarts = ask.of_pods(f"increase(kube_pod_container_status_restarts_total[{window}])")
     summary = f"replicas were started again more than {_MOST_RESTARTS} times in {window}"
     yield _alert("ShopkartRestarts", f"{restarts} > {_MOST_RESTARTS}", 0, Urgency.PAGE, summary)
-    used, most = (
-        f"container_memory_working_set_bytes{CONTAINERS}",
-        'kube_pod_container_resource_limits{resource="memory"}',
-    )
-    share = f"{used} / on (namespace, pod, container) {most}"
+    most = 'kube_pod_container_resource_limits{resource="memory"}'
+    share = f"container_memory_working_set_bytes{CONTAINERS} / on (namespace, pod, container) {most}"
     memory = f"max by (version) (({share}) * on (namespace, pod) group_left (version) {ask.of(REPLICA)})"
     summary = f"a replica uses more than {_NEAR_LIMIT:.0%} of the memory at which it is ended"
     yield _alert("ShopkartMemoryNearLimit", f"{memory} > {_NEAR_LIMIT}", lasting, Urgency.TICKET, summary)
