@@ -58,24 +58,30 @@ def gather_snapshot(platform: Platform, incident_id: str) -> Incident:
     """
     incident, until = platform.incidents.get(incident_id), platform.clock.now()
     since, site = hurt_since(incident), platform.sites.get(incident.environment)
+    found = Snapshot(since, until)
     if site is None or incident.service not in platform.pipeline.services:
-        found = Snapshot(since, until, (f"{incident.service} is no declared service: nothing could be looked at.",))
+        found = _lacking(found, f"{incident.service} is no declared service: nothing could be looked at.")
     else:
-        found = _gathered(platform, site, incident, Snapshot(since, until))
+        found = _gathered(found, _causes(platform, site, incident))
+        told = platform.incidents.change(incident_id, lambda it: _with(it, found))
+        tell_suspect(platform, told)
+        found = _gathered(found, {vital.words: _picture_of(platform, site, incident, vital) for vital in Vital})
     kept = platform.incidents.change(incident_id, lambda it: _with(it, found))
-    tell_suspect(platform, kept)
     platform.incidents.attach(incident_id, SNAPSHOT, canonical_json(found))
     return kept
 
 
-def _gathered(platform: Platform, site: Site, incident: Incident, found: Snapshot) -> Snapshot:
-    parts: Mapping[str, Callable[[Snapshot], Snapshot]] = {
+def _causes(platform: Platform, site: Site, incident: Incident) -> Mapping[str, Callable[[Snapshot], Snapshot]]:
+    """What says whom to suspect comes first: it is known before pictures are asked for, one after the other."""
+    return {
         "Errors in the logs": lambda it: _with_errors(site, incident, it),
         "Log lines": lambda it: _with_excerpt(platform, site, incident, it),
         "Releases": lambda it: replace(it, suspects=find_suspects(platform, incident, it.signatures)),
         "Requests": lambda it: _with_requests(site, incident, it),
-        **{vital.words: _picture_of(platform, site, incident, vital) for vital in Vital},
     }
+
+
+def _gathered(found: Snapshot, parts: Mapping[str, Callable[[Snapshot], Snapshot]]) -> Snapshot:
     for name, gather in parts.items():
         try:
             found = gather(found)

@@ -16,10 +16,14 @@ from shopkart_pipeline.ports.incident_store import POSTMORTEM
 from shopkart_pipeline.ports.telemetry import LogsMissing
 from shopkart_pipeline.services.error_signatures import LOG_LINES, signatures_of
 from shopkart_pipeline.services.platform import Platform, Site
+from shopkart_pipeline.services.raise_incident import free_name
 from shopkart_pipeline.services.rollout_document import RolloutDocument
 from shopkart_pipeline.services.tell_incident import tell_opened
 from shopkart_pipeline.services.verify_recovery import NotRecovered, verify_recovery
 from shopkart_pipeline.services.write_postmortem import write_postmortem
+
+_OF_THE_ROLLOUT = frozenset({IncidentStep.INTRODUCED, IncidentStep.DETECTED, IncidentStep.ROLLED_BACK})
+"""Their times are the rollout's own: at other times it was another rollout."""
 
 
 def open_incident(
@@ -42,12 +46,14 @@ def open_incident(
     """
     site = platform.sites[deployment.environment]
     incident = _opened(deployment, release, document, judgement)
+    kept = platform.incidents.keep(partial(_joined, incident))
+    tell_opened(platform, kept)
+    incident = replace(incident, id=kept.id)
     incident = _inspect_logs(platform, site, deployment, document, incident)
     incident = _verified(platform, deployment, incident, wait)
     drafted_at = platform.clock.now()
     incident = incident.with_entry(drafted_at, IncidentStep.POSTMORTEM_DRAFTED, "the postmortem was drafted from facts")
     incident = platform.incidents.keep(partial(_joined, incident))
-    tell_opened(platform, incident)
     platform.incidents.attach(
         incident.id, POSTMORTEM, write_postmortem(platform, incident, document).encode(errors="replace")
     )
@@ -56,14 +62,14 @@ def open_incident(
 
 def _joined(found: Incident, known: tuple[Incident, ...]) -> Incident:
     """What was found, with what was done since it was found first; or the incident that is open for the same trouble
-    already, such as by an alert about the canary, with what was found."""
-    before = next((each for each in known if each.id == found.id or _is_of(each, found)), None)
+    already, such as by an alert about the canary, with what was found. One that is closed stays as it was closed."""
+    before = next((each for each in known if each.is_open and (each.id == found.id or _is_of(each, found))), None)
     if before is None:
-        return found
-    steps = {entry.step for entry in before.timeline}
+        return replace(found, id=free_name(found.id, known))
+    steps, moments = {entry.step for entry in before.timeline}, {(each.step, each.at) for each in before.timeline}
     joined = before
     for entry in found.timeline:
-        if entry.step not in steps:
+        if entry.step not in steps or (entry.step in _OF_THE_ROLLOUT and (entry.step, entry.at) not in moments):
             joined = joined.with_entry(entry.at, entry.step, entry.text)
     missing = tuple(dict.fromkeys((*before.missing, *found.missing)))
     return replace(
@@ -81,8 +87,7 @@ def _joined(found: Incident, known: tuple[Incident, ...]) -> Incident:
 
 def _is_of(each: Incident, found: Incident) -> bool:
     same_place = (each.service, each.environment) == (found.service, found.environment)
-    suspects = each.suspected_release == found.suspected_release
-    return same_place and (suspects or (each.is_open and not each.suspected_release))
+    return same_place and each.suspected_release in ("", found.suspected_release)
 
 
 def _opened(

@@ -60,7 +60,7 @@ def raise_incident(
         incident = _joined(known, source, service, environment, group)
         if incident is None:
             began = began_at or min((alert.started_at for alert in alerts), default=now)
-            name = _free(_id(service, environment, began, f"{source}:{group or reason}"), known)
+            name = free_name(_id(service, environment, began, f"{source}:{group or reason}"), known)
             opened = TimelineEntry(now, IncidentStep.OPENED, f"opened by {_WORDS[source]}")
             incident = Incident(
                 name, service, environment, "", "", reason, 0, 0, (opened,), source=source, severity=severity
@@ -108,7 +108,7 @@ def _id(service: str, environment: str, began_at: datetime, what: str) -> str:
     return f"{service}-{environment}-{began_at.astimezone(UTC):%Y%m%d-%H%M%S}-{told_apart}"
 
 
-def _free(name: str, known: tuple[Incident, ...]) -> str:
-    """The name, or the next one where an incident that is closed has it: what still fires is told again."""
+def free_name(name: str, known: tuple[Incident, ...]) -> str:
+    """The name, or the next one where another incident has it that is closed: what goes wrong again is told again."""
     taken = {incident.id for incident in known}
     return next(each for number in count(1) if (each := name if number == 1 else f"{name}-{number}") not in taken)

@@ -33,7 +33,7 @@ def due_work(platform: Platform, incident: Incident) -> tuple[Work, ...]:
         return (Work.POSTMORTEM,)
     due = [] if is_gathered(platform, incident.id) else [Work.SNAPSHOT]
     is_production = incident.environment == platform.environment_of(Phase.PRODUCTION).name
-    if not due and is_production and isinstance(due_rollback(incident, platform.pipeline.incidents), Suspect):
+    if is_production and isinstance(due_rollback(incident, platform.pipeline.incidents), Suspect):
         due.append(Work.ROLLBACK)
     if not due and _may_be_over(incident):
         due.append(Work.RECOVERY)

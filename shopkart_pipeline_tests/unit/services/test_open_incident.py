@@ -1,19 +1,21 @@
 """An incident tells what was observed, names what could not be, and names no people."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from shopkart_pipeline.domain.declaration import Service
-from shopkart_pipeline.domain.incident import Incident, IncidentStep
+from shopkart_pipeline.domain.incident import Incident, IncidentSource, IncidentStep
 from shopkart_pipeline.domain.release import Person, Release
 from shopkart_pipeline.domain.traffic import MetricsMissing, TrafficSample
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.ports.telemetry import LogLine, LogsMissing
 from shopkart_pipeline.services.drive_rollout import ABORT
+from shopkart_pipeline.services.raise_incident import raise_incident
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeLogs, FakeMetrics
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, World
 
@@ -271,6 +273,48 @@ def test_a_cell_of_a_table_holds_whatever_was_logged(world: World) -> None:
     [row] = [line for line in postmortem(world, incident_of(world, release)).splitlines() if line.startswith("| `Odd")]
 
     assert row.count("|") == 6
+
+
+def test_a_rollback_joins_what_an_alert_about_its_canary_has_opened(world: World) -> None:
+    release = bad(world)
+    alerted = raise_incident(
+        world.platform, IncidentSource.ALERTMANAGER, "backend", PRODUCTION, "30 % fail", group="{service='backend'}"
+    )
+
+    incident = incident_of(world, release)
+
+    assert (incident.id, incident.source, incident.suspected_release) == (alerted.id, "alertmanager", release.key)
+    assert incident.time_of(IncidentStep.ROLLED_BACK) is not None
+    assert postmortem(world, incident).startswith("# Postmortem (draft): backend in production")
+
+
+def test_a_release_that_fails_once_more_after_its_incident_was_closed_opens_another(world: World) -> None:
+    release = bad(world)
+    first = incident_of(world, release)
+    world.incidents.change(first.id, lambda it: it.with_entry(world.clock.now(), IncidentStep.CLOSED, "closed"))
+    world.approve(release)
+
+    assert not world.stage(release, "production").passed
+
+    assert {incident.id: incident.is_open for incident in world.incidents.list()} == {
+        first.id: False,
+        f"{first.id}-2": True,
+    }
+
+
+def test_people_are_told_before_anybody_looks_for_a_recovery(world: World) -> None:
+    release, told = bad(world), list[bool]()
+    counted = world.incidents.keep
+
+    def keep(choose: Callable[[tuple[Incident, ...]], Incident]) -> Incident:
+        told.append(any("fail" in each.subject for each in world.notifications.told("oncall")))
+        return counted(choose)
+
+    world.incidents.keep = keep  # type: ignore[method-assign]
+
+    incident_of(world, release)
+
+    assert told == [False, True]
 
 
 def test_opening_it_again_gives_the_same_incident(world: World) -> None:
