@@ -1,0 +1,110 @@
+"""Where databases are and which key seals, as the environment says; never told in an error."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from shopkart_pipeline.backup_settings import BackupSettings
+from shopkart_pipeline.backup_wiring import build_backups
+from shopkart_pipeline.domain.backup import BackedUp, BackupPlace, Recovery, StoreKind
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.ports.backups import Backups
+from shopkart_pipeline.settings import from_environment
+
+ADDRESS = "postgresql://shop:geheim@db.example/shop"
+
+
+def test_an_address_comes_by_itself_or_in_a_file_that_is_read_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "address"
+    settings = BackupSettings.read({"SHOPKART_DATABASE_THE_SHOP": ADDRESS, "SHOPKART_DATABASE_DAGSTER_FILE": str(file)})
+
+    assert settings.address("the-shop") == ADDRESS
+    assert "geheim" not in repr(settings)
+    with pytest.raises(PipelineError, match="SHOPKART_DATABASE_DAGSTER_FILE"):
+        settings.address("dagster")
+    file.write_text(f"{ADDRESS}\n")
+    assert settings.address("dagster") == ADDRESS
+
+
+def test_both_at_once_are_refused_without_telling_either() -> None:
+    with pytest.raises(PipelineError, match="Both SHOPKART_DATABASE_SHOP") as caught:
+        BackupSettings.read({"SHOPKART_DATABASE_SHOP": ADDRESS, "SHOPKART_DATABASE_SHOP_FILE": "/x"})
+    assert "geheim" not in str(caught.value)
+
+
+def test_an_address_that_nobody_gave_is_told_with_the_variable() -> None:
+    with pytest.raises(PipelineError, match="Set SHOPKART_DATABASE_SHOP"):
+        BackupSettings.read({}).address("shop")
+
+
+def test_a_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
+    settings = BackupSettings.read({})
+
+    key = settings.key(tmp_path)
+
+    assert len(key) == 32
+    assert settings.key(tmp_path) == key
+    assert (tmp_path / "secrets" / "backup-key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_that_is_given_counts(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(base64.b64encode(bytes(range(32))) + b"\n")
+
+    settings = BackupSettings.read({"SHOPKART_BACKUP_KEY_FILE": str(file)})
+
+    assert settings.key(tmp_path / "home") == bytes(range(32))
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"geheim!", "not written in base64"), (b"Z2VoZWlt", "6 bytes instead"), (None, "read")],
+)
+def test_a_key_that_is_none_is_refused_without_telling_it(tmp_path: Path, content: bytes | None, words: str) -> None:
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(PipelineError, match=words) as caught:
+        BackupSettings.read({"SHOPKART_BACKUP_KEY_FILE": str(file)}).key(tmp_path)
+    assert "geheim" not in str(caught.value)
+
+
+def built(home: Path, place: BackupPlace) -> Backups:
+    return build_backups(from_environment({"SHOPKART_HOME": str(home)}), Recovery(place))
+
+
+def test_naming_a_store_opens_nothing_and_makes_no_key(tmp_path: Path) -> None:
+    s3 = BackupPlace(StoreKind.S3, None, "shop-backups", "nightly/", "eu-central-1")
+    for place in (BackupPlace(), BackupPlace(folder=tmp_path / "else"), s3):
+        backups = built(tmp_path / "home", place)
+        backups.database(BackedUp("pipeline"))
+        backups.database(BackedUp("shop"))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_backups_on_disk_are_in_the_home_where_nothing_else_is_said(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "backups" / "shop" / "1").mkdir(parents=True)
+    (home / "backups" / "shop" / "1" / "manifest.json").write_text("{")
+
+    _, [unreadable] = built(home, BackupPlace()).store.backups("shop")
+
+    assert unreadable.name == "shop/1"
+
+
+def test_a_database_that_nobody_says_the_place_of_is_told_when_it_is_backed_up(tmp_path: Path) -> None:
+    database = built(tmp_path, BackupPlace()).database(BackedUp("shop"))
+
+    with pytest.raises(PipelineError, match="Set SHOPKART_DATABASE_SHOP"):
+        database.dump(len)
+
+
+def test_an_environment_that_was_never_started_is_told(tmp_path: Path) -> None:
+    database = built(tmp_path, BackupPlace()).database(BackedUp("shop", "production"))
+
+    with pytest.raises(PipelineError, match="no environment production"):
+        database.dump(len)
