@@ -21,13 +21,14 @@ from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 _T = TypeVar("_T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 _KEPT_OPEN = 4
-_WAITING: dict[str, int] = {
+WAITING: dict[str, int] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 5000,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 2,
 }
+"""Limits of libpq for a server or a network that does not answer."""
 _PREPARE = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'"
 _of_parents: list[Connection] = []
 """Connections that came over a fork; closing one here would close the parent's."""
@@ -55,7 +56,7 @@ class Database:
                 "Use postgresql://USER:PASSWORD@HOST/DATABASE, with special characters percent-encoded.",
             ) from None
         self._address = conninfo.make_conninfo(
-            address, **{name: value for name, value in _WAITING.items() if name not in parts}
+            address, **{name: value for name, value in WAITING.items() if name not in parts}
         )
         self._password = str(parts.get("password") or "")
         self._name = f"{parts.get('host') or 'the local socket'}/{parts.get('dbname') or ''}"

@@ -16,13 +16,16 @@ from shopkart_pipeline.domain.backup import Contents
 from shopkart_pipeline.domain.canonical import digest_of
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-_PREPARE = "SET search_path = pg_catalog; SET row_security = off; SET idle_in_transaction_session_timeout = 0"
+_PREPARE = """
+SET search_path = pg_catalog; SET row_security = off; SET lock_timeout = '60s';
+SET idle_in_transaction_session_timeout = 0
+"""
 _OURS = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = @.oid AND d.deptype = 'e')"""
 """What a user made, and no extension."""
 _TABLES = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND OURS(c) ORDER BY 1, 2
+WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND c.relpersistence <> 't' AND OURS(c) ORDER BY 1, 2
 """
 _SCHEMA = (
     # Tables, views, sequences and their columns.

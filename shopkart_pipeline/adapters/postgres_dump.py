@@ -1,7 +1,8 @@
 """A PostgreSQL database, written out by `pg_dump` and brought back by `pg_restore`, of the server's own version.
 
 What is counted and what is written out are one snapshot: a transaction exports it, counts in it, and stays open until
-`pg_dump`, which takes it over, has ended. A restore goes to a server of its own (`_scratch_postgres`). Passwords reach
+`pg_dump`, which takes it over, has ended. Nothing waits for ever: not for a connection, a lock, a statement, nor a
+network that swallows everything. A restore goes to a server of its own (`_scratch_postgres`). Passwords reach
 the programs through their environment, and no error repeats them.
 
 Source: PostgreSQL's documentation, "pg_dump" (`--snapshot`), "Snapshot Synchronization Functions", "pg_restore".
@@ -14,6 +15,7 @@ from pathlib import Path
 import psycopg
 from psycopg import conninfo
 
+from shopkart_pipeline.adapters._postgres import WAITING
 from shopkart_pipeline.adapters._postgres_contents import Connection, contents, prepare
 from shopkart_pipeline.adapters._postgres_programs import program_for, version_of
 from shopkart_pipeline.adapters._process import Command
@@ -23,7 +25,6 @@ from shopkart_pipeline.domain.backup import Contents, Dumped
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.ports.backups import Database, Restored, Sink
 
-_CONNECT_SECONDS = 10
 _LOCK_WAIT = "--lock-wait-timeout=60s"
 _FIX = "See whether it runs, who may connect to it and read its tables, and what its log says."
 
@@ -58,6 +59,8 @@ class PostgresDump(Database):
         self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._told(address), self._snapshot(address) as (connection, snapshot):
             pg_dump = program_for("pg_dump", connection.info.server_version // 10_000)
+            # Looked at first: from then on this transaction keeps every table from being changed in its columns.
+            there = contents(connection)
             arguments = (
                 pg_dump,
                 "--format=custom",
@@ -69,12 +72,12 @@ class PostgresDump(Database):
             failure = read_from(command, sink).failure("pg_dump", last_lines=2)
             if failure is not None:
                 raise ToolUnavailable(f"{self._name} can't be written out: {_without(failure, address)}.", _FIX)
-            return Dumped(contents(connection), version_of(pg_dump))
+            return Dumped(there, version_of(pg_dump))
 
     @contextmanager
     def _snapshot(self, address: str) -> Generator[tuple[Connection, str]]:
         limit = f"-c statement_timeout={int(self._timeout_seconds * 1000)}"
-        with psycopg.connect(address, connect_timeout=_CONNECT_SECONDS, options=limit) as connection:
+        with psycopg.connect(_patient(address), options=limit) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             prepare(connection)
@@ -103,7 +106,7 @@ class PostgresDump(Database):
             yield Restored(address, found)
 
     def _look(self, address: str) -> Contents:
-        with psycopg.connect(address, connect_timeout=_CONNECT_SECONDS) as connection:
+        with psycopg.connect(_patient(address)) as connection:
             prepare(connection)
             return contents(connection)
 
@@ -128,6 +131,12 @@ def check_address(name: str, address: str) -> str:
             "Use postgresql://USER:PASSWORD@HOST/DATABASE, with special characters percent-encoded.",
         ) from None
     return address
+
+
+def _patient(address: str) -> str:
+    """The address with limits for waiting, where it says none itself."""
+    said = conninfo.conninfo_to_dict(address)
+    return conninfo.make_conninfo(address, **{name: value for name, value in WAITING.items() if name not in said})
 
 
 def _major(version: str) -> int:

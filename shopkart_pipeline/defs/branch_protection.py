@@ -19,12 +19,10 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     AssetSelection,
-    DefaultScheduleStatus,
     Failure,
     MaterializeResult,
     MetadataValue,
     ResourceParam,
-    ScheduleDefinition,
     TableColumn,
     TableRecord,
     TableSchema,
@@ -70,16 +68,6 @@ def build_branch_protection(pipeline: Pipeline) -> tuple[list[AssetsDefinition],
     selection = AssetSelection.assets(*(asset.key for asset in assets))
     description = "Compares how branches are protected with what is declared."
     return assets, [define_asset_job(BRANCH_PROTECTION, selection=selection, description=description)]
-
-
-def build_branch_schedule(pipeline: Pipeline, jobs: list[UnresolvedAssetJobDefinition]) -> list[ScheduleDefinition]:
-    """The declared schedule of that job, or none."""
-    cron, running = pipeline.schedules.get(BRANCH_PROTECTION), DefaultScheduleStatus.RUNNING
-    return [
-        ScheduleDefinition(name=BRANCH_PROTECTION, job=job, cron_schedule=cron, default_status=running)
-        for job in jobs
-        if cron is not None
-    ]
 
 
 def key_of(branch: ReleaseBranch) -> AssetKey:

@@ -6,7 +6,7 @@
 from dagster import AssetSelection, Definitions, ResourceDefinition, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from shopkart_pipeline.defs.branch_protection import build_branch_protection, build_branch_schedule
+from shopkart_pipeline.defs.branch_protection import build_branch_protection
 from shopkart_pipeline.defs.delivery import build_delivery
 from shopkart_pipeline.defs.health import build_health
 from shopkart_pipeline.defs.health_watch import build_bake_sensor, build_health_schedule
@@ -14,9 +14,10 @@ from shopkart_pipeline.defs.incidents import build_incidents
 from shopkart_pipeline.defs.keys import SERVICE_TAG, asset_key, job_name
 from shopkart_pipeline.defs.maintenance import build_maintenance_job, build_schedules
 from shopkart_pipeline.defs.notifications import build_channels
-from shopkart_pipeline.defs.recovery import build_recovery, build_recovery_schedules
-from shopkart_pipeline.defs.rescans import build_rescan_schedule, build_rescans
+from shopkart_pipeline.defs.recovery import build_recovery
+from shopkart_pipeline.defs.rescans import build_rescans
 from shopkart_pipeline.defs.rollback import build_rollback_job
+from shopkart_pipeline.defs.schedules import declared_schedules
 from shopkart_pipeline.defs.sensors import build_sensors
 from shopkart_pipeline.defs.stages import build_stages
 from shopkart_pipeline.domain.declaration import Phase, Service
@@ -72,10 +73,8 @@ def build_definitions(platform: Platform) -> Definitions:
         sensors=[*build_sensors(platform.pipeline, rollbacks), *build_bake_sensor(platform.pipeline)],
         schedules=[
             *build_schedules(platform.pipeline, maintenance),
-            *build_branch_schedule(platform.pipeline, looking),
-            *build_recovery_schedules(platform.pipeline, recovering),
+            *declared_schedules(platform.pipeline, [*looking, *recovering, *rescanning]),
             *look_schedules,
-            *build_rescan_schedule(platform.pipeline, rescanning),
             *measure_schedules,
         ],
         executor=parallel_threads,

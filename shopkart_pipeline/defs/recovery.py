@@ -17,12 +17,10 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     AssetSelection,
-    DefaultScheduleStatus,
     Failure,
     MaterializeResult,
     MetadataValue,
     ResourceParam,
-    ScheduleDefinition,
     asset,
     define_asset_job,
 )
@@ -52,18 +50,6 @@ def build_recovery(pipeline: Pipeline) -> tuple[list[AssetsDefinition], list[Unr
     backups = [_backup(each, _owners(pipeline, each)) for each in databases]
     drills = [_drill(each, _owners(pipeline, each)) for each in databases]
     return [*backups, *drills], [_job(BACKUP, backups), _job(RECOVERY_DRILL, drills)]
-
-
-def build_recovery_schedules(
-    pipeline: Pipeline, jobs: Sequence[UnresolvedAssetJobDefinition]
-) -> list[ScheduleDefinition]:
-    """The declared schedules of these jobs."""
-    running = DefaultScheduleStatus.RUNNING
-    return [
-        ScheduleDefinition(name=job.name, job=job, cron_schedule=cron, default_status=running)
-        for job in jobs
-        if (cron := pipeline.schedules.get(job.name)) is not None
-    ]
 
 
 def backup_key(name: str) -> AssetKey:

@@ -17,11 +17,9 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     AssetSelection,
-    DefaultScheduleStatus,
     MaterializeResult,
     MetadataValue,
     ResourceParam,
-    ScheduleDefinition,
     asset,
     define_asset_job,
 )
@@ -46,16 +44,6 @@ def build_rescans(pipeline: Pipeline) -> tuple[list[AssetsDefinition], list[Unre
     selection = AssetSelection.assets(*(each.key for each in assets))
     description = "Scans what runs in production with today's advisories, under today's policy."
     return assets, [define_asset_job(RESCAN, selection=selection, description=description)]
-
-
-def build_rescan_schedule(pipeline: Pipeline, jobs: list[UnresolvedAssetJobDefinition]) -> list[ScheduleDefinition]:
-    """The declared schedule of that job, or none."""
-    cron, running = pipeline.schedules.get(RESCAN), DefaultScheduleStatus.RUNNING
-    return [
-        ScheduleDefinition(name=RESCAN, job=job, cron_schedule=cron, default_status=running)
-        for job in jobs
-        if cron is not None
-    ]
 
 
 def _asset(service: Service) -> AssetsDefinition:

@@ -39,9 +39,13 @@ CREATE TABLE orders (
 );
 CREATE INDEX orders_by_sku ON orders (sku);
 CREATE VIEW paid AS SELECT sku, count(*) FROM orders WHERE state = 'paid' GROUP BY sku;
+CREATE MATERIALIZED VIEW dear AS SELECT * FROM products WHERE price_cents > 40;
+CREATE MATERIALIZED VIEW empty AS SELECT * FROM products WITH NO DATA;
+SELECT lo_from_bytea(0, 'a large object');
 CREATE FUNCTION cheap(integer) RETURNS boolean LANGUAGE sql AS 'SELECT $1 < 1000';
 INSERT INTO products SELECT 'sku-' || n, n FROM generate_series(1, 50) n;
 INSERT INTO orders (sku) SELECT 'sku-' || (n % 50 + 1) FROM generate_series(1, 2000) n;
+REFRESH MATERIALIZED VIEW dear;
 """
 
 
@@ -105,7 +109,12 @@ def test_a_backup_is_restored_with_every_table_row_and_the_same_schema(
             assert connection.execute(b"SELECT count(*) FROM orders WHERE cheap(1)").fetchone() == (2000,)
         found = restored.contents
 
-    assert manifest.contents.rows == {"public.orders": 2000, "public.products": 50}
+    assert manifest.contents.rows == {
+        "public.orders": 2000,
+        "public.products": 50,
+        "public.dear": 10,
+        "large objects": 1,
+    }
     assert list(differences(manifest.contents, found)) == []
     assert found == manifest.contents
     assert "PostgreSQL" in manifest.contents.version
