@@ -175,6 +175,7 @@ def _deployment(service: Service, deployment: Deployment, environment: Environme
             {"measure": each.measure, "limit": each.limit, "window_seconds": each.window_seconds}
             for each in deployment.objectives
         ],
+        "health": asdict(environment.health) if environment.health and deployment.objectives else None,
         "approvals": _approvals(deployment.approvals) if deployment.approvals else None,
     }
 
@@ -280,6 +281,9 @@ def _in_words(deployment: Mapping[str, Any]) -> str:
         f"{each['measure']} <= {each['limit']:g} over {seconds_in_words(each['window_seconds'])}"
         for each in deployment["objectives"]
     ]
+    if watch := deployment["health"]:
+        bake, every = seconds_in_words(watch["bake_seconds"]), seconds_in_words(watch["every_seconds"])
+        words.append(f"watched for {bake} after a release, every {every}")
     approvals = deployment["approvals"]
     if approvals:
         eyes = ", four eyes" if approvals["four_eyes"] else ""

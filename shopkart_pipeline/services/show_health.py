@@ -64,7 +64,7 @@ def vital_rows(report: HealthReport) -> tuple[VitalRow, ...]:
 def value_in_words(vital: Vital, value: float) -> str:
     """A value with its unit, in few letters."""
     if vital.unit == "bytes":
-        return f"{value / 2**20:.1f} MiB"
+        return f"{value / 2**20:.1f} MiB" if value >= 2**20 else f"{value / 2**10:.1f} KiB"
     return f"{value:.4g} {vital.unit}".strip()
 
 

@@ -2,14 +2,25 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from dagster import DagsterInstance, Definitions, ExecuteInProcessResult, MarkdownMetadataValue, TableMetadataValue
+import pytest
+from dagster import (
+    DagsterInstance,
+    Definitions,
+    ExecuteInProcessResult,
+    MarkdownMetadataValue,
+    TableMetadataValue,
+    build_sensor_context,
+)
 
+from shopkart_pipeline.defs import health_watch
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.health import health_key
 from shopkart_pipeline.domain.health_watch import HealthWatch
 from shopkart_pipeline.domain.traffic import Counts
 from shopkart_pipeline.domain.vitals import Vital
+from shopkart_pipeline.services.production_history import PROMOTE, Placed, record_placement
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, World
 
 KEY = health_key("backend", PRODUCTION)
@@ -86,3 +97,48 @@ def test_sensor_and_schedule_are_there_where_they_are_declared(world: World) -> 
     assert "bake_watch" in {sensor.name for sensor in declared.sensor_defs}
     assert {schedule.name for schedule in declared.schedule_defs} == {"health"}
     assert declared.get_job("health")
+
+
+def _watched(world: World) -> World:
+    environments = dict(world.pipeline.environments)
+    environments[PRODUCTION] = replace(environments[PRODUCTION], health=HealthWatch(600.0))
+    world.pipeline = replace(world.pipeline, environments=environments, schedules={"health": "*/10 * * * *"})
+    placed = Placed(world.clock.now(), "r1", "sha256:1", "c0ffee", PROMOTE)
+    record_placement(world.platform, PROMOTE, "backend", PRODUCTION, placed, "pipeline", "rolled out")
+    return world
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+
+    def launch_once(instance: DagsterInstance, **asked: Any) -> None:
+        del instance
+        found.append(asked)
+
+    monkeypatch.setattr(health_watch, "launch_once", launch_once)
+    return found
+
+
+def test_a_release_that_bakes_is_looked_at(
+    world: World, instance: DagsterInstance, launched: list[dict[str, Any]]
+) -> None:
+    [watching] = health_watch.build_bake_sensor(_watched(world).pipeline)
+    for _ in range(3):
+        watching(build_sensor_context(instance=instance, resources={"platform": world.platform}))
+        world.clock.sleep(30)
+
+    [look] = launched
+    assert (look["job_name"], look["partition_key"]) == ("backend_health", "r1")
+    assert look["asset_selection"] == [KEY]
+    assert look["tags"]["shopkart/release"] == "backend@r1"
+    assert instance.has_dynamic_partition("backend_releases", "r1")
+
+
+def test_the_schedule_looks_at_whatever_runs(
+    world: World, instance: DagsterInstance, launched: list[dict[str, Any]]
+) -> None:
+    definitions = _definitions(_watched(world))
+
+    assert definitions.resolve_job_def("health").execute_in_process(instance=instance).success
+    assert [look["partition_key"] for look in launched] == ["r1"]

@@ -147,3 +147,10 @@ def test_a_watch_where_nothing_is_promised_is_a_fault(tmp_path: Path) -> None:
     fault = one_fault_of(tmp_path, text)
     assert fault.message.startswith("no service promises anything in staging")
     assert fault.path == "environments.staging.health"
+
+
+def test_the_plan_tells_how_a_release_is_watched(tmp_path: Path) -> None:
+    text = f"{SMALLEST}environments:\n  staging:\n  production: {{health: {{bake: 10m}}}}\n"
+    output = io.StringIO()
+    print_plan(Console(file=output, width=1000), plan_of(pipeline_of(tmp_path, text)))
+    assert "watched for 10m after a release, every 1m" in output.getvalue()
