@@ -144,6 +144,16 @@ def test_a_dashboard_shows_every_metric_with_the_canary_beside_stable(files: dic
     assert panels["Error ratio"]["targets"][2]["expr"] == "vector(0.01)"
 
 
+def test_a_dashboard_shows_no_series_that_no_rule_records(files: dict[str, str]) -> None:
+    groups = yaml.safe_load(files["prometheus/production-backend.rules.yaml"])["groups"]
+    recorded = {rule.get("record") for group in groups for rule in group["rules"]}
+    panels = json.loads(files["grafana/sk-backend.json"])["panels"]
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    shown = {name for query in queries for name in re.findall(r"shopkart:[a-z0-9_:]+", query)}
+    assert "shopkart:error_ratio:rate3d" in shown
+    assert shown <= recorded
+
+
 def test_the_pipeline_has_a_dashboard_of_what_it_exports(files: dict[str, str]) -> None:
     text = files["grafana/sk-pipeline.json"]
     exported = {metric.name for metric in EXPORTED}
