@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shopkart_pipeline.adapters import _prometheus_api
-from shopkart_pipeline.adapters.prometheus import PrometheusAccess
+from shopkart_pipeline.adapters._bearer import ServerAccess
 from shopkart_pipeline.adapters.prometheus_vitals import PrometheusVitals
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.traffic import Counts
@@ -56,7 +56,7 @@ def server(running: tuple[Server, str]) -> Server:
 
 @pytest.fixture
 def vitals(running: tuple[Server, str]) -> Iterator[PrometheusVitals]:
-    with closing(PrometheusVitals(PrometheusSource(running[1]), PrometheusAccess())) as found:
+    with closing(PrometheusVitals(PrometheusSource(running[1]), ServerAccess())) as found:
         yield found
 
 
@@ -200,7 +200,7 @@ def test_what_is_no_answer_is_missing(
 def test_a_server_that_died_is_missing() -> None:
     with served(BaseHTTPRequestHandler) as address:
         pass
-    with closing(PrometheusVitals(PrometheusSource(address), PrometheusAccess())) as vitals:
+    with closing(PrometheusVitals(PrometheusSource(address), ServerAccess())) as vitals:
         found = _now(vitals, Vital.REQUEST_RATE)
     assert isinstance(found, VitalMissing)
     assert "Prometheus does not answer" in found.reason
@@ -210,7 +210,7 @@ def test_a_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(_prometheus_api, "TIMEOUT_SECONDS", 0.1)
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         source = PrometheusSource(f"http://127.0.0.1:{listening.getsockname()[1]}")
-        with closing(PrometheusVitals(source, PrometheusAccess())) as vitals:
+        with closing(PrometheusVitals(source, ServerAccess())) as vitals:
             found = _now(vitals, Vital.REQUEST_RATE)
     assert isinstance(found, VitalMissing)
     assert "Prometheus does not answer" in found.reason
