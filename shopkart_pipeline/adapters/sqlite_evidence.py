@@ -137,18 +137,19 @@ class SqliteEvidenceStore(EvidenceStore):
     def finish(self, record: StageRecord) -> None:
         attempt, document = (record.service, record.release_key, record.stage, record.run_id), _dump(record)
         with self._database.transaction() as connection:
-            row = connection.execute(
-                "UPDATE attempts SET record = ? WHERE sequence = (SELECT max(sequence) FROM attempts WHERE service = ?"
-                " AND key = ? AND stage = ? AND run_id = ? AND record IS NULL) RETURNING sequence",
-                (document, *attempt),
-            ).fetchone()
-            if row is None:
-                row = connection.execute(
-                    "INSERT INTO attempts (service, key, stage, run_id, started_at, record) VALUES (?, ?, ?, ?, ?, ?)"
-                    " RETURNING sequence",
+            begun = connection.execute(
+                "SELECT max(sequence) FROM attempts WHERE service = ? AND key = ? AND stage = ? AND run_id = ?"
+                " AND record IS NULL",
+                attempt,
+            ).fetchone()[0]
+            if begun is None:
+                begun = connection.execute(
+                    "INSERT INTO attempts (service, key, stage, run_id, started_at, record) VALUES (?, ?, ?, ?, ?, ?)",
                     (*attempt, record.started_at.isoformat(), document),
-                ).fetchone()
-            connection.execute("INSERT INTO finished (attempt) VALUES (?)", (row["sequence"],))
+                ).lastrowid
+            else:
+                connection.execute("UPDATE attempts SET record = ? WHERE sequence = ?", (document, begun))
+            connection.execute("INSERT INTO finished (attempt) VALUES (?)", (begun,))
             if record.reused is None and isinstance(record.result, Evidence):
                 connection.executemany(
                     "INSERT OR REPLACE INTO reusable (service, stage, input_key, run_id, key) VALUES (?, ?, ?, ?, ?)",

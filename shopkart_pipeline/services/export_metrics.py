@@ -5,6 +5,7 @@ after a minute, the measures of delivery, which are of thirty days, after ten. W
 it is left out, and `shopkart_source_up` says so.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,6 +29,8 @@ _PIECE = 200
 _STANDING = Metric("shopkart_releases", MetricKind.GAUGE, "Merged releases, by where they stand.")
 _INBOX = Metric("shopkart_inbox_deliveries", MetricKind.GAUGE, "Deliveries that came in and are not done.")
 _OUTBOX = Metric("shopkart_outbox_notices", MetricKind.GAUGE, "Notices for the code host that have not arrived.")
+_UNTOLD = Metric("shopkart_notifications_untold", MetricKind.GAUGE, "Notifications that have not reached people.")
+_MOST_UNTOLD = 1000
 _INCIDENTS = Metric("shopkart_incidents_open", MetricKind.GAUGE, "Incidents that are not closed.")
 _BEHIND = Metric("shopkart_metrics_behind", MetricKind.GAUGE, "1 while not all of the past is counted.")
 _UP = Metric("shopkart_source_up", MetricKind.GAUGE, "1 where a source of these metrics can be asked.")
@@ -38,7 +41,19 @@ _DELIVERY = Metric(
 )
 VITALS = {vital: Metric(f"shopkart:{vital.value}", MetricKind.GAUGE, f"{vital.words}.") for vital in Vital}
 _REPLICAS = Metric("shopkart:replicas", MetricKind.GAUGE, "Replicas that are ready.")
-EXPORTED = (*COUNTED, *VITALS.values(), _REPLICAS, _STANDING, _INBOX, _OUTBOX, _INCIDENTS, _DELIVERY, _BEHIND, _UP)
+EXPORTED = (
+    *COUNTED,
+    *VITALS.values(),
+    _REPLICAS,
+    _STANDING,
+    _INBOX,
+    _OUTBOX,
+    _UNTOLD,
+    _INCIDENTS,
+    _DELIVERY,
+    _BEHIND,
+    _UP,
+)
 
 
 @dataclass
@@ -62,11 +77,12 @@ class OwnMetrics:
             *self._asked("past", self._past),
             *self._asked("inbox", lambda: (_one(_INBOX, self.platform.inbox.waiting()),)),
             *self._asked("outbox", lambda: (_one(_OUTBOX, self.platform.outbox.waiting()),)),
+            *self._asked("notifications", self._notifications),
             *self._services(),
             *self._seldom("incidents", self._incidents),
             *self._seldom("delivery", self._delivery),
         ]
-        sources = ("past", "inbox", "outbox", "services", "incidents", "delivery")
+        sources = ("past", "inbox", "outbox", "notifications", "services", "incidents", "delivery")
         return (*samples, *(_one(_UP, float(name not in self._failed), source=name) for name in sources))
 
     def _asked(self, source: str, ask: Callable[[], Iterable[Sample]]) -> tuple[Sample, ...]:
@@ -100,6 +116,15 @@ class OwnMetrics:
         if source not in self._failed:
             self._kept[source] = now, samples
         return samples
+
+    def _notifications(self) -> Iterator[Sample]:
+        queue, policy = self.platform.notifications, self.platform.pipeline.notifications
+        if queue is None or policy is None:
+            return
+        untold = Counter((each.channel, each.given_up) for each in queue.untold(_MOST_UNTOLD))
+        for channel in policy.channels:
+            for is_given_up, state in ((False, "waiting"), (True, "given_up")):
+                yield _one(_UNTOLD, untold[channel, is_given_up], channel=channel, state=state)
 
     def _services(self) -> Iterator[Sample]:
         """What runs where Prometheus does not look for itself, under the names that its rules record elsewhere."""

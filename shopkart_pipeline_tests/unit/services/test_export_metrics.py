@@ -14,6 +14,7 @@ from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, Tool
 from shopkart_pipeline.domain.incident import Incident
 from shopkart_pipeline.domain.metric import Metric, MetricKind, Sample
+from shopkart_pipeline.domain.notification import Notification
 from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.hooks.exporter import create_exporter
 from shopkart_pipeline.ports.ledger import Act
@@ -186,6 +187,18 @@ def test_the_page_is_served_and_nothing_else() -> None:
     page, written, other = asyncio.run(asked())
     assert (page.text, page.headers["content-type"]) == ("m 1\n", "text/plain; version=0.0.4; charset=utf-8")
     assert (written.status_code, other.status_code) == (405, 404)
+
+
+def test_what_nobody_was_told_is_counted_by_channel(world: World, store: SqliteMetricStore) -> None:
+    told = Notification("key", "incident", "subject", "body")
+    world.notifications.put(told, ["oncall", "mail"], world.clock.now())
+    queued = world.notifications.due("mail", world.clock.now())
+    assert queued is not None
+    world.notifications.give_up(queued.sequence, "refused", world.clock.now())
+    found = gathered(world, store)
+    assert found['shopkart_notifications_untold{channel="oncall",state="waiting"}'] == 1
+    assert found['shopkart_notifications_untold{channel="mail",state="given_up"}'] == 1
+    assert found['shopkart_notifications_untold{channel="lead",state="waiting"}'] == 0
 
 
 def test_what_takes_long_is_asked_seldom_and_again_at_once_where_it_failed(
