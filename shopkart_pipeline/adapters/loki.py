@@ -40,10 +40,19 @@ class LokiLogs(Logs):
         access: who we are to it.
         clock: measures how long asking takes.
         page_lines: how many lines are asked for at once.
+        request_seconds: how long one answer may take.
     """
 
-    def __init__(self, source: LokiSource, access: ServerAccess, clock: Clock, page_lines: int = PAGE_LINES) -> None:
-        self._source, self._clock, self._page_lines = source, clock, page_lines
+    def __init__(
+        self,
+        source: LokiSource,
+        access: ServerAccess,
+        clock: Clock,
+        page_lines: int = PAGE_LINES,
+        request_seconds: float = _REQUEST_SECONDS,
+    ) -> None:
+        self._source, self._clock = source, clock
+        self._page_lines, self._request_seconds = page_lines, request_seconds
         self._api = LokiApi(source.address, source.tenant, access)
 
     def close(self) -> None:
@@ -99,7 +108,7 @@ class LokiLogs(Logs):
 
     def _has_any(self, environment: str, service: str, start: int, end: int) -> bool:
         query = self._selector(environment, service)
-        return bool(self._api.query_range(query, start, end, 1, forward=False, timeout_seconds=_REQUEST_SECONDS))
+        return bool(self._api.query_range(query, start, end, 1, forward=False, timeout_seconds=self._request_seconds))
 
     def _paged(
         self, query: str, start: int, end: int, wanted: Callable[[LogLine], bool], limit: int, *, forward: bool
@@ -111,7 +120,7 @@ class LokiLogs(Logs):
             if left <= 0:
                 raise ToolUnavailable(f"Loki did not give all lines within {_LONGEST_SECONDS:.0f} s.", "Ask for less.")
             page = self._api.query_range(
-                query, start, end, self._page_lines, forward=forward, timeout_seconds=min(left, _REQUEST_SECONDS)
+                query, start, end, self._page_lines, forward=forward, timeout_seconds=min(left, self._request_seconds)
             )
             known = len(seen)
             seen |= {(entry.nanoseconds, entry.line, str(sorted(entry.labels.items()))): entry for entry in page}

@@ -6,6 +6,7 @@ streams, a selector without a matcher that says something is refused, lines of o
 
 import json
 import re
+import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ class FakeLoki:
     """Given instead of right ones, one after the other."""
     more: dict[str, Any] = field(default_factory=dict[str, Any])
     """Added to every right answer, such as warnings."""
+    hang: threading.Event | None = None
+    """If set, nothing is answered until the event is set."""
     queries: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
 
     def push(self, labels: Mapping[str, str], nanoseconds: int, text: str) -> None:
@@ -90,6 +93,10 @@ def running_loki(loki: FakeLoki) -> Generator[str]:
     class Handler(JsonHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
+            if loki.hang is not None:
+                loki.hang.wait(10)
+                self.close_connection = True
+                return
             if url.path != "/loki/api/v1/query_range":
                 self.answer(404, b"404 page not found")
             elif loki.token and self.headers["Authorization"] != f"Bearer {loki.token}":

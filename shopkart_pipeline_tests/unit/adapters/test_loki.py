@@ -1,6 +1,7 @@
 """Loki as it answers badly: silence, parts, nonsense and strangers are `LogsMissing` with a reason."""
 
 import json
+import threading
 from collections.abc import Generator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -41,9 +42,9 @@ def address(running: tuple[FakeLoki, str]) -> str:
 
 
 def _errors(
-    source: LokiSource, access: ServerAccess | None = None, page_lines: int = 100
+    source: LokiSource, access: ServerAccess | None = None, page_lines: int = 100, request_seconds: float = 4.0
 ) -> tuple[LogLine, ...] | LogsMissing:
-    with closing(LokiLogs(source, access or ServerAccess(), SystemClock(), page_lines)) as logs:
+    with closing(LokiLogs(source, access or ServerAccess(), SystemClock(), page_lines, request_seconds)) as logs:
         return logs.errors("production", "shop", NOW - timedelta(hours=1), NOW + timedelta(hours=1), 50)
 
 
@@ -183,4 +184,14 @@ def test_more_lines_of_one_moment_than_come_at_once_are_missing_rather_than_some
 
 
 def test_a_server_that_is_not_there_is_missing() -> None:
-    assert "Loki does not answer" in _reason(_errors(LokiSource("http://127.0.0.1:1")))
+    reason = _reason(_errors(LokiSource("http://127.0.0.1:1"), request_seconds=0.2))
+
+    assert "Loki does not answer" in reason
+
+
+def test_a_server_that_hangs_is_missing_after_the_deadline(loki: FakeLoki, address: str) -> None:
+    loki.hang = threading.Event()
+    try:
+        assert "it ran out of time" in _reason(_errors(LokiSource(address), request_seconds=0.1))
+    finally:
+        loki.hang.set()

@@ -46,6 +46,8 @@ def _running() -> Generator[Webhook]:
             webhook.got.append((self.path, json.loads(self.body())))
             if webhook.hang is not None:
                 webhook.hang.wait(10)
+                self.close_connection = True
+                return
             self.send_response(webhook.status)
             for name, value in webhook.headers.items():
                 self.send_header(name, value)

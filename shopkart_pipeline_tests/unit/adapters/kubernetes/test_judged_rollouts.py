@@ -146,6 +146,10 @@ def test_logs_tell_the_track_the_release_and_an_uncaught_exception(world: Emulat
     assert (line.track, line.release_key, line.signature) == (Track.STABLE, spec.release_key, "ValueError")
     assert line.message == "uncaught exception ValueError"
     assert line.replica.startswith(f"{service}-")
+    found = site.logs.search(
+        PRODUCTION, service, since - timedelta(seconds=1), world.now(), text="VALUEerror", limit=10
+    )
+    assert found == (line,)
     assert site.logs.errors(PRODUCTION, service, world.now(), world.now(), 10) == ()
 
 
