@@ -41,6 +41,8 @@ PERMISSIONS: Mapping[str, Permission] = {
     "pull_requests": Permission("write", "Pull requests", "pull requests, their reviews, and the one comment"),
     "security_events": Permission("write", "Code scanning alerts", "findings as SARIF"),
 }
+_AT_MOST = {"issues": "write"}
+"""What is needed where a channel makes issues, and never lacks elsewhere."""
 EVENTS: Mapping[str, str] = {
     "push": "a merge becomes a release",
     "pull_request": "a proposed change is tried out",
@@ -139,4 +141,5 @@ def _label(permission: str) -> str:
 
 
 def _is_needed(permission: str, level: str) -> bool:
-    return permission in PERMISSIONS and level in ("read", PERMISSIONS[permission].level)
+    wanted = PERMISSIONS.get(permission)
+    return wanted is not None and level in ("read", wanted.level, _AT_MOST.get(permission))

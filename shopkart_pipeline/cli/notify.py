@@ -11,6 +11,7 @@ from shopkart_pipeline.domain.notification import Notification, NotificationPoli
 from shopkart_pipeline.domain.plain_text import plain
 from shopkart_pipeline.ports.notifier import Untold
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.spec.words import seconds_in_words
 
 _SHOWN = 20
 
@@ -55,7 +56,7 @@ def _show(platform: Platform, policy: NotificationPolicy, console: Console) -> i
     for name, channel in policy.channels.items():
         when = ["at once"] if name in policy.first else []
         when += [
-            f"after {level * policy.escalate_after_seconds / 60:.0f} minutes without an answer"
+            f"after {seconds_in_words(level * policy.escalate_after_seconds)} without an answer"
             for level, each in enumerate(policy.escalate_to, 1)
             if each == name
         ]

@@ -43,14 +43,14 @@ def _due(incident: Incident, policy: NotificationPolicy, now: datetime) -> range
 
 
 def _told(platform: Platform, policy: NotificationPolicy, incident: Incident, level: int) -> str:
-    channel, minutes = policy.escalate_to[level - 1], level * policy.escalate_after_seconds / 60
+    channel, waited = policy.escalate_to[level - 1], timedelta(seconds=level * policy.escalate_after_seconds)
     told = notify(
         platform,
         Notification(
             key=f"{incident.id}/escalation-{level}",
             incident_id=incident.id,
             subject=f"Nobody answers: {incident.service} in {incident.environment}",
-            body=f"Incident {incident.id} has been open for {minutes:.0f} minutes, and nobody acknowledged it.\n"
+            body=f"Incident {incident.id} has been open for {waited}, and nobody acknowledged it.\n"
             f"{incident.reason}\n\nTake it: `shopkart incident {incident.id} ack`",
             urgency=Urgency.URGENT,
         ),

@@ -28,7 +28,7 @@ def test_channels_are_shown_with_when_they_are_told(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.splitlines() == [
         "oncall  slack, told at once",
         "mail  smtp, told at once",
-        "lead  slack, told after 10 minutes without an answer",
+        "lead  slack, told after 10m without an answer",
     ]
 
 

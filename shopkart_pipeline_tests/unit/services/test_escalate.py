@@ -53,7 +53,7 @@ def test_each_level_is_told_once_after_its_time(world: World) -> None:
     assert _after(world, 6000) == ()
     told = world.notifications.told("lead")
     assert [each.key for each in told] == [f"{incident.id}/escalation-1", f"{incident.id}/escalation-3"]
-    assert "open for 10 minutes" in told[0].body
+    assert "open for 0:10:00" in told[0].body
     assert f"shopkart incident {incident.id} ack" in told[0].body
 
 
