@@ -93,6 +93,13 @@ class GitHubClient:
             known = self._itself = cast("Mapping[str, Any]", self.get(None, "/app" if self.is_app else "/user"))
         return known
 
+    def wrote(self, thing: Any) -> bool:
+        """Whether a comment or issue is ours; anybody could have put our marks into one of theirs."""
+        us, writer = self.itself(), cast("dict[str, Any]", thing.get("user") or {})
+        if self.is_app:
+            return writer.get("login") == f"{us['slug']}[bot]"  # No person's login can have brackets.
+        return writer.get("id") == us["id"]
+
     def token_for(self, repository: str) -> str:
         """The token that acts in a repository now; for git, which speaks for itself."""
         return self._identities.session(repository, self._ask_as_app)[1]

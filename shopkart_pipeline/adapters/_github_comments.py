@@ -1,8 +1,6 @@
 """The one comment at a pull request. It begins with a mark that nobody sees, and counts only if the pipeline wrote it:
 anybody could put the mark into a comment of theirs."""
 
-from typing import Any, cast
-
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_text import COMMENT_BYTES, block
 from shopkart_pipeline.domain.errors import NotFound
@@ -45,12 +43,6 @@ class PullRequestComments:
     def _find(self, notice: CommentNotice) -> int | None:
         path = f"/repos/{notice.repository}/issues/{notice.number}/comments"
         for comment in self._client.each(notice.repository, path, maximum_pages=100):
-            if str(comment.get("body", "")).startswith(MARK) and self._is_ours(comment):
+            if str(comment.get("body", "")).startswith(MARK) and self._client.wrote(comment):
                 return int(comment["id"])
         return None
-
-    def _is_ours(self, comment: Any) -> bool:
-        us, writer = self._client.itself(), cast("dict[str, Any]", comment.get("user") or {})
-        if self._client.is_app:
-            return writer.get("login") == f"{us['slug']}[bot]"  # No person's login can have brackets.
-        return writer.get("id") == us["id"]

@@ -92,17 +92,11 @@ class GitHubIssue(Notifier):
         for page in range(1, _PAGES + 1):
             found = cast("list[Any]", self._client.get(self._repository, path, {**newest, "page": page}))
             for issue in found:
-                if str(issue.get("body") or "").startswith(mark) and self._is_ours(issue):
+                if str(issue.get("body") or "").startswith(mark) and self._client.wrote(issue):
                     return int(issue["number"])
             if len(found) < _PAGE:
                 break
         return None
-
-    def _is_ours(self, issue: Any) -> bool:
-        us, writer = self._client.itself(), cast("dict[str, Any]", issue.get("user") or {})
-        if self._client.is_app:
-            return writer.get("login") == f"{us['slug']}[bot]"  # No person's login can have brackets.
-        return writer.get("id") == us["id"]
 
 
 def _mark(notification: Notification) -> str:

@@ -31,7 +31,6 @@ class LogWorld(ABC):
         """A name that no other test uses."""
         return f"shop-{uuid.uuid4().hex[:8]}"
 
-    @abstractmethod
     def write(
         self,
         service: str,
@@ -42,6 +41,11 @@ class LogWorld(ABC):
         track: Track = Track.STABLE,
     ) -> None:
         """Have a service write a line in production."""
+        self.keep(service, LogLine(at, track, f"{track.value}-1", RELEASE, level, message, signature))
+
+    @abstractmethod
+    def keep(self, service: str, line: LogLine) -> None:
+        """Put a line where the service's lines are."""
 
 
 class FakeLogWorld(LogWorld):
@@ -50,16 +54,7 @@ class FakeLogWorld(LogWorld):
     def __init__(self) -> None:
         self.logs = self.fake = FakeLogs()
 
-    def write(
-        self,
-        service: str,
-        message: str,
-        at: datetime = NOW,
-        level: str = "info",
-        signature: str | None = None,
-        track: Track = Track.STABLE,
-    ) -> None:
-        line = LogLine(at, track, f"{track.value}-1", RELEASE, level, message, signature)
+    def keep(self, service: str, line: LogLine) -> None:
         self.fake.lines.setdefault(("production", service), []).append(line)
 
 
@@ -70,19 +65,11 @@ class LocalLogWorld(LogWorld):
         self._home, self._index_each, self._written = home, index_each, 0
         self.logs = LocalLogs(home)
 
-    def write(
-        self,
-        service: str,
-        message: str,
-        at: datetime = NOW,
-        level: str = "info",
-        signature: str | None = None,
-        track: Track = Track.STABLE,
-    ) -> None:
-        path = self._home / "cluster" / "logs" / "production" / service / f"{track.value}-1.log"
+    def keep(self, service: str, line: LogLine) -> None:
+        path = self._home / "cluster" / "logs" / "production" / service / f"{line.replica}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as log:
-            log.write(_line(message, at, level, signature) + "\n")
+            log.write(_written(line) + "\n")
         self._written += 1
         if self._index_each and self._written % self._index_each == 0:
             assert self.logs.keep_up(NOW + timedelta(hours=1)) == ()
@@ -95,23 +82,15 @@ class LokiWorld(LogWorld):
         self.loki = loki
         self.logs = self.adapter = LokiLogs(LokiSource(address), ServerAccess(), SystemClock(), page_lines=3)
 
-    def write(
-        self,
-        service: str,
-        message: str,
-        at: datetime = NOW,
-        level: str = "info",
-        signature: str | None = None,
-        track: Track = Track.STABLE,
-    ) -> None:
-        labels = {"environment": "production", "service": service, "track": track.value, "pod": f"{track.value}-1"}
-        microseconds = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        self.loki.push(labels, microseconds * 1000, _line(message, at, level, signature))
+    def keep(self, service: str, line: LogLine) -> None:
+        labels = {"environment": "production", "service": service, "track": line.track.value, "pod": line.replica}
+        microseconds = (line.at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        self.loki.push(labels, microseconds * 1000, _written(line))
 
 
-def _line(message: str, at: datetime, level: str, signature: str | None) -> str:
-    told = {"time": at.isoformat(), "level": level, "message": message, "version": RELEASE}
-    return json.dumps(told | ({"signature": signature} if signature else {}))
+def _written(line: LogLine) -> str:
+    told = {"time": line.at.isoformat(), "level": line.level, "message": line.message, "version": line.release_key}
+    return json.dumps(told | ({"signature": line.signature} if line.signature else {}))
 
 
 @contextmanager
