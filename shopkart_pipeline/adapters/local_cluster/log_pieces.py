@@ -41,19 +41,13 @@ def new_pieces(path: Path, known: Position | None) -> Generator[Piece]:
     position = known
     for part, start, lost in _parts(path, known):
         offset = start
-        while True:
-            content = _whole_lines(part, offset)
-            if not content and part is not path:
-                break
+        while content := _whole_lines(part, offset):
             reader = _reader(path, position)
             lines = tuple(reader.read(Written(line) for line in content.decode(errors="replace").split("\n")))
             offset += len(content)
             after = _position(part, offset, reader)
-            if after != position:
-                yield Piece(lines, position, after, lost)
+            yield Piece(lines, position, after, lost)
             position, lost = after, False
-            if not content:
-                break
 
 
 def _parts(path: Path, known: Position | None) -> list[tuple[Path, int, bool]]:
