@@ -55,6 +55,8 @@ class SqliteFiles(Database):
         ):
             copy = folder / "copy.db"
             for path in databases:
+                if not path.exists():
+                    continue  # A run of Dagster's that was deleted meanwhile.
                 name = str(path.relative_to(self._home))
                 _copy(path, copy)
                 counted.add_database(copy, name)
@@ -106,7 +108,7 @@ class _Counted:
 
     def add_database(self, path: Path, name: str) -> None:
         """Raises `sqlite3.Error`, or `ToolUnavailable` for one that is damaged."""
-        with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
             [(said,), *more] = connection.execute("PRAGMA integrity_check").fetchall()
             if said != "ok":
                 raise ToolUnavailable(
@@ -158,7 +160,7 @@ def _is_plain(path: Path) -> bool:
 
 def _copy(path: Path, copy: Path) -> None:
     with (
-        closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_WAIT_SECONDS)) as source,
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS)) as source,
         closing(sqlite3.connect(copy)) as target,
     ):
         source.backup(target, pages=_PAGES)

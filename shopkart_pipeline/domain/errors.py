@@ -18,6 +18,13 @@ class PipelineError(Exception):
         self.fix = fix
 
 
+def words_of(error: PipelineError | OSError) -> str:
+    """What went wrong, and the way out where there is one, without names of files that nobody asked for."""
+    if isinstance(error, PipelineError):
+        return f"{error.what} {error.fix}".strip()
+    return f"{type(error).__name__}: {error.strerror}"
+
+
 @dataclass(frozen=True)
 class Fault:
     """One fault of a declaration, at its place."""

@@ -5,11 +5,12 @@ away again, and nothing older goes for it. What comes of it is remembered, and a
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shopkart_pipeline.domain.backup import BackedUp, Manifest
-from shopkart_pipeline.domain.errors import NotFound, PipelineError
+from shopkart_pipeline.domain.errors import NotFound, PipelineError, words_of
 from shopkart_pipeline.domain.retention import Held, kept
 from shopkart_pipeline.domain.verdict import GateResult, Outcome
 from shopkart_pipeline.ports.backups import Backups
@@ -80,15 +81,16 @@ def back_up(platform: Platform, name: str) -> BackupReport:
 def _written(backups: Backups, database: BackedUp, now: datetime) -> tuple[Manifest | None, tuple[GateResult, ...]]:
     try:
         manifest = backups.store.write(database, now, backups.database(database).dump)
-    except PipelineError as error:
-        failed = _line("written", Outcome.FAIL, f"{error.what} {error.fix}".strip())
+    except (PipelineError, OSError) as error:
+        failed = _line("written", Outcome.FAIL, words_of(error))
         return None, (failed, _line("read_back", Outcome.MISSING, "nothing was written"))
     written = _line("written", Outcome.PASS, in_words(manifest))
     try:
         size_bytes = sum(len(piece) for piece in backups.store.read(manifest))
-    except PipelineError as error:
-        backups.store.remove(manifest)
-        return None, (written, _line("read_back", Outcome.FAIL, f"{error.what} It is taken away again."))
+    except (PipelineError, OSError) as error:
+        with suppress(PipelineError, OSError):
+            backups.store.remove(manifest)
+        return None, (written, _line("read_back", Outcome.FAIL, f"it is taken away again: {words_of(error)}"))
     return manifest, (written, _line("read_back", Outcome.PASS, f"{size_bytes} bytes, unsealed"))
 
 
@@ -111,8 +113,8 @@ def _tidied(
         for manifest in going:
             backups.store.remove(manifest)
         backups.store.sweep(now - _UNFINISHED)
-    except PipelineError as error:
-        return (), _line("earlier", Outcome.MISSING, f"{error.what} {error.fix}".strip())
+    except (PipelineError, OSError) as error:
+        return (), _line("earlier", Outcome.MISSING, words_of(error))
     removed = tuple(manifest.id for manifest in going)
     if unreadable:
         told = _some(f"{each.name}: {each.reason}" for each in unreadable)

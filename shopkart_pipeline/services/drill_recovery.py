@@ -14,7 +14,7 @@ from datetime import datetime
 
 from shopkart_pipeline.domain.backup import BackedUp, Backup, Contents, Manifest, Unreadable, differences
 from shopkart_pipeline.domain.declaration import Phase
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.errors import PipelineError, words_of
 from shopkart_pipeline.domain.policy import Comparison
 from shopkart_pipeline.domain.verdict import GateResult, Outcome
 from shopkart_pipeline.ports.backups import Backups, Restored
@@ -38,6 +38,8 @@ DRILL_GATES = {
 _ABOUT_TIME = ("backup", "data_age", "recovery_time")
 """What says nothing about whether this backup gives everything back."""
 _DIFFERENCES_TOLD = 5
+_CLOCK_TOLERANCE_SECONDS = 300.0
+"""Clocks of two machines may differ by as much."""
 
 
 @dataclass(frozen=True)
@@ -107,20 +109,24 @@ class _Drill:
         now = self.platform.clock.now
         try:
             found, unreadable = self.backups.store.backups(self.database.name)
-        except PipelineError as error:
-            self._say("backup", False, f"{error.what} {error.fix}".strip())
+        except (PipelineError, OSError) as error:
+            self._say("backup", False, words_of(error))
             return
         self._choose(found, unreadable)
         if self.manifest is None:
             return
         began = now()
-        self._say_limit("data_age", (began - self.manifest.taken_at).total_seconds(), self.database.maximum_age_seconds)
+        age_seconds = (began - self.manifest.taken_at).total_seconds()
+        if age_seconds < -_CLOCK_TOLERANCE_SECONDS:
+            self._say("data_age", False, f"it is of the future ({self.manifest.taken_at}): a clock is wrong")
+        else:
+            self._say_limit("data_age", age_seconds, self.database.maximum_age_seconds)
         try:
             source = self.backups.store.read(self.manifest)
             with self.backups.database(self.database).restored(source, self.manifest.contents.version) as restored:
                 self._restored(self.manifest, restored, began, now)
-        except PipelineError as error:
-            self.lines.setdefault("restored", _line("restored", False, f"{error.what} {error.fix}".strip()))
+        except (PipelineError, OSError) as error:
+            self.lines.setdefault("restored", _line("restored", False, words_of(error)))
 
     def _choose(self, found: tuple[Backup, ...], unreadable: tuple[Unreadable, ...]) -> None:
         self.manifest = found[0].manifest if found else None

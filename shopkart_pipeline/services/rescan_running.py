@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from shopkart_pipeline.domain.declaration import Phase, Service
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.errors import PipelineError, words_of
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing
 from shopkart_pipeline.domain.policy import FindingsRule
 from shopkart_pipeline.domain.verdict import (
@@ -84,8 +84,8 @@ def rescan_running(platform: Platform, service: Service) -> RescanReport:
             wanted += _wanted(service, running, result, judged, waived)
         if not results:
             lines += _all(service, running.line.outcome, running.line.reason)
-    except PipelineError as error:
-        reason = f"{error.what} {error.fix}".strip()
+    except (PipelineError, OSError) as error:
+        reason = words_of(error)
         results = dict[str, Evidence | EvidenceMissing]()
         lines = [running.line, *_all(service, Outcome.MISSING, reason)]
     opened = _open(platform, service, wanted)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Service, Stage, StageKind
-from shopkart_pipeline.domain.errors import NotFound, PipelineError
+from shopkart_pipeline.domain.errors import NotFound, PipelineError, words_of
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Waived
@@ -48,7 +48,7 @@ def scan_running(
             try:
                 result = _scan(platform, release, stage, digest, folder, head)
             except (PipelineError, OSError) as error:
-                result = EvidenceMissing(str(error))
+                result = EvidenceMissing(words_of(error))
             results[stage.name] = _with_known(result, records.get(stage.name), digest)
     return results, in_force(platform, service, head)
 

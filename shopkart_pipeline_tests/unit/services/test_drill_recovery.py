@@ -11,7 +11,7 @@ from shopkart_pipeline.services.back_up import back_up
 from shopkart_pipeline.services.drill_recovery import DRILL_GATES, RECOVERY_DRILL, DrillReport, drill_recovery
 from shopkart_pipeline.services.tell_recovery import DATABASES
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour
-from shopkart_pipeline_tests.fakes.fake_database import ADDRESS, BackupWorld
+from shopkart_pipeline_tests.fakes.fake_database import ADDRESS, BackupWorld, FakeDatabase
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, STAGING, World
 
 SHOP = BackedUp("shop", PRODUCTION, "backend", ("/catalogue",), maximum_age_seconds=24 * 3600.0, recovery_seconds=600.0)
@@ -110,6 +110,25 @@ def test_a_backup_that_is_too_old_is_red_and_still_restored(world: World, backed
     assert outcomes(report) == {**dict.fromkeys(DRILL_GATES, "pass"), "data_age": "fail"}
     assert "> 86400 s" in reason(report, "data_age")
     assert is_verified(backed_up), "it gives everything back"
+
+
+def test_a_backup_of_the_future_is_red_because_a_clock_is_wrong(world: World, backed_up: BackupWorld) -> None:
+    world.clock.advance(-2 * 3600.0)
+
+    report = drill(world)
+
+    assert outcomes(report)["data_age"] == "fail"
+    assert "a clock is wrong" in reason(report, "data_age")
+
+
+def test_a_disk_that_is_full_is_told(world: World, backed_up: BackupWorld) -> None:
+    def full(_: BackedUp) -> FakeDatabase:
+        raise OSError(28, "No space left on device")
+
+    world.backups = replace(backed_up.backups, database=full)
+
+    assert reason(drill(world), "restored") == "OSError: No space left on device"
+    assert not back_up(world.platform, "shop").succeeded
 
 
 def test_a_recovery_that_takes_too_long_is_red(world: World, backed_up: BackupWorld) -> None:
