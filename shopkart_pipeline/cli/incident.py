@@ -114,10 +114,21 @@ def _postmortem(platform: Platform, console: Console, incident: Incident, option
     if options.out is None:
         console.print(text, markup=False)
         return 0
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(text)
+    _write(platform, incident, text, options.out)
     console.print(f"{options.out}: complete what is in *italics*, and open a pull request with it.", markup=False)
     return 0
+
+
+def _write(platform: Platform, incident: Incident, text: str, out: Path) -> None:
+    """The page, and its pictures in a folder beside it."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for name in platform.incidents.attached(incident.id):
+        if f"]({name})" in text and name.endswith(".png"):
+            folder = out.parent / incident.id
+            folder.mkdir(exist_ok=True)
+            (folder / name).write_bytes(platform.incidents.attachment(incident.id, name))
+            text = text.replace(f"]({name})", f"]({incident.id}/{name})")
+    out.write_text(text)
 
 
 _ACTS: dict[str, Callable[[Platform, Console, Incident, argparse.Namespace], int]] = {

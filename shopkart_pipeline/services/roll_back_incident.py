@@ -86,7 +86,12 @@ def _suspect(platform: Platform, incident: Incident) -> Suspect:
 
 def _keep(platform: Platform, incident: Incident, suspect: Suspect, placed: Placed, at: datetime) -> Incident:
     words = f"{suspect.service} went back from {suspect.release_key} to {placed.release_key} ({placed.digest})"
-    done = platform.incidents.change(incident.id, lambda it: it.with_entry(at, IncidentStep.ROLLED_BACK, words))
+
+    def told(it: Incident) -> Incident:
+        is_told = it.time_of(IncidentStep.ROLLED_BACK) is not None  # By the rollout that was turned back.
+        return it if is_told else it.with_entry(at, IncidentStep.ROLLED_BACK, words)
+
+    done = platform.incidents.change(incident.id, told)
     tell_rolled_back(platform, done, words)
     return done
 

@@ -16,6 +16,7 @@ from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
 from shopkart_pipeline.domain.incident_policy import began
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.ports.incident_store import POSTMORTEM
 from shopkart_pipeline.services.incident_links import incident_links, suspected_release
 from shopkart_pipeline.services.platform import Platform
@@ -122,10 +123,9 @@ def _cell(text: str) -> str:
 
 
 def _pictures(attached: Sequence[str]) -> str:
-    pictures = [name for name in attached if name.endswith(".png")]
-    if not pictures:
-        return ""
-    return "## Metrics\n\nBeside the incident: " + ", ".join(f"`{name}`" for name in pictures) + "."
+    """They lie beside the page."""
+    pictures = [f"![{vital.words}]({vital}.png)" for vital in Vital if f"{vital}.png" in attached]
+    return "## Metrics\n\n" + "\n".join(pictures) if pictures else ""
 
 
 def _missing(incident: Incident) -> str:

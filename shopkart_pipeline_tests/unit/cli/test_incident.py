@@ -93,7 +93,9 @@ def test_the_postmortem_is_written_for_a_pull_request(world: World, say: Say, tm
     out = tmp_path / "docs" / "postmortems" / "it.md"
     assert say(incident.id, "postmortem", "--out", str(out)) == 1
 
-    world.incidents.attach(incident.id, POSTMORTEM, b"# Postmortem\n")
+    world.incidents.attach(incident.id, POSTMORTEM, b"# Postmortem\n![Error ratio](error_ratio.png)\n")
+    world.incidents.attach(incident.id, "error_ratio.png", b"\x89PNG")
 
     assert say(incident.id, "postmortem", "--out", str(out)) == 0
-    assert out.read_text() == "# Postmortem\n"
+    assert out.read_text() == f"# Postmortem\n![Error ratio]({incident.id}/error_ratio.png)\n"
+    assert (out.parent / incident.id / "error_ratio.png").read_bytes() == b"\x89PNG"
