@@ -148,6 +148,18 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def set_apart(outer: Settings, home: Path) -> Settings:
+    """The settings of a platform of its own, with the shipped declaration.
+
+    Everything of ours is taken out of this process's environment, so that nothing that it starts from now on finds the
+    inbox, the code host, the registry or the channels of the real one.
+    """
+    for name in [name for name in os.environ if name.startswith("SHOPKART_")]:
+        del os.environ[name]
+    given = {"SHOPKART_HOME": str(home), "SHOPKART_DECLARATION": str(SHIPPED_DECLARATION)}
+    return from_environment({**os.environ, **given, "SHOPKART_RUNTIME": outer.runtime})
+
+
 def variables_for(settings: Settings) -> dict[str, str]:
     """The environment of a process of ours: this process's own, with the settings made explicit."""
     return {

@@ -2,7 +2,9 @@
 
 The storefront gets the change that stores carts in a form which the running version can't read. It passes every gate
 before production; the canary's error rate finds it, production goes back by itself, whoever is on call reads the logs
-and names the cause, and the change that adds compatibility tests goes through. Nothing of the home's own is touched.
+and names the cause, and the change that adds compatibility tests goes through. Whatever is declared here, the drill
+plays with the shipped declaration in a folder of its own: it reaches no real inbox, code host or channel. Only the
+targets are the declared ones.
 """
 
 import argparse
@@ -22,7 +24,9 @@ from shopkart_pipeline.cli.report import RELEASED, ROLLED_BACK
 from shopkart_pipeline.cli.stack import free_port
 from shopkart_pipeline.domain.drill import Score, score
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.settings import Settings, from_environment
+from shopkart_pipeline.domain.incident_policy import IncidentPolicy
+from shopkart_pipeline.settings import Settings, from_environment, set_apart
+from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline.wiring import build_platform
 
 REDIS_SERIALIZATION = "redis-serialization"
@@ -38,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 only if every score is met."""
     outer, console = from_environment(), Console(soft_wrap=True, highlight=False)
-    settings = replace(outer, home=outer.home / "drill", receiver_port=free_port())
+    policy = load(outer.declaration, home=outer.home).incidents
+    settings = replace(set_apart(outer, outer.home / "drill"), receiver_port=free_port())
     empty_home(settings)
     before, *story = _story()
     demo = Demo(settings, console, story, present=(before,))
@@ -46,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         document = demo.play()
     finally:
         demo.stop()
-    scores = _scores(settings, document)
+    scores = _scores(settings, document, policy)
     result = {"drill": options.drill, "at": document["began_at"], "scores": [asdict(each) for each in scores]}
     for path in (_kept(outer, document["began_at"]), *([options.json] if options.json else [])):
         write_atomically(path, json.dumps(result, indent=2).encode())
@@ -62,14 +67,13 @@ def _story() -> tuple[Change, ...]:
     return tuple(replace(by_number[number], reverts=None) for number in (_BEFORE, _FAULT, _REMEDY))
 
 
-def _scores(settings: Settings, document: dict[str, Any]) -> tuple[Score, ...]:
-    platform = build_platform(settings)
-    incidents = platform.incidents.list()
+def _scores(settings: Settings, document: dict[str, Any], policy: IncidentPolicy) -> tuple[Score, ...]:
+    incidents = build_platform(settings).incidents.list()
     if len(incidents) != 1:
         raise PipelineError(f"The drill led to {len(incidents)} incidents, not to one.", "See its home's logs.")
     verdicts = [release["verdict"] for release in document["releases"]]
     return (
-        *score(incidents[0], platform.pipeline.incidents),
+        *score(incidents[0], policy),
         Score("the canary found it", verdicts[:1] == [ROLLED_BACK], f"the fault's release was {verdicts[0]}"),
         Score("the remedy, with compatibility tests, went through", verdicts[1:] == [RELEASED], verdicts[-1]),
     )

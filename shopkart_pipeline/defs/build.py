@@ -8,6 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from shopkart_pipeline.defs.branch_protection import build_branch_protection
 from shopkart_pipeline.defs.delivery import build_delivery
+from shopkart_pipeline.defs.drill import build_drill
 from shopkart_pipeline.defs.health import build_health
 from shopkart_pipeline.defs.health_watch import build_bake_sensor, build_health_schedule
 from shopkart_pipeline.defs.incidents import build_incidents
@@ -41,6 +42,7 @@ def build_definitions(platform: Platform) -> Definitions:
     branches, looking = build_branch_protection(platform.pipeline)
     recovery, recovering = build_recovery(platform.pipeline)
     incidents, responding = build_incidents(platform.pipeline)
+    drills, drilling, drill_schedules = build_drill(platform.pipeline)
     health, health_jobs = build_health(platform.pipeline)
     delivery, measuring, measure_schedules = build_delivery(platform.pipeline)
     look_jobs, look_schedules = build_health_schedule(platform.pipeline)
@@ -52,6 +54,7 @@ def build_definitions(platform: Platform) -> Definitions:
             *branches,
             *recovery,
             *incidents,
+            *drills,
             *health,
             *rescans,
             *delivery,
@@ -63,6 +66,7 @@ def build_definitions(platform: Platform) -> Definitions:
             *looking,
             *recovering,
             responding,
+            *drilling,
             *health_jobs,
             *look_jobs,
             *rescanning,
@@ -76,6 +80,7 @@ def build_definitions(platform: Platform) -> Definitions:
             *declared_schedules(platform.pipeline, [*looking, *recovering, *rescanning]),
             *look_schedules,
             *measure_schedules,
+            *drill_schedules,
         ],
         executor=parallel_threads,
         resources={"platform": ResourceDefinition.hardcoded_resource(platform)},

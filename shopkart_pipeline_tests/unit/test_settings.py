@@ -14,6 +14,7 @@ from shopkart_pipeline.settings import (
     Settings,
     from_environment,
     read_secret,
+    set_apart,
     variables_for,
     webhook_secrets_of,
 )
@@ -211,6 +212,20 @@ def test_a_token_for_prometheus_comes_by_itself_or_in_a_file(tmp_path: Path) -> 
     assert from_environment(files).prometheus == BearerLogin("", tmp_path / "token", tmp_path / "ca.pem")
     with pytest.raises(PipelineError, match="Take one of them away"):
         from_environment({"SHOPKART_PROMETHEUS_TOKEN": "abc", **files})
+
+
+def test_what_is_set_apart_reaches_nothing_of_the_real_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOPKART_INBOX", "postgresql://pipeline@db.example/inbox")
+    monkeypatch.setenv("SHOPKART_GITHUB_TOKEN", "abc")
+    monkeypatch.setenv("SHOPKART_DECLARATION", str(tmp_path / "shopkart.yaml"))
+    monkeypatch.setenv("SHOPKART_RUNTIME", "process")
+
+    apart = set_apart(from_environment(), tmp_path / "drill")
+
+    assert (apart.home, apart.declaration, apart.runtime) == (tmp_path / "drill", SHIPPED_DECLARATION, "process")
+    assert (apart.inbox_address, apart.github.is_given) == ("", False)
+    ours = {name for name in variables_for(apart) if name.startswith("SHOPKART_")}
+    assert ours == {"SHOPKART_HOME", "SHOPKART_DECLARATION", "SHOPKART_RUNTIME"}
 
 
 def test_tokens_of_alertmanager_come_by_themselves_or_in_a_file(tmp_path: Path) -> None:

@@ -134,6 +134,9 @@ class SchedulesSpec(Section):
     delivery_measures: Cron | None = Field(
         default=None, description="Measures how software is delivered, over the last thirty days."
     )
+    drill: Cron | None = Field(
+        default=None, description="Has the case study's incident happen on a platform of its own, and scores it."
+    )
     health: Cron | None = Field(
         default=None, description="Looks at the objectives of everything that runs; off unless said."
     )
