@@ -110,6 +110,13 @@ class ServicePool:
             for track, number in (*((Track.STABLE, number) for number in range(stable)), (Track.CANARY, 0))
         ]
 
+    @classmethod
+    def of_replicas(cls, *replicas: Exporter) -> "ServicePool":
+        """Those alone."""
+        pool = cls(())
+        pool.exporters.extend(replicas)
+        return pool
+
     def of(self, environment: str, service: str, track: Track) -> list[Exporter]:
         return [
             each

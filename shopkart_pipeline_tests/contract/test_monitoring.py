@@ -1,13 +1,15 @@
 """What is generated, before those who read it: promtool, amtool, and a running Prometheus and Alertmanager."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from shopkart_pipeline.adapters.monitoring import ALERTMANAGER, render_monitorin
 from shopkart_pipeline.adapters.monitoring.alertmanager_routing import RECEIVER, alertmanager_configuration
 from shopkart_pipeline.adapters.prometheus_text import exposition
 from shopkart_pipeline.adapters.sqlite_metrics import SqliteMetricStore
+from shopkart_pipeline.cli.demo.story import STOREFRONT
 from shopkart_pipeline.domain.alerting import Alerting
 from shopkart_pipeline.domain.burn_rate import PERIOD_SECONDS
 from shopkart_pipeline.domain.declaration import Pipeline
@@ -30,7 +33,14 @@ from shopkart_pipeline.services.export_metrics import EXPORTED, OwnMetrics
 from shopkart_pipeline.settings import SHIPPED_DECLARATION
 from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline_tests.contract.alertmanager_server import running_alertmanager, running_receiver
-from shopkart_pipeline_tests.contract.prometheus_server import Exporter, ServicePool, running_prometheus, until
+from shopkart_pipeline_tests.contract.loopback_servers import running_server
+from shopkart_pipeline_tests.contract.prometheus_server import (
+    MEMORY_BYTES,
+    Exporter,
+    ServicePool,
+    running_prometheus,
+    until,
+)
 from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
 from shopkart_pipeline_tests.fakes.world import World
 
@@ -38,6 +48,8 @@ QUICK = Pace(1.0, rate_window_seconds=5.0, period_seconds=PERIOD_SECONDS / 30, u
 """A thirtieth of the real windows: the shortest is ten seconds."""
 STABLE, CANARY = "20261101-120000-0123456789ab", "20261102-120000-ba9876543210"
 TOKEN = "a-token-of-the-tests"
+GOOD, BROKEN = "/static/style.css", "/"
+"""What the frontend answers by itself, and what it needs its backend for."""
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +117,52 @@ def test_only_our_alerts_come_to_the_pipeline(rendered: Path, labels: tuple[str,
 
 
 @dataclass
+class Replica(Exporter):
+    """A process of the storefront's frontend, that Prometheus scrapes."""
+
+    address: str = ""
+
+    def ask(self, path: str, times: int) -> None:
+        """Have it answer some requests, well or not."""
+        for _ in range(times):
+            self._get(path)
+
+    @property
+    def page(self) -> str:
+        """Its own, and what the kubelet would tell of its pod."""
+        return f'{self._get("/metrics")}container_memory_working_set_bytes{{container="app"}} {MEMORY_BYTES}\n'
+
+    def _get(self, path: str) -> str:
+        try:
+            with urllib.request.urlopen(f"{self.address}{path}", timeout=10) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.read().decode()
+
+
+@contextmanager
+def running_frontend(folder: Path, track: Track, version: str) -> Iterator[Replica]:
+    """The storefront's frontend as it is, whose backend is not where it was told to look."""
+    sources = os.pathsep.join(str(STOREFRONT / part / "src") for part in ("frontend", "servicekit"))
+
+    def variables(port: int) -> dict[str, str]:
+        return {"PYTHONPATH": sources, "PORT": str(port), "BACKEND_URL": "http://127.0.0.1:9"}
+
+    with running_server(
+        lambda _: [sys.executable, "-m", "storefront_frontend"], folder, variables=variables
+    ) as address:
+        name = f"frontend-{track.value}"
+        yield Replica("production", "frontend", track, name, is_up=True, version=version, address=address)
+
+
+@dataclass
 class Watched:
     """A service, who watches it, and who is told."""
 
     prometheus: str
     inbox: MemoryInbox
-    stable: Exporter
-    canary: Exporter
+    stable: Replica
+    canary: Replica
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         url = f"{self.prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
@@ -123,30 +174,28 @@ class Watched:
                 raise
             return []  # It has not read its storage yet.
 
-    def serve(self, errors: int = 0) -> None:
-        """Another moment of traffic, of which the canary fails some."""
-        self.stable.answer(50)
-        self.canary.answer(50 - errors)
-        self.canary.answer(errors, "5xx")
+    def serve(self, canary: str = GOOD) -> None:
+        """Another moment of traffic."""
+        self.stable.ask(GOOD, 5)
+        self.canary.ask(canary, 5)
 
     def ratios(self) -> dict[str, float]:
         return {
             each["metric"]["version"]: float(each["value"][1])
-            for each in self.ask('shopkart:error_ratio{environment="production",service="backend"}')
+            for each in self.ask('shopkart:error_ratio{environment="production",service="frontend"}')
         }
 
 
 @pytest.fixture(scope="module")
 def watched(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("watched")
-    pool = ServicePool(["backend"], stable=1)
-    for each in pool.exporters:
-        each.version, each.is_up = (STABLE if each.track is Track.STABLE else CANARY), True
-    [target] = [each for each in targets_of(pipeline, "production") if each.service == "backend"]
+    [target] = [each for each in targets_of(pipeline, "production") if each.service == "frontend"]
     rules, token = folder / "rules.json", folder / "token"
     rules.write_text(json.dumps({"groups": rule_groups(target, Alerting(grafana="https://grafana.example"), QUICK)}))
     token.write_text(TOKEN)
     with ExitStack() as stack:
+        stable = stack.enter_context(running_frontend(folder / "stable", Track.STABLE, STABLE))
+        canary = stack.enter_context(running_frontend(folder / "canary", Track.CANARY, CANARY))
         inbox = MemoryInbox()
         receiver = stack.enter_context(running_receiver(inbox, TOKEN))
         alerting = Alerting(f"{receiver}/webhooks/alertmanager", str(token))
@@ -156,8 +205,9 @@ def watched(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "rule_files": [str(rules)],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager.removeprefix("http://")]}]}]},
         }
-        prometheus = stack.enter_context(running_prometheus(folder, pool, **configured))
-        [stable], [canary] = (pool.of("production", "backend", track) for track in (Track.STABLE, Track.CANARY))
+        prometheus = stack.enter_context(
+            running_prometheus(folder, ServicePool.of_replicas(stable, canary), **configured)
+        )
         yield Watched(prometheus, inbox, stable, canary)
 
 
@@ -167,7 +217,7 @@ def test_a_bad_release_fires_and_the_pipeline_opens_an_incident(watched: Watched
         return watched.ratios() == {STABLE: 0.0, CANARY: 0.0}
 
     def telling() -> bool:
-        watched.serve(errors=50)
+        watched.serve(canary=BROKEN)
         return bool(watched.inbox.pending())
 
     until(healthy)
@@ -175,14 +225,14 @@ def test_a_bad_release_fires_and_the_pipeline_opens_an_incident(watched: Watched
     until(telling)
     assert watched.ratios()[CANARY] > watched.ratios()[STABLE] == 0.0
     [told] = {each.alert.name: each for each in AlertmanagerReader().read(watched.inbox.pending()[0]).alerts}.values()
-    assert (told.service, told.environment, told.severity) == ("backend", "production", IncidentSeverity.CRITICAL)
+    assert (told.service, told.environment, told.severity) == ("frontend", "production", IncidentSeverity.CRITICAL)
     assert (told.alert.name, told.alert.state) == ("ShopkartErrorBudgetBurns", AlertState.FIRING)
-    assert told.alert.summary.startswith("backend in production: the share of requests that failed is above 0.")
-    assert told.alert.url == "https://grafana.example/d/sk-backend/?var-environment=production"
+    assert told.alert.summary.startswith("frontend in production: the share of requests that failed is above 0.")
+    assert told.alert.url == "https://grafana.example/d/sk-frontend/?var-environment=production"
     world = World(tmp_path)
     accept(world.platform, watched.inbox.pending()[0])
     [incident] = world.incidents.list()
-    assert (incident.service, incident.environment, incident.is_open) == ("backend", "production", True)
+    assert (incident.service, incident.environment, incident.is_open) == ("frontend", "production", True)
     assert [alert.fingerprint for alert in incident.firing] == [told.alert.fingerprint]
 
 
