@@ -114,7 +114,8 @@ class _Structured(NamedTuple):
 def _text(fields: Mapping[str, object], name: str) -> str:
     """A field as text that every store can hold: JSON may have halves of characters."""
     value = fields.get(name)
-    return "" if value is None else str(value)[:LONGEST_CHARACTERS].encode(errors="replace").decode()
+    text = "" if value is None else str(value)[:LONGEST_CHARACTERS]
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _structured(line: str) -> _Structured | None:

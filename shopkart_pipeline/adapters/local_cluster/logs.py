@@ -5,6 +5,7 @@ be written (a full disk, a lock that is held) nothing is lacking as long as the 
 the answer is `LogsMissing`, because nobody knows what is in it. `keep_up` indexes; replicas know nothing of it.
 """
 
+import time
 from collections.abc import Generator
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,9 @@ from shopkart_pipeline.adapters.local_cluster.log_index import LogIndex, Stored
 from shopkart_pipeline.adapters.local_cluster.log_pieces import new_pieces
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.ports.telemetry import LogLine, Logs, LogsMissing
+
+KEEP_UP_SECONDS = 20.0
+"""Whoever indexes in a sensor's tick has to end before Dagster gives it up."""
 
 
 class LocalLogs(Logs):
@@ -55,16 +59,16 @@ class LocalLogs(Logs):
         return tuple(newest_matching(lines, since, until, text, limit))
 
     def keep_up(self, now: datetime) -> tuple[str, ...]:
-        said, root = list[str](), self._folders.logs
+        said, root, end = list[str](), self._folders.logs, time.monotonic() + KEEP_UP_SECONDS
         try:
             for folder in sorted(each for each in root.glob("*/*") if each.parent.name not in ("jobs", "servers")):
-                said += self._index_folder(folder)
+                said += self._index_folder(folder, end)
             self._index.retain(now)
         except (OSError, PipelineError) as error:
             said.append(f"logs are not indexed: {_missing(error).reason}")
         return tuple(said)
 
-    def _index_folder(self, folder: Path) -> Generator[str]:
+    def _index_folder(self, folder: Path, end: float) -> Generator[str]:
         name = f"{folder.parent.name}/{folder.name}"
         positions, paths = self._index.positions(name), sorted(folder.glob("*.log"))
         for path in paths:
@@ -73,6 +77,9 @@ class LocalLogs(Logs):
                     yield f"{name}/{path.stem}: lines are lost, as the log was cut twice before they were indexed"
                 if not self._index.store(name, path.stem, piece.before, piece.after, piece.lines):
                     break  # Somebody else is at it.
+                if time.monotonic() > end:
+                    yield f"{name}/{path.stem}: there was no time for all of it; it goes on the next time"
+                    return
         gone = sorted(positions.keys() - {path.stem for path in paths})
         if gone:
             self._index.forget(name, gone)

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
 from shopkart_pipeline.domain.incident import Incident, IncidentSeverity, IncidentStep, TimelineEntry
 from shopkart_pipeline.domain.notification import NotificationPolicy
 from shopkart_pipeline.services.escalate import OLDEST, escalate
@@ -91,3 +93,16 @@ def test_what_is_only_for_information_wakes_nobody(world: World) -> None:
     _open(world, severity=IncidentSeverity.INFO)
 
     assert _after(world, 6000) == ()
+
+
+def test_a_level_is_told_once_though_the_pipeline_was_started_again(world: World, tmp_path: Path) -> None:
+    incident = _open(world)
+    told = list[tuple[str, ...]]()
+    for _ in range(2):
+        platform = replace(world.platform, notifications=SqliteNotificationQueue(tmp_path / "notifications.db"))
+        world.clock.advance(300)
+        told += [escalate(platform, world.clock.now()), escalate(platform, world.clock.now())]
+
+    assert told == [(), (), (f"{incident.id} is escalated to lead",), ()]
+    again = replace(world.platform, notifications=SqliteNotificationQueue(tmp_path / "notifications.db"))
+    assert escalate(again, world.clock.now()) == ()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from shopkart_pipeline.adapters.local_cluster import log_index
+from shopkart_pipeline.adapters.local_cluster import log_index, log_pieces
+from shopkart_pipeline.adapters.local_cluster import logs as local_logs
 from shopkart_pipeline.adapters.local_cluster.log_files import MOST_BYTES, rotate
 from shopkart_pipeline.adapters.local_cluster.log_index import LogIndex
 from shopkart_pipeline.adapters.local_cluster.log_pieces import new_pieces
@@ -269,3 +270,16 @@ def test_looking_makes_no_store(log: Path, logs: LocalLogs, tmp_path: Path) -> N
     _write(log, "one")
     assert _found(logs) == ["one"]
     assert sorted(os.listdir(tmp_path)) == ["cluster"]
+
+
+def test_what_takes_too_long_goes_on_the_next_time(log: Path, logs: LocalLogs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_logs, "KEEP_UP_SECONDS", -1.0)
+    monkeypatch.setattr(log_pieces, "PIECE_BYTES", 200)
+    messages = [f"line {number}" for number in range(9)]
+    _write(log, *messages)
+
+    problems = [logs.keep_up(NOW) for _ in range(6)]
+
+    assert "it goes on the next time" in problems[0][0]
+    assert problems[-1] == ()
+    assert _found(logs) == messages
