@@ -8,7 +8,7 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +141,7 @@ class Replica(Exporter):
 
 
 @contextmanager
-def running_frontend(folder: Path, track: Track, version: str) -> Iterator[Replica]:
+def running_frontend(folder: Path, track: Track, version: str) -> Generator[Replica]:
     """The storefront's frontend as it is, whose backend is not where it was told to look."""
     sources = os.pathsep.join(str(STOREFRONT / part / "src") for part in ("frontend", "servicekit"))
 
