@@ -65,16 +65,18 @@ class Expressions:
         """What somebody else tells of the target's pods, with their version."""
         return f"{series} * on (namespace, pod) group_left (version) {self.of('shopkart:replica')}"
 
-    def requests(self, window: str) -> str:
-        return self._rate(self._source.requests, window)
+    def request_rate(self, window: str) -> str:
+        """Requests a second by version."""
+        return f"sum by (version) ({self._versioned(self._rate(self._source.requests, window))})"
 
-    def errors(self, window: str) -> str:
-        return self._rate(self._source.requests, window, f'{self._source.status_label}=~"{ERRORS}"')
+    def error_ratio_by_version(self, window: str) -> str:
+        """As `error_ratio`, of each version."""
+        failed = self._versioned(self._errors(window))
+        return _ratio(f"sum by (version) ({failed})", self.request_rate(window))
 
-    def error_ratio(self, window: str, by: str = "") -> str:
+    def error_ratio(self, window: str) -> str:
         """Errors per request; nothing where there are no requests, and 0 where none of them failed."""
-        total = f"sum{by} ({self.requests(window)})"
-        return f"(sum{by} ({self.errors(window)}) or {total} * 0) / ({total} > 0)"
+        return _ratio(f"sum ({self._errors(window)})", f"sum ({self._rate(self._source.requests, window)})")
 
     def slow_ratio(self, window: str, limit_seconds: float) -> str:
         """The share of requests that took longer than a bound of the histogram; nothing where that is no bound."""
@@ -85,15 +87,25 @@ class Expressions:
 
     def latency(self, window: str, quantile: float) -> str:
         """A quantile in seconds by version; nothing where there are no requests."""
-        buckets = self._rate(self._source.latency_buckets, window)
+        buckets = self._versioned(self._rate(self._source.latency_buckets, window))
         return f"histogram_quantile({number(quantile)}, sum by (version, {BOUND}) ({buckets})) >= 0"
 
     def database(self, series: str, reduction: str) -> str:
         """What PostgreSQL's exporter tells of the environment's server."""
         return f"{reduction} ({series}{self._of_environment})"
 
+    def _errors(self, window: str) -> str:
+        return self._rate(self._source.requests, window, f'{self._source.status_label}=~"{ERRORS}"')
+
     def _rate(self, series: str, window: str, *further: str) -> str:
-        return _renamed(f"rate({series}{self.pods(*further)}[{window}])", VERSION, "version")
+        return f"rate({series}{self.pods(*further)}[{window}])"
+
+    def _versioned(self, expression: str) -> str:
+        return _renamed(expression, VERSION, "version")
+
+
+def _ratio(part: str, total: str) -> str:
+    return f"({part} or {total} * 0) / ({total} > 0)"
 
 
 def _renamed(expression: str, label: str, name: str) -> str:

@@ -51,8 +51,8 @@ def vitals_of(target: Target, pace: Pace) -> dict[Vital, str]:
         Vital.MEMORY_USAGE_BYTES: ask.of_pods(f"container_memory_working_set_bytes{CONTAINERS}"),
         Vital.POD_RESTARTS: ask.of_pods("kube_pod_container_status_restarts_total"),
         **{vital: ask.latency(window, vital.quantile) for vital in Vital if vital.quantile is not None},
-        Vital.REQUEST_RATE: f"sum by (version) ({ask.requests(window)})",
-        Vital.ERROR_RATIO: ask.error_ratio(window, " by (version)"),
+        Vital.REQUEST_RATE: ask.request_rate(window),
+        Vital.ERROR_RATIO: ask.error_ratio_by_version(window),
         Vital.DISK_USAGE_BYTES: ask.of_pods(f"container_fs_usage_bytes{CONTAINERS}"),
     }
     if target.uses_database:
