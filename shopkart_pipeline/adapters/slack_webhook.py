@@ -9,6 +9,7 @@ Source: Slack, "Sending messages using incoming webhooks" (its errors), "Formatt
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -31,6 +32,7 @@ _MARKS = {
 }
 _NEVER = frozenset({"invalid_payload", "no_text", "message_limit_exceeded", "invalid_blocks"})
 """Slack's words for a message that it will not take the next time either."""
+_SUCCESS = re.compile(r'\{\s*"(success|ok)"\s*:\s*true\s*[,}].*')
 _ANSWERS = frozenset(range(200, 600))
 
 
@@ -49,7 +51,7 @@ class SlackWebhook(Notifier):
     def send(self, notification: Notification, remote_id: str | None, *, maybe_sent: bool) -> str:
         answer = self._post(json.dumps(message_of(notification)).encode())
         words = plain(answer.content.decode(errors="replace"))[:200].strip()
-        if 200 <= answer.status < 300 and words.casefold() in ("ok", ""):
+        if 200 <= answer.status < 300 and _is_taken(words):
             return ""
         what = f"Channel {self._name} answered {answer.status}: {words or 'nothing'}."
         if answer.status == 400 and words in _NEVER:
@@ -88,6 +90,11 @@ class SlackWebhook(Notifier):
             ) from None
         finally:
             client.close()
+
+
+def _is_taken(words: str) -> bool:
+    """Slack and Mattermost say `ok`, Rocket.Chat a document; a page of whoever sits between says something else."""
+    return words.casefold() in ("ok", "") or bool(_SUCCESS.fullmatch(words))
 
 
 def _split(address: str) -> SplitResult:

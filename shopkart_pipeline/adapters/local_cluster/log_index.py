@@ -10,16 +10,18 @@ Source: SQLite, "FTS5 Extension": external content tables, the trigram tokenizer
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shopkart_pipeline.adapters._log_lines import NEVER, has_text
 from shopkart_pipeline.adapters._sqlite import Database
+from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.telemetry import LogLine
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     folder TEXT NOT NULL, name TEXT NOT NULL, offset INTEGER NOT NULL, head_bytes INTEGER NOT NULL, head TEXT NOT NULL,
     at INTEGER NOT NULL, release_key TEXT NOT NULL, in_traceback INTEGER NOT NULL, PRIMARY KEY (folder, name)
@@ -88,7 +90,7 @@ class LogIndex:
 
     def __init__(self, path: Path, kept_for: timedelta = KEPT_FOR, most_bytes: int = MOST_BYTES) -> None:
         self._path, self._kept_for, self._most_bytes = path, kept_for, most_bytes
-        self._database = Database(path, _SCHEMA, lock_seconds=LOCK_SECONDS)
+        self._database = Database(path, SCHEMA, lock_seconds=LOCK_SECONDS)
 
     def errors(self, folder: str, since: datetime, until: datetime, limit: int) -> Stored:
         """Errors of a window, the oldest ones. Raises `ToolUnavailable` where the database can't be read."""
@@ -164,13 +166,30 @@ class LogIndex:
         """Lines and positions of the same moment: nothing may be stored in between."""
         if not self._path.exists():
             return Stored((), {})
-        with self._database.reading() as connection:
-            connection.create_function("has_text", 2, has_text, deterministic=True)
-            connection.execute("BEGIN")
-            lines = tuple(map(_line, connection.execute(statement, values)))
-            rows = connection.execute("SELECT * FROM files WHERE folder = ?", (folder,)).fetchall()
-            connection.execute("COMMIT")
+        try:
+            with self._database.reading() as connection:
+                connection.create_function("has_text", 2, has_text, deterministic=True)
+                connection.execute("BEGIN")
+                lines = tuple(map(_line, connection.execute(statement, values)))
+                rows = connection.execute("SELECT * FROM files WHERE folder = ?", (folder,)).fetchall()
+                connection.execute("COMMIT")
+        except ToolUnavailable:
+            if self._is_empty():
+                return Stored((), {})
+            raise
         return Stored(lines, {row["name"]: _position(row) for row in rows})
+
+    def _is_empty(self) -> bool:
+        """Whether nothing was ever stored, as where there was no room for tables, or this SQLite has no trigrams."""
+        try:
+            with closing(
+                sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=LOCK_SECONDS)
+            ) as connection:
+                return connection.execute("SELECT count(*) FROM files").fetchone() == (0,)
+        except sqlite3.OperationalError as error:
+            return "no such table" in str(error)
+        except sqlite3.Error:
+            return False
 
 
 def _stored(at: datetime) -> int:

@@ -84,6 +84,13 @@ def test_a_message_arrives_at_the_secret_address(webhook: Webhook) -> None:
     assert webhook.got == [(PATH, message_of(HOSTILE))]
 
 
+@pytest.mark.parametrize("words", [b"ok", b"OK\n", b"", b'{"success":true}', b'{ "ok": true, "id": 7 }'])
+def test_what_takes_slacks_webhooks_may_say_so_in_its_own_words(webhook: Webhook, words: bytes) -> None:
+    webhook.words = words
+
+    assert _send(webhook) == ""
+
+
 def test_nobody_can_be_mentioned_and_nothing_be_linked_by_what_is_told() -> None:
     message = message_of(HOSTILE)
     header, section, context = message["blocks"]

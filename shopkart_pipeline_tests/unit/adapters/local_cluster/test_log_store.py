@@ -283,3 +283,18 @@ def test_what_takes_too_long_goes_on_the_next_time(log: Path, logs: LocalLogs, m
     assert "it goes on the next time" in problems[0][0]
     assert problems[-1] == ()
     assert _found(logs) == messages
+
+
+def test_a_store_that_could_never_be_made_lacks_nothing(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a SQLite without trigrams, or a disk that was full from the beginning."""
+    monkeypatch.setattr(log_index, "SCHEMA", log_index.SCHEMA.replace("tokenize='trigram'", "tokenize='nonsense'"))
+    logs = LocalLogs(tmp_path)
+    _write(log, "one")
+
+    [problem] = logs.keep_up(NOW)
+
+    assert "logs are not indexed" in problem
+    assert (tmp_path / "logs.db").exists()
+    assert _found(logs, "one") == _errors(logs) == ["one"]
