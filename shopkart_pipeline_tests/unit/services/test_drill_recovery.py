@@ -7,8 +7,10 @@ import pytest
 
 from shopkart_pipeline.domain.backup import BackedUp, Recovery
 from shopkart_pipeline.domain.verdict import Outcome
+from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.services.back_up import back_up
 from shopkart_pipeline.services.drill_recovery import DRILL_GATES, RECOVERY_DRILL, DrillReport, drill_recovery
+from shopkart_pipeline.services.run_companion import remove_companions
 from shopkart_pipeline.services.tell_recovery import DATABASES
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour
 from shopkart_pipeline_tests.fakes.fake_database import ADDRESS, BackupWorld, FakeDatabase
@@ -92,6 +94,22 @@ def test_the_version_in_production_runs_on_what_was_restored_and_is_gone_afterwa
     world.cluster.tick(STAGING, "backend-recovery")
     assert world.cluster.observe(STAGING, "backend-recovery").stable is None
     assert backed_up.database.standing == 0
+
+
+def test_what_a_killed_drill_left_in_staging_is_swept_when_its_lease_is_over(
+    world: World, backed_up: BackupWorld
+) -> None:
+    running = world.observe().stable
+    assert running is not None
+    world.cluster.apply(STAGING, "backend-recovery", Track.STABLE, running.spec)
+    world.cluster.acquire_lease(STAGING, "backend-recovery", "run-0", 15.0, world.clock.now())
+    world.cluster.tick(STAGING, "backend-recovery")
+    assert remove_companions(world.platform) == ()
+
+    world.clock.advance(16.0)
+
+    [removed] = remove_companions(world.platform)
+    assert removed.startswith("backend-recovery was left in staging")
 
 
 def test_without_a_backup_everything_is_red(world: World, kept: BackupWorld) -> None:
