@@ -144,6 +144,11 @@ def start_receiver(stack: Stack) -> None:
     stack.start("receiver", [str(_BIN / "shopkart"), "receive"], extra)
 
 
+def start_exporter(stack: Stack) -> None:
+    """The pipeline's own metrics for Prometheus."""
+    stack.start("exporter", [str(_BIN / "shopkart"), "exporter"])
+
+
 def wait_for_port(stack: Stack, port: int, timeout_seconds: float = START_SECONDS) -> None:
     """Wait until something listens on a local port."""
     deadline = time.monotonic() + timeout_seconds

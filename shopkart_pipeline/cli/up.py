@@ -1,4 +1,4 @@
-"""`shopkart up`: web interface, daemon, receiver and local platform in the foreground, until Ctrl-C."""
+"""`shopkart up`: web interface, daemon, receiver, metrics and local platform in the foreground, until Ctrl-C."""
 
 import argparse
 import time
@@ -12,6 +12,7 @@ from shopkart_pipeline.cli.stack import (
     Stack,
     end_leftovers,
     start_engine,
+    start_exporter,
     start_platform,
     start_receiver,
     start_web,
@@ -24,7 +25,7 @@ from shopkart_pipeline.settings import Settings, from_environment, webhook_secre
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Addresses and ports come from SHOPKART_PORT and SHOPKART_RECEIVER_PORT."
+    parser.epilog = "Ports come from SHOPKART_PORT, SHOPKART_RECEIVER_PORT and SHOPKART_EXPORTER_PORT."
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,13 +57,16 @@ def _start(stack: Stack, console: Console) -> None:
     wait_for_engine(stack)
     start_receiver(stack)
     start_web(stack, with_daemon=True)
+    start_exporter(stack)
     wait_for_port(stack, settings.receiver_port)
     wait_for_port(stack, settings.web_port)
+    wait_for_port(stack, settings.exporter_port)
 
 
 def _print_addresses(console: Console, settings: Settings, platform: Platform) -> None:
     console.print(f"web interface  http://127.0.0.1:{settings.web_port}")
     console.print(f"receiver       http://127.0.0.1:{settings.receiver_port}/webhooks/github")
+    console.print(f"metrics        http://127.0.0.1:{settings.exporter_port}/metrics")
     if settings.alertmanager_tokens:
         console.print(f"alerts         http://127.0.0.1:{settings.receiver_port}/webhooks/alertmanager")
     for name, site in platform.sites.items():
