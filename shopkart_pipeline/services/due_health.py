@@ -51,15 +51,15 @@ def running(platform: Platform, occasion: str) -> tuple[HealthLook, ...]:
             placed.release_key,
             "the schedule asks how it does",
         )
-        for service, deployment, placed in _standing(platform)
+        for service, deployment, placed in _standing(platform, frozenset(platform.pipeline.environments))
     )
 
 
-def _standing(platform: Platform) -> Iterator[tuple[Service, Deployment, Placed]]:
-    """What runs and has objectives; one service's trouble hides no other's."""
+def _standing(platform: Platform, environments: frozenset[str]) -> Iterator[tuple[Service, Deployment, Placed]]:
+    """What runs there and has objectives; one service's trouble hides no other's."""
     for service in platform.pipeline.services.values():
         for deployment in service.deployments.values():
-            if not deployment.objectives:
+            if not deployment.objectives or deployment.environment not in environments:
                 continue
             try:
                 placed = current(platform, service.name, deployment.environment)
