@@ -29,11 +29,8 @@ class HealthLook:
 
 def baking(platform: Platform) -> tuple[HealthLook, ...]:
     """Looks that are due now at what has just been released."""
-    return tuple(
-        look
-        for service, deployment, placed in _standing(platform)
-        for look in _due(platform, service, deployment, placed)
-    )
+    watched = frozenset(name for name, each in platform.pipeline.environments.items() if each.health is not None)
+    return tuple(look for standing in _standing(platform, watched) for look in _due(platform, *standing))
 
 
 def running(platform: Platform, occasion: str) -> tuple[HealthLook, ...]:
