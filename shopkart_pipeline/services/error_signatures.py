@@ -68,7 +68,7 @@ def errors_against_before(
     lines = site.logs.errors(environment, service, since, until, LOG_LINES)
     if isinstance(lines, LogsMissing):
         return ErrorReport((), (f"Log lines could not be read: {lines.reason}.",))
-    earlier = site.logs.errors(environment, service, begin, since - _MOMENT, LOG_LINES)
+    earlier = _before(site, environment, service, begin, since - _MOMENT)
     covered, missing = _covered(lines, since, until), list[str]()
     if len(lines) >= LOG_LINES:
         missing.append(f"Of the error lines only the first {LOG_LINES} were looked at.")
@@ -77,6 +77,16 @@ def errors_against_before(
         return ErrorReport(compare(_events(lines), None, covered, 0.0), tuple(missing))
     clusters = compare(_events(lines), _events(earlier), covered, _covered(earlier, begin, since))
     return ErrorReport(clusters, tuple(missing))
+
+
+def _before(
+    site: Site, environment: str, service: str, begin: datetime, end: datetime
+) -> tuple[LogLine, ...] | LogsMissing:
+    """Errors of the time before. Logs without any line of it say nothing about how many errors there were."""
+    lines = site.logs.errors(environment, service, begin, end, LOG_LINES)
+    if lines == () and site.logs.search(environment, service, begin, end, limit=1) == ():
+        return LogsMissing("they hold no line of it at all")
+    return lines
 
 
 def _covered(lines: tuple[LogLine, ...], since: datetime, until: datetime) -> float:

@@ -1,5 +1,6 @@
 """What is told of a service's errors against the time before, and of what could not be looked at."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -96,3 +97,16 @@ def test_a_time_that_was_not_looked_at_whole_counts_for_as_long_as_it_was(
 
     assert [(each.count, each.trend) for each in report.clusters] == [(30, Trend.AS_BEFORE)]
     assert report.missing == ("Of the error lines only the first 30 were looked at.",)
+
+
+def test_logs_without_any_line_of_the_time_before_do_not_make_an_error_new(world: World, lines: list[LogLine]) -> None:
+    lines.append(_line(NOON + MINUTE, "bad cart", "CartFormatError", "new"))
+
+    report = _report(world)
+    lines.append(replace(_line(NOON - MINUTE, "fine"), level="info"))
+    again = _report(world)
+
+    assert [each.trend for each in report.clusters] == [Trend.UNKNOWN]
+    assert report.missing == ("Log lines of the time before could not be read: they hold no line of it at all.",)
+    assert [each.trend for each in again.clusters] == [Trend.NEW]
+    assert again.missing == ()

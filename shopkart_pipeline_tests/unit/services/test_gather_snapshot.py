@@ -44,6 +44,8 @@ def _line(at: datetime, release_key: str) -> LogLine:
 
 def test_errors_requests_and_releases_are_gathered(world: World) -> None:
     incident, release = opened(world)
+    healthy = _line(incident.timeline[0].at - timedelta(minutes=5), "before")
+    world.logs.lines[PRODUCTION, "backend"].append(replace(healthy, level="info", signature=None))
 
     found = gather_snapshot(world.platform, incident.id)
 
