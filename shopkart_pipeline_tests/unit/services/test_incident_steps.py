@@ -370,6 +370,7 @@ def test_whoever_is_killed_in_a_rollback_leaves_one_that_the_next_one_ends(world
     preview = copy.deepcopy(world)
     roll_back_incident(counting.fused(preview.platform), incident.id, "ana", "run-1")
 
+    assert counting.calls > 20
     for call in range(1 + after, counting.calls + 1, 2):
         again = copy.deepcopy(world)
         with suppress(Killed):
