@@ -5,6 +5,7 @@ points further apart than three times the usual distance are not joined.
 """
 
 import base64
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -33,6 +34,9 @@ _PALETTE = (
 )
 _LINES = len(_PALETTE) - _FIRST_LINE
 _MOST_LETTERS = 24
+_MARK_ROWS = 4
+_RELEASE_KEY = re.compile(r"\d{4}(\d{4}-\d{4})\d{2}-([0-9a-f]{7})[0-9a-f]*")
+"""Day, time and commit of a release: enough of them to know it by."""
 _SIZES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -52,13 +56,14 @@ def plot(series: Sequence[VitalSeries], title: str, marks: Sequence[Mark] = ()) 
         return canvas.png()
     frame = _Frame(points)
     frame.draw(canvas)
-    for at, words in marks:
+    for at, words in sorted(marks):
         frame.mark(canvas, at, words)
     x, several = _LEFT, len({each.vital for each in series}) > 1
     for index, each in enumerate(series):
         colour = _FIRST_LINE + index % _LINES
         frame.draw_series(canvas, each, colour)
-        name = _short(f"{_short_name(each.vital)} {each.version}" if several else each.version or "all", _MOST_LETTERS)
+        version = _RELEASE_KEY.sub(r"\1 \2", each.version)
+        name = _short(f"{_short_name(each.vital)} {version}" if several else version or "all", _MOST_LETTERS)
         canvas.rectangle(x, _HEIGHT - LINE_HEIGHT, 12, 12, colour)
         canvas.text(x + 18, _HEIGHT - LINE_HEIGHT, name, _INK)
         x += 36 + len(name) * ADVANCE
@@ -80,6 +85,7 @@ class _Frame:
         self._width, self._height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
         distances = [after - before for before, after in pairwise(sorted(set(times)))]
         self._gap_seconds = 3 * median(distances) if distances else 0.0
+        self._row_ends = [0] * _MARK_ROWS
 
     def place(self, at: datetime, value: float) -> tuple[int, int]:
         x = _LEFT + (at.timestamp() - self._begin) / (self._end - self._begin) * self._width
@@ -101,8 +107,12 @@ class _Frame:
         if self._begin <= at.timestamp() <= self._end:
             x, _ = self.place(at, 0.0)
             canvas.line((x, _TOP), (x, _HEIGHT - _BOTTOM), _MARK)
-            name = _short(words, _MOST_LETTERS)
-            canvas.text(min(x + 4, _WIDTH - _RIGHT - len(name) * ADVANCE), _TOP, name, _MARK)
+            name = _short(_RELEASE_KEY.sub(r"\2", words), _MOST_LETTERS)
+            left = min(x + 4, _WIDTH - _RIGHT - len(name) * ADVANCE)
+            row = next((row for row, end in enumerate(self._row_ends) if end < left), None)
+            if row is not None:  # Where there is no place left a line without a word tells that something was there.
+                self._row_ends[row] = left + len(name) * ADVANCE
+                canvas.text(left, _TOP + row * LINE_HEIGHT, name, _MARK)
 
     def draw_series(self, canvas: Canvas, series: VitalSeries, colour: int) -> None:
         for at, value in series.points:

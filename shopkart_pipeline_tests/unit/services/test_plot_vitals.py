@@ -92,3 +92,16 @@ def test_a_picture_in_a_text_is_small() -> None:
     text = as_markdown(plot([_series(*[index % 7 for index in range(240)])], "Errors"), "Errors]\n(x")
     assert text.startswith("![Errors] (x](data:image/png;base64,iVBORw0KGgo")
     assert len(text) < 12_000
+
+
+def test_marks_that_lie_together_are_read_below_one_another() -> None:
+    marked = [(_BEGIN + timedelta(seconds=number), "a release of many letters") for number in (10, 11)]
+
+    together, one = plot([_series(*[0.1] * 9)], "CPU", marked), plot([_series(*[0.1] * 9)], "CPU", marked[:1])
+
+    assert _height(together, _MARK) > 1.8 * _height(one, _MARK) > 10
+
+
+def _height(png: bytes, colour: int) -> int:
+    """How many rows hold letters in a colour: more of its dots than the lines of two marks."""
+    return sum(row.count(colour) > 2 for row in _rows(png))
