@@ -8,6 +8,7 @@ in which the key lies that seals this.
 The stream is a tar archive. Source: SQLite's documentation, "SQLite Backup API"; `PRAGMA integrity_check`.
 """
 
+import shutil
 import sqlite3
 import tarfile
 from collections.abc import Generator, Iterable, Iterator
@@ -79,7 +80,7 @@ class SqliteFiles(Database):
         with held_folder(self._scratch) as folder:
             with _told():
                 with tarfile.open(mode="r|", fileobj=cast("IO[bytes]", source)) as archive:
-                    archive.extractall(folder, filter="data")
+                    _extract(archive, folder)
                 source.finish()
                 for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."):
                     name = str(path.relative_to(folder))
@@ -88,6 +89,19 @@ class SqliteFiles(Database):
                     else:
                         counted.add_file(name)
             yield Restored(str(folder), counted.contents)
+
+
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Plain files below the folder, and nothing else: `extractall` has its filters in newer Pythons alone."""
+    for member in archive:
+        path, content = (folder / member.name).resolve(), archive.extractfile(member) if member.isfile() else None
+        if content is None or not path.is_relative_to(folder.resolve()):
+            raise ToolUnavailable(
+                f"The archive holds {member.name!r}, which no backup has.", "Restore an earlier backup."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            shutil.copyfileobj(content, file)
 
 
 @dataclass

@@ -44,8 +44,13 @@ class StandingRuns(WarmRunLauncher):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         run = context.dagster_run
-        event = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name)
-        self._instance.report_dagster_event(event, run.run_id)
+        begun = dg.DagsterEventType.RUN_START
+        event = dg.DagsterEvent(begun.value, run.job_name)
+        if self._instance.all_logs(run.run_id, of_type=begun):
+            # Whoever launched it was killed after it had said so, and before the run was known by it.
+            self._instance.handle_run_event(run.run_id, event)
+        else:
+            self._instance.report_dagster_event(event, run.run_id)
         RunRecords(self._paths.runs).write(Queued(run.run_id, run.job_name, sequence=1))
 
     def terminate(self, run_id: str) -> bool:
