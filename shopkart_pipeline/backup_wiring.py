@@ -22,7 +22,8 @@ def build_backups(settings: Settings, declared: Recovery) -> Backups:
 def _blobs(settings: Settings, place: BackupPlace) -> Blobs:
     match place.kind:
         case StoreKind.DISK:
-            return DiskBackups(place.folder or settings.home / "backups")
+            folder = place.folder or settings.home / "backups"
+            return DiskBackups(folder, is_ours=folder.is_relative_to(settings.home))
         case StoreKind.S3:
             # AWS's client library takes a fifth of a second to import, which only those who use it should wait for.
             from shopkart_pipeline.adapters.s3_backups import s3_backups

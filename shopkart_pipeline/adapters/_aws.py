@@ -86,13 +86,13 @@ def _client(service: str, region: str | None, endpoint: str | None, attempts: in
 
 
 @contextmanager
-def aws_errors() -> Generator[None]:
-    """Raises what AWS or botocore raise as `ToolUnavailable`, with the way out."""
+def aws_errors(policy: str = "docs/registry.md") -> Generator[None]:
+    """Raises what AWS or botocore raise as `ToolUnavailable`, with the way out; `policy` tells the rights for it."""
     try:
         yield
     except ClientError as error:
         what = str(error).partition(_SIGNED_STRING)[0].strip()
-        raise ToolUnavailable(f"AWS does not do what was asked: {what}", _client_fix(error)) from error
+        raise ToolUnavailable(f"AWS does not do what was asked: {what}", _client_fix(error, policy)) from error
     except _NO_LOGIN as error:
         raise ToolUnavailable(f"AWS is not asked: {error}.", _LOGIN) from error
     except NoRegionError as error:
@@ -109,10 +109,10 @@ def error_code(error: ClientError) -> str:
     return response.get("Error", {}).get("Code", "")
 
 
-def _client_fix(error: ClientError) -> str:
+def _client_fix(error: ClientError, policy: str) -> str:
     code, action = error_code(error), cast(str, error.operation_name)
     if code in _DENIED:
-        return f"Allow the action that it names (the call was {action}); docs/registry.md has the whole policy."
+        return f"Allow the action that it names (the call was {action}); {policy} has the whole policy."
     if code in _STALE:
         return _LOGIN
     if code in _SLOW_DOWN:

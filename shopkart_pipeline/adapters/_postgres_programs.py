@@ -4,8 +4,9 @@ PostgreSQL refuses to run as root. Root therefore starts it as `nobody`, who own
 given the one capability to pass through folders that are closed to others: a home may well be below root's own.
 No user is made on the machine and no folder is opened to others for it.
 
-Programs come from the package that `requirements.lock` pins, and where another version is asked for, also from where
-Debian and PostgreSQL's own packages put theirs. pg_dump writes out servers of its own version and older ones.
+The embedded platform's programs come from the package that `requirements.lock` pins. Where a version is asked for,
+those that Debian's or PostgreSQL's own packages have put on this machine come first: they have their extensions with
+them, and the package has next to none. pg_dump writes out servers of its own version and older ones.
 """
 
 import importlib.util
@@ -60,10 +61,10 @@ def _packaged(name: str) -> list[Path]:
 
 
 def _all(name: str) -> Iterator[Path]:
-    """Those of the package last, so that they win."""
+    """Those of this machine last, so that they win."""
+    yield from _packaged(name)
     for folder in _ELSEWHERE:
         yield from Path(folder).glob(f"{'pgsql-' if folder in ('/usr', '/opt') else ''}*/bin/{name}")
-    yield from _packaged(name)
 
 
 @cache

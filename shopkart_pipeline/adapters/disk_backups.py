@@ -15,10 +15,17 @@ _UNFINISHED = ".unfinished-"
 
 
 class DiskBackups(Blobs):
-    """Below `root`."""
+    """Below a folder.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: the folder.
+        is_ours: made where it is missing; another one has to be there, as a disk that is not mounted would be taken for
+            an empty one.
+    """
+
+    def __init__(self, root: Path, *, is_ours: bool = True) -> None:
         self._root = root
+        self._is_ours = is_ours
         self.place = str(root)
 
     @contextmanager
@@ -73,6 +80,8 @@ class DiskBackups(Blobs):
 
     @contextmanager
     def _told(self) -> Generator[None]:
+        if not self._is_ours and not self._root.is_dir():
+            raise ToolUnavailable(f"The folder of backups {self.place} is not there.", "Mount its disk, or make it.")
         try:
             yield
         except OSError as error:

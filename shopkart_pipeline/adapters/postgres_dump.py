@@ -8,7 +8,7 @@ the programs through their environment, and no error repeats them.
 Source: PostgreSQL's documentation, "pg_dump" (`--snapshot`), "Snapshot Synchronization Functions", "pg_restore".
 """
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from shopkart_pipeline.ports.backups import Database, Restored, Sink
 
 _LOCK_WAIT = "--lock-wait-timeout=60s"
 _FIX = "See whether it runs, who may connect to it and read its tables, and what its log says."
+_RESTORE_FIX = "See docs/backups.md: extensions have to be on this machine, and policies may name no roles."
 
 
 class PostgresDump(Database):
@@ -66,9 +67,10 @@ class PostgresDump(Database):
                 "--format=custom",
                 "--no-password",
                 f"--snapshot={snapshot}",
-                "--lock-wait-timeout=60s",
+                _LOCK_WAIT,
             )
-            command = Command(arguments, self._scratch, self._timeout_seconds, environment_of(address))
+            variables = {**environment_of(_patient(address)), **_home()}
+            command = Command(arguments, self._scratch, self._timeout_seconds, variables)
             failure = read_from(command, sink).failure("pg_dump", last_lines=2)
             if failure is not None:
                 raise ToolUnavailable(f"{self._name} can't be written out: {_without(failure, address)}.", _FIX)
@@ -76,11 +78,10 @@ class PostgresDump(Database):
 
     @contextmanager
     def _snapshot(self, address: str) -> Generator[tuple[Connection, str]]:
-        limit = f"-c statement_timeout={int(self._timeout_seconds * 1000)}"
-        with psycopg.connect(_patient(address), options=limit) as connection:
+        with psycopg.connect(_patient(address)) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
-            prepare(connection)
+            prepare(connection, self._timeout_seconds)
             [(snapshot,)] = connection.execute(b"SELECT pg_export_snapshot()").fetchall()
             yield connection, str(snapshot)
 
@@ -98,16 +99,19 @@ class PostgresDump(Database):
             )
             self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
             command = Command(arguments, self._scratch, self._timeout_seconds, environment_of(address))
-            failure = write_to(command, dump).failure("pg_restore", last_lines=2)
+            source = iter(dump)
+            failure = write_to(command, source).failure("pg_restore", last_lines=2)
             if failure is not None:
-                raise ToolUnavailable(f"{self._name} can't be restored: {_without(failure, address)}.", "Look at it.")
+                raise ToolUnavailable(f"{self._name} can't be restored: {_without(failure, address)}.", _RESTORE_FIX)
+            for _ in source:
+                pass  # It may have had enough before the end, and only the end says that everything is as it was.
             with self._told(address):
                 found = self._look(address)
             yield Restored(address, found)
 
     def _look(self, address: str) -> Contents:
         with psycopg.connect(_patient(address)) as connection:
-            prepare(connection)
+            prepare(connection, self._timeout_seconds)
             return contents(connection)
 
     @contextmanager
@@ -123,14 +127,25 @@ class PostgresDump(Database):
 
 def check_address(name: str, address: str) -> str:
     """The address itself; raises `PipelineError`, which does not repeat it, where it is none."""
+    fix = "Use postgresql://USER:PASSWORD@HOST/DATABASE, with special characters percent-encoded."
+    unreadable = PipelineError(f"The address of database {name} can't be read.", fix)
     try:
-        conninfo.conninfo_to_dict(address)
+        parts = conninfo.conninfo_to_dict(address)
     except psycopg.Error:
-        raise PipelineError(
-            f"The address of database {name} can't be read.",
-            "Use postgresql://USER:PASSWORD@HOST/DATABASE, with special characters percent-encoded.",
-        ) from None
+        raise unreadable from None
+    host, port, database = (str(parts.get(key) or "") for key in ("host", "port", "dbname"))
+    # A password with such a character in it is cut there, and its rest would be told as the name of a host.
+    if "@" in host[1:] or "@" in database or not (port or "0").replace(",", "0").isdecimal():
+        raise unreadable
     return address
+
+
+def _home() -> Mapping[str, str]:
+    """Where libpq looks by itself for a password and for certificates, in a program as in this process."""
+    try:
+        return {"HOME": str(Path.home())}
+    except RuntimeError:  # This user has none.
+        return {}
 
 
 def _patient(address: str) -> str:

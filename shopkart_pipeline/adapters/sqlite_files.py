@@ -2,8 +2,10 @@
 
 Each file is as it was at one moment, and the moments follow one another. Databases come first: what they name was
 there before they named it, so nothing is named that is missing. Dagster's databases are among them where it keeps them
-in SQLite. Left out is what can be made again (work, caches, the registry's images, the local cluster), and `secrets`,
-in which the key lies that seals this.
+in SQLite. Left out is what can be made again (work, caches, the registry's images, the local cluster and its logs), and
+`secrets`, in which the key lies that seals this.
+
+A copy is one transaction that reads: writers go on beside it, and however much they write, it ends.
 
 The stream is a tar archive. Source: SQLite's documentation, "SQLite Backup API"; `PRAGMA integrity_check`.
 """
@@ -11,6 +13,7 @@ The stream is a tar archive. Source: SQLite's documentation, "SQLite Backup API"
 import shutil
 import sqlite3
 import tarfile
+import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -26,8 +29,10 @@ from shopkart_pipeline.ports.backups import Database, Restored, Sink
 _DATABASES = ("*.db", "evidence/**/*.db", "dagster/**/*.db")
 _FOLDERS = ("evidence", "incidents", "trust")
 _NO_FILES = (".db", ".db-wal", ".db-shm", ".lock")
-_PAGES = 1000
-"""Copied at a time; writers have their turn in between."""
+_LEFT_OUT = ("logs.db",)
+"""The local cluster's, up to half a gigabyte."""
+_ALL_PAGES = -1
+"""A copy in several steps begins again whenever somebody has written in between."""
 _WAIT_SECONDS = 30.0
 _VERSION = f"SQLite {sqlite3.sqlite_version}"
 
@@ -45,7 +50,8 @@ class SqliteFiles(Database):
         self._scratch = scratch
 
     def dump(self, sink: Sink) -> Dumped:
-        databases = sorted(path for pattern in _DATABASES for path in self._home.glob(pattern))
+        found = (path for pattern in _DATABASES for path in self._home.glob(pattern))
+        databases = sorted(path for path in found if path.name not in _LEFT_OUT)
         if not databases:
             raise ToolUnavailable(f"{self._home} holds no database.", "Is SHOPKART_HOME the pipeline's home?")
         counted = _Counted()
@@ -65,8 +71,11 @@ class SqliteFiles(Database):
                 copy.unlink()
             for path in self._plain_files():
                 name = str(path.relative_to(self._home))
+                try:
+                    archive.add(path, name)
+                except FileNotFoundError:
+                    continue  # It was taken away meanwhile.
                 counted.add_file(name)
-                archive.add(path, name)
         return Dumped(counted.contents, _VERSION)
 
     def _plain_files(self) -> Iterator[Path]:
@@ -173,11 +182,18 @@ def _is_plain(path: Path) -> bool:
 
 
 def _copy(path: Path, copy: Path) -> None:
+    deadline = time.monotonic() + _WAIT_SECONDS
+
+    def tried(status: int, remaining: int, total: int) -> None:
+        del remaining, total
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > deadline:
+            raise ToolUnavailable(f"{path.name} stays locked.", "See which process holds it, and whether that hangs.")
+
     with (
         closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS)) as source,
         closing(sqlite3.connect(copy)) as target,
     ):
-        source.backup(target, pages=_PAGES)
+        source.backup(target, pages=_ALL_PAGES, progress=tried)
         target.execute("PRAGMA journal_mode=DELETE")
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from shopkart_pipeline.cli.arguments import open_platform
 from shopkart_pipeline.cli.backups import print_lines
-from shopkart_pipeline.services.back_up import back_up
+from shopkart_pipeline.services.back_up import BackupReport, back_up, declared_database
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,8 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     platform, console = open_platform(), Console(soft_wrap=True, highlight=False)
-    reports = [back_up(platform, name) for name in options.database or platform.pipeline.recovery.databases]
-    for report in reports:
+    names, reports = options.database or list(platform.pipeline.recovery.databases), list[BackupReport]()
+    for name in names:
+        declared_database(platform, name)
+    for name in names:
+        report = back_up(platform, name)
+        reports.append(report)
         print_lines(console, report.database, report.lines)
         for removed in report.removed:
             console.print(f"  {report.database}/{removed} went: retention does not keep it")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from shopkart_pipeline.cli.arguments import open_platform
 from shopkart_pipeline.cli.backups import print_lines
+from shopkart_pipeline.services.back_up import declared_database
 from shopkart_pipeline.services.drill_recovery import DrillReport, drill_recovery
 
 
@@ -20,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     platform, console = open_platform(), Console(soft_wrap=True, highlight=False)
     holder, reports = f"drill-{uuid.uuid4().hex[:8]}", list[DrillReport]()
-    for name in options.database or platform.pipeline.recovery.databases:
+    names = options.database or list(platform.pipeline.recovery.databases)
+    for name in names:
+        declared_database(platform, name)
+    for name in names:
         report = drill_recovery(platform, name, holder)
         print_lines(console, report.database, report.lines)
         reports.append(report)

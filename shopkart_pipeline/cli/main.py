@@ -18,7 +18,7 @@ from shopkart_pipeline.domain.errors import DeclarationError, PipelineError
 
 _COMMANDS = {
     "demo": "run the main job: four releases of the storefront, from merge to production and back",
-    "up": "run web interface, daemon, receiver and local platform together, until Ctrl-C",
+    "up": "run web interface, daemon, receiver, metrics and local platform together, until Ctrl-C",
     "receive": "run the webhook receiver alone",
     "cluster": "run the local cluster alone",
     "validate": "check the declaration and report every fault at once",

@@ -40,6 +40,8 @@ _DESCRIPTIONS = {
     BACKUP: "Writes out what is declared under `recovery`, and reads it back.",
     RECOVERY_DRILL: "Recovers from the newest backups beside everything that runs.",
 }
+_TABLES_SHOWN = 50
+"""Dagster keeps what is shown for ever, and the pipeline's own stores are thousands of tables."""
 
 
 def build_recovery(pipeline: Pipeline) -> tuple[list[AssetsDefinition], list[UnresolvedAssetJobDefinition]]:
@@ -132,7 +134,10 @@ def _checks(key: AssetKey, lines: Sequence[GateResult]) -> list[AssetCheckResult
 
 
 def _of(manifest: Manifest) -> dict[str, MetadataValue]:
-    rows = "\n".join(f"- {table}: {count}" for table, count in sorted(manifest.contents.rows.items()))
+    largest = sorted(manifest.contents.rows.items(), key=lambda each: (-each[1], each[0]))
+    lines = [f"- {table}: {count}" for table, count in largest[:_TABLES_SHOWN]]
+    if len(largest) > _TABLES_SHOWN:
+        lines.append(f"- {len(largest) - _TABLES_SHOWN} smaller ones")
     return {
         "backup": MetadataValue.text(manifest.name),
         "taken_at": MetadataValue.text(manifest.taken_at.isoformat()),
@@ -142,5 +147,5 @@ def _of(manifest: Manifest) -> dict[str, MetadataValue]:
         "tool": MetadataValue.text(manifest.tool),
         "digest": MetadataValue.text(manifest.digest),
         "key": MetadataValue.text(manifest.key_id),
-        "rows": MetadataValue.md(rows),
+        "rows": MetadataValue.md("\n".join(lines)),
     }

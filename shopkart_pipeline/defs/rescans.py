@@ -26,7 +26,7 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from shopkart_pipeline.defs.display import check_result
-from shopkart_pipeline.defs.keys import asset_key
+from shopkart_pipeline.defs.keys import asset_key, op_prefix
 from shopkart_pipeline.domain.declaration import Pipeline, Service
 from shopkart_pipeline.domain.evidence import Evidence
 from shopkart_pipeline.domain.verdict import GateResult
@@ -53,7 +53,7 @@ def _asset(service: Service) -> AssetsDefinition:
         key=key,
         check_specs=[AssetCheckSpec(name, asset=key, description=words) for name, words in _checks_of(service).items()],
         description=f"What runs of {service.name} in production, scanned with today's advisories.",
-        group_name=service.name,
+        group_name=op_prefix(service.name),
         owners=list(service.owners),
         kinds={"scan"},
     )

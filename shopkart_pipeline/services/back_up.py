@@ -105,6 +105,7 @@ def _tidied(
     platform: Platform, backups: Backups, name: str, now: datetime, *, prune: bool
 ) -> tuple[tuple[str, ...], GateResult]:
     """Let go of what is not kept, and say whether what is kept can be used as far as that is known."""
+    removed = list[str]()
     try:
         found, unreadable = backups.store.backups(name)
         held = [Held(each.manifest.id, each.manifest.taken_at, each.verified_at is not None) for each in found]
@@ -112,14 +113,14 @@ def _tidied(
         going = [each.manifest for each in found if prune and each.manifest.id not in staying]
         for manifest in going:
             backups.store.remove(manifest)
+            removed.append(manifest.id)
         backups.store.sweep(now - _UNFINISHED)
     except (PipelineError, OSError) as error:
-        return (), _line("earlier", Outcome.MISSING, words_of(error))
-    removed = tuple(manifest.id for manifest in going)
+        return tuple(removed), _line("earlier", Outcome.MISSING, words_of(error))
     if unreadable:
         told = _some(f"{each.name}: {each.reason}" for each in unreadable)
-        return removed, _line("earlier", Outcome.FAIL, told, len(unreadable))
-    return removed, _line("earlier", Outcome.PASS, f"{len(found) - len(going)} are kept, {len(going)} went", 0)
+        return tuple(removed), _line("earlier", Outcome.FAIL, told, len(unreadable))
+    return tuple(removed), _line("earlier", Outcome.PASS, f"{len(found) - len(going)} are kept, {len(going)} went", 0)
 
 
 def _some(told: Iterable[str]) -> str:

@@ -89,7 +89,7 @@ def rescan_running(platform: Platform, service: Service) -> RescanReport:
         results = dict[str, Evidence | EvidenceMissing]()
         lines = [running.line, *_all(service, Outcome.MISSING, reason)]
     opened = _open(platform, service, wanted)
-    closed = _close(platform, service, running, results, [item for item, _ in wanted])
+    closed = _close(platform, service, running, results, lines, [item for item, _ in wanted])
     report = RescanReport(service.name, running.release_key, running.digest, tuple(lines), results, opened, closed)
     data = {f"{line.stage}.{line.gate}": line.outcome.value for line in report.lines}
     platform.evidence.note(Note(service.name, running.release_key, platform.clock.now(), RESCAN, report.words, data))
@@ -163,16 +163,20 @@ def _close(
     service: Service,
     running: _Running,
     results: Mapping[str, Evidence | EvidenceMissing],
+    lines: Collection[GateResult],
     wanted: Collection[WorkItem],
 ) -> tuple[WorkItem, ...]:
-    """Close what is gone, as far as somebody looked."""
+    """Close what is gone, as far as somebody looked: a scan may have taken place and not have told a gate's measure."""
     closed, still = list[WorkItem](), {item.id for item in wanted}
+    unknown = {(line.stage, line.gate) for line in lines if line.outcome is Outcome.MISSING}
     for item in open_items(platform, service.name):
         if item.digest != running.digest and running.is_certain:
             reason = f"{item.digest} does not run in production any more"
         elif item.digest == running.digest and isinstance(results.get(item.stage), Evidence):
             reason = f"{item.stage} does not count it any more"
         else:
+            continue
+        if item.digest == running.digest and (item.stage, item.gate) in unknown:
             continue
         if item.id not in still:
             close_item(platform, item, reason)

@@ -12,14 +12,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ResponseStreamingError
 
 from shopkart_pipeline.adapters._backup_blobs import Blobs
 from shopkart_pipeline.adapters.disk_backups import DiskBackups
 from shopkart_pipeline.adapters.s3_backups import S3Backups
 from shopkart_pipeline.adapters.sealed_backups import SealedBackups
-from shopkart_pipeline.domain.backup import BackedUp, Contents, Dumped, Manifest
+from shopkart_pipeline.backup_wiring import build_backups
+from shopkart_pipeline.domain.backup import BackedUp, BackupPlace, Contents, Dumped, Manifest, Recovery
 from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable
 from shopkart_pipeline.ports.backups import Sink
+from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline_tests.contract.aws_servers import installed, running_moto
 from shopkart_pipeline_tests.contract.ecr_worlds import client_of
 
@@ -214,6 +217,40 @@ def test_parts_that_never_became_an_object_are_swept(place: str, s3: Any, tmp_pa
     assert blobs.names("") == ()
 
 
+class _Breaking:
+    """A client whose connection breaks after a piece, so many times."""
+
+    def __init__(self, client: Any, times: int) -> None:
+        self._client = client
+        self.times = times
+        self.ranges = list[str]()
+
+    def get_object(self, **wanted: str) -> Any:
+        self.ranges.append(wanted.get("Range", ""))
+        self._content: bytes = self._client.get_object(**wanted)["Body"].read()
+        return {"Body": self}
+
+    def iter_chunks(self, size: int) -> Iterator[bytes]:
+        del size
+        if self.times:
+            self.times -= 1
+            yield self._content[:50_000]
+            raise ResponseStreamingError(error="connection reset")
+        yield self._content
+
+
+@pytest.mark.parametrize("place", PLACES[1:])
+def test_reading_goes_on_where_the_connection_broke(place: str, s3: Any, tmp_path: Path) -> None:
+    assert place == "s3"
+    s3.create_bucket(Bucket="broken", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    manifest = SealedBackups(S3Backups(lambda: s3, "broken", "", tmp_path), lambda: KEY).write(SHOP, NOON, dump)
+    breaking = _Breaking(s3, 2)
+    store = SealedBackups(S3Backups(lambda: breaking, "broken", "", tmp_path), lambda: KEY)
+
+    assert b"".join(store.read(manifest)) == CONTENT
+    assert breaking.ranges == ["", "bytes=50000-", "bytes=100000-"]
+
+
 @pytest.mark.parametrize("place", PLACES[1:])
 def test_a_bucket_that_is_not_there_is_told(place: str, s3: Any, tmp_path: Path) -> None:
     assert place == "s3"
@@ -265,6 +302,17 @@ def test_a_folder_that_can_not_be_written_to_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(ToolUnavailable, match="can't be used"):
         store.write(SHOP, NOON, dump)
+
+
+def test_a_declared_folder_that_is_not_there_is_a_disk_that_is_not_mounted(tmp_path: Path) -> None:
+    place = BackupPlace(folder=tmp_path / "disk" / "shop")
+    store = build_backups(from_environment({"SHOPKART_HOME": str(tmp_path / "home")}), Recovery(place)).store
+
+    with pytest.raises(ToolUnavailable, match="is not there"):
+        store.write(SHOP, NOON, dump)
+    with pytest.raises(ToolUnavailable, match="is not there"):
+        store.backups("shop")
+    assert not (tmp_path / "disk").exists()
 
 
 def test_a_backup_may_be_moved_to_another_folder_as_it_is(tmp_path: Path) -> None:

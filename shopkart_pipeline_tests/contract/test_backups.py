@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from shopkart_pipeline.adapters._held_folder import remove_left
 from shopkart_pipeline.adapters._scratch_postgres import end_left, scratch_postgres
@@ -46,7 +46,29 @@ CREATE FUNCTION cheap(integer) RETURNS boolean LANGUAGE sql AS 'SELECT $1 < 1000
 INSERT INTO products SELECT 'sku-' || n, n FROM generate_series(1, 50) n;
 INSERT INTO orders (sku) SELECT 'sku-' || (n % 50 + 1) FROM generate_series(1, 2000) n;
 REFRESH MATERIALIZED VIEW dear;
+INSERT INTO products VALUES ('late', 99);
+ALTER TYPE state ADD VALUE 'packed' BEFORE 'paid';
+CREATE TABLE carts (
+    id integer, gone integer, kind varchar(20) NOT NULL CHECK (kind IN ('open', 'paid')),
+    twice integer GENERATED ALWAYS AS (id * 2) STORED
+);
+ALTER TABLE carts DROP COLUMN gone, ENABLE ROW LEVEL SECURITY;
+CREATE POLICY open_ones ON carts USING (kind = 'open');
+CREATE DOMAIN cents AS integer NOT NULL CHECK (VALUE >= 0);
+CREATE TYPE place AS (street text, town text);
+CREATE TABLE sales (at date NOT NULL, item text NOT NULL, PRIMARY KEY (at, item)) PARTITION BY RANGE (at);
+CREATE TABLE returns (at date, item text, FOREIGN KEY (at, item) REFERENCES sales);
+CREATE TABLE sales_2026 PARTITION OF sales FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE sales_2025 PARTITION OF sales FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+INSERT INTO sales VALUES ('2025-03-01', 'a'), ('2026-03-01', 'b'), ('2026-03-02', 'c');
+CREATE TABLE parent (a integer);
+CREATE TABLE child (b integer) INHERITS (parent);
+ALTER TABLE parent ADD COLUMN c integer;
+CREATE SCHEMA "Odd ""Names"" ü";
+CREATE TABLE "Odd ""Names"" ü"."Sélect ;--" ("from" integer PRIMARY KEY);
+INSERT INTO "Odd ""Names"" ü"."Sélect ;--" VALUES (1), (2);
 """
+"""What a schema is after some years: dropped columns, labels put between others, views that are not up to date."""
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +87,8 @@ def address(server: str) -> str:
     address = make_conninfo(server, user="shop", password="secret-of-shop", dbname="shop")
     with psycopg.connect(address) as connection:
         connection.execute(SCHEMA.encode())
+    with psycopg.connect(address, autocommit=True) as connection, suppress(psycopg.errors.UniqueViolation):
+        connection.execute(b"CREATE UNIQUE INDEX CONCURRENTLY broken ON orders (sku)")
     return address
 
 
@@ -111,14 +135,68 @@ def test_a_backup_is_restored_with_every_table_row_and_the_same_schema(
 
     assert manifest.contents.rows == {
         "public.orders": 2000,
-        "public.products": 50,
-        "public.dear": 10,
+        "public.products": 51,
+        "public.carts": 0,
+        "public.sales_2025": 1,
+        "public.sales_2026": 2,
+        "public.returns": 0,
+        "public.parent": 0,
+        "public.child": 0,
+        'Odd "Names" ü.Sélect ;--': 2,
         "large objects": 1,
     }
     assert list(differences(manifest.contents, found)) == []
     assert found == manifest.contents
     assert "PostgreSQL" in manifest.contents.version
     assert "pg_dump" in manifest.tool
+
+
+def test_a_server_without_programs_of_its_version_comes_back_on_the_next_later_one(
+    taken: tuple[Manifest, Path], tmp_path: Path
+) -> None:
+    manifest, folder = taken
+    store = SealedBackups(DiskBackups(folder), lambda: bytes(range(32)))
+    database = PostgresDump("shop", lambda: "", tmp_path / "scratch", 60.0)
+
+    with database.restored(store.read(manifest), "PostgreSQL 18.0") as restored:
+        assert restored.contents.version.startswith("PostgreSQL 18")
+        assert list(differences(manifest.contents, restored.contents)) == []
+        assert restored.contents.schema_digest == manifest.contents.schema_digest
+
+
+def test_a_user_that_only_reads_is_enough_with_its_password_in_a_file_and_options_of_its_own(
+    server: str, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(b"CREATE ROLE reader IN ROLE pg_read_all_data BYPASSRLS")
+        connection.execute(b"CREATE ROLE nightly LOGIN NOINHERIT PASSWORD 'secret-of-nightly' IN ROLE reader")
+        connection.execute(b"ALTER ROLE nightly SET lo_compat_privileges = on")
+    file = tmp_path / ".pgpass"
+    file.write_text("127.0.0.1:*:shop:nightly:secret-of-nightly\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    port = conninfo_to_dict(address)["port"]
+    nightly = make_conninfo(host="127.0.0.1", port=port, user="nightly", dbname="shop", options="-c role=reader")
+
+    dumped = PostgresDump("shop", lambda: nightly, tmp_path / "scratch", 60.0).dump(len)
+
+    assert dumped.contents.rows["public.orders"] == 2000
+
+
+def test_what_comes_after_all_that_a_restore_needs_is_read_too(database: PostgresDump, address: str) -> None:
+    pieces = list[bytes]()
+    version = database.dump(pieces.append).contents.version
+
+    def changed_at_the_end() -> Iterator[bytes]:
+        yield from pieces
+        yield from (bytes(1 << 20) for _ in range(8))
+        raise ToolUnavailable("Its end is damaged.", "")
+
+    with (
+        pytest.raises(ToolUnavailable, match="end is damaged"),
+        database.restored(changed_at_the_end(), version),
+    ):
+        raise AssertionError("it must not come to that")
 
 
 def test_what_is_written_meanwhile_is_in_neither_the_counts_nor_the_dump(
@@ -161,7 +239,15 @@ def test_a_lost_row_table_or_index_is_a_difference(database: PostgresDump, taken
         lost = look(restored, b"DELETE FROM orders WHERE id = 7")
         assert list(differences(manifest.contents, lost)) == ["public.orders has 1999 rows instead of 2000"]
         assert lost.schema_digest == manifest.contents.schema_digest
-        assert look(restored, b"DROP INDEX orders_by_sku").schema_digest != manifest.contents.schema_digest
+        for lost_part in (
+            b"ALTER TABLE sales DETACH PARTITION sales_2025",
+            b"DROP POLICY open_ones ON carts",
+            b"ALTER DOMAIN cents DROP CONSTRAINT cents_check",
+            b"ALTER TABLE carts DISABLE ROW LEVEL SECURITY",
+            b"DROP INDEX orders_by_sku",
+        ):
+            before = database._look(restored.address)  # pyright: ignore[reportPrivateUsage]
+            assert look(restored, lost_part).schema_digest != before.schema_digest
         gone = look(restored, b"DROP TABLE orders CASCADE")
         assert "public.orders is missing (2000 rows)" in list(differences(manifest.contents, gone))
 

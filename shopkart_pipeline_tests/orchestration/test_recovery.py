@@ -49,6 +49,16 @@ def test_a_backup_and_a_drill_are_green_assets_with_what_they_showed(
     assert "public.orders: 2000" in str(metadata["rows"].value)
 
 
+def test_of_very_many_tables_the_largest_are_shown(world: World, kept: BackupWorld, instance: DagsterInstance) -> None:
+    kept.database.rows = {f"t{number}": number for number in range(5000)}
+
+    execute(world, instance, "backup")
+
+    [record] = instance.fetch_materializations(backup_key("shop"), limit=5).records
+    shown = str(record.asset_materialization.metadata["rows"].value).splitlines()  # type: ignore[union-attr]
+    assert (shown[0], shown[-1], len(shown)) == ("- t4999: 4999", "- 4950 smaller ones", 51)
+
+
 def test_a_backup_that_failed_leaves_red_checks_and_no_materialization(
     world: World, kept: BackupWorld, instance: DagsterInstance
 ) -> None:

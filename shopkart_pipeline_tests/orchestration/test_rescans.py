@@ -39,6 +39,16 @@ def test_a_new_finding_turns_the_running_digests_check_red(world: World, instanc
     assert newest.metadata["opened"].value == 1
 
 
+def test_a_service_with_a_hyphen_in_its_name_loads(world: World) -> None:
+    backend = world.pipeline.services["backend"]
+    named = replace(backend, name="catalog-search")
+    world.pipeline = replace(world.pipeline, services={"catalog-search": named})
+
+    graph = build_definitions(world.platform).get_repository_def().asset_graph
+
+    assert graph.get(AssetKey(["catalog-search", "rescan"])).group_name == "catalog_search"
+
+
 def test_it_has_its_schedule(world: World) -> None:
     world.pipeline = replace(world.pipeline, schedules={"rescan": "0 3 * * *"})
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters.postgres_dump import check_address
 from shopkart_pipeline.backup_settings import BackupSettings
 from shopkart_pipeline.backup_wiring import build_backups
 from shopkart_pipeline.domain.backup import BackedUp, BackupPlace, Recovery, StoreKind
@@ -31,6 +32,26 @@ def test_both_at_once_are_refused_without_telling_either() -> None:
     with pytest.raises(PipelineError, match="Both SHOPKART_DATABASE_SHOP") as caught:
         BackupSettings.read({"SHOPKART_DATABASE_SHOP": ADDRESS, "SHOPKART_DATABASE_SHOP_FILE": "/x"})
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://shop:ge@heim@db.example/shop",
+        "postgresql://shop:ge/heim@db.example/shop",
+        "postgresql://shop:1/heim@db.example/shop",
+        "postgresql://shop:ge%heim@db.example/shop",
+    ],
+)
+def test_an_address_whose_password_is_not_encoded_is_refused_without_telling_it(address: str) -> None:
+    with pytest.raises(PipelineError, match="percent-encoded") as caught:
+        check_address("shop", address)
+    assert "heim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", [ADDRESS, "host=a,b port=5432,5433 dbname=x", "host=@socket dbname=x", "dbname=x"])
+def test_other_addresses_are_as_libpq_takes_them(address: str) -> None:
+    assert check_address("shop", address) == address
 
 
 def test_an_address_that_nobody_gave_is_told_with_the_variable() -> None:

@@ -27,7 +27,7 @@ class BackupStoreSpec(Section):
     folder: Text | None = Field(
         default=None,
         description="Of kind `disk`, relative to the declaration; `{home}` is the pipeline's home. Best on another "
-        "disk. Default: `{home}/backups`.",
+        "disk; outside of the home it has to be there. Default: `{home}/backups`.",
     )
     bucket: BucketName | None = Field(default=None, description="Of kind `s3`. Has to be said for it.")
     prefix: ObjectPrefix | None = Field(

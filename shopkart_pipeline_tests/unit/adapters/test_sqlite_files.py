@@ -1,12 +1,15 @@
 """The pipeline's own stores are written out while they are written to, and come back as they were."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
+from shopkart_pipeline.adapters import sqlite_files
 from shopkart_pipeline.adapters.sqlite_files import SqliteFiles
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.domain.errors import ToolUnavailable
@@ -67,6 +70,80 @@ def test_what_is_still_in_the_write_ahead_log_is_written_out_too(home: Path, tmp
         _, rows = dumped(SqliteFiles(home, tmp_path / "scratch"))
 
     assert [count for name, count in rows.items() if name.startswith("ledger.db:")] == [4]
+
+
+@contextmanager
+def written_all_the_time(path: Path) -> Generator[None]:
+    over = Event()
+
+    def write() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
+            while not over.is_set():
+                connection.execute("UPDATE steps SET number = number + 1")
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        writer.join()
+
+
+def test_a_store_that_is_written_to_all_the_time_is_copied_at_once(home: Path, tmp_path: Path) -> None:
+    path = home / "busy.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE steps (number)")
+        connection.execute("INSERT INTO steps VALUES (1)")
+        connection.execute("CREATE TABLE bulk (content)")
+        connection.execute("INSERT INTO bulk VALUES (zeroblob(30000000))")
+    counted = list[tuple[bytes, dict[str, int]]]()
+
+    with written_all_the_time(path):
+        copier = Thread(target=lambda: counted.append(dumped(SqliteFiles(home, tmp_path / "scratch"))), daemon=True)
+        copier.start()
+        copier.join(15)
+        assert not copier.is_alive(), "it begins again and again"
+
+    assert counted[0][1]["busy.db:bulk"] == 1
+
+
+def test_a_store_that_stays_locked_is_told(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_files, "_WAIT_SECONDS", 0.05)
+    with closing(sqlite3.connect(home / "held.db", isolation_level=None)) as holder:
+        holder.execute("CREATE TABLE one (x)")
+        holder.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(ToolUnavailable, match=r"held\.db stays locked"):
+            SqliteFiles(home, tmp_path / "scratch").dump(len)
+
+
+def test_a_file_that_is_taken_away_meanwhile_is_left_out(home: Path, tmp_path: Path) -> None:
+    (home / "evidence" / "reports" / "a").write_bytes(b"marked" * 10_000)
+    gone = home / "evidence" / "reports" / "b"
+    gone.write_text("b")
+    pieces = list[bytes]()
+
+    def take(piece: bytes) -> None:
+        pieces.append(piece)
+        if b"marked" in piece:
+            gone.unlink(missing_ok=True)
+
+    stores = SqliteFiles(home, tmp_path / "scratch")
+    told = stores.dump(take)
+
+    assert told.contents.rows["evidence: files"] == 2
+    with stores.restored(pieces, "") as restored:
+        assert restored.contents == told.contents
+
+
+def test_logs_of_the_local_cluster_are_left_out(home: Path, tmp_path: Path) -> None:
+    (home / "logs.db").write_bytes(b"not even a database")
+
+    _, rows = dumped(SqliteFiles(home, tmp_path / "scratch"))
+
+    assert not [name for name in rows if name.startswith("logs.db")]
 
 
 def test_a_damaged_store_is_no_backup(home: Path, tmp_path: Path) -> None:

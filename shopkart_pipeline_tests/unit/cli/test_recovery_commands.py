@@ -53,6 +53,16 @@ def test_a_backup_and_a_drill_are_told_line_by_line(
     assert ", verified " in listed[1]
 
 
+def test_a_name_that_is_not_declared_is_told_before_anything_is_done(
+    world: World, kept: BackupWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (backup, drill_recovery):
+        with pytest.raises(NotFound, match="shopp"):
+            run(command, capsys, database=["shop", "shopp"])
+
+    assert kept.backups.store.backups("shop") == ((), ())
+
+
 def test_failures_are_exit_code_one(world: World, kept: BackupWorld, capsys: pytest.CaptureFixture[str]) -> None:
     kept.database.unreachable = True
 

@@ -7,6 +7,7 @@ import pytest
 
 from shopkart_pipeline.domain.declaration import StageKind
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding, Severity
+from shopkart_pipeline.domain.policy import Comparison, Gate, MeasureRule
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.services.rescan_running import RescanReport, rescan_running
@@ -165,6 +166,21 @@ def test_a_scanner_that_did_not_run_is_missing_and_closes_nothing(world: World, 
     assert outcomes(report) == {"running": "pass", "vulnerabilities": "missing"}
     assert not report.passed
     assert [state.is_open for state in work_items(world.platform)] == [True]
+
+
+def test_a_scan_that_does_not_tell_a_measure_any_more_closes_nothing(world: World, release: Release) -> None:
+    gate = Gate("old_packages", "image_scan", "few are old", MeasureRule("old", Comparison.AT_MOST, 1))
+    backend = world.pipeline.services["backend"]
+    gated = replace(backend, gates=(*backend.gates, gate))
+    world.pipeline = replace(world.pipeline, services={**world.pipeline.services, "backend": gated})
+    scanner(world).result = Evidence(FAKE_TOOL, "two are old", {"packages": 31.0, "old": 2.0})
+    rescan(world)
+    find(world)
+
+    report = rescan(world)
+
+    assert outcomes(report)["old_packages"] == "missing"
+    assert [(state.item.gate, state.is_open) for state in work_items(world.platform)] == [("old_packages", True)]
 
 
 def test_what_the_release_was_let_through_with_is_no_news(world: World) -> None:
