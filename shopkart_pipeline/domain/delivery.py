@@ -128,7 +128,7 @@ def changes_of(
 
     Args:
         events: all of the service, from before the time that is of interest on.
-        incidents: of the service, in production.
+        incidents: of the service, or that suspect a release of it, in production.
         reverts: keys of releases that revert another one.
     """
     changes = list[Change]()
@@ -213,7 +213,8 @@ def _blamed(changes: Sequence[Change], incidents: Sequence[Incident]) -> list[Ch
     """The deployments with the incidents that suspect them: of one release's several the last one before it opened."""
     found = list(changes)
     for incident in sorted(incidents, key=lambda each: each.opened_at):
-        places = [place for place, each in enumerate(found) if each.release_key == incident.suspected_release]
+        suspected = incident.suspected_service, incident.suspected_release
+        places = [place for place, each in enumerate(found) if (each.service, each.release_key) == suspected]
         before = [place for place in places if found[place].at <= incident.opened_at]
         for place in before[-1:] or places[:1]:
             found[place] = replace(found[place], incidents=(*found[place].incidents, incident))

@@ -169,6 +169,11 @@ class Incident:
         return next(found, None)
 
     @property
+    def suspected_service(self) -> str:
+        """Whose release is suspected: releases of one commit have the same key in every service."""
+        return self.service if self.suspect is None else self.suspect.service
+
+    @property
     def firing(self) -> tuple[Alert, ...]:
         """Alerts that are not resolved."""
         return tuple(alert for alert in self.alerts if alert.state is AlertState.FIRING)

@@ -26,9 +26,10 @@ def incident_links(platform: Platform, incident: Incident) -> tuple[tuple[str, s
 
 def suspected_release(platform: Platform, incident: Incident) -> Release | None:
     """The release that an incident suspects; None where it suspects none, or nothing is known of it."""
-    service = incident.suspect.service if incident.suspect is not None else incident.service
     try:
-        return platform.evidence.release(service, incident.suspected_release) if incident.suspected_release else None
+        if not incident.suspected_release:
+            return None
+        return platform.evidence.release(incident.suspected_service, incident.suspected_release)
     except PipelineError:
         return None
 

@@ -104,7 +104,7 @@ def production_changes(platform: Platform, name: str, since: datetime, remembere
     incidents = [
         incident
         for incident in platform.incidents.list()
-        if (incident.service, incident.environment) == (name, environment)
+        if incident.environment == environment and name in (incident.service, incident.suspected_service)
     ]
     keys = {event.release_key for event in events}
     reverts = frozenset(key for key in keys if remembered.title(name, key).startswith(_REVERT))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkart_pipeline.domain.delivery import Change, Happened, ProductionEvent, changes_of, measure
-from shopkart_pipeline.domain.incident import Incident, IncidentStep, TimelineEntry
+from shopkart_pipeline.domain.incident import Incident, IncidentStep, Suspect, TimelineEntry
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 END = START + timedelta(days=30)
@@ -61,6 +61,16 @@ def test_a_canary_that_was_turned_back_failed_and_what_comes_next_is_rework() ->
     assert measures.change_failure_ratio.incidents == ("incident-bad",)
     assert measures.recovery_time_seconds.value == 1800
     assert measures.rework_ratio.releases == ("backend@fix",)
+
+
+def test_an_incident_blames_the_service_whose_release_it_suspects() -> None:
+    """Releases of one commit have the same key, and a service may be hurt by one that it depends on."""
+    incident = an_incident("one", (IncidentStep.DETECTED, 2), (IncidentStep.OPENED, 2), (IncidentStep.RECOVERED, 3))
+    suspect = Suspect("frontend", "one", "sha256:1", at(1), (), 3)
+    incident = replace(incident, suspects=(suspect,))
+    [own] = changes_of([promoted("one", 1)], [incident])
+    [other] = changes_of([replace(promoted("one", 1), service="frontend")], [incident])
+    assert (own.failed, other.failed, other.recovery_seconds) == (False, True, 3600)
 
 
 def test_what_was_taken_back_later_failed_then_and_is_one_deployment() -> None:

@@ -10,6 +10,7 @@ import pytest
 from shopkart_pipeline.cli import metrics
 from shopkart_pipeline.domain.delivery import Measures
 from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable
+from shopkart_pipeline.domain.incident import Incident, IncidentStep, Suspect, TimelineEntry
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.measure_delivery import measure_delivery, services_of, teams_of
@@ -79,6 +80,18 @@ def test_what_happened_before_the_time_tells_of_what_comes_first_in_it(world: Wo
     measures = measured(world, days=1)
     assert measures.deployments_per_day.releases == (fix.name,)
     assert measures.rework_ratio.value == 1
+
+
+def test_a_release_that_hurt_another_service_has_failed(world: World) -> None:
+    release = a_release(world)
+    happens(world, release, "promote")
+    now = world.clock.now()
+    suspect = Suspect("backend", release.key, "sha256:1", now, (), 3)
+    opened = (TimelineEntry(now, IncidentStep.OPENED, "opened by an alert"),)
+    told = Incident("hurt", "frontend", "production", release.key, "sha256:1", "", 0, 0, opened, suspects=(suspect,))
+    world.incidents.keep(lambda _: told)
+    figure = measured(world).change_failure_ratio
+    assert (figure.value, figure.releases, figure.incidents) == (1, (release.name,), ("hurt",))
 
 
 def test_a_revert_is_known_by_its_title(world: World) -> None:
