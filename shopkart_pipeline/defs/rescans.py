@@ -9,6 +9,7 @@ not happen is a red check, and so is an image that history does not name.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from dagster import (
     AssetCheckResult,
@@ -17,6 +18,7 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     AssetSelection,
+    AssetSpec,
     MaterializeResult,
     MetadataValue,
     ResourceParam,
@@ -30,10 +32,13 @@ from shopkart_pipeline.defs.keys import asset_key, op_prefix
 from shopkart_pipeline.domain.declaration import Pipeline, Service
 from shopkart_pipeline.domain.evidence import Evidence
 from shopkart_pipeline.domain.verdict import GateResult
+from shopkart_pipeline.engine.asset_shapes import of_shape
 from shopkart_pipeline.services.judge_release import gates_of
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.rescan_running import RUNNING, RescanReport, rescan_running
 from shopkart_pipeline.services.scan_running import RESCAN, rescanned_stages
+
+_ANY_SERVICE = "service"
 
 
 def build_rescans(pipeline: Pipeline) -> tuple[list[AssetsDefinition], list[UnresolvedAssetJobDefinition]]:
@@ -47,21 +52,30 @@ def build_rescans(pipeline: Pipeline) -> tuple[list[AssetsDefinition], list[Unre
 
 
 def _asset(service: Service) -> AssetsDefinition:
-    key = asset_key(service.name, RESCAN)
-
-    @asset(
-        key=key,
-        check_specs=[AssetCheckSpec(name, asset=key, description=words) for name, words in _checks_of(service).items()],
+    key, checks = asset_key(service.name, RESCAN), _checks_of(service)
+    spec = AssetSpec(
+        key,
         description=f"What runs of {service.name} in production, scanned with today's advisories.",
         group_name=op_prefix(service.name),
         owners=list(service.owners),
         kinds={"scan"},
     )
+    named = [AssetCheckSpec(name, asset=key, description=words) for name, words in checks.items()]
+    return of_shape(_template(tuple(checks)), f"{op_prefix(service.name)}__{RESCAN}", spec, named, lambda _: key)
+
+
+@lru_cache(maxsize=64)
+def _template(checks: tuple[str, ...]) -> AssetsDefinition:
+    """The rescan of any service: which one it is, it learns from the context."""
+    key = asset_key(_ANY_SERVICE, RESCAN)
+
+    @asset(key=key, check_specs=[AssetCheckSpec(name, asset=key) for name in checks])
     def run(
         context: AssetExecutionContext, platform: ResourceParam[Platform]
     ) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
-        report = rescan_running(platform, platform.service(service.name))
-        context.log.info("%s: %s", service.name, report.words)
+        key = context.asset_key
+        report = rescan_running(platform, platform.service(key.path[0]))
+        context.log.info("%s: %s", report.service, report.words)
         checks = [_check(key, line) for line in report.lines]
         yield MaterializeResult(asset_key=key, metadata=_metadata(report), check_results=checks)
 
