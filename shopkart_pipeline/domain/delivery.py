@@ -5,7 +5,8 @@ deployments fails, how long that takes to be mended, and what share is made beca
 
 - A deployment is a release that was promoted, or was turned back on its way. What the pipeline found there when it
   began is none, and neither is a rollback, which is how a failure is mended.
-- It failed where it was turned back, was taken back afterwards, or is what an incident in production suspects.
+- It failed where it was turned back, was taken back afterwards, or is what a critical incident in production suspects.
+  What waits for working hours, such as a metric that nobody tells, asked for no intervention at once.
 - It is rework where it reverts another one, or is the first one after a failure or an incident of its service.
 - A lead time is of one commit, from its commit to the promotion of the release that brought it. Commits of a release
   that was turned back have not arrived, and arrive with a later one.
@@ -22,7 +23,7 @@ from enum import StrEnum
 from itertools import pairwise
 from statistics import median
 
-from shopkart_pipeline.domain.incident import Incident, IncidentStep
+from shopkart_pipeline.domain.incident import Incident, IncidentSeverity, IncidentStep
 
 _DAY_SECONDS = 86_400.0
 
@@ -57,7 +58,7 @@ class Change:
     taken_back_at: datetime | None = None
     """When it was taken back after it was promoted."""
     incidents: tuple[Incident, ...] = ()
-    """Those that suspect it."""
+    """Critical ones that suspect it."""
     is_rework: bool = False
     committed_at: tuple[datetime, ...] = ()
     """Of the commits that it brought; none: that is not known."""
@@ -212,9 +213,9 @@ def _standing(changes: Sequence[Change], release_key: str) -> int | None:
 def _blamed(changes: Sequence[Change], incidents: Sequence[Incident]) -> list[Change]:
     """The deployments with the incidents that suspect them: of one release's several the last one before it opened."""
     found = list(changes)
-    for incident in sorted(incidents, key=lambda each: each.opened_at):
-        suspected = incident.suspected_service, incident.suspected_release
-        places = [place for place, each in enumerate(found) if (each.service, each.release_key) == suspected]
+    critical = (each for each in incidents if each.severity is IncidentSeverity.CRITICAL)
+    for incident in sorted(critical, key=lambda each: each.opened_at):
+        places = [place for place, each in enumerate(found) if _is_suspected(each, incident)]
         before = [place for place in places if found[place].at <= incident.opened_at]
         for place in before[-1:] or places[:1]:
             found[place] = replace(found[place], incidents=(*found[place].incidents, incident))
@@ -224,10 +225,14 @@ def _blamed(changes: Sequence[Change], incidents: Sequence[Incident]) -> list[Ch
 def _following(before: Change, change: Change, incidents: Sequence[Incident], reverts: frozenset[str]) -> Change:
     """A deployment beside the one before it: is it made because of that?"""
     is_answer = any(
-        before.at <= incident.opened_at < change.at and incident not in change.incidents for incident in incidents
+        before.at <= incident.opened_at < change.at and not _is_suspected(change, incident) for incident in incidents
     )
     is_mending = before.failed and (before.taken_back_at is None or before.taken_back_at < change.at)
     return replace(change, is_rework=is_mending or is_answer or change.release_key in reverts)
+
+
+def _is_suspected(change: Change, incident: Incident) -> bool:
+    return (change.service, change.release_key) == (incident.suspected_service, incident.suspected_release)
 
 
 def _began(incident: Incident) -> datetime:

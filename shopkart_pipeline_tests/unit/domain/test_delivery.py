@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkart_pipeline.domain.delivery import Change, Happened, ProductionEvent, changes_of, measure
-from shopkart_pipeline.domain.incident import Incident, IncidentStep, Suspect, TimelineEntry
+from shopkart_pipeline.domain.incident import Incident, IncidentSeverity, IncidentStep, Suspect, TimelineEntry
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 END = START + timedelta(days=30)
@@ -71,6 +71,15 @@ def test_an_incident_blames_the_service_whose_release_it_suspects() -> None:
     [own] = changes_of([promoted("one", 1)], [incident])
     [other] = changes_of([replace(promoted("one", 1), service="frontend")], [incident])
     assert (own.failed, other.failed, other.recovery_seconds) == (False, True, 3600)
+
+
+def test_what_waits_for_working_hours_is_no_failed_deployment() -> None:
+    incident = replace(an_incident("one", (IncidentStep.OPENED, 2)), severity=IncidentSeverity.WARNING)
+    [one, two] = changes_of([promoted("one", 1), promoted("two", 3)], [incident])
+    assert (one.failed, two.is_rework) == (False, True)
+    of_canary = replace(incident, suspected_release="two")
+    [_, two] = changes_of([promoted("one", 1), promoted("two", 3)], [of_canary])
+    assert (two.failed, two.is_rework) == (False, False)
 
 
 def test_what_was_taken_back_later_failed_then_and_is_one_deployment() -> None:
