@@ -4,6 +4,9 @@ A structured line is a JSON object with `time`, `level` and `message`, and for a
 `error_signature`. Other lines have no level. Of an uncaught exception one line is made, with the exception's type as
 its signature, and without its message, which may quote what a customer sent. The time of lines that aren't structured
 is the one that the platform wrote before the line, else that of the structured line before it.
+
+Services log secrets by mistake. They are masked here, so that none reaches a store, a screen or an incident, and two
+lines that differ in a token alone are of one kind.
 """
 
 import json
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, cast
 
+from shopkart_pipeline.domain.secret_shapes import without_secrets
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.telemetry import LogLine
 
@@ -81,7 +85,8 @@ class LogReader:
             yield self._line("error", f"uncaught exception {name}", name)
 
     def _line(self, level: str, message: str, signature: str | None = None) -> LogLine:
-        return LogLine(self.at, self.track, self.replica, self.release_key, level, message, signature)
+        kind = without_secrets(signature) if signature else None
+        return LogLine(self.at, self.track, self.replica, self.release_key, level, without_secrets(message), kind)
 
 
 def parse_errors(lines: Iterable[Written], track: Track, replica: str, release_key: str = "") -> Generator[LogLine]:
@@ -127,6 +132,6 @@ def _structured(line: str) -> _Structured | None:
             return None
         fields = cast("dict[str, object]", document)
         at = datetime.fromisoformat(str(fields["time"]))
+        return _Structured(at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC), fields)
     except (ValueError, KeyError, RecursionError, OverflowError):
         return None
-    return _Structured(at if at.tzinfo else at.replace(tzinfo=UTC), fields)

@@ -8,6 +8,7 @@ import logging
 
 from shopkart_pipeline.domain.errors import PipelineError, Refused
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
+from shopkart_pipeline.domain.secret_shapes import without_secrets
 from shopkart_pipeline.services.draft_postmortem import draft_postmortem
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.take_step import record
@@ -58,7 +59,7 @@ def close_incident(platform: Platform, incident_id: str, actor: str, override: s
         return incident
     why = "closed: users are well again"
     if override.strip():
-        why = f"closed without a verified recovery: {' '.join(override.split())}"
+        why = f"closed without a verified recovery: {without_secrets(' '.join(override.split()))}"
     else:
         incident = _well(platform, incident)
     record(platform, incident, IncidentStep.CLOSED, actor, why)

@@ -22,6 +22,7 @@ from shopkart_pipeline.domain.incident import (
     TimelineEntry,
     with_alerts,
 )
+from shopkart_pipeline.domain.secret_shapes import without_secrets
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.tell_incident import tell_opened
 
@@ -54,7 +55,7 @@ def raise_incident(
     Raises:
         ToolUnavailable: it could not be kept.
     """
-    now = platform.clock.now()
+    now, reason = platform.clock.now(), without_secrets(reason)
 
     def choose(known: tuple[Incident, ...]) -> Incident:
         incident = _joined(known, source, service, environment, group)

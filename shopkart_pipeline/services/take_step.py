@@ -6,6 +6,7 @@ two is asked again, and what stands twice in the ledger was done twice.
 
 from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
+from shopkart_pipeline.domain.secret_shapes import without_secrets
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.platform import Platform
 
@@ -39,7 +40,8 @@ def take_step(platform: Platform, incident_id: str, step: IncidentStep, actor: s
         Refused: it is closed, or nothing was said where something has to be.
         ToolUnavailable: it could not be kept.
     """
-    incident, words = platform.incidents.get(incident_id), " ".join(text.split()) or BY_PEOPLE[step]
+    incident = platform.incidents.get(incident_id)
+    words = without_secrets(" ".join(text.split())) or BY_PEOPLE[step]
     if not incident.is_open and step not in _AFTERWARDS:
         raise Refused(f"Incident {incident_id} is closed.", "Open another one if it goes on.")
     if not words:

@@ -12,6 +12,8 @@ from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
+from shopkart_pipeline.domain.secret_shapes import without_secrets
+
 MOST_BYTES = 8 * 1024 * 1024
 """A log is at most twice as large, its older half included."""
 _OURS = "shopkart.cluster"
@@ -30,9 +32,10 @@ def begin_log(path: Path, replica: str, release_key: str, now: datetime) -> None
 
 
 def last_words(path: Path) -> str:
-    """The last line that a replica wrote, of a structured one the message; empty where it wrote nothing."""
+    """The last line that a replica wrote, of a structured one the message, without secrets; empty where it wrote
+    nothing."""
     lines = last_lines(path, 1)
-    return _words(lines[-1])[:_LINE_CHARACTERS] if lines else ""
+    return without_secrets(_words(lines[-1]))[:_LINE_CHARACTERS] if lines else ""
 
 
 def last_lines(path: Path, most: int) -> list[str]:

@@ -147,3 +147,22 @@ def test_logs_of_living_replicas_are_kept_however_old(tmp_path: Path) -> None:
     forget_old(tmp_path, {"stable-0"})
     kept = {path.stem for path in tmp_path.glob("*.log")}
     assert kept == {"stable-0", *(f"stable-{number}" for number in range(20, 60))}
+
+
+def test_secrets_that_a_service_logs_are_masked_wherever_its_lines_go(tmp_path: Path) -> None:
+    line = '{"time": "2026-03-01T12:00:01Z", "level": "error", "message": "SECRET", "signature": "Refused(SECRET)"}'
+    told = [f"token={number}-hunter2" for number in range(2)]
+    lines = [line.replace("SECRET", each) for each in told]
+
+    found = list(parse_errors(map(Written, [*lines, "plain redis://:hunter2@cache"]), Track.STABLE, "stable-1"))
+    log = tmp_path / "stable-1.log"
+    log.write_text("\n".join(["plain redis://:hunter2@cache", lines[0]]) + "\n")
+
+    assert [(each.message, each.signature) for each in found] == [("token=[redacted]", "Refused(token=[redacted]")] * 2
+    assert "hunter2" not in last_words(log)
+
+
+def test_a_time_that_no_store_can_hold_makes_no_structured_line() -> None:
+    line = '{"time": "0001-01-01T00:00:00+14:00", "level": "error", "message": "never"}'
+
+    assert list(parse_errors([Written(line)], Track.STABLE, "stable-1")) == []
