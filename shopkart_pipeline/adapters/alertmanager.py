@@ -2,25 +2,28 @@
 
 Payloads are version 4 of Prometheus' "Alerting configuration", `<webhook_config>`; the sender is known by a bearer
 token (its `http_config.authorization`). Labels `service`, `environment` and `severity` say what an alert is about; what
-a label does not say is left empty, and nothing of it is guessed.
+a label does not say is left empty, and nothing of it is guessed. Clocks differ, so nothing began or ended after it was
+told; a time of long ago (Go's zero is the year 1) says nothing. Annotations may quote a secret, which is masked.
 """
 
 import hashlib
 import hmac
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from shopkart_pipeline.domain.errors import UntrustedInput
 from shopkart_pipeline.domain.incident import Alert, AlertState, IncidentSeverity
+from shopkart_pipeline.domain.secret_shapes import without_secrets
 from shopkart_pipeline.ports.alert_reader import AlertGroup, AlertReader, ToldAlert
 from shopkart_pipeline.ports.inbox import Delivery
 
 MOST_ALERTS = 100
-"""Of one group; a storm tells the same many times, and nobody reads more."""
-_LONGEST = 300
+"""Of one group that fire; a storm tells the same many times, and nobody reads more. All that are resolved count."""
+_OLDEST = timedelta(days=365)
+_LONGEST, _READ = 300, 8192
 _BEARER = "bearer "
 
 
@@ -67,9 +70,10 @@ class AlertmanagerReader(AlertReader):
                 f"The payload of Alertmanager can't be used{f' at `{where}`' if where else ''}.",
                 "Version 4 of its webhook is understood.",
             ) from error
-        seen = payload.alerts[:MOST_ALERTS]
-        left_out = payload.truncatedAlerts + len(payload.alerts) - len(seen)
-        return AlertGroup(_group(payload), tuple(map(_told, seen)), left_out)
+        too_many = [alert for alert in payload.alerts if alert.status == "firing"][MOST_ALERTS:]
+        left_out = {id(alert) for alert in too_many}
+        told = tuple(_told(alert, delivery.received_at) for alert in payload.alerts if id(alert) not in left_out)
+        return AlertGroup(_group(payload), told, payload.truncatedAlerts + len(too_many))
 
 
 def _group(payload: _Payload) -> str:
@@ -79,16 +83,17 @@ def _group(payload: _Payload) -> str:
     return f"{{{labels}}}"[:_LONGEST] if labels else payload.groupKey
 
 
-def _told(alert: _Alert) -> ToldAlert:
+def _told(alert: _Alert, received_at: datetime) -> ToldAlert:
     labels, state = alert.labels, AlertState(alert.status)
+    started_at = _moment(alert.startsAt, received_at)
     summary = alert.annotations.get("summary") or alert.annotations.get("description") or ""
     return ToldAlert(
         alert=Alert(
             fingerprint=alert.fingerprint,
             name=_line(labels.get("alertname", "")) or "an alert without a name",
             state=state,
-            started_at=alert.startsAt,
-            ended_at=_end(alert.endsAt, alert.startsAt) if state is AlertState.RESOLVED else None,
+            started_at=started_at,
+            ended_at=max(_moment(alert.endsAt, received_at), started_at) if state is AlertState.RESOLVED else None,
             summary=_line(summary),
             url=_address(alert.annotations.get("dashboard") or alert.generatorURL),
         ),
@@ -104,14 +109,15 @@ def _severity(label: str) -> IncidentSeverity:
     return known.get(label.lower(), IncidentSeverity.CRITICAL)
 
 
-def _end(told: datetime, started_at: datetime) -> datetime:
-    return max(told, started_at)
+def _moment(told: datetime, received_at: datetime) -> datetime:
+    return told if received_at - _OLDEST < told < received_at else received_at
 
 
 def _line(text: str) -> str:
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:_LONGEST]
+    words = " ".join("".join(each if each.isprintable() else " " for each in text[:_READ]).split())
+    return without_secrets(words)[:_LONGEST]
 
 
 def _address(text: str) -> str:
     is_web = text.startswith(("https://", "http://")) and text.isascii() and text.isprintable() and " " not in text
-    return text[:2000] if is_web else ""
+    return without_secrets(text)[:2000] if is_web else ""

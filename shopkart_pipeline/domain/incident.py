@@ -196,17 +196,22 @@ class Incident:
 
 MOST_ALERTS = 200
 """That one incident keeps; of a storm it is said that there were more."""
+MOST_TOLD = 100
+"""Entries after which alerts that come and go, each time with another value, fill the timeline no further."""
 
 
 def with_alerts(incident: Incident, told: tuple[Alert, ...], now: datetime) -> Incident:
     """The incident after alerts were told: each is kept once by its fingerprint, as it was told last; one that is
-    resolved stays among them and says when."""
+    resolved stays among them and says when, unless one that fires needs its place."""
     known = {alert.fingerprint: alert for alert in incident.alerts}
     for alert in told:
         before = known.get(alert.fingerprint)
         if before is None and len(known) >= MOST_ALERTS:
             incident = incident.lacking(f"There were more than {MOST_ALERTS} alerts; the others are not kept.")
-            continue
+            over = next((each for each in known.values() if each.state is AlertState.RESOLVED), None)
+            if over is None or alert.state is AlertState.RESOLVED:
+                continue
+            del known[over.fingerprint]
         if before is None or before.state is not alert.state:
             incident = _told(incident, alert, now, again=before is not None)
         if before is not None and alert.started_at > before.started_at:
@@ -217,6 +222,8 @@ def with_alerts(incident: Incident, told: tuple[Alert, ...], now: datetime) -> I
 
 def _told(incident: Incident, alert: Alert, now: datetime, *, again: bool) -> Incident:
     """One entry for each kind of thing: an alert that comes and goes all night fills no timeline."""
+    if len(incident.timeline) >= MOST_TOLD:
+        return incident.lacking("Alerts came and went more often than is told.")
     summary = f": {alert.summary}" if alert.summary else ""
     if alert.state is AlertState.RESOLVED:
         return incident.with_entry(alert.ended_at or now, IncidentStep.NOTED, f"{alert.name} is resolved{summary}")

@@ -2,7 +2,7 @@
 
 The token is looked at before a byte of the body is read, and nothing of the body is understood here: what it means is
 decided when the inbox is drained. Alertmanager tells again what was answered with 503, and repeats what goes on; the
-same notification within an hour is one delivery.
+same notification within a minute is one delivery. Later it may be news: what was resolved meanwhile fires again.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ def alertmanager_routes(
             raise HTTPException(401, "the bearer token is missing, or not the one", {"WWW-Authenticate": "Bearer"})
         async with bodies.read(request) as body:
             now = clock.now()
-            name = hashlib.sha256(body + f"{now:%Y%m%d%H}".encode()).hexdigest()[:40]
+            name = hashlib.sha256(body + f"{now:%Y%m%d%H%M}".encode()).hexdigest()[:40]
             delivery = Delivery(f"alertmanager-{name}", ALERTS, now, body)
             try:
                 is_new = await intake.store(delivery, deadline - asyncio.get_running_loop().time())

@@ -1,7 +1,8 @@
 """Alerts become incidents, or join the one that is open; those that are resolved are told to the one that has them.
 
 What names a service that nobody declared, or none, opens an incident all the same, under `unattributed`: an alert that
-nobody understands is still one that somebody has to look at.
+nobody understands is still one that somebody has to look at. So does what names an environment that nobody declared,
+such as a preview's: it must not take a release back in production. Without a word about it, production is meant.
 """
 
 from collections.abc import Mapping
@@ -39,9 +40,10 @@ def accept_alerts(platform: Platform, delivery: Delivery) -> Accepted:
 
 def _place(platform: Platform, told: ToldAlert) -> tuple[str, str]:
     pipeline = platform.pipeline
-    service = told.service if told.service in pipeline.services else UNATTRIBUTED
-    known = told.environment in pipeline.environments
-    return service, told.environment if known else platform.environment_of(Phase.PRODUCTION).name
+    environment = told.environment or platform.environment_of(Phase.PRODUCTION).name
+    if environment not in pipeline.environments:
+        return UNATTRIBUTED, platform.environment_of(Phase.PRODUCTION).name
+    return told.service if told.service in pipeline.services else UNATTRIBUTED, environment
 
 
 def _accept(

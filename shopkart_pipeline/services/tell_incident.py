@@ -8,15 +8,17 @@ from shopkart_pipeline.services.platform import Platform
 
 
 def tell_opened(platform: Platform, incident: Incident) -> None:
-    """That it is open, what is known, and the commands with which to go on."""
+    """That it is open, what is known, and the commands with which to go on; told anew when it has become worse."""
     lines = [
         incident.reason,
         f"since {incident.timeline[0].at:%Y-%m-%d %H:%M:%S} UTC",
         *(f"{alert.name}: {alert.summary or 'fires'} {alert.url}".rstrip() for alert in incident.firing[:5]),
         f"`shopkart incident {incident.id} ack` says that you look at it.",
     ]
-    urgent = incident.severity is IncidentSeverity.CRITICAL
-    _tell(platform, incident, "opened", _subject(incident), lines, Urgency.URGENT if urgent else Urgency.NORMAL)
+    if incident.severity is IncidentSeverity.CRITICAL:
+        _tell(platform, incident, "opened", _subject(incident), lines, Urgency.URGENT)
+    else:
+        _tell(platform, incident, f"opened/{incident.severity}", _subject(incident), lines, Urgency.NORMAL)
 
 
 def tell_suspect(platform: Platform, incident: Incident) -> None:

@@ -14,10 +14,11 @@ from shopkart_pipeline.ports.alert_reader import ALERTS, AlertGroup
 from shopkart_pipeline.ports.inbox import Delivery
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "alertmanager"
+RECEIVED_AT = datetime(2026, 11, 27, 22, 50, tzinfo=UTC)
 
 
 def read(body: bytes) -> AlertGroup:
-    return AlertmanagerReader().read(Delivery("d-1", ALERTS, datetime.now(UTC), body))
+    return AlertmanagerReader().read(Delivery("d-1", ALERTS, RECEIVED_AT, body))
 
 
 def changed(**alert: Any) -> bytes:
@@ -68,6 +69,33 @@ def test_a_storm_is_cut_and_counted() -> None:
     group = read(json.dumps(payload).encode())
 
     assert (len(group.alerts), group.left_out) == (MOST_ALERTS, 10)
+
+
+def test_of_a_storm_everything_that_is_resolved_is_told() -> None:
+    """What fired is in an incident that could not be closed otherwise."""
+    payload = json.loads((SAMPLES / "firing_two.json").read_text())
+    firing = [payload["alerts"][0] | {"fingerprint": f"{number:x}"} for number in range(MOST_ALERTS)]
+    ended = {"status": "resolved", "endsAt": "2026-11-27T22:49:00Z", "fingerprint": "ff00"}
+    payload["alerts"] = [*firing, payload["alerts"][0] | ended]
+
+    group = read(json.dumps(payload).encode())
+
+    assert (group.alerts[-1].alert.fingerprint, group.alerts[-1].alert.state) == ("ff00", AlertState.RESOLVED)
+    assert group.left_out == 0
+
+
+@pytest.mark.parametrize("told", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "2027-01-01T00:00:00Z"])
+def test_a_clock_that_is_wrong_has_nothing_begin_or_end_after_it_was_told_or_long_ago(told: str) -> None:
+    _, alert = read(changed(status="resolved", startsAt=told, endsAt=told)).alerts
+
+    assert (alert.alert.started_at, alert.alert.ended_at) == (RECEIVED_AT, RECEIVED_AT)
+
+
+def test_secrets_in_annotations_are_masked() -> None:
+    annotations = {"summary": "GET /x?token=hunter2 fails", "dashboard": "https://maya:hunter2@grafana.example/d/1"}
+    _, told = read(changed(annotations=annotations)).alerts
+
+    assert (told.alert.summary, told.alert.url) == ("GET /x?token=[redacted] fails", "https://grafana.example/d/1")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from shopkart_pipeline.domain.incident import (
     MOST_ALERTS,
+    MOST_TOLD,
     Alert,
     AlertState,
     Incident,
@@ -78,6 +79,27 @@ def test_of_a_storm_no_more_is_kept_than_anybody_reads() -> None:
 
     assert len(incident.alerts) == MOST_ALERTS
     assert incident.missing == (f"There were more than {MOST_ALERTS} alerts; the others are not kept.",)
+
+
+def test_an_alert_that_fires_takes_the_place_of_one_that_is_over() -> None:
+    """Else an incident could be closed while something fires that nobody kept."""
+    over = tuple(_alert(f"f{number}", AlertState.RESOLVED) for number in range(MOST_ALERTS))
+
+    incident = with_alerts(with_alerts(_incident(), over, NOON), (_alert("new"),), NOON)
+
+    assert [alert.fingerprint for alert in incident.firing] == ["new"]
+    assert len(incident.alerts) == MOST_ALERTS
+
+
+def test_alerts_that_come_and_go_with_another_value_each_time_fill_the_timeline_no_further() -> None:
+    incident = _incident()
+    for number in range(3 * MOST_TOLD):
+        state = AlertState.RESOLVED if number % 2 else AlertState.FIRING
+        told = replace(_alert(state=state, seconds=number), summary=f"{number} % fail")
+        incident = with_alerts(incident, (told,), NOON)
+
+    assert len(incident.timeline) == MOST_TOLD
+    assert incident.missing == ("Alerts came and went more often than is told.",)
 
 
 def test_the_minutes_of_outage_are_those_in_which_everything_fails() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.incident import AlertState, IncidentSeverity, IncidentSource, IncidentStep
+from shopkart_pipeline.domain.notification import Urgency
 from shopkart_pipeline.ports.alert_reader import ALERTS
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.accept_release import accept
@@ -152,3 +153,39 @@ def test_what_a_person_opens_is_always_another_one(world: World) -> None:
     raise_incident(world.platform, IncidentSource.PERSON, "backend", PRODUCTION, "customers can't pay")
 
     assert len(world.incidents.list()) == 2
+
+
+def test_an_alert_about_an_environment_that_nobody_declared_is_nothing_of_production(world: World) -> None:
+    """A preview's alert must not have production go back."""
+    payload = json.loads((SAMPLES / "firing_two.json").read_text())
+    for alert in payload["alerts"]:
+        alert["labels"]["environment"] = "preview-7"
+
+    tell(world, "firing_two", alerts=payload["alerts"])
+
+    assert [incident.service for incident in world.incidents.list()] == ["unattributed"]
+
+
+def test_one_that_becomes_worse_is_told_again_and_urgently(world: World) -> None:
+    payload = json.loads((SAMPLES / "firing_two.json").read_text())
+    mild = [alert for alert in payload["alerts"] if alert["labels"]["severity"] == "warning"]
+    tell(world, "firing_two", alerts=mild)
+    tell(world, "firing_two")
+    tell(world, "firing_two")
+
+    assert [each.urgency for each in world.notifications.told("oncall")] == [Urgency.NORMAL, Urgency.URGENT]
+
+
+def test_two_environments_with_the_same_alert_are_two_incidents_and_are_resolved_apart(world: World) -> None:
+    for environment, fingerprint in (("staging", "aa"), (PRODUCTION, "bb")):
+        payload = json.loads((SAMPLES / "firing_two.json").read_text())
+        alert = payload["alerts"][0] | {"fingerprint": fingerprint}
+        alert["labels"]["environment"] = environment
+        tell(world, "firing_two", alerts=[alert], groupLabels={"service": "backend", "environment": environment})
+    ended = alert | {"status": "resolved", "endsAt": alert["startsAt"]}
+    tell(world, "firing_two", alerts=[ended])
+
+    assert {incident.environment: len(incident.firing) for incident in world.incidents.list()} == {
+        "staging": 1,
+        PRODUCTION: 0,
+    }
