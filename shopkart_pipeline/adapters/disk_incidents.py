@@ -1,13 +1,15 @@
 """Incidents as folders: `incident.json` for machines, `postmortem.md` for people, and what was gathered beside them.
 
 Whoever changes something holds the lock of the whole store, which the kernel gives back when the holder dies. Files are
-replaced whole, so a killed writer leaves what was there before.
+replaced whole, so a killed writer leaves what was there before. What was read once is remembered as long as its file is
+the same one, because sensors ask for all incidents every few seconds, and old ones never change.
 """
 
 import fcntl
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,10 @@ _INCIDENT = TypeAdapter(Incident)
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 """Names that are one folder or file, and a visible one."""
 _DOCUMENT, _LOCK = "incident.json", ".lock"
+_SETTLED_NANOSECONDS = 2_000_000_000
+"""Clocks of file systems are coarse, so a file that was written just now is read again."""
+_Version = tuple[int, int, int]
+"""Each writing makes another file, so two of these are equal only where nothing was written in between."""
 
 
 class DiskIncidentStore(IncidentStore):
@@ -32,6 +38,7 @@ class DiskIncidentStore(IncidentStore):
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._read: dict[str, tuple[_Version, Incident]] = {}
 
     def keep(self, choose: Callable[[tuple[Incident, ...]], Incident]) -> Incident:
         with self._held():
@@ -43,22 +50,42 @@ class DiskIncidentStore(IncidentStore):
             return self._write(change(self.get(incident_id)))
 
     def get(self, incident_id: str) -> Incident:
-        path = self._root / incident_id / _DOCUMENT
-        if not _ID.fullmatch(incident_id) or not path.is_file():
+        incident = self._kept(incident_id)
+        if incident is None:
             raise NotFound(f"There is no incident {incident_id!r}.", "See `shopkart incidents` for those there are.")
+        return incident
+
+    def _kept(self, incident_id: str) -> Incident | None:
+        """None where there is none of that name."""
+        if not _ID.fullmatch(incident_id):
+            return None
+        path = f"{self._root}/{incident_id}/{_DOCUMENT}"
         try:
-            return _INCIDENT.validate_json(path.read_bytes())
-        except ValidationError as error:
+            status = os.stat(path)
+            version = status.st_ino, status.st_mtime_ns, status.st_size
+            known = self._read.get(incident_id)
+            if known is not None and known[0] == version:
+                return known[1]
+            incident = _INCIDENT.validate_json(Path(path).read_bytes())
+            if time.time_ns() - status.st_mtime_ns > _SETTLED_NANOSECONDS:
+                self._read[incident_id] = version, incident
+            return incident
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (ValidationError, OSError) as error:
             raise PipelineError(f"{path} can't be read.", "Restore it from a backup, or take it away.") from error
 
     def list(self) -> tuple[Incident, ...]:
-        found = (self._readable(path.parent.name) for path in self._root.glob(f"*/{_DOCUMENT}"))
-        return tuple(sorted(filter(None, found), key=lambda incident: incident.opened_at, reverse=True))
+        names = os.listdir(self._root) if self._root.exists() else []
+        for gone in set(self._read).difference(names):
+            self._read.pop(gone, None)
+        found = map(self._readable, names)
+        return tuple(sorted(filter(None, found), key=lambda incident: (incident.opened_at, incident.id), reverse=True))
 
     def _readable(self, incident_id: str) -> Incident | None:
         """One that can't be read must not keep others from being opened; whoever asks for it is told."""
         try:
-            return self.get(incident_id)
+            return self._kept(incident_id)
         except PipelineError as error:
             log.error("an incident is left out: %s %s", error.what, error.fix)
             return None

@@ -1,8 +1,8 @@
 """Incidents become partitions, their steps are shown, and what is to be done by itself is launched.
 
 Runs have ids that follow from the incident and what is to be done, so asking again changes nothing. What failed is
-tried again after a while, but for a rollback: that is tried once, and then it is a person's. The cursor says how much
-of each timeline is shown.
+tried again after a while, the rarer the longer nothing has happened, as each try is a run that is kept; but for a
+rollback: that is tried once, and then it is a person's. The cursor says how much of each timeline is shown.
 """
 
 # Dagster leaves type parameters of these functions open.
@@ -45,6 +45,8 @@ _STEP_OF = {
 }
 _AGAIN_SECONDS = {Work.SNAPSHOT: 300, Work.RECOVERY: 60, Work.POSTMORTEM: 86_400}
 """After which the same work is launched again, if it is still to be done."""
+_RARELY = ((3600, 600), (86_400, 21_600))
+"""Seconds since anything happened, and then after how many it is launched again, at the soonest."""
 
 log = logging.getLogger(__name__)
 
@@ -109,12 +111,20 @@ def _event(platform: Platform, incident: Incident, step: str, entry: TimelineEnt
     return AssetMaterialization(key_of(step), description=entry.text, partition=incident.id, metadata=metadata)
 
 
-def _launch(instance: DagsterInstance, incident: Incident, work: Work, now: datetime) -> bool:
+def attempt_of(incident: Incident, work: Work, now: datetime) -> str:
+    """Names the try that is due now: equal ones are one run."""
     every = _AGAIN_SECONDS.get(work)
-    attempt = "once" if every is None else f"{now.timestamp() // every:.0f}"
+    if every is None:
+        return "once"
+    quiet_seconds = (now - incident.timeline[-1].at).total_seconds()
+    every = max([every, *(rarely for since, rarely in _RARELY if quiet_seconds > since)])
+    return f"{now.timestamp() // every * every:.0f}"
+
+
+def _launch(instance: DagsterInstance, incident: Incident, work: Work, now: datetime) -> bool:
     launched = launch_once(
         instance,
-        key=f"incident:{incident.id}:{work}:{attempt}",
+        key=f"incident:{incident.id}:{work}:{attempt_of(incident, work, now)}",
         job_name=INCIDENT,
         asset_selection=[key_of(_STEP_OF[work])],
         partition_key=incident.id,

@@ -1,6 +1,7 @@
 """An incident in Dagster: its steps are shown as they are taken, and its checks are red until it is over."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from dagster import (
 
 from shopkart_pipeline.defs import incident_sensor
 from shopkart_pipeline.defs.build import build_definitions
+from shopkart_pipeline.defs.incident_sensor import attempt_of
 from shopkart_pipeline.defs.incidents import INCIDENTS, SHOWN, key_of
 from shopkart_pipeline.domain.incident import Incident, IncidentSource, IncidentStep
 from shopkart_pipeline.domain.release import Release
@@ -22,6 +24,7 @@ from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.services.close_incident import close_incident
 from shopkart_pipeline.services.raise_incident import raise_incident
 from shopkart_pipeline.services.take_step import take_step
+from shopkart_pipeline.services.tend_incidents import Work
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, World
 
 
@@ -149,6 +152,18 @@ def test_a_tick_shows_each_step_once_and_launches_what_is_due(
     assert {step for step, number in shown.items() if number} == {"alert", "acknowledgement"}
     assert set(shown.values()) == {0, 1}
     assert any(f"incident:{incident.id}:snapshot:" in key for key in launched)
+
+
+def test_what_is_tried_in_vain_makes_no_run_each_minute_for_ever(world: World, incident: Incident) -> None:
+    at = world.clock.now()
+    tries = [
+        {attempt_of(incident, Work.RECOVERY, at + timedelta(seconds=second)) for second in range(begin, end, 10)}
+        for begin, end in ((0, 1800), (0, 7 * 86_400))
+    ]
+
+    assert len(tries[0]) in (30, 31), "at first it is looked for every minute"
+    assert len(tries[1]) < 300
+    assert attempt_of(incident, Work.ROLLBACK, at) == attempt_of(incident, Work.ROLLBACK, at + timedelta(days=9))
 
 
 def _materializations(instance: DagsterInstance, incident: Incident, step: str) -> list[object]:

@@ -1,6 +1,8 @@
 """Incidents as folders: what a person finds there, and what is refused."""
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,3 +82,41 @@ def test_a_postmortem_without_its_incident_is_none(tmp_path: Path) -> None:
     (tmp_path / "backend-1-production" / "postmortem.md").write_text("draft")
 
     assert DiskIncidentStore(tmp_path).list() == ()
+
+
+def test_an_incident_that_did_not_change_is_not_read_again(tmp_path: Path) -> None:
+    """Sensors ask for all of them every few seconds, and there may be thousands."""
+    store = DiskIncidentStore(tmp_path)
+    kept(store, an_incident())
+    path = tmp_path / "backend-1-production" / "incident.json"
+    os.utime(path, (1, 1))
+    known = store.list()
+    with path.open("r+b") as document:
+        document.write(b"?")
+    os.utime(path, (1, 1))
+
+    assert store.list() == known == (an_incident(),)
+
+
+def test_what_another_process_changed_is_read_again(tmp_path: Path) -> None:
+    store, other = DiskIncidentStore(tmp_path), DiskIncidentStore(tmp_path)
+    for number in (1, 2):
+        kept(store, an_incident(number))
+        os.utime(tmp_path / f"backend-{number}-production" / "incident.json", (1, 1))
+    assert len(store.list()) == 2
+
+    changed = other.change("backend-1-production", lambda it: it.lacking("more"))
+    shutil.rmtree(tmp_path / "backend-2-production")
+
+    assert store.list() == (changed,)
+
+
+def test_a_file_that_the_disk_does_not_give_hides_no_other(tmp_path: Path) -> None:
+    store = DiskIncidentStore(tmp_path)
+    kept(store, an_incident())
+    kept(store, an_incident(2))
+    path = tmp_path / "backend-1-production" / "incident.json"
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # Reading it is an error of input and output.
+
+    assert store.list() == (an_incident(2),)
