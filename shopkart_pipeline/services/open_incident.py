@@ -62,7 +62,11 @@ def open_incident(
 
 def _joined(found: Incident, known: tuple[Incident, ...]) -> Incident:
     """What was found, with what was done since it was found first; or the incident that is open for the same trouble
-    already, such as by an alert about the canary, with what was found. One that is closed stays as it was closed."""
+    already, such as by an alert about the canary, with what was found. One that is closed stays as it was closed, also
+    where somebody closed it while recovery was looked for."""
+    closed = next((each for each in known if not each.is_open and _tells_of(each, found)), None)
+    if closed is not None:
+        return closed
     before = next((each for each in known if each.is_open and (each.id == found.id or _is_of(each, found))), None)
     if before is None:
         return replace(found, id=free_name(found.id, known))
@@ -72,8 +76,15 @@ def _joined(found: Incident, known: tuple[Incident, ...]) -> Incident:
         if entry.step not in steps or (entry.step in _OF_THE_ROLLOUT and (entry.step, entry.at) not in moments):
             joined = joined.with_entry(entry.at, entry.step, entry.text)
     missing = tuple(dict.fromkeys((*before.missing, *found.missing)))
+    was_counted = bool(found.answered_requests) or not before.answered_requests
+    counted = found if was_counted else before  # By the snapshot that an alert led to.
     return replace(
         found,
+        failed_requests=counted.failed_requests,
+        answered_requests=counted.answered_requests,
+        all_requests=counted.all_requests,
+        counted_seconds=counted.counted_seconds,
+        signatures=found.signatures or before.signatures,
         id=before.id,
         reason=before.reason,
         timeline=joined.timeline,
@@ -83,6 +94,13 @@ def _joined(found: Incident, known: tuple[Incident, ...]) -> Incident:
         alerts=before.alerts,
         suspects=before.suspects,
     )
+
+
+def _tells_of(each: Incident, found: Incident) -> bool:
+    """Whether it tells of the very same rollout, by a moment of it."""
+    same_place = (each.service, each.environment) == (found.service, found.environment)
+    moments = {(entry.step, entry.at) for entry in found.timeline if entry.step in _OF_THE_ROLLOUT}
+    return same_place and any((entry.step, entry.at) in moments for entry in each.timeline)
 
 
 def _is_of(each: Incident, found: Incident) -> bool:

@@ -326,3 +326,30 @@ def test_opening_it_again_gives_the_same_incident(world: World) -> None:
     [again] = world.incidents.list()
 
     assert again.id == first.id
+
+
+def test_one_that_somebody_closed_while_recovery_was_looked_for_is_not_opened_again(world: World) -> None:
+    release, kept = bad(world), world.incidents.keep
+
+    def keep(choose: Callable[[tuple[Incident, ...]], Incident]) -> Incident:
+        incident = kept(choose)
+        at = world.clock.now()
+        if incident.is_open:
+            world.incidents.change(incident.id, lambda it: it.with_entry(at, IncidentStep.CLOSED, "closed"))
+        return incident
+
+    world.incidents.keep = keep  # type: ignore[method-assign]
+
+    assert not incident_of(world, release).is_open
+
+
+def test_what_the_snapshot_of_an_alert_counted_stays_where_the_rollout_counted_nothing(world: World) -> None:
+    release = bad(world)
+    world.metrics.missing = "the metrics server does not answer"
+    alerted = raise_incident(world.platform, IncidentSource.ALERTMANAGER, "backend", PRODUCTION, "30 % fail")
+    counted = {"failed_requests": 30, "answered_requests": 100, "all_requests": 100, "counted_seconds": 60.0}
+    world.incidents.change(alerted.id, lambda it: replace(it, **counted))
+
+    incident = incident_of(world, release)
+
+    assert (incident.failed_requests, incident.answered_requests, incident.outage_minutes) == (30, 100, 0.3)
