@@ -23,6 +23,8 @@ _PAGE, _PAGES = 100, 3
 """The newest issues among which ours is looked for where its number was lost."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._/-]")
 _FENCES = re.compile(r"`{3,}")
+_ADDRESS = re.compile(r"https?://[!-;=?-~]+")
+"""Nothing in it ends a link."""
 
 
 class GitHubIssue(Notifier):
@@ -105,6 +107,6 @@ def _mark(notification: Notification) -> str:
 
 def _body(notification: Notification) -> str:
     fence = "`" * (max((len(each) for each in _FENCES.findall(notification.body)), default=2) + 1)
-    link = f"\n\n<{notification.url}>" if notification.url else ""
+    link = f"\n\n<{notification.url}>" if _ADDRESS.fullmatch(notification.url or "") else ""
     text = block(notification.body, COMMENT_BYTES - 2000)
     return f"{_mark(notification)}\n{fence}text\n{text}\n{fence}{link}\n"

@@ -2,7 +2,9 @@
 
 The address is the secret, so it is asked for anew for each message and appears in no error. `text` says everything,
 for servers that know nothing else and for the lines that a telephone shows; Slack shows the blocks instead. What we
-tell comes from logs and commits, so it is escaped: nobody can be mentioned and nothing be linked by it.
+tell comes from logs and commits, so it is escaped: nobody can be mentioned and nothing be linked by it. Slack's own
+escapes are not enough, as the others take `@all` and links of Markdown for what they are: something that nobody sees
+parts their characters.
 
 Source: Slack, "Sending messages using incoming webhooks" (its errors), "Formatting text for app surfaces" (`&`, `<`,
 `>`), "Block Kit: header, section, context" (150 and 3,000 characters), "Rate limits" (`Retry-After`).
@@ -33,6 +35,8 @@ _MARKS = {
 _NEVER = frozenset({"invalid_payload", "no_text", "message_limit_exceeded", "invalid_blocks"})
 """Slack's words for a message that it will not take the next time either."""
 _SUCCESS = re.compile(r'\{\s*"(success|ok)"\s*:\s*true\s*[,}].*')
+_ACTIVE = re.compile(r"@(?=\w)|\](?=\()")
+"""Where mentions and links of Markdown begin."""
 _ANSWERS = frozenset(range(200, 600))
 
 
@@ -107,10 +111,11 @@ def _split(address: str) -> SplitResult:
 def message_of(notification: Notification) -> dict[str, Any]:
     """The message, as Slack's webhooks take it."""
     mark = _MARKS[notification.urgency]
-    subject, link = _cut_escaped(plain(notification.subject), _SUBJECT_CHARACTERS), _link(notification.url)
-    text = f"{mark} *{subject}*\n{_cut_escaped(notification.body, _TEXT_CHARACTERS)}"
-    header = _cut(f"{mark} {plain(notification.subject)}", _HEADER_CHARACTERS)
-    body = _cut_escaped(notification.body, _SECTION_CHARACTERS)
+    subject, told = _parted(plain(notification.subject)), _parted(notification.body)
+    link = _link(notification.url)
+    text = f"{mark} *{_cut_escaped(subject, _SUBJECT_CHARACTERS)}*\n{_cut_escaped(told, _TEXT_CHARACTERS)}"
+    header = _cut(f"{mark} {subject}", _HEADER_CHARACTERS)
+    body = _cut_escaped(told, _SECTION_CHARACTERS)
     blocks: list[dict[str, Any]] = [{"type": "header", "text": {"type": "plain_text", "text": header, "emoji": False}}]
     if body.strip():
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": body, "verbatim": True}})
@@ -124,6 +129,10 @@ def _link(url: str | None) -> str:
     if not url or not url.startswith(("https://", "http://")):
         return ""
     return f"<{_escaped(url).replace('|', '%7C')}>"
+
+
+def _parted(text: str) -> str:
+    return _ACTIVE.sub("\\g<0>\N{ZERO WIDTH SPACE}", text)
 
 
 def _escaped(text: str) -> str:

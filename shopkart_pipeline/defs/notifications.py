@@ -11,7 +11,9 @@ is declared.
 # pyright: reportReturnType=false
 
 import json
+import logging
 from collections.abc import Iterator
+from datetime import datetime
 
 from dagster import (
     AssetCheckResult,
@@ -35,6 +37,7 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from shopkart_pipeline.domain.declaration import Pipeline
+from shopkart_pipeline.domain.errors import PipelineError, words_of
 from shopkart_pipeline.domain.notification import NotificationPolicy
 from shopkart_pipeline.services.escalate import escalate
 from shopkart_pipeline.services.platform import Platform
@@ -43,6 +46,8 @@ from shopkart_pipeline.services.silent_channels import silent_channels
 
 NOTIFICATIONS = "notifications"
 CHANNELS = "channels"
+
+log = logging.getLogger(__name__)
 
 
 def build_channels(pipeline: Pipeline) -> tuple[list[AssetsDefinition], list[UnresolvedAssetJobDefinition]]:
@@ -69,7 +74,7 @@ def build_notifications_sensor(pipeline: Pipeline) -> list[SensorDefinition]:
     )
     def notifications(context: SensorEvaluationContext, platform: ResourceParam[Platform]) -> SensorResult:
         now = platform.clock.now()
-        for line in (*escalate(platform, now), *send_notifications(platform)):
+        for line in (*_escalated(platform, now), *send_notifications(platform)):
             context.log.info(line)
         cursor = json.dumps(sorted(silent_channels(platform)))
         changed = cursor != (context.cursor or "[]")
@@ -77,6 +82,15 @@ def build_notifications_sensor(pipeline: Pipeline) -> list[SensorDefinition]:
         return SensorResult(run_requests=requests, cursor=cursor)
 
     return [notifications]
+
+
+def _escalated(platform: Platform, now: datetime) -> tuple[str, ...]:
+    """Incidents that can't be read keep nothing from being sent that waits already."""
+    try:
+        return escalate(platform, now)
+    except (PipelineError, OSError) as error:
+        log.exception("nothing is escalated")
+        return (f"nothing is escalated: {words_of(error)}",)
 
 
 def _asset(pipeline: Pipeline, policy: NotificationPolicy) -> AssetsDefinition:

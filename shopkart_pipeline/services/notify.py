@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.errors import PipelineError, words_of
 from shopkart_pipeline.domain.notification import Notification
 from shopkart_pipeline.services.platform import Platform
 
@@ -38,7 +38,8 @@ def notify(platform: Platform, notification: Notification, channels: Sequence[st
         return Told((), "no channel is declared under `notifications`")
     try:
         kept = platform.notifications.put(notification, channels or policy.first, platform.clock.now())
-    except PipelineError as error:
-        _LOG.error("%s is told to nobody: %s", notification.key, error.what)
-        return Told((), error.what)
+    except (PipelineError, OSError) as error:
+        reason = error.what if isinstance(error, PipelineError) else words_of(error)
+        _LOG.error("%s is told to nobody: %s", notification.key, reason)
+        return Told((), reason)
     return Told(kept)

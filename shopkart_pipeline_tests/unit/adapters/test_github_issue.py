@@ -62,6 +62,13 @@ def test_what_is_told_stands_in_a_block_that_it_can_not_end(world: GitHubWorldOf
     assert lines[-1] == "<https://pipeline.example>"
 
 
+@pytest.mark.parametrize("url", ["https://x.example> @maya", "https://x.example\n# head", "javascript:alert(1)", ""])
+def test_an_address_that_is_none_is_left_out(world: GitHubWorldOf, url: str) -> None:
+    _send(world, replace(OPENED, url=url))
+
+    assert world.repository.issues[0]["body"].splitlines()[-1] == "````"
+
+
 def test_an_issue_whose_number_was_lost_is_found_again(world: GitHubWorldOf) -> None:
     other = replace(OPENED, incident_id="backend-10")
     names = [_send(world, OPENED), _send(world, other)]

@@ -96,10 +96,18 @@ def test_nobody_can_be_mentioned_and_nothing_be_linked_by_what_is_told() -> None
     header, section, context = message["blocks"]
 
     assert header["text"]["type"] == "plain_text"
-    assert section["text"]["text"] == "KeyError: '&lt;@U123&gt;' &amp; more\n*bold* \x1b[31mred"
+    assert section["text"]["text"] == "KeyError: '&lt;@\u200bU123&gt;' &amp; more\n*bold* \x1b[31mred"
     assert context["elements"][0]["text"] == "<https://pipeline.example/runs/1?a=1%7C2>"
     assert "&lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; second line" in message["text"]
     assert "<!channel>" not in message["text"]
+
+
+def test_servers_that_know_markdown_mention_nobody_and_show_no_picture_either() -> None:
+    message = message_of(Notification("a", "b", "@all look", "@here ![x](https://evil.example/p) a@b.example"))
+
+    for mention in ("@all", "@here", "](https"):
+        assert mention not in json.dumps(message)
+    assert message["text"].replace("\u200b", "").endswith("@here ![x](https://evil.example/p) a@b.example")
 
 
 @pytest.mark.parametrize("character", ["&", "x", "\N{PILE OF POO}"])

@@ -43,14 +43,21 @@ def test_where_no_channel_is_declared_the_answer_says_so(world: World) -> None:
     assert notify(world.platform, OPENED) == Told((), "no channel is declared under `notifications`")
 
 
-def test_a_queue_that_is_full_stops_nobody_and_says_so(world: World) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ToolUnavailable("The disk is full.", "Make room."), "The disk is full."),
+        (OSError(30, "Read-only file system"), "OSError: Read-only file system"),
+    ],
+)
+def test_a_queue_that_is_full_stops_nobody_and_says_so(world: World, error: Exception, reason: str) -> None:
     class FullQueue(MemoryNotificationQueue):
         def put(self, notification: Notification, channels: Sequence[str], now: datetime) -> tuple[str, ...]:
-            raise ToolUnavailable("The disk is full.", "Make room.")
+            raise error
 
     world.notifications = FullQueue()
 
-    assert notify(world.platform, OPENED) == Told((), "The disk is full.")
+    assert notify(world.platform, OPENED) == Told((), reason)
 
 
 def test_what_an_incident_is_called_in_a_channel_comes_with_the_next_notification(world: World) -> None:
