@@ -28,8 +28,9 @@ _MOST_PAGES = 25
 _LONGEST_SECONDS = 8.0
 _REQUEST_SECONDS = 4.0
 _ERRORS = r"(?i)error|critical|fatal|exception|traceback"
-_SURE = re.compile(r"[A-Za-z0-9 _.:,;@#%=+/()\[\]{}<>*?!$^|~&'-]+")
-"""Characters that stand in a JSON line as they are."""
+_SURE = re.compile(r"[A-Za-z0-9 _.:,;@#%+()\[\]{}*?!$^|~-]+")
+"""Characters that stand in a JSON line as they are, whoever writes it: some write `<`, `>`, `&`, `=`, `'` and `/`
+otherwise."""
 
 
 class LokiLogs(Logs):

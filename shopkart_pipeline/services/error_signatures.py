@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.error_clusters import ErrorCluster, ErrorEvent, compare, kind_of
 from shopkart_pipeline.domain.incident import ErrorSignature
+from shopkart_pipeline.domain.plain_text import plain
 from shopkart_pipeline.domain.rollout import Action, RolloutPhase
 from shopkart_pipeline.ports.telemetry import LogLine, LogsMissing
 from shopkart_pipeline.services.platform import Site
@@ -90,20 +91,24 @@ def _before(
 
 
 def _covered(lines: tuple[LogLine, ...], since: datetime, until: datetime) -> float:
-    """The seconds that lines tell of: not those after the last one, where there was no room for more."""
-    return ((lines[-1].at if len(lines) >= LOG_LINES else until) - since).total_seconds()
+    """The seconds that lines tell of: not those after the last one, where there was no room for more. One at least, as
+    no time at all would make every kind a new one."""
+    return max(((lines[-1].at if len(lines) >= LOG_LINES else until) - since).total_seconds(), 1.0)
 
 
 def _events(lines: tuple[LogLine, ...]) -> list[ErrorEvent]:
-    return [
-        ErrorEvent(line.at, kind_of(line.signature, line.message), line.message, line.release_key) for line in lines
-    ]
+    return [ErrorEvent(line.at, _kind(line), plain(line.message[:_LONGEST]), line.release_key) for line in lines]
+
+
+def _kind(line: LogLine) -> str:
+    return plain(kind_of(line.signature, line.message))[:_LONGEST]
 
 
 def signatures_of(lines: tuple[LogLine, ...]) -> tuple[ErrorSignature, ...]:
     """Error lines clustered by kind and version, the most frequent first."""
-    counts = Counter((event.kind, event.release_key) for event in _events(lines))
-    examples = {(event.kind, event.release_key): event.message for event in reversed(_events(lines))}
+    events = _events(lines)
+    counts = Counter((event.kind, event.release_key) for event in events)
+    examples = {(event.kind, event.release_key): event.message for event in reversed(events)}
     return tuple(
         ErrorSignature(signature, count, examples[signature, release_key], release_key)
         for (signature, release_key), count in counts.most_common(_MOST)
@@ -125,8 +130,4 @@ def with_last_words(
     since = document.exposed_at or document.started_at
     lines = site.logs.errors(deployment.environment, service, since, now, LOG_LINES)
     found = () if isinstance(lines, LogsMissing) else signatures_of(lines)
-    return replace(document, last_words=tuple(map(_short, found)))
-
-
-def _short(signature: ErrorSignature) -> ErrorSignature:
-    return replace(signature, signature=signature.signature[:_LONGEST], example=signature.example[:_LONGEST])
+    return replace(document, last_words=found)

@@ -7,8 +7,10 @@ The index of trigrams finds lines that may have a text, and each of them is look
 Source: SQLite, "FTS5 Extension": external content tables, the trigram tokenizer.
 """
 
+import math
 import re
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -130,8 +132,9 @@ class LogIndex:
             )
         return True
 
-    def retain(self, now: datetime) -> int:
-        """Let go of lines that are too old or too many; returns how many went."""
+    def retain(self, now: datetime, until_monotonic: float = math.inf) -> int:
+        """Let go of lines that are too old or too many, a twentieth at a time; returns how many went. What is still too
+        much at that time of the monotonic clock goes the next time."""
         if not self._path.exists():
             return 0
         with self._database.transaction(durable=False) as connection:
@@ -139,11 +142,13 @@ class LogIndex:
         while self._used_bytes() > self._most_bytes:
             with self._database.transaction(durable=False) as connection:
                 removed = connection.execute(
-                    "DELETE FROM lines WHERE id IN (SELECT id FROM lines ORDER BY at LIMIT ?)", (_REMOVED_AT_ONCE,)
+                    "DELETE FROM lines WHERE id IN (SELECT id FROM lines ORDER BY at"
+                    " LIMIT (SELECT max(?, count(*) / 20) FROM lines))",
+                    (_REMOVED_AT_ONCE,),
                 ).rowcount
                 connection.execute("INSERT INTO words (words) VALUES ('optimize')")
             gone += removed
-            if not removed:
+            if not removed or time.monotonic() >= until_monotonic:
                 break
         return gone
 

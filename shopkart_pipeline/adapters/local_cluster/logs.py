@@ -63,7 +63,7 @@ class LocalLogs(Logs):
         try:
             for folder in sorted(each for each in root.glob("*/*") if each.parent.name not in ("jobs", "servers")):
                 said += self._index_folder(folder, end)
-            self._index.retain(now)
+            self._index.retain(now, end)
         except (OSError, PipelineError) as error:
             said.append(f"logs are not indexed: {_missing(error).reason}")
         return tuple(said)

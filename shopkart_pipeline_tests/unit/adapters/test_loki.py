@@ -78,6 +78,18 @@ def test_an_uncaught_exception_is_put_together_from_its_lines(loki: FakeLoki, ad
     ]
 
 
+def test_a_text_is_found_that_a_service_escapes_in_its_json(loki: FakeLoki, address: str) -> None:
+    """Go writes `<`, `>` and `&` otherwise, others `=`, `'` and `/`."""
+    text = r'{"time": "2026-03-01T12:00:00Z", "message": "GET \/cart?a\u003d1\u0026b is \u003c 7 \u0027s\u0027"}'
+    loki.push(STREAM, NOW_NS, text)
+
+    for wanted in ("/cart?a=1&b", "b is < 7", "'s'"):
+        with closing(LokiLogs(LokiSource(address), ServerAccess(), SystemClock())) as logs:
+            lines = logs.search("production", "shop", NOW, NOW, text=wanted, limit=9)
+        assert not isinstance(lines, LogsMissing)
+        assert [line.message for line in lines] == ["GET /cart?a=1&b is < 7 's'"]
+
+
 def test_labels_may_be_called_otherwise_and_there_may_be_more_of_them(loki: FakeLoki, address: str) -> None:
     labels = {
         "app_kubernetes_io_instance": "production",

@@ -50,8 +50,9 @@ def test_masking_again_changes_nothing(text: str) -> None:
 
 def test_a_long_line_is_masked_in_no_time() -> None:
     began = time.process_time()
-    for hostile in ("a" * 10**6, "'" * 10**6, "1." * 10**6, "a@" * 10**6, "0" * 10**6, "a1" * 10**6):
-        masked(hostile)
+    for hostile in ("a" * 10**6, "'" * 10**6, "1." * 10**6, "a@" * 10**6, "0" * 10**6, "a1" * 10**6, "a." * 10**6):
+        for _ in range(10):
+            masked(hostile)
     assert time.process_time() - began < 2.0
 
 

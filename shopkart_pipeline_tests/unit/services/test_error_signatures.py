@@ -99,6 +99,19 @@ def test_a_time_that_was_not_looked_at_whole_counts_for_as_long_as_it_was(
     assert report.missing == ("Of the error lines only the first 30 were looked at.",)
 
 
+def test_more_errors_of_one_moment_than_there_is_room_for_are_not_new_for_that(
+    world: World, lines: list[LogLine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stores that keep seconds alone have a storm begin in one moment."""
+    monkeypatch.setattr(error_signatures, "LOG_LINES", 30)
+    lines += [_line(NOON - number * MINUTE, "timeout") for number in range(1, 20)]
+    lines += [_line(NOON, "timeout") for _ in range(40)]
+
+    [signature] = _report(world).signatures
+
+    assert signature.before, "there were some before"
+
+
 def test_logs_without_any_line_of_the_time_before_do_not_make_an_error_new(world: World, lines: list[LogLine]) -> None:
     lines.append(_line(NOON + MINUTE, "bad cart", "CartFormatError", "new"))
 
