@@ -13,6 +13,7 @@ from shopkart_pipeline.cli.arguments import open_platform
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import NotFound, Refused
 from shopkart_pipeline.domain.incident import Incident, IncidentSeverity, IncidentSource, IncidentStep
+from shopkart_pipeline.domain.plain_text import plain
 from shopkart_pipeline.services.close_incident import close_incident, verify
 from shopkart_pipeline.services.gather_snapshot import gather_snapshot, is_gathered
 from shopkart_pipeline.services.platform import Platform
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
             f"[bold]{incident.id}[/] is open; `shopkart incident {incident.id} ack` says that you look at it."
         )
         return 0
-    incident = _find(platform, options.incident)
+    incident = find(platform, options.incident)
     if options.step is None:
         _show(console, incident)
         return 0
@@ -79,7 +80,7 @@ def _open(platform: Platform, options: argparse.Namespace) -> Incident:
     return raise_incident(platform, IncidentSource.PERSON, service.name, environment, reason, severity=severity)
 
 
-def _find(platform: Platform, name: str) -> Incident:
+def find(platform: Platform, name: str) -> Incident:
     """The incident that a person means; its id may be cut short as long as it is clear."""
     known = platform.incidents.list()
     found = [each for each in known if each.id == name] or [each for each in known if name in each.id]
@@ -142,15 +143,20 @@ _ACTS: dict[str, Callable[[Platform, Console, Incident, argparse.Namespace], int
 def _show(console: Console, incident: Incident) -> None:
     state = "open" if incident.is_open else "closed"
     console.print(f"[bold]{incident.id}[/]  {incident.severity}, {state}")
-    console.print(f"  {escape(incident.reason)}")
+    console.print(f"  {_words(incident.reason)}")
     for entry in incident.timeline:
-        console.print(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.step.replace('_', ' '):<20} {escape(entry.text)}")
+        console.print(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.step.replace('_', ' '):<20} {_words(entry.text)}")
     suspect = incident.suspect
     if suspect is not None:
         console.print(f"  suspected: [bold]{suspect.name}[/]")
         for reason in suspect.reasons:
-            console.print(f"    {escape(reason)}")
+            console.print(f"    {_words(reason)}")
         if incident.is_open and incident.time_of(IncidentStep.ROLLED_BACK) is None:
             console.print(f"  take it back: {rollback_command(incident)}")
     for text in incident.missing:
-        console.print(f"  not known: {escape(text)}")
+        console.print(f"  not known: {_words(text)}")
+
+
+def _words(text: str) -> str:
+    """What alerts and logs say, as a terminal may show it."""
+    return escape(plain(text))

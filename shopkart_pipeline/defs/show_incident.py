@@ -3,6 +3,7 @@
 from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
 
 from shopkart_pipeline.domain.incident import Incident
+from shopkart_pipeline.domain.plain_text import in_markdown
 from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.services.gather_snapshot import title_of
 from shopkart_pipeline.services.incident_links import incident_links
@@ -29,7 +30,7 @@ def incident_metadata(platform: Platform, incident: Incident) -> dict[str, Metad
     if incident.signatures:
         shown["errors"] = MetadataValue.table(_errors(incident), schema=_ERRORS)
     if incident.missing:
-        shown["missing"] = MetadataValue.md("\n".join(f"- {text}" for text in incident.missing))
+        shown["missing"] = MetadataValue.md("\n".join(f"- {in_markdown(text)}" for text in incident.missing))
     links = incident_links(platform, incident)
     return shown | {f"link: {name}": MetadataValue.url(address) for name, address in links}
 
@@ -48,16 +49,14 @@ def pictures(platform: Platform, incident: Incident) -> dict[str, MetadataValue]
 
 def _timeline(incident: Incident) -> list[TableRecord]:
     return [
-        TableRecord({"at": entry.at.isoformat(timespec="seconds"), "step": entry.step.value, "what": entry.text[:500]})
+        TableRecord({"at": entry.at.isoformat(), "step": entry.step.value, "what": entry.text[:500]})
         for entry in incident.timeline[-_MOST_ENTRIES:]
     ]
 
 
 def _suspects(incident: Incident) -> list[TableRecord]:
     return [
-        TableRecord(
-            {"release": each.name, "since": each.at.isoformat(timespec="seconds"), "reasons": "; ".join(each.reasons)}
-        )
+        TableRecord({"release": each.name, "since": each.at.isoformat(), "reasons": "; ".join(each.reasons)})
         for each in incident.suspects
     ]
 

@@ -1,8 +1,9 @@
 """Action items of a postmortem, as they stand in its Markdown: one line with a box for each.
 
 A line such as `- [ ] Test that carts of both versions are read (owner: team:storefront, due: 2025-04-01)` is one. What
-is still in *italics* was drafted and not completed by anybody. A postmortem without any action item is not complete: a
-person who found that nothing is to be done says so in an item that is done.
+is still in *italics* was drafted and not completed by anybody, and neither was a page in which a drafted question
+still stands. A postmortem without any action item is not complete: a person who found that nothing is to be done says
+so in an item that is done.
 """
 
 import re
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 _HEADING = re.compile(r"^#{1,6}\s+(?P<title>.+?)\s*$")
 _ITEM = re.compile(r"^\s*[-*+]\s+\[(?P<box>[ xX])\]\s+(?P<words>.+?)\s*$")
 _OWNER = re.compile(r"\bowner:\s*(?P<owner>[^,;)\s][^,;)]*)")
+_QUESTION = re.compile(r"^(?:Cause: |- )?(?P<question>\*[^*]+\?\*)\s*$")
 _SECTION = "action items"
 
 
@@ -50,7 +52,8 @@ def what_is_open(markdown: str) -> tuple[str, ...]:
     items = action_items(markdown)
     if not items:
         return ("it has no action items",)
-    lines: list[str] = []
+    questions = filter(None, map(_QUESTION.match, markdown.splitlines()))
+    lines = [f"nobody has answered {each['question']}" for each in questions]
     for item in items:
         if item.is_draft:
             lines.append(f"nobody has completed {item.words}")

@@ -14,6 +14,7 @@ from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.incident import ErrorSignature, Incident, IncidentStep, Suspect
 from shopkart_pipeline.domain.incident_policy import hurt_since
+from shopkart_pipeline.domain.plain_text import plain
 from shopkart_pipeline.domain.suspicion import most_suspicious
 from shopkart_pipeline.domain.traffic import Counts
 from shopkart_pipeline.domain.vitals import Vital, VitalMissing
@@ -106,7 +107,7 @@ def _with_excerpt(platform: Platform, site: Site, incident: Incident, found: Sna
     if isinstance(lines, LogsMissing) or not lines:
         return found  # Why is said by those who count them.
     written = [f"{line.at.isoformat()} {line.release_key} {line.level} {line.message}" for line in lines]
-    text = "".join(f"{' '.join(each.split())[:_LONGEST_LINE]}\n" for each in written)
+    text = "".join(f"{plain(' '.join(each.split()))[:_LONGEST_LINE]}\n" for each in written)
     platform.incidents.attach(incident.id, LOG_EXCERPT, text.encode(errors="replace"))
     return found
 

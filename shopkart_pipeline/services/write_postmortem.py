@@ -2,7 +2,8 @@
 
 It names releases and mechanisms, never people: also where a commit's title or a reason does (a merge commit's title
 holds the login of whoever made the branch). A number that nobody measured is said to be missing, and each number links
-to the evidence that it was read from.
+to the evidence that it was read from. What stands in logs, alerts and commits is text here, whatever it would be in
+Markdown.
 """
 
 import re
@@ -15,6 +16,7 @@ from shopkart_pipeline.domain.canonical import digest_of
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
 from shopkart_pipeline.domain.incident_policy import began
+from shopkart_pipeline.domain.plain_text import in_markdown
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.ports.incident_store import POSTMORTEM
@@ -78,12 +80,13 @@ def _without_people(text: str, release: Release | None) -> str:
 
 
 def _summary(incident: Incident, release: Release | None) -> str:
-    what = f"Opened at {_clock(incident.opened_at)} UTC, {incident.severity}:\n{incident.reason}."
+    reason = in_markdown(incident.reason)
+    what = f"Opened at {_clock(incident.opened_at)} UTC, {incident.severity}:\n{reason}."
     if release is not None:
         back = incident.time_of(IncidentStep.ROLLED_BACK)
         became = f"was rolled back from {incident.environment}" if back else "is suspected"
-        what = f"Release `{release.name}` ({release.title}) {became}:\n{incident.reason}."
-    cause = _entry(incident, IncidentStep.CAUSE_IDENTIFIED) or "*What was the cause?*"
+        what = f"Release `{release.name}` ({in_markdown(release.title)}) {became}:\n{reason}."
+    cause = in_markdown(_entry(incident, IncidentStep.CAUSE_IDENTIFIED)) or "*What was the cause?*"
     return f"## Summary\n\n{what}\n\nCause: {cause}"
 
 
@@ -101,8 +104,8 @@ def _impact(incident: Incident, document: RolloutDocument | None, objectives: tu
 
 
 def _timeline(incident: Incident) -> str:
-    lines = "\n".join(f"- {_clock(entry.at)} **{_words(entry.step)}**: {entry.text}" for entry in incident.timeline)
-    return f"## Timeline (UTC)\n\n{lines}"
+    lines = [f"- {_clock(entry.at)} **{_words(entry.step)}**: {in_markdown(entry.text)}" for entry in incident.timeline]
+    return "\n".join(("## Timeline (UTC)", "", *lines))
 
 
 def _signatures(incident: Incident) -> str:
@@ -110,7 +113,7 @@ def _signatures(incident: Incident) -> str:
         return ""
     rows = "\n".join(
         f"| `{_cell(each.signature)}` | {each.count} | {'?' if each.before is None else each.before} "
-        f"| `{each.release_key}` | {_cell(each.example)} |"
+        f"| `{each.release_key}` | {in_markdown(_cell(each.example))} |"
         for each in incident.signatures
     )
     head = "| kind | lines | expected by the time before | version | example |\n| --- | --- | --- | --- | --- |"
@@ -131,14 +134,14 @@ def _pictures(attached: Sequence[str]) -> str:
 def _missing(incident: Incident) -> str:
     if not incident.missing:
         return ""
-    return "## What could not be established\n\n" + "\n".join(f"- {text}" for text in incident.missing)
+    return "## What could not be established\n\n" + "\n".join(f"- {in_markdown(text)}" for text in incident.missing)
 
 
 def _contributing(incident: Incident) -> str:
     suspect = incident.suspect
-    lines = [f"- {suspect.name}: {reason}" for reason in suspect.reasons] if suspect is not None else []
+    lines = [f"- {suspect.name}: {in_markdown(each)}" for each in suspect.reasons] if suspect is not None else []
     failures = [entry.text for entry in incident.timeline if entry.step is IncidentStep.ROLLBACK_FAILED]
-    lines += [f"- a rollback failed: {text}" for text in failures]
+    lines += [f"- a rollback failed: {in_markdown(text)}" for text in failures]
     asked = "*What made this change fail in production although every gate before had passed?*"
     return "\n".join(["## Contributing factors", "", *lines, *([""] if lines else []), asked])
 
@@ -173,7 +176,7 @@ def _links(platform: Platform, incident: Incident, release: Release | None) -> s
         ]
     if incident.suspected_digest:
         lines.append(f"- Image: `{incident.suspected_digest}`")
-    lines += [f"- {name}: {address}" for name, address in incident_links(platform, incident)]
+    lines += [f"- {in_markdown(name)}: {address}" for name, address in incident_links(platform, incident)]
     lines.append(f"- This page, completed: `{FOLDER}/{incident.id}.md` in the repository, by a pull request")
     return "## Links\n\n" + "\n".join(lines)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from shopkart_pipeline.cli import incident as command
+from shopkart_pipeline.cli import incidents
 from shopkart_pipeline.cli.main import main
 from shopkart_pipeline.ports.incident_store import POSTMORTEM
 from shopkart_pipeline_tests.fakes.world import World
@@ -99,3 +100,21 @@ def test_the_postmortem_is_written_for_a_pull_request(world: World, say: Say, tm
     assert say(incident.id, "postmortem", "--out", str(out)) == 0
     assert out.read_text() == f"# Postmortem\n![Error ratio]({incident.id}/error_ratio.png)\n"
     assert (out.parent / incident.id / "error_ratio.png").read_bytes() == b"\x89PNG"
+
+
+def test_the_postmortem_of_an_id_that_is_cut_short_is_shown(
+    world: World, say: Say, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(incidents, "open_platform", lambda: world.platform)
+    say("open", "backend", "--reason", "one \x1b[2J")
+    say("backend", "close", "--override", "a drill")
+
+    with pytest.raises(SystemExit) as end:
+        main(["incidents", "backend"])
+    with pytest.raises(SystemExit):
+        main(["incidents"])
+
+    shown = capsys.readouterr().out
+    assert end.value.code == 0
+    assert "Postmortem (draft)" in shown
+    assert "\x1b" not in shown

@@ -45,3 +45,10 @@ def test_all_done_leaves_nothing_open() -> None:
 @pytest.mark.parametrize("page", ["", "## Action items\n", "## Actions\n- [x] done\n"])
 def test_without_items_it_is_not_complete(page: str) -> None:
     assert what_is_open(page) == ("it has no action items",)
+
+
+def test_a_drafted_question_that_nobody_answered_is_open() -> None:
+    done = "## Action items\n- [x] Test (owner: team:shop)\n"
+
+    assert what_is_open(f"Cause: *What was the cause?*\n{done}") == ("nobody has answered *What was the cause?*",)
+    assert what_is_open(f"Cause: *two* versions of one format, *weren't* they?\n{done}") == ()

@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
+from shopkart_pipeline.adapters._log_lines import LogReader, Written
+from shopkart_pipeline.domain.action_item import what_is_open
 from shopkart_pipeline.domain.incident import Incident, IncidentSource, IncidentStep
 from shopkart_pipeline.domain.incident_policy import IncidentPolicy
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.traffic import Counts
 from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.domain.workload import Track
+from shopkart_pipeline.ports.incident_store import POSTMORTEM
 from shopkart_pipeline.ports.telemetry import LogLine
 from shopkart_pipeline.services.check_postmortem import check_postmortem
 from shopkart_pipeline.services.close_incident import close_incident
@@ -19,6 +22,7 @@ from shopkart_pipeline.services.draft_postmortem import draft_postmortem
 from shopkart_pipeline.services.gather_snapshot import LOG_EXCERPT, SNAPSHOT, gather_snapshot
 from shopkart_pipeline.services.raise_incident import raise_incident
 from shopkart_pipeline.services.roll_back_incident import roll_back_incident
+from shopkart_pipeline.services.take_step import take_step
 from shopkart_pipeline.services.tend_incidents import Work, due_work
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, World
 
@@ -216,3 +220,63 @@ def test_what_nobody_measured_is_not_told_as_zero(world: World) -> None:
     assert page is not None
     assert "| Requests that it answered with a server error | not measured |" in page
     assert "| Minutes of error budget burnt | not measured |" in page
+
+
+# What services should not have logged.
+
+
+def test_no_secret_that_was_logged_reaches_anything_that_is_kept_shown_or_told(world: World) -> None:
+    incident, release = opened(world)
+    message = "can't reach postgresql://shop:hunter2@db, Authorization: Bearer hunter2x"
+    document = {"time": (world.clock.now() - timedelta(seconds=30)).isoformat(), "level": "error", "message": message}
+    written = [Written(json.dumps(document | {"version": release.key}))] * 9
+    world.logs.lines[PRODUCTION, "backend"] = list(LogReader(Track.STABLE, "stable-1").read(written))
+
+    found = gather_snapshot(world.platform, incident.id)
+    draft_postmortem(world.platform, incident.id)
+    told = [str(each) for channel in ("oncall", "mail") for each in world.notifications.told(channel)]
+    kept = [world.incidents.attachment(incident.id, name).decode() for name in (LOG_EXCERPT, SNAPSHOT, POSTMORTEM)]
+
+    assert "postgresql://db" in kept[0]
+    for text in (*told, *kept, str(found), str(world.incidents.get(incident.id))):
+        assert "hunter2" not in text
+
+
+def test_what_somebody_writes_by_hand_is_masked_too(world: World) -> None:
+    incident = raise_incident(world.platform, IncidentSource.PERSON, "backend", PRODUCTION, "password=hunter2 leaked")
+    take_step(world.platform, incident.id, IncidentStep.NOTED, "ana", "token: hunter2 was used")
+    close_incident(world.platform, incident.id, "ana", override="secret=hunter2 was changed")
+
+    assert "hunter2" not in str(world.incidents.get(incident.id))
+    assert "hunter2" not in str(world.ledger.entries("backend"))
+
+
+def test_what_was_logged_is_text_in_the_postmortem_and_on_a_terminal(world: World) -> None:
+    incident, release = opened(world)
+    hostile = "order 7 <img src=x> ![x](https://evil.example/p)\n## Action items\n- [x] none\x1b[2J"
+    lines = [replace(_line(incident.timeline[0].at, release.key), message=hostile, signature=None)] * 9
+    world.logs.lines[PRODUCTION, "backend"] = lines
+    gather_snapshot(world.platform, incident.id)
+    draft_postmortem(world.platform, incident.id)
+
+    page = world.incidents.postmortem(incident.id)
+
+    assert page is not None
+    outside_of_code = re.sub("`[^`\n]*`", "", page)
+    assert "<img" not in outside_of_code
+    assert "](https://evil" not in outside_of_code
+    assert page.count("\n## Action items") == 1
+    assert "order &lt;number>" in page, "a kind is no tag, which nobody would see"
+    assert "\x1b" not in page + world.incidents.attachment(incident.id, LOG_EXCERPT).decode()
+
+
+def test_a_page_in_which_a_drafted_question_stands_is_not_complete(world: World) -> None:
+    incident, _ = opened(world)
+    draft_postmortem(world.platform, incident.id)
+    page = (world.incidents.postmortem(incident.id) or "").replace("- [ ] *", "- [x] ").replace("* (owner", " (owner")
+
+    assert what_is_open(page) == (
+        "nobody has answered *What was the cause?*",
+        "nobody has answered *What made this change fail in production although every gate before had passed?*",
+        "nobody has answered *What else?*",
+    )
