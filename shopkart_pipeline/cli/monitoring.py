@@ -22,6 +22,10 @@ _LIST = "generated.txt"
 """Names what was written, so that it can be taken away again."""
 
 
+_ABSENT, _DIFFERS, _OUTDATED = "is not there", "differs", "is not generated any more"
+_DONE = {_ABSENT: "new", _DIFFERS: "changed", _OUTDATED: "removed"}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="where the files are")
     parser.add_argument("--environment", metavar="ENVIRONMENT", help="only of this one; default: all of them")
@@ -44,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
             write_atomically(path, files[name].encode())
         else:
             path.unlink()
-        console.print(f"{path}: {how}", markup=False)
+        console.print(f"{path}: {_DONE[how]}", markup=False)
     console.print(f"{len(files)} files, {len(differing)} changed.")
     return 0
 
@@ -61,13 +65,13 @@ def _differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
     """How files in a folder differ from what they should be, by name."""
     listed = folder / _LIST
     earlier = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
-    found = {name: "is not generated any more" for name in earlier if name not in files and _is_inside(folder, name)}
+    found = {name: _OUTDATED for name in earlier if name not in files and _is_inside(folder, name)}
     for name, text in files.items():
         path = folder / name
         if not path.is_file():
-            found[name] = "is not there"
+            found[name] = _ABSENT
         elif path.read_bytes() != text.encode():
-            found[name] = "differs"
+            found[name] = _DIFFERS
     return dict(sorted(found.items()))
 
 
