@@ -111,12 +111,14 @@ class Queries:
 
 def _grown(counter: str, window: timedelta) -> str:
     """By how much counters grew in a window, to the last request: `increase` leaves out what came before the window's
-    first sample, so it serves only where a counter began anew. One that was not there before has grown by all of it."""
-    range_ = _coarse_range(window)
+    first sample, so it serves only where a counter began anew, or could not be scraped just when the window began. One
+    that was not there before has grown by all of it."""
+    range_, back = _coarse_range(window), f"offset {_duration(window)}"
     last = f"last_over_time({counter}{range_})"
     began_anew = f"resets({counter}{range_}) > 0"
-    grown = f"({last} - {counter} offset {_duration(window)} >= 0 unless {began_anew})"
-    return f"{grown} or (increase({counter}{range_}) and {began_anew}) or {last}"
+    grown = f"({last} - {counter} {back} >= 0 unless {began_anew})"
+    was_there = f"last_over_time({counter}{_range(_FINE)} {back})"
+    return f"{grown} or (increase({counter}{range_}) and ({began_anew} or {was_there})) or {last}"
 
 
 def _range(window: timedelta) -> str:

@@ -5,10 +5,9 @@ Source: Prometheus, "Exposition formats".
 
 from collections.abc import Iterable
 
-from shopkart_pipeline.domain.metric import Labels, Metric, MetricKind, Sample, written
+from shopkart_pipeline.domain.metric import Labels, Metric, Sample, written
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_PARTS = ("_bucket", "_sum", "_count")
 _ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _ESCAPED_TEXT = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
@@ -19,7 +18,7 @@ def exposition(metrics: Iterable[Metric], samples: Iterable[Sample]) -> str:
     Raises:
         ValueError: a sample is of none of the metrics.
     """
-    known = {name: metric for metric in metrics for name in _names(metric)}
+    known = {name: metric for metric in metrics for name in metric.series}
     found = dict[str, list[Sample]]()
     for sample in samples:
         if sample.name not in known:
@@ -32,12 +31,6 @@ def exposition(metrics: Iterable[Metric], samples: Iterable[Sample]) -> str:
             lines.append(f"# TYPE {metric.name} {metric.kind.value}")
             lines += [f"{each.name}{_braced(each.labels)} {written(each.value)}" for each in found[metric.name]]
     return "".join(f"{line}\n" for line in lines)
-
-
-def _names(metric: Metric) -> tuple[str, ...]:
-    if metric.kind is MetricKind.HISTOGRAM:
-        return tuple(f"{metric.name}{part}" for part in _PARTS)
-    return (metric.name,)
 
 
 def _braced(labels: Labels) -> str:

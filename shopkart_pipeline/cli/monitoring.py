@@ -40,9 +40,11 @@ def run(options: argparse.Namespace) -> int:
     if options.check:
         for name, how in differing.items():
             console.print(f"{folder / name}: {how}", markup=False)
-        console.print(f"{len(differing)} of {len(files)} files differ." if differing else "All is up to date.")
+        stale = f"{len(differing)} files differ. Call it again without `--check`, and commit what it writes."
+        console.print(stale if differing else "All is up to date.", markup=False)
         return 1 if differing else 0
-    for name, how in differing.items():
+    # The list comes last: who is killed before has not forgotten what is still to be taken away.
+    for name, how in sorted(differing.items(), key=lambda each: each[0] == _LIST):
         path = folder / name
         if name in files:
             write_atomically(path, files[name].encode())

@@ -9,8 +9,9 @@ import json
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,13 @@ class Stack:
                 raise ToolUnavailable(f"{process.name} ended with code {process.exit_code}.", f"See {process.log}.")
 
     def stop(self) -> None:
-        """Stop all: what was started last goes first, so nothing loses what it needs."""
-        with contextlib.suppress(PipelineError):
-            WarmClient(self.settings.dagster_home).shutdown(stop_runs=True)
-        self.stop_processes()
-        _file(self.settings).unlink(missing_ok=True)
+        """Stop all: what was started last goes first, so nothing loses what it needs. Being told once more meanwhile,
+        as by a second Ctrl-C, changes nothing: half of them would be left behind."""
+        with _deaf():
+            with contextlib.suppress(PipelineError):
+                WarmClient(self.settings.dagster_home).shutdown(stop_runs=True)
+            self.stop_processes()
+            _file(self.settings).unlink(missing_ok=True)
 
     def stop_processes(self) -> None:
         """Stop these processes alone; runs go on."""
@@ -79,6 +82,20 @@ class Stack:
     def _remember(self) -> None:
         known = [{"pid": each.pid, "created": _created(each.pid)} for each in self.processes]
         write_atomically(_file(self.settings), json.dumps(known).encode())
+
+
+@contextlib.contextmanager
+def _deaf() -> Generator[None]:
+    """No signal that asks to end gets through; other threads than the first are never interrupted anyway."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def end_leftovers(settings: Settings) -> int:

@@ -49,14 +49,16 @@ def pictures(platform: Platform, incident: Incident) -> dict[str, MetadataValue]
 
 def _timeline(incident: Incident) -> list[TableRecord]:
     return [
-        TableRecord({"at": entry.at.isoformat(), "step": entry.step.value, "what": entry.text[:500]})
+        TableRecord({"at": entry.at.isoformat(timespec="seconds"), "step": entry.step.value, "what": entry.text[:500]})
         for entry in incident.timeline[-_MOST_ENTRIES:]
     ]
 
 
 def _suspects(incident: Incident) -> list[TableRecord]:
     return [
-        TableRecord({"release": each.name, "since": each.at.isoformat(), "reasons": "; ".join(each.reasons)})
+        TableRecord(
+            {"release": each.name, "since": each.at.isoformat(timespec="seconds"), "reasons": "; ".join(each.reasons)}
+        )
         for each in incident.suspects
     ]
 

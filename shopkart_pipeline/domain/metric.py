@@ -27,6 +27,13 @@ class Metric:
     bounds: tuple[float, ...] = ()
     """Upper bounds of a histogram's buckets, without the last one."""
 
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The names of its series."""
+        if self.kind is not MetricKind.HISTOGRAM:
+            return (self.name,)
+        return tuple(f"{self.name}{part}" for part in ("_bucket", "_sum", "_count"))
+
 
 @dataclass(frozen=True)
 class Sample:

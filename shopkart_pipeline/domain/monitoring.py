@@ -30,8 +30,10 @@ class Pace:
     """For how long memory, disk or connections have to be short."""
 
     def rules_of(self, objective: Objective) -> tuple[BurnRule, ...]:
-        """The burn rates that an objective is watched by."""
-        return burn_rules(budget_period_seconds(objective.window_seconds, self.period_seconds))
+        """The burn rates that an objective is watched by, without those whose short window holds too few scrapes: a
+        rate over them would often be none, and its alert silent."""
+        rules = burn_rules(budget_period_seconds(objective.window_seconds, self.period_seconds))
+        return tuple(rule for rule in rules if rule.short_seconds >= self.rate_window_seconds)
 
     def windows_of(self, objective: Objective) -> tuple[float, ...]:
         """Their windows, shortest first."""

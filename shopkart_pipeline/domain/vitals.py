@@ -31,7 +31,7 @@ class Vital(StrEnum):
     ERROR_RATIO = "error_ratio"
     """Share of the answered requests with status 500 and above, 0 to 1."""
     DISK_USAGE_BYTES = "disk_usage_bytes"
-    """What replicas keep on disk."""
+    """What replicas keep on disk, their logs at least."""
     DATABASE_CONNECTIONS = "database_connections"
     """Open connections to the environment's database."""
 

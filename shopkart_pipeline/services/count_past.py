@@ -110,7 +110,8 @@ def count_past(platform: Platform, store: MetricStore, limit: int = 1000) -> boo
 def _release(reading: _Reading, release: Release) -> None:
     is_proposed = release.pull_request is not None
     reading.count(RELEASES, service=release.service, kind="proposed" if is_proposed else "merged")
-    if not is_proposed:
+    # Of a long past the ledger may be read further already than the releases.
+    if not is_proposed and reading.state(release.service, release.key) is None:
         reading.states[release.service, release.key] = Stand.RECEIVED
 
 

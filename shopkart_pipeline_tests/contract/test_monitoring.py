@@ -11,11 +11,14 @@ import urllib.request
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from shopkart_pipeline.adapters._prometheus_queries import Queries
 from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
 from shopkart_pipeline.adapters.monitoring import ALERTMANAGER, render_monitoring, rule_groups
 from shopkart_pipeline.adapters.monitoring.alertmanager_routing import RECEIVER, alertmanager_configuration
@@ -26,6 +29,7 @@ from shopkart_pipeline.domain.alerting import Alerting
 from shopkart_pipeline.domain.burn_rate import PERIOD_SECONDS
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.incident import AlertState, IncidentSeverity
+from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.monitoring import Pace, targets_of
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.services.accept_release import accept
@@ -95,6 +99,65 @@ def test_a_rule_that_never_fires_would_have_been_found(rendered: Path, tmp_path:
     done = _run("promtool", "test", "rules", tmp_path / "staging-frontend.test.yaml")
     assert done.returncode != 0
     assert "ShopkartDiskFilling" in done.stdout + done.stderr
+
+
+def test_rules_take_a_cluster_as_it_is(rendered: Path, tmp_path: Path) -> None:
+    """With containerd nobody tells of a container's disk but of its logs, a container that was started again is told of
+    twice, and two restarts are not more than two, whatever `increase` adds."""
+    shutil.copy(rendered / "prometheus/production-backend.rules.yaml", tmp_path)
+    tests = yaml.safe_load((rendered / "prometheus/production-backend.test.yaml").read_text())
+    [well] = [each for each in tests["tests"] if each["name"].endswith("all is well")]
+    series = {each["series"]: each["values"] for each in well["input_series"]}
+    container = 'namespace="production",pod="replica-0",container="backend"'
+    del series[f"container_fs_usage_bytes{{{container}}}"]
+    series[f"kubelet_container_log_filesystem_used_bytes{{{container}}}"] = "2048x100"
+    series[f"kube_pod_container_status_restarts_total{{{container}}}"] = "_x60 1x20 2x9 3x9"
+    del series[f"container_memory_working_set_bytes{{{container}}}"]
+    for number in (1, 2):
+        series[f'container_memory_working_set_bytes{{{container},id="/{number}"}}'] = f"{2**30 - number}x100"
+    own = 'environment="production",service="backend"'
+    asked = {
+        f'group by (alertname) (ALERTS{{alertstate="firing",{own}}})': ('{alertname="ShopkartMemoryNearLimit"}', 1),
+        f"sum (shopkart:disk_usage_bytes{{{own}}})": ("{}", 2048),
+        f"sum (shopkart:memory_usage_bytes{{{own}}})": ("{}", 2**30 - 1),
+    }
+    well["input_series"] = [{"series": name, "values": values} for name, values in series.items()]
+    well["promql_expr_test"] = [
+        {"expr": query, "eval_time": "25m", "exp_samples": [{"labels": labels, "value": value}]}
+        for query, (labels, value) in asked.items()
+    ]
+    file = tmp_path / "cluster.test.yaml"
+    file.write_text(json.dumps({**tests, "tests": [well]}))
+    done = _run("promtool", "test", "rules", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_replica_that_was_not_scraped_when_a_window_began_has_not_answered_all_it_ever_did_in_it(
+    tmp_path: Path,
+) -> None:
+    labels = 'app_kubernetes_io_name="backend",app_kubernetes_io_instance="production",shopkart_track="stable"'
+    seen, new = (f'storefront_http_requests_total{{{labels},status_class="5xx",pod="{pod}"}}' for pod in ("a", "b"))
+    question = Queries(PrometheusSource(""), "production", "backend").answered(timedelta(minutes=10))
+    part = 'label_replace(vector(1), "shopkart_part", "requests", "", "")'
+    tests = {
+        "interval": "15s",
+        "input_series": [
+            {"series": f"up{{{labels}}}", "values": "1x100"},
+            {"series": seen, "values": "1000+1x35 stale _x9 1045+1x60"},
+            {"series": new, "values": "_x60 7x40"},
+        ],
+        "promql_expr_test": [
+            {
+                "expr": f"round(sum (({question}) and on (shopkart_part) {part}), 10)",
+                "eval_time": "20m",
+                "exp_samples": [{"labels": "{}", "value": 40}],
+            }
+        ],
+    }
+    file = tmp_path / "window.test.yaml"
+    file.write_text(json.dumps({"rule_files": [], "evaluation_interval": "5m", "tests": [tests]}))
+    done = _run("promtool", "test", "rules", file)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_amtool_finds_nothing_wrong_with_the_routing(rendered: Path) -> None:

@@ -1,8 +1,9 @@
 """Alerts: what a promise costs too much of, what will soon be short, and what nobody can see.
 
 An objective's alerts are multi-window burn rates (see `domain.burn_rate`): of the share of requests that failed, or
-that took longer than promised. The other alerts are of causes that people have to know of before requests fail. Silence
-is never a pass: a service that nobody scrapes, and a metric that nobody tells, are alerts of their own.
+that took longer than promised; of fewer than `FEWEST_REQUESTS` in the short window nobody is told. The other alerts are
+of causes that people have to know of before requests fail. Silence is never a pass: a service
+that nobody scrapes, and a metric that nobody tells, are alerts of their own.
 
 Every alert has the labels `environment`, `service`, `owner`, and `severity`: `critical` wakes somebody, `warning` waits
 for working hours, and outside of production nothing is critical. Alerts that say "from here on nothing is known"
@@ -12,18 +13,20 @@ inhibit those that follow from it.
 from collections.abc import Iterator
 from typing import Any
 
-from shopkart_pipeline.adapters.monitoring.promql import Expressions, number, seconds
+from shopkart_pipeline.adapters.monitoring.promql import Expressions, each_container, number, seconds
 from shopkart_pipeline.adapters.monitoring.recording_rules import (
     CONTAINERS,
     ERROR_RATIO,
     REPLICA,
     Group,
     record_of,
+    requests_record,
     vitals_of,
     window_record,
 )
 from shopkart_pipeline.domain.analysis import Objective
 from shopkart_pipeline.domain.burn_rate import BurnRule, Urgency
+from shopkart_pipeline.domain.health import FEWEST_REQUESTS
 from shopkart_pipeline.domain.incident import IncidentSeverity
 from shopkart_pipeline.domain.monitoring import Pace, Target
 from shopkart_pipeline.domain.vitals import Vital
@@ -102,10 +105,10 @@ def _burn(target: Target, objective: Objective, rule: BurnRule) -> dict[str, Any
     long, short = (window_record(objective, window) for window in (rule.long_seconds, rule.short_seconds))
     is_error = objective.measure == ERROR_RATIO
     what = "requests that failed" if is_error else f"requests slower than {number(objective.limit)} s"
-    window = seconds(rule.long_seconds)
+    window, enough = seconds(rule.long_seconds), f"{ask.of(requests_record(rule.short_seconds))} >= {FEWEST_REQUESTS}"
     return _alert(
         "ShopkartErrorBudgetBurns" if is_error else "ShopkartLatencyBudgetBurns",
-        f"{ask.of(long)} > {limit} and {ask.of(short)} > {limit}",
+        f"{ask.of(long)} > {limit} and {ask.of(short)} > {limit} and {enough}",
         0,
         rule.urgency,
         f"the share of {what} is above {limit} over {window} and {seconds(rule.short_seconds)}: "
@@ -118,12 +121,13 @@ def _burn(target: Target, objective: Objective, rule: BurnRule) -> dict[str, Any
 def _shortages(target: Target, pace: Pace) -> Iterator[dict[str, Any]]:
     ask, lasting = Expressions(target), pace.pressing_seconds
     window = seconds(_RESTARTS_WINDOW_SECONDS)
-    restarts = ask.of_pods(f"increase(kube_pod_container_status_restarts_total[{window}])")
+    # `increase` guesses beyond the first and last sample, so that two restarts would be a little more than two.
+    restarts = ask.of_pods(f"round(increase(kube_pod_container_status_restarts_total[{window}]))")
     summary = f"replicas were started again more than {_MOST_RESTARTS} times in {window}"
     yield _alert("ShopkartRestarts", f"{restarts} > {_MOST_RESTARTS}", 0, Urgency.PAGE, summary)
-    most = 'kube_pod_container_resource_limits{resource="memory"}'
-    share = f"container_memory_working_set_bytes{CONTAINERS} / on (namespace, pod, container) {most}"
-    memory = f"max by (version) (({share}) * on (namespace, pod) group_left (version) {ask.of(REPLICA)})"
+    used = each_container(f"container_memory_working_set_bytes{CONTAINERS}")
+    most = each_container('kube_pod_container_resource_limits{resource="memory"}')
+    memory = f"max by (version) ({ask.joined(f'{used} / {most}')})"
     summary = f"a replica uses more than {_NEAR_LIMIT:.0%} of the memory at which it is ended"
     yield _alert("ShopkartMemoryNearLimit", f"{memory} > {_NEAR_LIMIT}", lasting, Urgency.TICKET, summary)
     free = "kubelet_volume_stats_available_bytes / kubelet_volume_stats_capacity_bytes"
@@ -152,17 +156,18 @@ def _unseen(target: Target, pace: Pace) -> Iterator[dict[str, Any]]:
         summary = f"nobody tells its {vital.words.lower()}"
         expression = f"absent({ask.of(record_of(vital))})"
         yield _alert(NOT_MEASURED, expression, slow, Urgency.TICKET, summary, vital=vital.value)
-    yield from _uncountable_latency(target, pace)
+    yield from _uncountable(target, pace)
 
 
-def _uncountable_latency(target: Target, pace: Pace) -> Iterator[dict[str, Any]]:
-    """A promise of a latency that is no bound of the histogram could never be seen to be broken."""
+def _uncountable(target: Target, pace: Pace) -> Iterator[dict[str, Any]]:
+    """A promise of a latency that is no bound of the histogram, or about requests without a status, could never be seen
+    to be broken."""
     ask = Expressions(target)
     for objective in target.deployment.objectives:
-        if objective.measure == ERROR_RATIO:
-            continue
         asked = f"sum({ask.of(record_of(Vital.REQUEST_RATE))}) > 0"
         shortest, *_ = pace.windows_of(objective)
         missing = f"{asked} unless on () {ask.of(window_record(objective, shortest))}"
-        summary = f"requests are not counted by whether they took longer than {number(objective.limit)} s"
+        how = f"whether they took longer than {number(objective.limit)} s"
+        how = f"a status in `{target.source.status_label}`" if objective.measure == ERROR_RATIO else how
+        summary = f"requests are not counted by {how}"
         yield _alert(NOT_MEASURED, missing, 2 * pace.unseen_seconds, Urgency.TICKET, summary, vital=objective.measure)

@@ -11,8 +11,9 @@ import re
 from shopkart_pipeline.adapters._prometheus_queries import BOUND, ENVIRONMENT, SERVICE, TRACK, VERSION
 from shopkart_pipeline.domain.monitoring import Target
 
-ERRORS = "5xx|[5-9].."
-"""Statuses, or classes of them, that are errors."""
+ERRORS, STATUSES = "5xx|[5-9]..", "[1-9].."
+"""Statuses, or classes of them: those that are errors, and all. What has another label was counted by something else,
+and must not be taken for answers without an error."""
 _TRACKS = f'{TRACK}=~"canary|stable"'
 
 
@@ -62,8 +63,8 @@ class Expressions:
         return f"sum by (version) ({self.joined(series)})"
 
     def joined(self, series: str) -> str:
-        """What somebody else tells of the target's pods, with their version."""
-        return f"{series} * on (namespace, pod) group_left (version) {self.of('shopkart:replica')}"
+        """What somebody else tells of the target's containers, with their version."""
+        return f"{each_container(series)} * on (namespace, pod) group_left (version) {self.of('shopkart:replica')}"
 
     def request_rate(self, window: str) -> str:
         """Requests a second by version."""
@@ -72,11 +73,15 @@ class Expressions:
     def error_ratio_by_version(self, window: str) -> str:
         """As `error_ratio`, of each version."""
         failed = self._versioned(self._errors(window))
-        return _ratio(f"sum by (version) ({failed})", self.request_rate(window))
+        return _ratio(f"sum by (version) ({failed})", f"sum by (version) ({self._versioned(self._answers(window))})")
 
     def error_ratio(self, window: str) -> str:
-        """Errors per request; nothing where there are no requests, and 0 where none of them failed."""
-        return _ratio(f"sum ({self._errors(window)})", f"sum ({self._rate(self._source.requests, window)})")
+        """Errors per request; nothing where there are no requests, or no statuses; 0 where none of them failed."""
+        return _ratio(f"sum ({self._errors(window)})", f"sum ({self._answers(window)})")
+
+    def requests(self, window: str) -> str:
+        """How many requests were answered."""
+        return f"sum (increase({self._source.requests}{self.pods()}[{window}]))"
 
     def slow_ratio(self, window: str, limit_seconds: float) -> str:
         """The share of requests that took longer than a bound of the histogram; nothing where that is no bound."""
@@ -97,11 +102,20 @@ class Expressions:
     def _errors(self, window: str) -> str:
         return self._rate(self._source.requests, window, f'{self._source.status_label}=~"{ERRORS}"')
 
+    def _answers(self, window: str) -> str:
+        return self._rate(self._source.requests, window, f'{self._source.status_label}=~"{STATUSES}"')
+
     def _rate(self, series: str, window: str, *further: str) -> str:
         return f"rate({series}{self.pods(*further)}[{window}])"
 
     def _versioned(self, expression: str) -> str:
         return _renamed(expression, VERSION, "version")
+
+
+def each_container(series: str) -> str:
+    """One value for each container: the kubelet tells of one that was started again twice for a while, and where two of
+    its pages are scraped, of all."""
+    return f"max by (namespace, pod, container) ({series})"
 
 
 def _ratio(part: str, total: str) -> str:

@@ -3,13 +3,16 @@
 `shopkart:VITAL` is what everything else reads: the health of a deployment, alerts, dashboards. Within a group rules are
 evaluated in their order, so `shopkart:replica`, by which the others tell versions, comes first.
 
-Sources: kubelet's cAdvisor metrics (`container_*`), kube-state-metrics (`kube_pod_*`), postgres_exporter
-(`pg_stat_database_numbackends`), and the counters that the declaration names.
+containerd, unlike other runtimes, tells cAdvisor of no container's disk (google/cadvisor#2785); the kubelet then tells
+of its logs at least.
+
+Sources: kubelet's cAdvisor metrics (`container_*`) and its own (`kubelet_*`), kube-state-metrics (`kube_pod_*`),
+postgres_exporter (`pg_stat_database_numbackends`), and the counters that the declaration names.
 """
 
 from typing import Any
 
-from shopkart_pipeline.adapters.monitoring.promql import Expressions, number, seconds
+from shopkart_pipeline.adapters.monitoring.promql import Expressions, seconds
 from shopkart_pipeline.domain.analysis import Objective
 from shopkart_pipeline.domain.monitoring import Pace, Target
 from shopkart_pipeline.domain.vitals import Vital
@@ -33,6 +36,11 @@ def window_record(objective: Objective, window_seconds: float) -> str:
     return f"shopkart:slow_ratio_{_bound(objective)}:rate{seconds(window_seconds)}"
 
 
+def requests_record(window_seconds: float) -> str:
+    """The name under which it is recorded how many requests were answered in a window."""
+    return f"shopkart:requests:increase{seconds(window_seconds)}"
+
+
 def vital_group(target: Target, pace: Pace) -> Group:
     """The group that records the metrics of one target."""
     ask = Expressions(target)
@@ -53,7 +61,10 @@ def vitals_of(target: Target, pace: Pace) -> dict[Vital, str]:
         **{vital: ask.latency(window, vital.quantile) for vital in Vital if vital.quantile is not None},
         Vital.REQUEST_RATE: ask.request_rate(window),
         Vital.ERROR_RATIO: ask.error_ratio_by_version(window),
-        Vital.DISK_USAGE_BYTES: ask.of_pods(f"container_fs_usage_bytes{CONTAINERS}"),
+        Vital.DISK_USAGE_BYTES: " or ".join(
+            ask.of_pods(series)
+            for series in (f"container_fs_usage_bytes{CONTAINERS}", "kubelet_container_log_filesystem_used_bytes")
+        ),
     }
     if target.uses_database:
         found[Vital.DATABASE_CONNECTIONS] = ask.database("pg_stat_database_numbackends", "sum")
@@ -61,8 +72,8 @@ def vitals_of(target: Target, pace: Pace) -> dict[Vital, str]:
 
 
 def objective_group(target: Target, pace: Pace) -> Group | None:
-    """The group that records the bad share of requests over every window that a burn rate is looked at in; None where
-    nothing is promised."""
+    """The group that records the bad share of requests over every window that a burn rate is looked at in, and how many
+    requests the short ones had; None where nothing is promised."""
     ask, records = Expressions(target), dict[str, str]()
     for objective in target.deployment.objectives:
         for window in pace.windows_of(objective):
@@ -70,6 +81,8 @@ def objective_group(target: Target, pace: Pace) -> Group | None:
             if objective.measure != ERROR_RATIO:
                 expression = ask.slow_ratio(seconds(window), objective.limit)
             records[window_record(objective, window)] = expression
+        for rule in pace.rules_of(objective):
+            records[requests_record(rule.short_seconds)] = ask.requests(seconds(rule.short_seconds))
     return _group("objectives", target, pace, records) if records else None
 
 
@@ -84,4 +97,5 @@ def _group(kind: str, target: Target, pace: Pace, records: dict[str, str]) -> Gr
 
 def _bound(objective: Objective) -> str:
     """A limit as part of a name: `0.25` seconds become `250ms`."""
-    return f"{number(objective.limit * 1000).replace('.', '_')}ms"
+    milliseconds = f"{objective.limit * 1000:.6f}".rstrip("0").rstrip(".")
+    return f"{milliseconds.replace('.', '_')}ms"

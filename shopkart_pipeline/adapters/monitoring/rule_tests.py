@@ -29,13 +29,16 @@ _GIGABYTE = 2**30
 class _Service:
     """How a service does, from one scrape to the next."""
 
-    errors: int = 0
+    requests: float = _PER_STEP
+    errors: float = 0
     slow: int = 0
     restarts: int = 0
     memory_bytes: int = _GIGABYTE // 4
     free_bytes: int = 8 * _GIGABYTE
     connections: int = 10
     is_scraped: bool = True
+    has_status: bool = True
+    """Whether its counter has the declared label."""
     bounds: tuple[float, ...] = field(default=())
     """Of the histogram, beside the largest one."""
 
@@ -71,6 +74,8 @@ def _tests(target: Target) -> list[dict[str, Any]]:
     if any(each.measure == ERROR_RATIO for each in target.deployment.objectives):
         failing = replace(well, errors=_PER_STEP * 19 // 20)
         tests.append(_bad(target, "requests that fail", failing, {"ShopkartErrorBudgetBurns"}))
+        tests.append(_bad(target, "a handful of requests that fail", replace(well, requests=0.05, errors=0.05), set()))
+        tests.append(_bad(target, "requests without a status", replace(well, has_status=False), {NOT_MEASURED}))
     if limits:
         tests.append(
             _bad(target, "requests that take too long", replace(well, slow=_PER_STEP), {"ShopkartLatencyBudgetBurns"})
@@ -175,12 +180,13 @@ def _of_replica(target: Target, service: _Service) -> dict[str, str]:
     own = ",".join(f'{name}="{value}"' for name, value in labels.items())
     well, failed = ("200", "500") if source.status_label != "status_class" else ("2xx", "5xx")
     found = {f"up{{{own}}}": _staying(1)}
-    for status, count in ((well, _PER_STEP - service.errors), (failed, service.errors)):
-        found[f'{source.requests}{{{own},{source.status_label}="{status}"}}'] = _growing(count)
+    label = source.status_label if service.has_status else f"not_{source.status_label}"
+    for status, count in ((well, service.requests - service.errors), (failed, service.errors)):
+        found[f'{source.requests}{{{own},{label}="{status}"}}'] = _growing(count)
     for bound in service.bounds:
-        found[f'{source.latency_buckets}{{{own},le="{number(bound)}"}}'] = _growing(_PER_STEP - service.slow)
-    found[f'{source.latency_buckets}{{{own},le="60"}}'] = _growing(_PER_STEP)
-    found[f'{source.latency_buckets}{{{own},le="+Inf"}}'] = _growing(_PER_STEP)
+        found[f'{source.latency_buckets}{{{own},le="{number(bound)}"}}'] = _growing(service.requests - service.slow)
+    found[f'{source.latency_buckets}{{{own},le="60"}}'] = _growing(service.requests)
+    found[f'{source.latency_buckets}{{{own},le="+Inf"}}'] = _growing(service.requests)
     return found
 
 

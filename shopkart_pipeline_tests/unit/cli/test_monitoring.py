@@ -45,7 +45,7 @@ def test_a_folder_that_was_changed_by_hand_is_found_out(tmp_path: Path, capsys: 
     told = capsys.readouterr().out
     assert f"{changed}: differs" in told
     assert "staging-backend.yaml: is not there" in told
-    assert "2 of 6 files differ." in told
+    assert "2 files differ. Call it again without `--check`" in told
 
 
 def test_what_is_not_generated_any_more_is_taken_away_and_nothing_else(tmp_path: Path) -> None:
@@ -61,6 +61,25 @@ def test_what_is_not_generated_any_more_is_taken_away_and_nothing_else(tmp_path:
     assert outside.exists()
     left = {path.name for path in (tmp_path / "out" / "prometheus").iterdir()}
     assert left == {"own.yaml"} | {"production-backend.yaml", "production-frontend.yaml"}
+
+
+def test_who_is_killed_in_between_forgets_no_file_that_is_still_to_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert called(tmp_path / "out") == 0
+    stale = tmp_path / "out" / "prometheus" / "staging-frontend.yaml"
+
+    def killed(path: Path, **_: object) -> None:
+        raise KeyboardInterrupt(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            called(tmp_path / "out", "--environment", "production")
+    assert stale.exists()
+    assert called(tmp_path / "out", "--environment", "production", "--check") == 1
+    assert called(tmp_path / "out", "--environment", "production") == 0
+    assert not stale.exists()
 
 
 def test_an_environment_that_nobody_declared_is_named(tmp_path: Path) -> None:

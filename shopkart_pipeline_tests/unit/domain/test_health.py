@@ -42,7 +42,7 @@ def test_beyond_the_limit_it_is_broken() -> None:
 
 
 def test_latency_is_judged_by_its_quantile_and_its_budget_by_the_share_beyond_the_limit() -> None:
-    slow = Counts(100, 0, latency=Histogram((0.1, 0.5, 1.0), (70, 20, 10, 0)))
+    slow = Counts(1000, 0, latency=Histogram((0.1, 0.5, 1.0), (700, 200, 100, 0)))
     found = assess(_LATENCY, _everywhere(_LATENCY, slow))
     assert found.value == 0.75
     assert found.is_broken
@@ -61,6 +61,29 @@ def test_what_was_not_measured_is_neither_met_nor_broken(counts: Counts | VitalM
     found = assess(_ERRORS, dict.fromkeys(windows_of(_ERRORS), counts))
     assert (found.is_met, found.is_broken, found.value) == (False, False, None)
     assert found.words == f"error_ratio over 300 s was not measured: {reason}"
+
+
+@pytest.mark.parametrize(("errors", "is_broken"), [(1, False), (2, False), (4, True)])
+def test_what_may_be_chance_is_red_and_wakes_nobody(errors: int, is_broken: bool) -> None:
+    """One failure of fifty is twice the limit, and is seen in four looks of ten at a service that just keeps it."""
+    found = assess(_ERRORS, {300.0: Counts(50, errors)})
+    assert (found.is_met, found.is_broken) == (False, is_broken)
+    assert ("which may be chance" in found.words) is not is_broken
+
+
+def test_a_limit_beyond_the_histogram_is_not_met_by_its_last_bound() -> None:
+    slow = Counts(1000, 0, latency=Histogram((0.1, 10.0), (800, 100, 100)))
+    found = assess(Objective("latency_p95_seconds", 20.0, 300.0), {300.0: slow})
+    assert (found.is_met, found.is_broken) == (False, False)
+    assert found.missing == "the histogram ends at 10 s, before the limit, and requests took longer"
+    assert assess(Objective("latency_p95_seconds", 5.0, 300.0), {300.0: slow}).is_broken
+
+
+def test_slow_requests_are_a_share_of_those_whose_latency_was_measured() -> None:
+    """Two versions with other buckets: of one the latency is known."""
+    partly = Counts(1000, 0, latency=Histogram((0.1, 0.5), (0, 0, 100)))
+    found = assess(_LATENCY, _everywhere(_LATENCY, partly))
+    assert {round(burn.long_rate, 6) for burn in found.burns} == {20.0}
 
 
 def test_a_latency_that_nobody_measured_is_missing() -> None:

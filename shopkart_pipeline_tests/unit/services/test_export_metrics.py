@@ -105,6 +105,24 @@ def test_the_release_before_is_replaced_and_one_that_was_turned_back_says_so(
     assert store.standing("backend", "in_production") == (one.key,)
 
 
+def test_a_release_stands_where_the_ledger_says_however_far_each_source_is_read(
+    world: World, store: SqliteMetricStore
+) -> None:
+    _, two = world.merge(), world.merge()
+    told = {"environment": "production", "commit": two.sha}
+    world.ledger.append(Act(world.clock.now(), "pipeline", "promote", "backend", two.key, "sha256:1", told))
+    while count_past(world.platform, store, limit=1):
+        pass
+    assert store.count() == {("backend", "in_production"): 1, ("backend", "received"): 1}
+
+
+def test_what_an_earlier_version_counted_does_not_take_the_page_away(world: World, store: SqliteMetricStore) -> None:
+    store.apply(Step({}, {}, [Sample("shopkart_builds_total", (("service", "backend"),), 7)]))
+    found = gathered(world, store)
+    assert found['shopkart_source_up{source="past"}'] == 1
+    assert not [series for series in found if "builds" in series]
+
+
 def test_proposals_are_told_apart(world: World, store: SqliteMetricStore) -> None:
     world.merge()
     world.proposed()

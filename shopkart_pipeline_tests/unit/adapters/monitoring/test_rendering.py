@@ -21,6 +21,8 @@ from shopkart_pipeline.services.export_metrics import EXPORTED
 from shopkart_pipeline.settings import SHIPPED_DECLARATION
 from shopkart_pipeline.spec.loader import load
 
+WINDOWS = ("5m", "30m", "2h", "6h") * 2
+"""The short ones of the published rules, for errors and for latency."""
 DEPLOYED = Path(__file__).resolve().parents[4] / "deploy" / "monitoring"
 
 
@@ -74,7 +76,8 @@ def test_nothing_outside_of_production_is_critical(pipeline: Pipeline) -> None:
 def test_an_objective_that_is_declared_otherwise_changes_its_alerts(target: Target) -> None:
     stricter = replace(target, deployment=replace(target.deployment, objectives=(Objective("error_ratio", 0.001, 60),)))
     burns = [rule["expr"] for rule in rules_of(stricter) if rule.get("alert") == "ShopkartErrorBudgetBurns"]
-    assert [f"> {limit} and" in burn for limit, burn in zip(("0.0144", "0.006", "0.003", "0.001"), burns, strict=True)]
+    pairs = zip(("0.0144", "0.006", "0.003", "0.001"), burns, strict=True)
+    assert all(burn.count(f"> {limit} and") == 2 for limit, burn in pairs)
     assert not [rule for rule in rules_of(stricter) if rule.get("alert") == "ShopkartLatencyBudgetBurns"]
 
 
@@ -83,6 +86,30 @@ def test_a_generous_objective_can_still_be_missed(target: Target) -> None:
     generous = replace(target, deployment=replace(target.deployment, objectives=(Objective("error_ratio", 0.1, 60),)))
     [first, *_] = [rule["expr"] for rule in rules_of(generous) if rule.get("alert") == "ShopkartErrorBudgetBurns"]
     assert "> 0.9 and" in first
+
+
+@pytest.mark.parametrize(("limit", "name"), [(1500.0, "1500000ms"), (0.25, "250ms"), (1e-5, "0_01ms")])
+def test_every_limit_gives_a_series_its_name(target: Target, limit: float, name: str) -> None:
+    promised = replace(target.deployment, objectives=(Objective("latency_p95_seconds", limit, 60),))
+    records = [rule["record"] for rule in rules_of(replace(target, deployment=promised)) if "record" in rule]
+    assert f"shopkart:slow_ratio_{name}:rate5m" in records
+    assert all(re.fullmatch("[a-z_:][a-z0-9_:]*", record) for record in records)
+
+
+def test_a_handful_of_requests_wakes_nobody(target: Target) -> None:
+    burns = [rule["expr"] for rule in rules_of(target) if rule.get("alert", "").endswith("BudgetBurns")]
+    own = '{environment="production",service="backend"}'
+    pairs = zip(WINDOWS, burns, strict=True)
+    assert all(f"and shopkart:requests:increase{window}{own} >= 10" in burn for window, burn in pairs)
+
+
+def test_no_rule_is_over_fewer_scrapes_than_a_rate_needs(target: Target) -> None:
+    """Scaled to a day, the shortest window of the published rules would be ten seconds."""
+    of_a_day = replace(target.deployment, objectives=(Objective("error_ratio", 0.01, 86_400.0),))
+    rules = rules_of(replace(target, deployment=of_a_day))
+    windows = [rule["record"].rpartition("rate")[2] for rule in rules if "error_ratio:rate" in rule.get("record", "")]
+    assert windows == ["1m", "4m", "12m", "48m", "144m"]
+    assert len([rule for rule in rules if rule.get("alert") == "ShopkartErrorBudgetBurns"]) == 3
 
 
 def test_the_budget_of_a_latency_is_what_its_quantile_leaves() -> None:
