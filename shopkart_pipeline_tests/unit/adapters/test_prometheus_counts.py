@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shopkart_pipeline.adapters._prometheus_api import Series
 from shopkart_pipeline.adapters._prometheus_counts import (
     Answered,
+    Cells,
     Labels,
     Replica,
     Within,
@@ -61,7 +62,7 @@ def test_several_series_of_a_replica_are_one_count() -> None:
 
 
 def test_requests_errors_and_latency_of_a_track_are_summed_over_its_replicas() -> None:
-    counters = {
+    counters: dict[Replica, Cells] = {
         ONE: {OK: 7.0, Answered("POST", 503, 503): 2.0, Within(0.1): 6.0, Within(float("inf")): 9.0},
         OTHER: {Answered("GET", 500, 599): 1.0, Within(0.1): 0.0, Within(float("inf")): 1.0},
         Replica(Track.CANARY, "backend-canary-1"): {OK: 100.0},

@@ -230,8 +230,11 @@ def test_what_takes_long_is_asked_seldom_and_again_at_once_where_it_failed(
             raise ToolUnavailable("The disk is gone.", "")
         return ()
 
+    def nothing(*_: object) -> tuple[()]:
+        return ()
+
     monkeypatch.setattr(world.incidents, "list", listed)
-    monkeypatch.setattr("shopkart_pipeline.services.export_metrics.production_changes", lambda *_: ())
+    monkeypatch.setattr("shopkart_pipeline.services.export_metrics.production_changes", nothing)
     metrics = OwnMetrics(world.platform, store)
     up = Sample("shopkart_source_up", (("source", "incidents"),), 1)
     assert replace(up, value=0) in metrics.gather()
