@@ -136,8 +136,7 @@ def _shortages(target: Target, pace: Pace) -> Iterator[dict[str, Any]]:
     summary = f"a volume of its namespace has less than {_VOLUME_FREE:.0%} free"
     yield _alert("ShopkartDiskFilling", disk, lasting, Urgency.PAGE, summary)
     if target.uses_database:
-        most = ask.database("pg_settings_max_connections", "max")
-        share = f"{ask.of(record_of(Vital.DATABASE_CONNECTIONS))} / scalar({most})"
+        share = f"{ask.of(record_of(Vital.DATABASE_CONNECTIONS))} / scalar({_most_connections(ask)})"
         summary = f"more than {_CONNECTIONS_NEAR_LIMIT:.0%} of the database's connections are taken"
         yield _alert(
             "ShopkartDatabaseConnections", f"{share} > {_CONNECTIONS_NEAR_LIMIT}", lasting, Urgency.PAGE, summary
@@ -153,10 +152,16 @@ def _unseen(target: Target, pace: Pace) -> Iterator[dict[str, Any]]:
         if vital in _FOLLOWS_FROM_REQUESTS:
             continue
         slow = lasting if vital is Vital.REQUEST_RATE else 2 * lasting
-        summary = f"nobody tells its {vital.words.lower()}"
-        expression = f"absent({ask.of(record_of(vital))})"
+        summary, told = f"nobody tells its {vital.words.lower()}", ask.of(record_of(vital))
+        if vital is Vital.DATABASE_CONNECTIONS:
+            summary, told = f"{summary}, or how many there may be", f"{told} and on () {_most_connections(ask)}"
+        expression = f"absent({told})"
         yield _alert(NOT_MEASURED, expression, slow, Urgency.TICKET, summary, vital=vital.value)
     yield from _uncountable(target, pace)
+
+
+def _most_connections(ask: Expressions) -> str:
+    return ask.database("pg_settings_max_connections", "max")
 
 
 def _uncountable(target: Target, pace: Pace) -> Iterator[dict[str, Any]]:

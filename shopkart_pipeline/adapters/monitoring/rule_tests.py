@@ -36,6 +36,8 @@ class _Service:
     memory_bytes: int = _GIGABYTE // 4
     free_bytes: int = 8 * _GIGABYTE
     connections: int = 10
+    most_connections: int | None = 100
+    """None: nobody tells."""
     is_scraped: bool = True
     has_status: bool = True
     """Whether its counter has the declared label."""
@@ -71,6 +73,8 @@ def _tests(target: Target) -> list[dict[str, Any]]:
     if target.uses_database:
         busy = replace(well, connections=90)
         tests.append(_bad(target, "a database without connections", busy, {"ShopkartDatabaseConnections"}))
+        unlimited = replace(busy, most_connections=None)
+        tests.append(_bad(target, "a database of which nobody tells how many it takes", unlimited, {NOT_MEASURED}))
     if any(each.measure == ERROR_RATIO for each in target.deployment.objectives):
         failing = replace(well, errors=_PER_STEP * 19 // 20)
         tests.append(_bad(target, "requests that fail", failing, {"ShopkartErrorBudgetBurns"}))
@@ -169,7 +173,8 @@ def _series(target: Target, service: _Service) -> dict[str, str]:
     if target.uses_database:
         server = f'{ENVIRONMENT}="{target.environment}"'
         found[f'pg_stat_database_numbackends{{{server},datname="shop"}}'] = _staying(service.connections)
-        found[f"pg_settings_max_connections{{{server}}}"] = _staying(100)
+        if service.most_connections is not None:
+            found[f"pg_settings_max_connections{{{server}}}"] = _staying(service.most_connections)
     return found
 
 
