@@ -48,11 +48,16 @@ _AGAIN_SECONDS = {Work.SNAPSHOT: 300, Work.RECOVERY: 60, Work.POSTMORTEM: 86_400
 _RARELY = ((3600, 600), (86_400, 21_600))
 """Seconds since anything happened, and then after how many it is launched again, at the soonest."""
 
+_Launched = dict[tuple[str, Work], str]
+"""The newest try of each work that was launched, as `attempt_of` names it."""
+
 log = logging.getLogger(__name__)
 
 
 def build_incident_sensor() -> SensorDefinition:
-    """The sensor; an incident that can't be tended keeps no other one waiting."""
+    """The sensor; an incident that can't be tended keeps no other one waiting. What this process launched it need not
+    ask for again, of hundreds of incidents every few seconds; whoever comes after it asks for all."""
+    launched = _Launched()
 
     @sensor(
         name=INCIDENTS,
@@ -71,7 +76,10 @@ def build_incident_sensor() -> SensorDefinition:
                 if shown.get(incident.id) != len(incident.timeline):
                     said += _show_all(context.instance, platform, incident)
                     shown[incident.id] = len(incident.timeline)
-                said += _launch_all(context.instance, platform, incident, now)
+                due = due_work(platform, incident)
+                said += [
+                    f"{incident.id}: {work}" for work in due if _launch(context.instance, incident, work, now, launched)
+                ]
             except Exception as error:
                 log.exception("incident %s could not be tended", incident.id)
                 said.append(f"{incident.id} waits: {type(error).__name__}")
@@ -86,11 +94,6 @@ def _show_all(instance: DagsterInstance, platform: Platform, incident: Incident)
     if not instance.has_dynamic_partition(INCIDENTS, incident.id):
         instance.add_dynamic_partitions(INCIDENTS, [incident.id])
     return [f"{incident.id}: {step}" for step in SHOWN if _show(instance, platform, incident, step)]
-
-
-def _launch_all(instance: DagsterInstance, platform: Platform, incident: Incident, now: datetime) -> list[str]:
-    due = due_work(platform, incident)
-    return [f"{incident.id}: {work}" for work in due if _launch(instance, incident, work, now)]
 
 
 def _show(instance: DagsterInstance, platform: Platform, incident: Incident, step: str) -> bool:
@@ -121,13 +124,17 @@ def attempt_of(incident: Incident, work: Work, now: datetime) -> str:
     return f"{now.timestamp() // every * every:.0f}"
 
 
-def _launch(instance: DagsterInstance, incident: Incident, work: Work, now: datetime) -> bool:
-    launched = launch_once(
+def _launch(instance: DagsterInstance, incident: Incident, work: Work, now: datetime, launched: _Launched) -> bool:
+    attempt = attempt_of(incident, work, now)
+    if launched.get((incident.id, work)) == attempt:
+        return False
+    run = launch_once(
         instance,
-        key=f"incident:{incident.id}:{work}:{attempt_of(incident, work, now)}",
+        key=f"incident:{incident.id}:{work}:{attempt}",
         job_name=INCIDENT,
         asset_selection=[key_of(_STEP_OF[work])],
         partition_key=incident.id,
         tags={SERVICE_TAG: incident.service, ACTOR_TAG: "pipeline", "dagster/sensor_name": INCIDENTS},
     )
-    return launched.created
+    launched[incident.id, work] = attempt
+    return run.created
