@@ -11,6 +11,7 @@ Source: PostgreSQL's documentation, "System Catalogs" and "System Information Fu
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -30,8 +31,8 @@ _OURS = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXI
     SELECT FROM pg_depend d WHERE d.classid = @.tableoid AND d.objid = @.oid AND d.deptype = 'e')"""
 """What a user made, and no extension."""
 _TABLES = """
-SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND OURS(c) ORDER BY 1, 2
+SELECT n.nspname, c.relname, c.relkind = 'r' FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND OURS(c) ORDER BY 1, 2
 """
 _SCHEMA = (
     # Tables, views, sequences, composite types and their columns.
@@ -105,20 +106,29 @@ def _query(text: str) -> bytes:
 
 
 def prepare(connection: Connection, timeout_seconds: float) -> None:
-    """Set what both sides of a comparison need, before `contents` is asked for; the limit is for each statement."""
+    """Set what both sides of a comparison need, before anything is asked for; the limit is for each statement."""
     milliseconds = min(int(timeout_seconds * 1000), _LONGEST_MILLISECONDS)
     connection.execute(_PREPARE.format(milliseconds=milliseconds).encode())
 
 
-def contents(connection: Connection) -> Contents:
-    """What the transaction of a prepared connection sees. Raises `psycopg.Error`."""
+def schema_of(connection: Connection) -> Contents:
+    """What the transaction of a prepared connection sees, but for rows: from then on no table is changed in its columns
+    or emptied while it lasts. Raises `psycopg.Error`."""
     tables = connection.execute(_query(_TABLES)).fetchall()
-    rows = {f"{schema}.{table}": _count(connection, schema, table) for schema, table in tables}
-    [(large,)] = connection.execute(b"SELECT count(*) FROM pg_largeobject_metadata").fetchall()
-    rows |= {"large objects": int(large)} if large else {}
+    if tables:
+        names = sql.SQL(", ONLY ").join(sql.Identifier(schema, table) for schema, table, _ in tables)
+        connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(names))
     described = [sorted(map(_described, connection.execute(_query(query)).fetchall())) for query in _SCHEMA]
     [version] = connection.execute(b"SHOW server_version").fetchall()
-    return Contents(rows, digest_of(described), f"PostgreSQL {version[0]}")
+    return Contents({}, digest_of(described), f"PostgreSQL {version[0]}")
+
+
+def with_rows(connection: Connection, schema: Contents) -> Contents:
+    """The same with the rows of every table, which takes as long as reading all of them."""
+    tables = connection.execute(_query(_TABLES)).fetchall()
+    rows = {f"{space}.{table}": _count(connection, space, table) for space, table, has_rows in tables if has_rows}
+    [(large,)] = connection.execute(b"SELECT count(*) FROM pg_largeobject_metadata").fetchall()
+    return replace(schema, rows=rows | ({"large objects": int(large)} if large else {}))
 
 
 def _described(row: tuple[Any, ...]) -> str:

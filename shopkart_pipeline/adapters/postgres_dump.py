@@ -1,9 +1,9 @@
 """A PostgreSQL database, written out by `pg_dump` and brought back by `pg_restore`, of the server's own version.
 
-What is counted and what is written out are one snapshot: a transaction exports it, counts in it, and stays open until
-`pg_dump`, which takes it over, has ended. Nothing waits for ever: not for a connection, a lock, a statement, nor a
-network that swallows everything. A restore goes to a server of its own (`_scratch_postgres`). Passwords reach
-the programs through their environment, and no error repeats them.
+What is counted and what is written out are one snapshot: a transaction exports it, stays open until `pg_dump`, which
+takes it over, has ended, and counts in it then. Nothing waits for ever: not for a connection, a lock, a statement, nor
+a network that swallows everything. A restore goes to a server of its own (`_scratch_postgres`). Passwords reach the
+programs through their environment, and no error repeats them.
 
 Source: PostgreSQL's documentation, "pg_dump" (`--snapshot`), "Snapshot Synchronization Functions", "pg_restore".
 """
@@ -16,7 +16,7 @@ import psycopg
 from psycopg import conninfo
 
 from shopkart_pipeline.adapters._postgres import WAITING
-from shopkart_pipeline.adapters._postgres_contents import Connection, contents, prepare
+from shopkart_pipeline.adapters._postgres_contents import Connection, prepare, schema_of, with_rows
 from shopkart_pipeline.adapters._postgres_programs import program_for, version_of
 from shopkart_pipeline.adapters._process import Command
 from shopkart_pipeline.adapters._process_pipes import read_from, write_to
@@ -60,8 +60,9 @@ class PostgresDump(Database):
         self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._told(address), self._snapshot(address) as (connection, snapshot):
             pg_dump = program_for("pg_dump", connection.info.server_version // 10_000)
-            # Looked at first: from then on this transaction keeps every table from being changed in its columns.
-            there = contents(connection)
+            # Tables are held first and counted last. Whoever changes one waits for this transaction, and pg_dump would
+            # wait for him, so there is but a moment between the locks here and those of pg_dump.
+            schema = schema_of(connection)
             arguments = (
                 pg_dump,
                 "--format=custom",
@@ -74,7 +75,7 @@ class PostgresDump(Database):
             failure = read_from(command, sink).failure("pg_dump", last_lines=2)
             if failure is not None:
                 raise ToolUnavailable(f"{self._name} can't be written out: {_without(failure, address)}.", _FIX)
-            return Dumped(there, version_of(pg_dump))
+            return Dumped(with_rows(connection, schema), version_of(pg_dump))
 
     @contextmanager
     def _snapshot(self, address: str) -> Generator[tuple[Connection, str]]:
@@ -112,7 +113,7 @@ class PostgresDump(Database):
     def _look(self, address: str) -> Contents:
         with psycopg.connect(_patient(address)) as connection:
             prepare(connection, self._timeout_seconds)
-            return contents(connection)
+            return with_rows(connection, schema_of(connection))
 
     @contextmanager
     def _told(self, address: str) -> Generator[None]:

@@ -90,7 +90,10 @@ class SealedBackups(BackupStore):
             return Unreadable(name, "its manifest went away meanwhile")
         manifest = document.manifest
         if manifest.key_id != key_id(key):
-            return Unreadable(name, f"it is sealed with key {manifest.key_id}, and the key here is {key_id(key)}")
+            return Unreadable(
+                name,
+                f"it is sealed with key {manifest.key_id}; the one here (SHOPKART_BACKUP_KEY_FILE) is {key_id(key)}",
+            )
         if not secrets.compare_digest(document.signature, _signed(key, manifest)) or manifest.name != name:
             return Unreadable(name, "its manifest was changed")
         if f"{name}/data" not in names:

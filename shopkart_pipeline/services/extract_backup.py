@@ -28,7 +28,9 @@ def extract_backup(platform: Platform, name: str, output: Path) -> Manifest:
     found, unreadable = store.backups(database)
     chosen = next((each.manifest for each in found if identity in ("", each.manifest.id)), None)
     if chosen is None:
-        reason = next((f" {each.name}: {each.reason}." for each in unreadable if each.name == name), "")
+        reason = next(
+            (f" {each.name}: {each.reason}." for each in reversed(unreadable) if name in (each.name, database)), ""
+        )
         raise NotFound(f"There is no backup {name!r} that can be used.{reason}", "See `shopkart backups`.")
     if output.exists():
         raise Refused(f"{output} exists.", "Name a file that does not.")

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psutil
@@ -17,7 +18,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from shopkart_pipeline.adapters import _postgres_contents
 from shopkart_pipeline.adapters._held_folder import remove_left
+from shopkart_pipeline.adapters._postgres_contents import Connection
 from shopkart_pipeline.adapters._scratch_postgres import end_left, scratch_postgres
 from shopkart_pipeline.adapters.disk_backups import DiskBackups
 from shopkart_pipeline.adapters.postgres_dump import PostgresDump
@@ -197,6 +200,37 @@ def test_what_comes_after_all_that_a_restore_needs_is_read_too(database: Postgre
         database.restored(changed_at_the_end(), version),
     ):
         raise AssertionError("it must not come to that")
+
+
+def test_whoever_changes_a_table_while_rows_are_counted_waits_and_the_backup_does_not(
+    database: PostgresDump, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(address) as connection:
+        connection.execute(b"CREATE TABLE changed AS SELECT generate_series(1, 9) AS n")
+    count, changers = _postgres_contents._count, list[Thread]()  # pyright: ignore[reportPrivateUsage]
+
+    def change() -> None:
+        with psycopg.connect(address) as other:
+            other.execute(b"ALTER TABLE changed ADD COLUMN later integer DEFAULT 1; DELETE FROM changed")
+
+    def counted(connection: Connection, schema: str, table: str) -> int:
+        if not changers:
+            changers.append(Thread(target=change))
+            changers[0].start()
+            with psycopg.connect(address, autocommit=True) as looker:
+                while looker.execute(b"SELECT FROM pg_locks WHERE NOT granted").fetchone() is None:
+                    time.sleep(0.01)
+        return count(connection, schema, table)
+
+    monkeypatch.setattr(_postgres_contents, "_count", counted)
+    try:
+        dumped = database.dump(len)
+        changers[0].join()
+    finally:
+        with psycopg.connect(address) as connection:
+            connection.execute(b"DROP TABLE changed")
+
+    assert dumped.contents.rows["public.changed"] == 9
 
 
 def test_what_is_written_meanwhile_is_in_neither_the_counts_nor_the_dump(

@@ -102,6 +102,10 @@ def test_what_a_backup_holds_is_written_to_a_file_whole_or_not_at_all(
         run(restore, capsys, backup="shop", output=output)
     with pytest.raises(NotFound, match="no backup 'shop/x'"):
         run(restore, capsys, backup="shop/x", output=tmp_path / "other")
+    key, kept.key = kept.key, bytes(32)
+    with pytest.raises(NotFound, match="sealed with key"):
+        run(restore, capsys, backup="shop", output=tmp_path / "other")
+    kept.key = key
     [data] = kept.folder.glob("shop/*/data")
     data.write_bytes(data.read_bytes()[:-1])
     with pytest.raises(ToolUnavailable, match="damaged"):
