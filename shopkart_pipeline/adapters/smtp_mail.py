@@ -77,7 +77,7 @@ class SmtpMail(Notifier):
         self._clock, self._timeout_seconds, self._ca_file = clock, timeout_seconds, ca_file
 
     def send(self, notification: Notification, remote_id: str | None, *, maybe_sent: bool) -> str:
-        mail = self._mail(notification)
+        mail, refused = self._mail(notification), None
         password = self._secret()
         try:
             with self._connected() as connection:
@@ -85,7 +85,8 @@ class SmtpMail(Notifier):
                     connection.login(self._server.user, password)
                 refused = connection.send_message(mail, self._server.sender, list(self._recipients))
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise self._failed(error, password) from None
+            if refused is None:  # Else it was taken, and only the farewell went wrong.
+                raise self._failed(error, password) from None
         if refused:  # Some got it: whoever did not is not worth telling the others twice.
             raise Refused(f"Channel {self._name} did not take {len(refused)} of the recipients.", "Check `to`.")
         return mail["Message-ID"]

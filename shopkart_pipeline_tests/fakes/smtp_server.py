@@ -35,6 +35,7 @@ class FakeMailServer:
     """Passwords by name; empty: everybody may hand in mail."""
     refused_recipients: set[str] = field(default_factory=set[str])
     data_answer: bytes = b"250 OK"
+    farewell: bytes = b"221 Bye"
     silent: threading.Event | None = None
     """If set, it takes connections and says nothing until the event is set."""
     mails: list[Mail] = field(default_factory=list[Mail])
@@ -85,7 +86,7 @@ class _Session:
             words = line.decode("ascii").strip()
             verb, _, rest = words.partition(" ")
             if verb.upper() == "QUIT":
-                self._say(b"221 Bye")
+                self._say(self._server.farewell)
                 return
             self._answer(verb.upper(), rest)
 

@@ -172,6 +172,15 @@ def test_a_recipient_that_is_not_known_is_told_and_the_others_get_it_once(
     assert [mail.recipients for mail in server.mails] == [["oncall@shopkart.example"]]
 
 
+def test_a_mail_that_was_taken_is_not_sent_again_for_an_odd_farewell(
+    server: FakeMailServer, running: tuple[FakeMailServer, int]
+) -> None:
+    server.farewell = b"421 Too busy to say goodbye"
+
+    assert _send(_channel(running))
+    assert len(server.mails) == 1
+
+
 def test_a_server_that_says_nothing_is_left_after_the_deadline(
     server: FakeMailServer, running: tuple[FakeMailServer, int]
 ) -> None:
