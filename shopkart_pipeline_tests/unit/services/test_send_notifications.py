@@ -169,6 +169,16 @@ def test_what_waits_for_a_channel_that_is_not_declared_any_more_is_given_up(worl
     )
 
 
+def test_a_storm_behind_what_was_tried_in_vain_does_not_make_its_channel_look_well(world: World) -> None:
+    world.notifiers["oncall"].failures.append(NotDelivered("It is gone.", ""))
+    notify(world.platform, OPENED, ["oncall"])
+    send_notifications(world.platform)
+    for number in range(1001):
+        notify(world.platform, replace(OPENED, key=f"backend-1/{number}"), ["oncall"])
+
+    assert silent_channels(world.platform) == {"oncall": "backend-1/opened, tried 1 times: much waits behind it"}
+
+
 def test_a_channel_is_silent_while_something_waits_that_was_tried_and_a_day_after_it_was_given_up(world: World) -> None:
     notify(world.platform, OPENED)
     assert silent_channels(world.platform) == {}, "it only waits for its turn"
