@@ -5,9 +5,9 @@ contract and every scenario under load; the end says how many requests failed. I
 kubeconfig's context or `--namespace`, and a way for images: `--registry HOST` or `--load-command 'COMMAND {archive}'`
 (docs/cluster-tests.md). It takes most of an hour, so each test is named as it goes.
 
-Without arguments all of them run but the one that takes ten minutes (`-m load`) and those of the bench (`-m bench`):
-first what can run side by side, then the demo's story with the machine to itself, because it watches how fast things
-happen.
+Without arguments all of them run but the storms with kills (`-m load`) and those of the bench (`-m bench`), which take
+long: first what can run side by side, then the demo's story with the machine to itself, because it watches how fast
+things happen.
 
 A few tests that failed beside the others are run once more, alone: the machine may have been too busy for what they
 wait for. One that fails again has failed. One that passes then is flaky, which the last lines name; it is to be mended

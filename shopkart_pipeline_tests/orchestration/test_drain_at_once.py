@@ -149,6 +149,7 @@ def runs(instance: DagsterInstance) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.load
 def test_whoever_drains_and_dies_there_is_one_run_for_each_commit_and_service(pair: Pair) -> None:
     expected = tell(pair)
 

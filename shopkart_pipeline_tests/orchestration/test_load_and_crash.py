@@ -152,9 +152,8 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         machine.stop()
 
 
-@pytest.mark.parametrize(
-    ("pushes", "seed"), [(60, 4), pytest.param(1000, 20, marks=pytest.mark.load)], ids=["sixty", "a-thousand"]
-)
+@pytest.mark.load
+@pytest.mark.parametrize(("pushes", "seed"), [(60, 4), (1000, 20)], ids=["sixty", "a-thousand"])
 def test_every_push_becomes_one_run_for_each_service_whoever_is_killed(
     machine: Machine, pushes: int, seed: int
 ) -> None:
