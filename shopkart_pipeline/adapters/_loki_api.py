@@ -7,7 +7,6 @@ line filters, strings in double quotes with Go's escapes).
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,13 +14,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from shopkart_pipeline.adapters._bearer import ServerAccess, authorization
-from shopkart_pipeline.adapters._http import Ask, HttpClient
+from shopkart_pipeline.adapters._bearer import ServerAccess
+from shopkart_pipeline.adapters._bearer_client import BearerClient
+from shopkart_pipeline.adapters._http import Ask
 from shopkart_pipeline.domain.errors import UntrustedInput
-from shopkart_pipeline.domain.plain_text import plain
 
 LIMIT_BYTES = 32 * 1024 * 1024
-_WORDS = 300
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -84,14 +82,12 @@ class LokiApi:
     """
 
     def __init__(self, address: str, tenant: str, access: ServerAccess) -> None:
-        self._address, self._tenant, self._access = address, tenant, access
-        self._made: tuple[int, HttpClient] | None = None
+        self._tenant = tenant
+        self._server = BearerClient("Loki", address, access)
 
     def close(self) -> None:
         """Close the connections."""
-        if self._made is not None and self._made[0] == os.getpid():
-            self._made[1].close()
-        self._made = None
+        self._server.close()
 
     def query_range(
         self, query: str, start: int, end: int, limit: int, *, forward: bool, timeout_seconds: float
@@ -110,7 +106,7 @@ class LokiApi:
             ToolUnavailable: no answer in time, or none that is one.
             UntrustedInput: it can't be understood, or is not whole.
         """
-        answer = self._client().ask(
+        answer = self._server.ask(
             Ask(
                 "GET",
                 "/loki/api/v1/query_range",
@@ -126,30 +122,15 @@ class LokiApi:
                 limit_bytes=LIMIT_BYTES,
             )
         )
-        return sorted(_entries(answer.content), key=lambda entry: entry.nanoseconds, reverse=not forward)
+        return sorted(self._entries(answer.content), key=lambda entry: entry.nanoseconds, reverse=not forward)
 
-    def _client(self) -> HttpClient:
-        """Made with the first question; a process that was forked speaks over connections of its own."""
-        if self._made is None or self._made[0] != os.getpid():
-            token = authorization("Loki", self._address, self._access)
-            client = HttpClient("Loki", self._address, authorization=token, ca_file=self._access.ca_file)
-            self._made = os.getpid(), client
-        return self._made[1]
-
-
-def _entries(content: bytes) -> list[Entry]:
-    try:
-        answer = _ANSWERS.validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise UntrustedInput(
-            f"Loki's answer is not one of its API: {where}: {plain(first['msg'])[:_WORDS]}.", "Check its address."
-        ) from None
-    warnings = [*(answer.warnings or ()), *(answer.data.warnings or ())]
-    if warnings:
-        raise UntrustedInput(f"Loki's answer is not whole: {plain('; '.join(warnings))[:_WORDS]}.", "Look at its log.")
-    return [_entry(value, stream.stream) for stream in answer.data.result for value in stream.values]
+    def _entries(self, content: bytes) -> list[Entry]:
+        try:
+            answer = _ANSWERS.validate_json(content)
+        except ValidationError as error:
+            raise self._server.not_of_its_api(error) from None
+        self._server.check_whole([*(answer.warnings or ()), *(answer.data.warnings or ())])
+        return [_entry(value, stream.stream) for stream in answer.data.result for value in stream.values]
 
 
 def _entry(value: list[object], labels: Mapping[str, str]) -> Entry:

@@ -7,7 +7,6 @@ Who asks for `any_number` gets such values as they are, and has to tell them apa
 Source: Prometheus, "HTTP API" (`/api/v1/query` and `/api/v1/query_range`, as forms, which are not limited in length).
 """
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from shopkart_pipeline.adapters._bearer import ServerAccess, authorization
-from shopkart_pipeline.adapters._http import Ask, HttpClient
+from shopkart_pipeline.adapters._bearer import ServerAccess
+from shopkart_pipeline.adapters._bearer_client import BearerClient
+from shopkart_pipeline.adapters._http import Ask
 from shopkart_pipeline.domain.errors import UntrustedInput
 from shopkart_pipeline.domain.plain_text import plain
 
@@ -27,7 +27,6 @@ TIMEOUT_SECONDS = 3.0
 _HISTORY_TIMEOUT_SECONDS = 5.0
 _COUNT = re.compile(r"\d+(\.\d+)?([eE][+-]?\d{1,3})?")
 _LARGEST = 2.0**53
-_WORDS = 300
 
 
 @dataclass(frozen=True)
@@ -76,14 +75,11 @@ class PrometheusApi:
     """
 
     def __init__(self, address: str, access: ServerAccess) -> None:
-        self._address, self._access = address, access
-        self._made: tuple[int, HttpClient] | None = None
+        self._server = BearerClient("Prometheus", address, access)
 
     def close(self) -> None:
         """Close the connections."""
-        if self._made is not None and self._made[0] == os.getpid():
-            self._made[1].close()
-        self._made = None
+        self._server.close()
 
     def query(self, expression: str, at: datetime, number: Callable[[str], float] | None = None) -> list[Series]:
         """The series of an expression at a moment.
@@ -116,7 +112,7 @@ class PrometheusApi:
         self, path: str, form: Mapping[str, str], timeout_seconds: float, number: Callable[[str], float]
     ) -> list[Series]:
         told = {**form, "timeout": f"{timeout_seconds:g}s"}
-        answer = self._client().ask(
+        answer = self._server.ask(
             Ask(
                 "POST",
                 path,
@@ -125,35 +121,19 @@ class PrometheusApi:
                 timeout_seconds=timeout_seconds,
             )
         )
-        return _series(answer.content, number)
+        return self._series(answer.content, number)
 
-    def _client(self) -> HttpClient:
-        """Made with the first question; a process that was forked speaks over connections of its own."""
-        if self._made is None or self._made[0] != os.getpid():
-            token, ca_file = authorization("Prometheus", self._address, self._access), self._access.ca_file
-            client = HttpClient("Prometheus", self._address, authorization=token, ca_file=ca_file)
-            self._made = os.getpid(), client
-        return self._made[1]
+    def _series(self, content: bytes, number: Callable[[str], float]) -> list[Series]:
+        try:
+            answer = _ANSWERS.validate_json(content)
+        except ValidationError as error:
+            raise self._server.not_of_its_api(error) from None
+        self._server.check_whole(answer.warnings)
+        return [Series(sample.metric, _points(sample, number)) for sample in answer.data.result]
 
 
 def _seconds(at: datetime) -> str:
     return f"{at.timestamp():.3f}"
-
-
-def _series(content: bytes, number: Callable[[str], float]) -> list[Series]:
-    try:
-        answer = _ANSWERS.validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise UntrustedInput(
-            f"Prometheus' answer is not one of its API: {where}: {plain(first['msg'])[:_WORDS]}.", "Check its address."
-        ) from None
-    if answer.warnings:
-        raise UntrustedInput(
-            f"Prometheus' answer is not whole: {plain('; '.join(answer.warnings))[:_WORDS]}.", "Look at its log."
-        )
-    return [Series(sample.metric, _points(sample, number)) for sample in answer.data.result]
 
 
 def _points(sample: _Sample, number: Callable[[str], float]) -> tuple[tuple[float, float], ...]:
