@@ -10,10 +10,10 @@ from shopkart_pipeline.defs.branch_protection import build_branch_protection
 from shopkart_pipeline.defs.delivery import build_delivery
 from shopkart_pipeline.defs.drill import build_drill
 from shopkart_pipeline.defs.health import build_health
-from shopkart_pipeline.defs.health_watch import build_bake_sensor, build_health_schedule
+from shopkart_pipeline.defs.health_watch import build_bake_sensor, build_health_job
 from shopkart_pipeline.defs.incidents import build_incidents
 from shopkart_pipeline.defs.keys import SERVICE_TAG, asset_key, job_name
-from shopkart_pipeline.defs.maintenance import build_maintenance_job, build_schedules
+from shopkart_pipeline.defs.maintenance import build_maintenance_job
 from shopkart_pipeline.defs.notifications import build_channels
 from shopkart_pipeline.defs.recovery import build_recovery
 from shopkart_pipeline.defs.rescans import build_rescans
@@ -45,7 +45,7 @@ def build_definitions(platform: Platform) -> Definitions:
     drills, drilling, drill_schedules = build_drill(platform.pipeline)
     health, health_jobs = build_health(platform.pipeline)
     delivery, measuring, measure_schedules = build_delivery(platform.pipeline)
-    look_jobs, look_schedules = build_health_schedule(platform.pipeline)
+    look_jobs = build_health_job(platform.pipeline)
     rescans, rescanning = build_rescans(platform.pipeline)
     channels, channel_jobs = build_channels(platform.pipeline)
     return Definitions(
@@ -76,9 +76,7 @@ def build_definitions(platform: Platform) -> Definitions:
         ],
         sensors=[*build_sensors(platform.pipeline, rollbacks), *build_bake_sensor(platform.pipeline)],
         schedules=[
-            *build_schedules(platform.pipeline, maintenance),
-            *declared_schedules(platform.pipeline, [*looking, *recovering, *rescanning]),
-            *look_schedules,
+            *declared_schedules(platform.pipeline, [maintenance, *looking, *recovering, *rescanning, *look_jobs]),
             *measure_schedules,
             *drill_schedules,
         ],

@@ -20,7 +20,6 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     AssetSelection,
-    DefaultScheduleStatus,
     Failure,
     MaterializeResult,
     MetadataValue,
@@ -33,6 +32,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from shopkart_pipeline.adapters._process import Command, run
 from shopkart_pipeline.defs.incidents import INCIDENTS
+from shopkart_pipeline.defs.schedules import declared_schedules
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.engine.places import GROUP_TAG, NO_LIMIT
 from shopkart_pipeline.services.platform import Platform
@@ -72,8 +72,7 @@ def build_drill(
     pipeline: Pipeline, run_it: Run = run_drill
 ) -> tuple[list[AssetsDefinition], list[UnresolvedAssetJobDefinition], list[ScheduleDefinition]]:
     """The asset, its job and its schedule; nothing where no schedule is declared."""
-    cron = pipeline.schedules.get(DRILL)
-    if cron is None:
+    if DRILL not in pipeline.schedules:
         return [], [], []
     owners = sorted({owner for service in pipeline.services.values() for owner in service.owners})
 
@@ -99,8 +98,7 @@ def build_drill(
     job = define_asset_job(
         DRILL, selection=AssetSelection.assets(KEY), description="Runs the drill.", tags={GROUP_TAG: NO_LIMIT}
     )
-    running = DefaultScheduleStatus.RUNNING
-    return [drill], [job], [ScheduleDefinition(name=DRILL, job=job, cron_schedule=cron, default_status=running)]
+    return [drill], [job], declared_schedules(pipeline, [job])
 
 
 def _results(scores: list[dict[str, Any]], problem: str) -> Iterator[AssetCheckResult]:

@@ -6,12 +6,10 @@
 
 from dagster import (
     DagsterInstance,
-    DefaultScheduleStatus,
     DefaultSensorStatus,
     JobDefinition,
     OpExecutionContext,
     ResourceParam,
-    ScheduleDefinition,
     SensorDefinition,
     SensorEvaluationContext,
     SkipReason,
@@ -28,11 +26,10 @@ from shopkart_pipeline.services.due_health import HealthLook, baking, running
 from shopkart_pipeline.services.platform import Platform
 
 
-def build_health_schedule(pipeline: Pipeline) -> tuple[list[JobDefinition], list[ScheduleDefinition]]:
-    """The declared schedule with its job, or none."""
-    cron = pipeline.schedules.get(HEALTH)
-    if cron is None:
-        return [], []
+def build_health_job(pipeline: Pipeline) -> list[JobDefinition]:
+    """The job of the declared schedule; none where none is declared."""
+    if HEALTH not in pipeline.schedules:
+        return []
 
     @op(description="Has the health of every deployment looked at.")
     def look_at_all(context: OpExecutionContext, platform: ResourceParam[Platform]) -> None:
@@ -44,8 +41,7 @@ def build_health_schedule(pipeline: Pipeline) -> tuple[list[JobDefinition], list
     def health() -> None:
         look_at_all()
 
-    status = DefaultScheduleStatus.RUNNING
-    return [health], [ScheduleDefinition(name=HEALTH, job=health, cron_schedule=cron, default_status=status)]
+    return [health]
 
 
 def build_bake_sensor(pipeline: Pipeline) -> list[SensorDefinition]:

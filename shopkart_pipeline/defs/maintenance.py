@@ -11,19 +11,16 @@ from collections.abc import Callable
 
 from dagster import (
     DagsterInstance,
-    DefaultScheduleStatus,
     Failure,
     JobDefinition,
     OpExecutionContext,
     ResourceParam,
-    ScheduleDefinition,
     job,
     op,
 )
 
 from shopkart_pipeline.defs.dispatch import drain
 from shopkart_pipeline.defs.keys import partitions_name
-from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.reconcile_sources import reconcile_sources
 from shopkart_pipeline.services.redeliver import redeliver
@@ -79,12 +76,3 @@ def _beyond_retention(instance: DagsterInstance, platform: Platform, service: st
         return []
     live = {release.key for release in platform.evidence.releases(service, most)}
     return [key for key in partitions if key not in live]
-
-
-def build_schedules(pipeline: Pipeline, maintenance: JobDefinition) -> list[ScheduleDefinition]:
-    """The declared schedule of that job, or none."""
-    cron = pipeline.schedules.get(RECONCILE)
-    if cron is None:
-        return []
-    status = DefaultScheduleStatus.RUNNING
-    return [ScheduleDefinition(name=RECONCILE, job=maintenance, cron_schedule=cron, default_status=status)]

@@ -5,13 +5,15 @@
 
 from collections.abc import Sequence
 
-from dagster import DefaultScheduleStatus, ScheduleDefinition
+from dagster import DefaultScheduleStatus, JobDefinition, ScheduleDefinition
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from shopkart_pipeline.domain.declaration import Pipeline
 
 
-def declared_schedules(pipeline: Pipeline, jobs: Sequence[UnresolvedAssetJobDefinition]) -> list[ScheduleDefinition]:
+def declared_schedules(
+    pipeline: Pipeline, jobs: Sequence[JobDefinition | UnresolvedAssetJobDefinition]
+) -> list[ScheduleDefinition]:
     """A schedule for each of these jobs that one is declared for, running."""
     running = DefaultScheduleStatus.RUNNING
     return [
