@@ -6,8 +6,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "shared machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="SHOPKART_TEST_EXPLORE" not in os.environ,
+)
 settings.load_profile("shared machine")
+"""The same examples in every run of the same code, so that a check says something about the change and not about luck.
+`SHOPKART_TEST_EXPLORE=1 ./shopkart test` looks for new ones."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

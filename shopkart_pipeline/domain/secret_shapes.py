@@ -14,6 +14,7 @@ import re
 
 MASK = "[redacted]"
 _NEW = r"(?!\[redacted\])"
+_NEW_LINE = r"(?!\[redacted\](?:[\"'\r\n]|$))"
 _NAMES = (
     r"(?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?"
     r"|session[_-]?id|sessid)[\w-]{0,30}"
@@ -27,12 +28,12 @@ _SHAPES = (
     ),
     (
         ("authorization", "cookie"),
-        rf"(?i)((?:authorization|cookie)[\"']?\s{{0,3}}[=:]\s{{0,3}}[\"']?){_NEW}[^\"'\r\n]+",
+        rf"(?i)((?:authorization|cookie)[\"']?\s{{0,3}}[=:]\s{{0,3}}+[\"']?+){_NEW_LINE}[^\"'\r\n]+",
     ),
     (("bearer", "basic"), r"(?i)(\b(?:bearer|basic)\s{1,3})(?=[^\s\"']{0,200}[0-9=])[\w.~+/-]{8,}=*"),
     (("?", "&"), rf"(?i)([?&](?:x-amz-(?:signature|credential)|sig|signature|key|auth|code)=){_NEW}[^\s&\"'<>]+"),
-    (_HINTS_OF_NAMES, rf"(?i)({_NAMES}[\"']?\s{{0,3}}[=:]\s{{0,3}}){_NEW}{_VALUE}"),
-    (("--",), rf"(?i)((?<![\w-])--[\w-]{{0,30}}?{_NAMES}\s{{1,3}}){_NEW}[^\s-]\S*"),
+    (_HINTS_OF_NAMES, rf"(?i)({_NAMES}[\"']?\s{{0,3}}[=:]\s{{0,3}}+){_NEW}{_VALUE}"),
+    (("--",), rf"(?i)((?<![\w-])--[\w-]{{0,30}}?{_NAMES}\s{{1,3}}+){_NEW}[^\s-]\S*"),
     (("hooks.slack",), r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[\w/-]+"),
     (("eyj",), r"()\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"),
     (
@@ -59,7 +60,17 @@ _LINE_OF_A_KEY = re.compile(r"(?![0-9a-fA-F]*$)[A-Za-z0-9+/]{48,76}={0,2}")
 
 
 def without_secrets(text: str) -> str:
-    """The text with everything masked that has the shape of a secret; text without any comes back as it is."""
+    """The text with everything masked that has the shape of a secret; text without any comes back as it is.
+
+    What was masked is looked at again, as a shape may begin where another ended. Every round takes in more of the text,
+    so there is a last one.
+    """
+    while (masked := _masked_once(text)) != text:
+        text = masked
+    return text
+
+
+def _masked_once(text: str) -> str:
     folded = text.lower()
     for hints, shape in _MASKED_SHAPES:
         if any(hint in folded for hint in hints):

@@ -108,6 +108,10 @@ def test_masking_again_changes_nothing(text: str) -> None:
     assert without_secrets(masked) == masked
 
 
+def test_what_a_mask_lays_open_is_masked_as_well() -> None:
+    assert without_secrets(f"{SECRETS[5]}--secret {PASSWORD}") == "[redacted]--secret [redacted]"
+
+
 def test_a_long_line_takes_no_time() -> None:
     began = time.process_time()
     for part in (
@@ -124,6 +128,7 @@ def test_a_long_line_takes_no_time() -> None:
         "sk-",
         "A3T",
         "bearer ",
+        SECRETS[5] + "--secret ",
     ):
         without_secrets(part * (8192 // len(part)))
     assert time.process_time() - began < 1.0
