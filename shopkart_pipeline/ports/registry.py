@@ -5,6 +5,7 @@ found and nothing looked for are different answers.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,16 @@ class NotScanned:
     """Why there is no result of a scan."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Referrer:
+    """Something that is kept beside an image, such as a signed statement about it."""
+
+    digest: str
+    """Of its manifest."""
+    artifact_type: str
+    annotations: Mapping[str, str]
 
 
 class ImageRegistry(ABC):

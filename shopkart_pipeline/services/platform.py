@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Pipeline, Service, StageKind
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.ports.alert_reader import AlertReader
+from shopkart_pipeline.ports.attestor import Attestor, EnvelopeVerifier
 from shopkart_pipeline.ports.backups import Backups
 from shopkart_pipeline.ports.builder import ApplicationBuilder, ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
@@ -79,6 +80,10 @@ class Platform:
     """None: nobody tells alerts."""
     backups: Backups | None = None
     """None: nothing is backed up here."""
+    attestor: Attestor | None = None
+    """None: nobody signs here, and what needs a signature is missing."""
+    envelopes: EnvelopeVerifier | None = None
+    """As `attestor`."""
     public_url: str = ""
     """Where people reach the web interface; empty: nowhere, so nothing links to it."""
 
