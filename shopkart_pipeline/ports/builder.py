@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from shopkart_pipeline.domain.component import Component, PackageVersion
 from shopkart_pipeline.domain.declaration import Service
 from shopkart_pipeline.domain.evidence import EvidenceMissing, Tool, ToolRun
 
@@ -38,6 +39,15 @@ class ApplicationBuilder(ABC):
         """Build what the image will hold under its `/app` into `application`, complete or not at all.
         Findings: the licences of what others wrote (`licence:MIT`). Measures: `size_bytes`, `files`, `licences`,
         `unlicensed`."""
+
+    def locked(self, service: Service, tree: Path) -> Mapping[PackageVersion, Component]:
+        """What the application's lock names, with the hashes that it allows; empty where nothing is locked.
+
+        Raises:
+            UntrustedInput: the lock can't be read.
+        """
+        del service, tree
+        return {}
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.ports.alert_reader import AlertReader
 from shopkart_pipeline.ports.attestor import Attestor, EnvelopeVerifier
 from shopkart_pipeline.ports.backups import Backups
+from shopkart_pipeline.ports.bill_format import BillFormat
 from shopkart_pipeline.ports.builder import ApplicationBuilder, ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.cluster import Cluster
 from shopkart_pipeline.ports.code_host import CodeHost, CodeHostReader
+from shopkart_pipeline.ports.component_index import ComponentIndex
 from shopkart_pipeline.ports.evidence_store import EvidenceStore
 from shopkart_pipeline.ports.forge import Forge
 from shopkart_pipeline.ports.image_files import ImageFiles
@@ -84,6 +86,10 @@ class Platform:
     """None: nobody signs here, and what needs a signature is missing."""
     envelopes: EnvelopeVerifier | None = None
     """As `attestor`."""
+    bills: BillFormat | None = None
+    """None: no bill of materials is made here, and what needs one is missing."""
+    components: ComponentIndex | None = None
+    """As `bills`."""
     public_url: str = ""
     """Where people reach the web interface; empty: nowhere, so nothing links to it."""
 
