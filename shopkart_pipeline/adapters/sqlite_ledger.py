@@ -1,22 +1,22 @@
 """The ledger in a SQLite file: each entry's hash covers the entry before it.
 
-`BEGIN IMMEDIATE` orders concurrent writers, so the chain never forks. Removing the newest entries leaves a valid
-chain: finding that needs a head that was signed elsewhere, which this adapter does not do.
+`BEGIN IMMEDIATE` orders concurrent writers, so the chain never forks. Who can write to the file can make the whole
+chain anew, or take its newest entries away: the signed heads beside it tell that, as far as they are still there, and
+else those that are anchored elsewhere.
 """
 
-import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
+from shopkart_pipeline.adapters._acts import document_of, entry_of
 from shopkart_pipeline.adapters._sqlite import Database
-from shopkart_pipeline.domain.canonical import canonical_json
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.hash_chain import GENESIS, SignedHead, StoredEntry, hash_of
 from shopkart_pipeline.ports.ledger import DELIVERY, Act, Entry, Ledger, is_of_delivery
 
-_SCHEMA = """
+_VERB = "CASE WHEN typeof(document) = 'text' AND json_valid(document) THEN json_extract(document, '$.verb') END"
+"""Of an entry; an index is made of it, so it has to be written the same everywhere."""
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS entries (
     sequence INTEGER PRIMARY KEY,
     service TEXT NOT NULL,
@@ -27,16 +27,16 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 CREATE INDEX IF NOT EXISTS entries_by_release ON entries (service, release_key);
 CREATE INDEX IF NOT EXISTS entries_by_service ON entries (service, sequence);
+CREATE INDEX IF NOT EXISTS entries_by_verb ON entries (service, {_VERB}, sequence);
+CREATE TABLE IF NOT EXISTS heads (
+    sequence INTEGER PRIMARY KEY,
+    entry_hash TEXT NOT NULL,
+    envelope BLOB NOT NULL
+);
 """
 _END = 2**62
 _AT_ONCE = 20
-GENESIS = "0" * 64
-_ACT = TypeAdapter(Act)
-
-
-def hash_of(sequence: int, document: str, previous_hash: str) -> str:
-    """SHA-256 over an entry's number, its canonical JSON and the hash of the entry before."""
-    return hashlib.sha256(f"{sequence}\n{previous_hash}\n{document}".encode()).hexdigest()
+_STORED = f"SELECT sequence, service, release_key, {_VERB}, document, previous_hash, entry_hash FROM entries"  # noqa: S608 # This module's own.
 
 
 class SqliteLedger(Ledger):
@@ -45,13 +45,9 @@ class SqliteLedger(Ledger):
     def __init__(self, path: Path) -> None:
         self._database = Database(path, _SCHEMA)
 
-    def append(self, act: Act) -> Entry:
-        return self.append_all((act,))[0]
-
-    def append_all(self, acts: Iterable[Act]) -> tuple[Entry, ...]:
-        """Add acts in one transaction: all of them or none."""
+    def append_all(self, acts: Sequence[Act]) -> tuple[Entry, ...]:
         with self._database.transaction() as connection:
-            return tuple(_append(connection, act, _dump(act)) for act in acts)
+            return tuple(_append(connection, act) for act in acts)
 
     def append_once(self, act: Act) -> Entry:
         with self._database.transaction() as connection:
@@ -62,26 +58,27 @@ class SqliteLedger(Ledger):
             for entry in map(_entry, rows):
                 if is_of_delivery(entry.act, act.verb, act.body[DELIVERY]):
                     return entry
-            return _append(connection, act, _dump(act))
+            return _append(connection, act)
 
-    def entries(self, service: str | None = None, release_key: str | None = None) -> tuple[Entry, ...]:
-        of_release = "SELECT * FROM entries WHERE service = ?1 AND release_key = ?2 ORDER BY sequence"
-        of_any = (
-            "SELECT * FROM entries WHERE (?1 IS NULL OR service = ?1) AND (?2 IS NULL OR release_key = ?2)"
-            " ORDER BY sequence"
-        )
-        # Rollouts ask at every tick: one statement for all would read the whole ledger, for want of an index.
-        sql = of_any if service is None or release_key is None else of_release
+    def entries(
+        self, service: str | None = None, release_key: str | None = None, verbs: Collection[str] = ()
+    ) -> tuple[Entry, ...]:
+        # Rollouts ask at every tick. A statement that leaves a condition open would read the whole ledger.
+        named = {"service = ?": service, "release_key = ?": release_key}
+        terms = [term for term, value in named.items() if value is not None]
+        terms += [f"{_VERB} IN ({', '.join('?' * len(verbs))})"] if verbs else []
+        values = [*(value for value in named.values() if value is not None), *verbs]
+        sql = f"SELECT * FROM entries WHERE {' AND '.join(terms) or 'true'} ORDER BY sequence"  # noqa: S608 # As above.
         with self._database.reading() as connection:
-            rows = connection.execute(sql, (service, release_key)).fetchall()
-        return tuple(_entry(row) for row in rows)
+            rows = connection.execute(sql, values).fetchall()
+        return tuple(map(_entry, rows))
 
     def after(self, sequence: int, limit: int) -> tuple[Entry, ...]:
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT * FROM entries WHERE sequence > ? ORDER BY sequence LIMIT ?", (sequence, limit)
             ).fetchall()
-        return tuple(_entry(row) for row in rows)
+        return tuple(map(_entry, rows))
 
     def newest_first(self, service: str) -> Iterator[Entry]:
         before = _END
@@ -96,29 +93,49 @@ class SqliteLedger(Ledger):
                 return
             before = rows[-1]["sequence"]
 
-    def verify(self) -> str | None:
+    def stored(self, after: int | None, limit: int) -> tuple[StoredEntry, ...]:
         with self._database.reading() as connection:
-            rows = connection.execute("SELECT * FROM entries ORDER BY sequence").fetchall()
-        previous = GENESIS
-        for expected, row in enumerate(rows, start=1):
-            if row["sequence"] != expected:
-                return f"entry {expected} is missing: entry {row['sequence']} stands in its place"
-            if row["previous_hash"] != previous:
-                return f"entry {expected} does not follow entry {expected - 1}"
-            if row["entry_hash"] != hash_of(expected, row["document"], previous):
-                return f"entry {expected} was changed"
-            act = _load(row["document"])
-            if act is None:
-                return f"entry {expected} can't be read"
-            if (act.service, act.release_key) != (row["service"], row["release_key"]):
-                return f"entry {expected} is filed under another release"
-            previous = row["entry_hash"]
-        return None
+            rows = connection.execute(
+                f"{_STORED} WHERE ?1 IS NULL OR sequence > ?1 ORDER BY sequence LIMIT ?2", (after, limit)
+            ).fetchall()
+        return tuple(StoredEntry(*row) for row in rows)
+
+    def newest(self) -> StoredEntry | None:
+        with self._database.reading() as connection:
+            row = connection.execute(f"{_STORED} ORDER BY sequence DESC LIMIT 1").fetchone()
+        return StoredEntry(*row) if row else None
+
+    def heads(self, first: int = 0, limit: int | None = None) -> tuple[SignedHead, ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM heads WHERE sequence >= ? ORDER BY sequence LIMIT ?",
+                (first, -1 if limit is None else limit),
+            ).fetchall()
+        return tuple(map(_head, rows))
+
+    def newest_head(self) -> SignedHead | None:
+        with self._database.reading() as connection:
+            return _newest_head(connection)
+
+    def add_head(self, head: SignedHead, after: int) -> bool:
+        with self._database.transaction() as connection:
+            newest = _newest_head(connection)
+            known = newest.sequence if newest else 0
+            if known != after or head.sequence <= known:
+                return False
+            connection.execute("INSERT INTO heads VALUES (?, ?, ?)", (head.sequence, head.entry_hash, head.envelope))
+            return True
+
+    def index_fault(self) -> str | None:
+        with self._database.reading() as connection:
+            told = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        return None if told == "ok" else f"the file's own structure was changed: {told}"
 
 
-def _append(connection: sqlite3.Connection, act: Act, document: str) -> Entry:
+def _append(connection: sqlite3.Connection, act: Act) -> Entry:
     last = connection.execute("SELECT sequence, entry_hash FROM entries ORDER BY sequence DESC LIMIT 1").fetchone()
     sequence, previous = (last["sequence"] + 1, last["entry_hash"]) if last else (1, GENESIS)
+    document = document_of(act)
     entry_hash = hash_of(sequence, document, previous)
     connection.execute(
         "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
@@ -127,19 +144,14 @@ def _append(connection: sqlite3.Connection, act: Act, document: str) -> Entry:
     return Entry(sequence, act, previous, entry_hash)
 
 
-def _dump(act: Act) -> str:
-    return canonical_json(act).decode()
-
-
-def _load(document: str) -> Act | None:
-    try:
-        return _ACT.validate_json(document)
-    except ValidationError:
-        return None
-
-
 def _entry(row: sqlite3.Row) -> Entry:
-    act = _load(row["document"])
-    if act is None:
-        raise PipelineError(f"Entry {row['sequence']} of the ledger can't be read.", "See `shopkart ledger verify`.")
-    return Entry(row["sequence"], act, row["previous_hash"], row["entry_hash"])
+    return entry_of(row["sequence"], row["document"], row["previous_hash"], row["entry_hash"])
+
+
+def _newest_head(connection: sqlite3.Connection) -> SignedHead | None:
+    row = connection.execute("SELECT * FROM heads ORDER BY sequence DESC LIMIT 1").fetchone()
+    return _head(row) if row else None
+
+
+def _head(row: sqlite3.Row) -> SignedHead:
+    return SignedHead(row["sequence"], row["entry_hash"], row["envelope"])

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shopkart_pipeline.adapters.sqlite_ledger import GENESIS, SqliteLedger, hash_of
+from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.hash_chain import GENESIS, hash_of
 from shopkart_pipeline.ports.ledger import Act, Entry, Ledger
 from shopkart_pipeline_tests.contract.durable_writers import acknowledged, start_writer
 from shopkart_pipeline_tests.fakes.memory_ledger import MemoryLedger
