@@ -10,7 +10,7 @@ Rules: Amazon ECR API reference (`GetAuthorizationToken`, `DescribeImages`).
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ from shopkart_pipeline.adapters.oci_distribution import OciHttpRegistry
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.registry import Registry, RegistryScanning
 from shopkart_pipeline.ports.clock import Clock
-from shopkart_pipeline.ports.registry import ImageRegistry, NotScanned, RegistryScan
+from shopkart_pipeline.ports.registry import ImageRegistry, NotScanned, Referrer, RegistryScan
 
 _EARLY = timedelta(minutes=30)
 _CONFIRMATIONS = 5
@@ -136,6 +136,25 @@ class EcrRegistry(ImageRegistry):
     def reference(self, repository: str, digest: str) -> str:
         """The image's name with the registry's host."""
         return self._images().reference(repository, digest)
+
+    def attach(
+        self,
+        repository: str,
+        subject_digest: str,
+        artifact_type: str,
+        content: bytes,
+        annotations: Mapping[str, str],
+    ) -> str:
+        """Keep a content beside an image, as `OciHttpRegistry.attach` does."""
+        return self._images().attach(repository, subject_digest, artifact_type, content, annotations)
+
+    def referrers(self, repository: str, subject_digest: str, artifact_type: str | None = None) -> tuple[Referrer, ...]:
+        """What is kept beside an image."""
+        return self._images().referrers(repository, subject_digest, artifact_type)
+
+    def read_attached(self, repository: str, digest: str) -> bytes:
+        """The verified content of what is kept beside an image."""
+        return self._images().read_attached(repository, digest)
 
     def scan_findings(self, repository: str, digest: str, deadline: datetime) -> RegistryScan | NotScanned:
         """What ECR's scan found; see `_ecr_scan`."""

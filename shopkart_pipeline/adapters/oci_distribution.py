@@ -12,6 +12,7 @@ Rules: OCI distribution-spec 1.1, "Pull", "Push" and "Content discovery".
 """
 
 from base64 import b64encode
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,19 +20,22 @@ from urllib.parse import urlsplit
 from shopkart_pipeline.adapters._blob_places import BlobPlaces
 from shopkart_pipeline.adapters._http import Ask, HttpClient
 from shopkart_pipeline.adapters._oci import read_manifest
+from shopkart_pipeline.adapters._oci_artifact import new_artifact
 from shopkart_pipeline.adapters._oci_blobs import RESTORE, BlobTransfer
 from shopkart_pipeline.adapters._oci_documents import (
     DOCUMENT_LIMIT_BYTES,
     MANIFEST,
+    Descriptor,
     Manifest,
     blob_path,
     digest_of,
     parse_manifest,
 )
 from shopkart_pipeline.adapters._oci_names import check_digest, check_repository, check_tag, tag_taken
+from shopkart_pipeline.adapters._oci_referrers import OciReferrers
 from shopkart_pipeline.adapters._oci_write import add_bytes, new_layout, write_index
 from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable, UntrustedInput
-from shopkart_pipeline.ports.registry import ImageRegistry
+from shopkart_pipeline.ports.registry import ImageRegistry, Referrer
 
 _ACCEPT = {"Accept": MANIFEST}
 _BLOB_UNKNOWN = "MANIFEST_BLOB_UNKNOWN"
@@ -54,6 +58,7 @@ class OciHttpRegistry(ImageRegistry):
         self._client = client
         self._host = host
         self._blobs = BlobTransfer(client, places)
+        self._referrers = OciReferrers(client, self._blobs)
 
     @classmethod
     def at(cls, address: str, login: tuple[str, str] | None, places: Path) -> "OciHttpRegistry":
@@ -155,6 +160,29 @@ class OciHttpRegistry(ImageRegistry):
             self._blobs.fetch(repository, manifest.blobs, filled)
             add_bytes(filled, content, MANIFEST)
             write_index(filled, manifest, repository.rpartition("/")[2])
+
+    def attach(
+        self,
+        repository: str,
+        subject_digest: str,
+        artifact_type: str,
+        content: bytes,
+        annotations: Mapping[str, str],
+    ) -> str:
+        """Keep a content beside an image, see `_oci_referrers`."""
+        manifest, _ = self._get_manifest(repository, subject_digest)
+        subject = Descriptor(MANIFEST, subject_digest, manifest.size_bytes)
+        artifact = new_artifact(subject, artifact_type, content, annotations)
+        self._referrers.attach(repository, artifact, content)
+        return artifact.digest
+
+    def referrers(self, repository: str, subject_digest: str, artifact_type: str | None = None) -> tuple[Referrer, ...]:
+        """What is kept beside an image."""
+        return self._referrers.find(repository, subject_digest, artifact_type)
+
+    def read_attached(self, repository: str, digest: str) -> bytes:
+        """The verified content of what is kept beside an image."""
+        return self._referrers.read(repository, digest)
 
     def _get_manifest(self, repository: str, digest: str) -> tuple[Manifest, bytes]:
         path = f"/v2/{check_repository(repository)}/manifests/{check_digest(digest)}"

@@ -3,6 +3,8 @@
     blobs/sha256/<hex>                     every blob once, shared by all repositories
     repositories/<name>/_manifests/<hex>   a manifest; it is written after all blobs that it names
     repositories/<name>/_tags/<tag>        the digest that the tag names; written last, never overwritten
+    repositories/<name>/_referrers/<image's hex>/<hex>
+                                           manifest of what is attached to an image; written after its content
     incoming/                              what is being written; nothing in it counts
 
 Each file is written aside, flushed to disk and then put into place, so a pusher that is killed leaves no half image
@@ -16,12 +18,15 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
+from shopkart_pipeline.adapters._disk_referrers import DiskReferrers
 from shopkart_pipeline.adapters._oci import read_manifest
+from shopkart_pipeline.adapters._oci_artifact import new_artifact
 from shopkart_pipeline.adapters._oci_documents import (
     AGAIN,
+    MANIFEST,
     Descriptor,
     Manifest,
     blob_path,
@@ -32,7 +37,7 @@ from shopkart_pipeline.adapters._oci_documents import (
 from shopkart_pipeline.adapters._oci_names import check_digest, check_repository, check_tag, tag_taken
 from shopkart_pipeline.adapters._oci_write import link_or_copy, new_layout, write_index
 from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable, UntrustedInput
-from shopkart_pipeline.ports.registry import ImageRegistry
+from shopkart_pipeline.ports.registry import ImageRegistry, Referrer
 
 _PIECE_BYTES = 1 << 20
 _RESTORE = "Push the image again: the registry then replaces what is damaged."
@@ -100,6 +105,35 @@ class DiskRegistry(ImageRegistry):
                     link_or_copy(blob_path(self._root, blob.digest), blob_path(filled, blob.digest))
                 link_or_copy(self._manifest_path(repository, digest), blob_path(filled, digest))
                 write_index(filled, manifest, repository.rpartition("/")[2])
+
+    def attach(
+        self,
+        repository: str,
+        subject_digest: str,
+        artifact_type: str,
+        content: bytes,
+        annotations: Mapping[str, str],
+    ) -> str:
+        """Keep a content beside an image, see `_disk_referrers`."""
+        with _answering(self._root):
+            manifest = self._read_manifest(repository, subject_digest)
+            subject = Descriptor(MANIFEST, subject_digest, manifest.size_bytes)
+            artifact = new_artifact(subject, artifact_type, content, annotations)
+            self._referrers(repository).attach(artifact, content)
+        return artifact.digest
+
+    def referrers(self, repository: str, subject_digest: str, artifact_type: str | None = None) -> tuple[Referrer, ...]:
+        """What is kept beside an image."""
+        with _answering(self._root):
+            return self._referrers(repository).find(check_digest(subject_digest), artifact_type)
+
+    def read_attached(self, repository: str, digest: str) -> bytes:
+        """The verified content of what is kept beside an image."""
+        with _answering(self._root):
+            return self._referrers(repository).read(check_digest(digest))
+
+    def _referrers(self, repository: str) -> DiskReferrers:
+        return DiskReferrers(self._repository(repository) / "_referrers", self._root)
 
     def _repository(self, name: str) -> Path:
         return self._root / "repositories" / check_repository(name)

@@ -1,9 +1,10 @@
 """A registry in which all names of repositories begin alike, so that one registry can serve several pipelines."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from shopkart_pipeline.ports.registry import ImageRegistry, NotScanned, RegistryScan
+from shopkart_pipeline.ports.registry import ImageRegistry, NotScanned, Referrer, RegistryScan
 
 
 class PrefixedRegistry(ImageRegistry):
@@ -33,6 +34,22 @@ class PrefixedRegistry(ImageRegistry):
 
     def reference(self, repository: str, digest: str) -> str:
         return self._registry.reference(self._prefix + repository, digest)
+
+    def attach(
+        self,
+        repository: str,
+        subject_digest: str,
+        artifact_type: str,
+        content: bytes,
+        annotations: Mapping[str, str],
+    ) -> str:
+        return self._registry.attach(self._prefix + repository, subject_digest, artifact_type, content, annotations)
+
+    def referrers(self, repository: str, subject_digest: str, artifact_type: str | None = None) -> tuple[Referrer, ...]:
+        return self._registry.referrers(self._prefix + repository, subject_digest, artifact_type)
+
+    def read_attached(self, repository: str, digest: str) -> bytes:
+        return self._registry.read_attached(self._prefix + repository, digest)
 
     def scan_findings(self, repository: str, digest: str, deadline: datetime) -> RegistryScan | NotScanned:
         return self._registry.scan_findings(self._prefix + repository, digest, deadline)

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.evidence import Finding, RawReport, Tool
+
+ATTACHED_LIMIT_BYTES = 64 << 20
+"""Largest content that is attached to an image."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,59 @@ class ImageRegistry(ABC):
     def reference(self, repository: str, digest: str) -> str:
         """The name under which others pull the image."""
         return f"{repository}@{digest}"
+
+    def attach(
+        self,
+        repository: str,
+        subject_digest: str,
+        artifact_type: str,
+        content: bytes,
+        annotations: Mapping[str, str],
+    ) -> str:
+        """Keep something beside an image, such as a signed statement about it.
+
+        Attaching the same again changes nothing, and whatever others attach meanwhile stays attached.
+
+        Args:
+            repository: where the image is.
+            subject_digest: which image.
+            artifact_type: the media type of the content.
+            content: at most `ATTACHED_LIMIT_BYTES`.
+            annotations: what a list of referrers shows of it.
+
+        Returns: the digest of its manifest.
+
+        Raises:
+            NotFound: the registry has no such image.
+            UntrustedInput: the content is too large, the type is no media type, or the registry's answer is malformed.
+            ToolUnavailable: the registry does not answer, refuses, or can't keep anything beside an image.
+        """
+        del repository, subject_digest, artifact_type, content, annotations
+        raise self._keeps_images_alone()
+
+    def referrers(self, repository: str, subject_digest: str, artifact_type: str | None = None) -> tuple[Referrer, ...]:
+        """What is kept beside an image, in the order of the digests; of one type, or all.
+
+        Type and annotations are those of each one's own manifest, whose digest was verified and which names this image;
+        what a list says about it counts for nothing. Raises as `attach` does.
+        """
+        del repository, subject_digest, artifact_type
+        raise self._keeps_images_alone()
+
+    def read_attached(self, repository: str, digest: str) -> bytes:
+        """The content of one that is kept beside an image, by the digest of its manifest; both digests were verified.
+
+        Raises:
+            NotFound: there is none.
+            UntrustedInput: its bytes differ from their digest, or it is nothing of the kind.
+            ToolUnavailable: the registry does not answer.
+        """
+        del repository, digest
+        raise self._keeps_images_alone()
+
+    def _keeps_images_alone(self) -> ToolUnavailable:
+        what = f"A registry of kind {self.name} keeps nothing beside an image."
+        return ToolUnavailable(what, "Use a registry of kind disk, oci or ecr.")
 
     def scan_findings(self, repository: str, digest: str, deadline: datetime) -> RegistryScan | NotScanned:
         """What the registry's own scanner found in an image that was pushed.

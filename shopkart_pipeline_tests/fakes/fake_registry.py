@@ -2,12 +2,13 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
 from shopkart_pipeline.domain.errors import Conflict, NotFound, ToolUnavailable, UntrustedInput
-from shopkart_pipeline.ports.registry import ImageRegistry, NotScanned, RegistryScan
+from shopkart_pipeline.ports.registry import ATTACHED_LIMIT_BYTES, ImageRegistry, NotScanned, Referrer, RegistryScan
 
 
 class FakeRegistry(ImageRegistry):
@@ -25,6 +26,8 @@ class FakeRegistry(ImageRegistry):
         """Files of a layout by name, by repository and digest."""
         self.tags: dict[tuple[str, str], str] = {}
         self.pushes: list[tuple[str, str]] = []
+        self.attached: dict[tuple[str, str], dict[str, tuple[Referrer, bytes]]] = defaultdict(dict)
+        """What is kept beside an image, by its digest, by repository and image."""
         self.scans: dict[str, RegistryScan | NotScanned] = {}
         """What its scanner says, by digest; of any other image there is nothing to be had."""
         self.scans_asked_for: list[tuple[str, str, datetime]] = []
@@ -61,6 +64,36 @@ class FakeRegistry(ImageRegistry):
             path = layout / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+
+    def attach(
+        self,
+        repository: str,
+        subject_digest: str,
+        artifact_type: str,
+        content: bytes,
+        annotations: Mapping[str, str],
+    ) -> str:
+        if not self.has(repository, subject_digest):
+            raise NotFound(f"No image {repository}@{subject_digest}.", "Push it first.")
+        if "/" not in artifact_type or " " in artifact_type or len(content) > ATTACHED_LIMIT_BYTES:
+            raise UntrustedInput(f"{artifact_type!r} of {len(content)} bytes can't be attached.", "Name its type.")
+        described = json.dumps([subject_digest, artifact_type, sorted(annotations.items())]).encode()
+        digest = f"sha256:{sha256(described + content).hexdigest()}"
+        referrer = Referrer(digest, artifact_type, dict(annotations))
+        self.attached[repository, subject_digest][digest] = (referrer, content)
+        return digest
+
+    def referrers(self, repository: str, subject_digest: str, artifact_type: str | None = None) -> tuple[Referrer, ...]:
+        self._answer(repository)
+        found = sorted(self.attached[repository, subject_digest].items())
+        return tuple(one for _, (one, _) in found if artifact_type in (None, one.artifact_type))
+
+    def read_attached(self, repository: str, digest: str) -> bytes:
+        self._answer(repository)
+        for (held_in, _), found in self.attached.items():
+            if held_in == repository and digest in found:
+                return found[digest][1]
+        raise NotFound(f"Nothing is attached as {repository}@{digest}.", "Attach it first.")
 
     def scan_findings(self, repository: str, digest: str, deadline: datetime) -> RegistryScan | NotScanned:
         self._answer(repository)
