@@ -5,9 +5,9 @@ contract and every scenario under load; the end says how many requests failed. I
 kubeconfig's context or `--namespace`, and a way for images: `--registry HOST` or `--load-command 'COMMAND {archive}'`
 (docs/cluster-tests.md). It takes most of an hour, so each test is named as it goes.
 
-Without arguments all of them run but the storms with kills (`-m load`) and those of the bench (`-m bench`), which take
-long: first what can run side by side, then the demo's story with the machine to itself, because it watches how fast
-things happen.
+Without arguments all of them run but the storms with kills (`-m load`), those of the bench (`-m bench`), and further
+cases of what others show already (`-m thorough`), which take long: first what can run side by side, then the demo's
+story with the machine to itself, because it watches how fast things happen.
 
 A few tests that failed beside the others are run once more, alone: the machine may have been too busy for what they
 wait for. One that fails again has failed. One that passes then is flaky, which the last lines name; it is to be mended
@@ -55,7 +55,9 @@ def run(options: argparse.Namespace) -> int:
     # Neighbours stay together for as long as all are busy, so what a module starts is seldom started twice.
     spread = ("--numprocesses", str(at_once), "--dist", "worksteal")
     failed = Failed()
-    side_by_side = _pytest(everything, "-m", "not e2e and not load and not bench", *spread, plugins=[failed])
+    side_by_side = _pytest(
+        everything, "-m", "not e2e and not load and not bench and not thorough", *spread, plugins=[failed]
+    )
     if side_by_side not in _GO_ON:
         return side_by_side
     flaky: tuple[str, ...] = ()

@@ -122,7 +122,9 @@ def test_rollback(worker: Worker, record: Record) -> None:
     record(counted)
 
 
-@pytest.mark.parametrize("effect", ["apply", "set_weight", "save_rollout"])
+@pytest.mark.parametrize(
+    "effect", ["apply", *(pytest.param(each, marks=pytest.mark.thorough) for each in ("set_weight", "save_rollout"))]
+)
 def test_worker_killed_mid_step(worker: Worker, record: Record, effect: str) -> None:
     """It dies after an effect and before it can save that; another one waits for its lease and brings it to its end."""
     digest, mortal = _new(worker), Worker(worker.bed, worker.service, holder="mortal")

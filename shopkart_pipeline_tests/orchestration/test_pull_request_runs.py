@@ -213,6 +213,7 @@ def drained(folder: Path, instance: DagsterInstance, fuse: Fuse) -> object:
     return outcome(world, instance)
 
 
+@pytest.mark.thorough
 def test_a_process_that_is_killed_anywhere_leaves_what_the_next_one_completes(
     tmp_path: Path, instance: DagsterInstance
 ) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 
 import dagster as dg
+import pytest
 
 from shopkart_pipeline.engine.launcher import keep_serving
 from shopkart_pipeline.engine.run_ids import run_id_of
@@ -23,6 +24,7 @@ def one_after_another(runs: list[str]) -> list[tuple[str, str]]:
     return [(what, run_id) for run_id in runs for what in ("began", "ended")]
 
 
+@pytest.mark.thorough
 def test_twenty_merges_at_once_run_in_order_through_a_killed_server_and_block_nobody(cold_home: Home) -> None:
     cold_home.launcher.start_server()
     server = cold_home.server_pid()

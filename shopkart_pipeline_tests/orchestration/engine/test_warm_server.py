@@ -151,6 +151,7 @@ def test_the_socket_is_for_this_user_alone(warm_home: Home) -> None:
     assert warm_home.paths.folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.thorough
 def test_many_starters_make_one_server_and_a_killed_one_loses_no_run(cold_home: Home) -> None:
     with ThreadPoolExecutor(4) as starters:
         list(starters.map(lambda _: cold_home.launcher.start_server(), range(4)))

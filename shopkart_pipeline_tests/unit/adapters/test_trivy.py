@@ -219,7 +219,9 @@ def vulnerabilities(count: int) -> bytes:
 @pytest.mark.parametrize(
     ("report", "reason"),
     [
-        (vulnerabilities(MAXIMUM_FINDINGS + 1), f"at most {MAXIMUM_FINDINGS} items"),
+        pytest.param(
+            vulnerabilities(MAXIMUM_FINDINGS + 1), f"at most {MAXIMUM_FINDINGS} items", marks=pytest.mark.thorough
+        ),
         (b" " * (MAXIMUM_REPORT_BYTES + 1), "it wrote more than 64 MiB"),
     ],
     ids=["too many", "too big"],

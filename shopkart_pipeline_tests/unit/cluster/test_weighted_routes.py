@@ -59,7 +59,11 @@ def of_the_next_answers(bed: EmulatedBed, load: Load, digest: str) -> float:
     return (its_now - its) / (all_now - all_before)
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=[route.kind.value for route in ROUTES])
+@pytest.mark.parametrize(
+    "route",
+    [ROUTES[0], pytest.param(ROUTES[1], marks=pytest.mark.thorough)],
+    ids=[route.kind.value for route in ROUTES],
+)
 def test_each_version_gets_its_share_up_to_100_percent_and_on_the_way_back_and_no_request_fails(
     bed: EmulatedBed, route: Route
 ) -> None:

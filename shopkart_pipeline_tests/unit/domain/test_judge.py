@@ -288,7 +288,11 @@ def test_a_regression_at_fifty_requests_a_second_is_found_quickly(
 
 @pytest.mark.parametrize(
     "errors",
-    [independent(0.005, 0.005), in_bursts(0.005, 3), in_outages(0.005)],
+    [
+        pytest.param(independent(0.005, 0.005), marks=pytest.mark.thorough),
+        pytest.param(in_bursts(0.005, 3), marks=pytest.mark.thorough),
+        in_outages(0.005),
+    ],
     ids=["independent", "bursts", "outages"],
 )
 def test_half_an_hour_without_a_regression_rarely_aborts(errors: Errors) -> None:

@@ -100,7 +100,10 @@ def killed(world: World, release: Release, call: int, *, after: bool) -> End:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("scene", [good, bad, crashing, first, first_crashing])
+@pytest.mark.parametrize(
+    "scene",
+    [bad, *(pytest.param(each, marks=pytest.mark.thorough) for each in (good, crashing, first, first_crashing))],
+)
 def test_a_killed_run_that_is_run_again_ends_as_a_clean_one(
     world: World, scene: Callable[[World], Release], after: bool
 ) -> None:
