@@ -29,6 +29,8 @@
 | `SHOPKART_PORT` | port of the web interface | 3000 |
 | `SHOPKART_RECEIVER_PORT` | port of the webhook receiver | 3001 |
 | `SHOPKART_EXPORTER_PORT` | port of the pipeline's own metrics | 3002 |
+| `SHOPKART_AUDIT_PORT` | port of the web interface for auditors | 3003 |
+| `SHOPKART_PROXY` | what asks people who they are before they reach us, such as `oauth2-proxy` | none: we warn |
 """
 
 import os
@@ -102,6 +104,9 @@ class Settings:
     """Empty: webhooks of Alertmanager are not accepted."""
     backups: BackupSettings = field(default_factory=BackupSettings)
     exporter_port: int = 3002
+    audit_port: int = 3003
+    proxy: str = ""
+    """Empty: nothing before us asks people who they are."""
     registry_login: tuple[str, str] | None = field(default=None, repr=False)
     """User and password for a registry of kind `oci`; None: it asks nobody who they are."""
 
@@ -144,6 +149,8 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
         exporter_port=_port(given, "SHOPKART_EXPORTER_PORT", 3002),
+        audit_port=_port(given, "SHOPKART_AUDIT_PORT", 3003),
+        proxy=(given.get("SHOPKART_PROXY") or "").strip(),
         registry_login=_login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
     )
 

@@ -8,6 +8,7 @@ import uvicorn
 from shopkart_pipeline.adapters.prometheus_text import exposition
 from shopkart_pipeline.adapters.sqlite_metrics import SqliteMetricStore
 from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.cli.listening import add_host, warn_where_open
 from shopkart_pipeline.hooks.exporter import create_exporter
 from shopkart_pipeline.hooks.server import configured
 from shopkart_pipeline.services.export_metrics import EXPORTED, OwnMetrics
@@ -15,7 +16,7 @@ from shopkart_pipeline.settings import from_environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    add_host(parser, "the exporter")
     parser.add_argument("--once", action="store_true", help="print the page and end")
 
 
@@ -29,5 +30,6 @@ def run(options: argparse.Namespace) -> int:
     if options.once:
         sys.stdout.write(page())
         return 0
+    warn_where_open("The exporter", options.host, settings.proxy)
     uvicorn.Server(configured(create_exporter(page), options.host, settings.exporter_port)).run()
     return 0

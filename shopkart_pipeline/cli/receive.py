@@ -6,6 +6,7 @@ import logging
 import uvicorn
 
 from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.cli.listening import add_host, warn_where_open
 from shopkart_pipeline.engine.doorbell import ring
 from shopkart_pipeline.hooks.receiver import SonarQubeDoor, create_app
 from shopkart_pipeline.hooks.server import configured
@@ -14,11 +15,12 @@ from shopkart_pipeline.settings import from_environment, webhook_secrets_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    add_host(parser, "the receiver")
 
 
 def run(options: argparse.Namespace) -> int:
     settings = from_environment()
+    warn_where_open("The receiver", options.host, settings.proxy, asks=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     inbox = build_inbox(settings)
     door = SonarQubeDoor(settings.sonar_webhook_secrets, sonarqube_hints(settings).leave)

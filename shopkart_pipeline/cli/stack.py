@@ -146,10 +146,12 @@ def start_daemon(stack: Stack, workspace: Path = ROOT / "workspace.yaml") -> Non
     stack.start("daemon", [str(_BIN / "dagster-daemon"), "run", "-w", str(workspace)])
 
 
-def start_web(stack: Stack, *, with_daemon: bool, workspace: Path = ROOT / "workspace.yaml") -> None:
+def start_web(
+    stack: Stack, *, with_daemon: bool, workspace: Path = ROOT / "workspace.yaml", host: str = "127.0.0.1"
+) -> None:
     """The web interface; `dagster dev` runs the daemon beside it over one code server."""
     port = str(stack.settings.web_port)
-    where = ["-w", str(workspace), "-h", "127.0.0.1", "-p", port]
+    where = ["-w", str(workspace), "-h", host, "-p", port]
     program = [str(_BIN / "dagster"), "dev"] if with_daemon else [str(_BIN / "dagster-webserver")]
     # `dagster dev` stops its daemon and code server on Ctrl-C alone.
     stack.start("web", [*program, *where], stop_signal=signal.SIGINT)

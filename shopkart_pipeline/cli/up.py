@@ -1,4 +1,7 @@
-"""`shopkart up`: web interface, daemon, receiver, metrics and local platform in the foreground, until Ctrl-C."""
+"""`shopkart up`: web interface, daemon, receiver, metrics and local platform in the foreground, until Ctrl-C.
+
+With `--read-only` it is the web interface for auditors alone, beside a pipeline that runs or one that doesn't.
+"""
 
 import argparse
 import time
@@ -8,6 +11,7 @@ from rich.console import Console
 from shopkart_pipeline.adapters.local_cluster import wait_ready
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.cli.listening import add_host, warn_where_open
 from shopkart_pipeline.cli.stack import (
     Stack,
     end_leftovers,
@@ -25,18 +29,25 @@ from shopkart_pipeline.settings import Settings, from_environment, webhook_secre
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Ports come from SHOPKART_PORT, SHOPKART_RECEIVER_PORT and SHOPKART_EXPORTER_PORT."
+    parser.epilog = (
+        "Ports come from SHOPKART_PORT, SHOPKART_RECEIVER_PORT, SHOPKART_EXPORTER_PORT and SHOPKART_AUDIT_PORT."
+    )
+    add_host(parser, "the web interface")
+    words = "serve the web interface alone, for auditors: nothing can be launched or changed there"
+    parser.add_argument("--read-only", action="store_true", help=words)
 
 
 def run(options: argparse.Namespace) -> int:
-    del options
+    if options.read_only:
+        return _serve_auditors(options.host)
     settings, platform, console = from_environment(), open_platform(), Console(soft_wrap=True, highlight=False)
+    warn_where_open("The web interface", options.host, settings.proxy)
     webhook_secrets_of(settings)
     if end_leftovers(settings):
         console.print("Ended the processes of an earlier start that was killed.")
     stack = Stack(settings)
     try:
-        _start(stack, console)
+        _start(stack, console, options.host)
         _print_addresses(console, settings, platform)
         while True:
             stack.check()
@@ -48,7 +59,18 @@ def run(options: argparse.Namespace) -> int:
         stack.stop()
 
 
-def _start(stack: Stack, console: Console) -> None:
+def _serve_auditors(host: str) -> int:
+    # Nothing else of this command needs Dagster.
+    from shopkart_pipeline.engine.read_only_web import serve_read_only
+
+    settings, console = from_environment(), Console(soft_wrap=True, highlight=False)
+    warn_where_open("The web interface for auditors", host, settings.proxy)
+    console.print(f"Web interface for auditors: http://{host}:{settings.audit_port}. Ctrl-C stops it.")
+    serve_read_only(settings.dagster_home, host, settings.audit_port)
+    return 0
+
+
+def _start(stack: Stack, console: Console, host: str) -> None:
     settings = stack.settings
     console.print("Starting the local platform and the engine …")
     start_platform(stack)
@@ -56,7 +78,7 @@ def _start(stack: Stack, console: Console) -> None:
     wait_ready(settings.home, 60, SystemClock())
     wait_for_engine(stack)
     start_receiver(stack)
-    start_web(stack, with_daemon=True)
+    start_web(stack, with_daemon=True, host=host)
     start_exporter(stack)
     wait_for_port(stack, settings.receiver_port)
     wait_for_port(stack, settings.web_port)

@@ -1,0 +1,145 @@
+"""The secrets that this process knows, by value, and how they are kept out of everything that leaves it.
+
+Whoever reads a secret makes it known here; every exit (logs, errors, reports, notes, events, answers, notifications)
+passes what it lets out through `masked`. What is looked for is the value itself, whatever stands beside it, and what
+usual encodings make of it: JSON, percent-encoding, XML, hexadecimal, and base64 at each of its three offsets, as in
+`Authorization: Basic`. Of a secret of several lines, such as a private key, each longer line counts by itself. A value
+of less than eight characters, or a short word of letters alone, is not looked for: it would be found in half of all
+texts, and protects nothing. Other forms (compressed, encrypted, cut in pieces) are not found.
+
+Masking again changes nothing. `blotted` keeps the length, for what has been measured or is written elsewhere meanwhile.
+This module imports nothing of ours, so that every room can use it.
+"""
+
+import html
+import json
+import re
+import threading
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape
+
+MASK = "[redacted]"
+SHORTEST_CHARACTERS = 8
+_SHORTEST_WORD = 12
+_SHORTEST_LINE = 16
+_PIECE_BYTES = 1 << 20
+
+
+class KnownSecrets:
+    """A set of values that only grows; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: set[str] = set()
+        self._texts: tuple[str, ...] = ()
+        self._bytes: tuple[bytes, ...] = ()
+        self._pattern = re.compile("(?!)")
+        self._pattern_of_bytes = re.compile(b"(?!)")
+
+    def add(self, *values: str) -> None:
+        """Look for these values from now on."""
+        fresh = {value.strip() for value in values} - self._values
+        if not any(map(_is_looked_for, fresh)):
+            return
+        with self._lock:
+            self._values |= fresh
+            forms = {form for value in self._values if _is_looked_for(value) for form in _forms(value)}
+            # What holds another is replaced whole.
+            self._texts = tuple(sorted(forms, key=len, reverse=True))
+            self._bytes = tuple(text.encode() for text in self._texts)
+            self._pattern = re.compile("|".join(map(re.escape, self._texts)))
+            self._pattern_of_bytes = re.compile(b"|".join(map(re.escape, self._bytes)))
+
+    def masked(self, text: str) -> str:
+        """The text without any of them."""
+        if not any(form in text for form in self._texts):
+            return text
+        return self._pattern.sub(MASK, text)
+
+    def masked_bytes(self, content: bytes) -> bytes:
+        """The content without any of them, in UTF-8 as in ASCII."""
+        if not any(form in content for form in self._bytes):
+            return content
+        return self._pattern_of_bytes.sub(MASK.encode(), content)
+
+    def blotted(self, content: bytes) -> bytes:
+        """The content with asterisks in their place, as many bytes as it had."""
+        if not any(form in content for form in self._bytes):
+            return content
+        return self._pattern_of_bytes.sub(lambda found: b"*" * len(found[0]), content)
+
+    def blot_file(self, path: Path, start_bytes: int = 0) -> None:
+        """Blot a file in place, from `start_bytes` on: whoever appends to it meanwhile is not disturbed."""
+        longest = max(map(len, self._bytes), default=0)
+        if not longest or not path.is_file():
+            return
+        with path.open("r+b") as stream:
+            at = max(0, start_bytes)
+            while True:
+                stream.seek(at)
+                piece = stream.read(_PIECE_BYTES + longest)
+                blotted = self.blotted(piece)
+                if blotted is not piece:
+                    stream.seek(at)
+                    stream.write(blotted)
+                if len(piece) < _PIECE_BYTES + longest:
+                    return
+                # The last bytes are looked at again, with what follows them.
+                at += _PIECE_BYTES
+
+
+KNOWN = KnownSecrets()
+"""Those of this process; a process that is forked from it begins with them."""
+
+
+def know(*values: str | bytes | None) -> None:
+    """Keep these values out of everything that leaves this process; empty ones are no secrets."""
+    KNOWN.add(*(value.decode(errors="replace") if isinstance(value, bytes) else value for value in values if value))
+
+
+def masked(text: str) -> str:
+    """The text without any secret that this process knows."""
+    return KNOWN.masked(text)
+
+
+def _is_looked_for(value: str) -> bool:
+    return len(value) >= (_SHORTEST_WORD if value.isalpha() else SHORTEST_CHARACTERS)
+
+
+def _forms(value: str) -> Iterator[str]:
+    """The value and what encodings make of it."""
+    lines = [line.strip() for line in value.splitlines()]
+    if len(lines) > 1:
+        for line in lines:
+            if len(line) >= _SHORTEST_LINE and not line.startswith("-----"):
+                yield from _forms(line)
+    yield value
+    for ascii_only in (True, False):
+        once = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        yield once
+        yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
+    for quoted in (quote(value, safe=""), quote(value), quote_plus(value)):
+        yield quoted
+        yield re.sub("%..", lambda found: found[0].lower(), quoted)
+    yield html.escape(value)
+    yield escape(value)
+    plain = value.encode(errors="replace")
+    yield plain.hex()
+    for encode in (b64encode, urlsafe_b64encode):
+        for offset in range(3):
+            # Only characters that all of their bits are the value's.
+            end = (offset + len(plain)) * 8 // 6
+            yield encode(bytes(offset) + plain)[(0, 2, 3)[offset] : end].decode()
+
+
+def passwords_of(address: str) -> Iterable[str]:
+    """The passwords in an address, as it stands there and as it is meant: `scheme://user:PASSWORD@host`, or libpq's
+    `password=PASSWORD`."""
+    from urllib.parse import unquote
+
+    found = [*re.findall(r"://[^/@\s:]*:([^/\s]*)@", address), *re.findall(r"[?&\s]password=([^&\s]+)", f" {address}")]
+    found += re.findall(r"password='([^']+)'", address)
+    return [form for each in found for form in (each, unquote(each))]
