@@ -26,6 +26,9 @@
 | `SHOPKART_BACKUP_KEY_FILE` | a file with the key that seals backups, 32 bytes in base64 | `secrets/backup-key` |
 | `SHOPKART_PUBLIC_URL` | where people reach the web interface; links to runs begin with it | none: no links |
 | `SHOPKART_INBOX` | where webhooks are kept, as a PostgreSQL address | `inbox.db` in the home |
+| `SHOPKART_SIGNER_URI` | the key that signs statements, as securesystemslib names it: `awskms:...` | `signer/key.pem` |
+| `SHOPKART_SIGNER_PUBLIC_KEY_FILE` | its public key in PEM, for keys elsewhere than in AWS KMS | none |
+| `SHOPKART_SIGNER_FOLDER` | where the signer's socket and token are | `signer` in the home |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
 | `SHOPKART_RECEIVER_PORT` | port of the webhook receiver | 3001 |
 | `SHOPKART_EXPORTER_PORT` | port of the pipeline's own metrics | 3002 |
@@ -109,6 +112,15 @@ class Settings:
     """Empty: nothing before us asks people who they are."""
     registry_login: tuple[str, str] | None = field(default=None, repr=False)
     """User and password for a registry of kind `oci`; None: it asks nobody who they are."""
+    signer_uri: str = field(default="", repr=False)
+    """Empty: the signer makes a key of its own and keeps it in its folder."""
+    signer_public_key_file: Path | None = None
+    signer_place: Path | None = None
+
+    @property
+    def signer_folder(self) -> Path:
+        """Where the signer's socket, token and key are."""
+        return self.signer_place or self.home / "signer"
 
     @property
     def dagster_home(self) -> Path:
@@ -152,6 +164,9 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         audit_port=_port(given, "SHOPKART_AUDIT_PORT", 3003),
         proxy=(given.get("SHOPKART_PROXY") or "").strip(),
         registry_login=_login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
+        signer_uri=given.get("SHOPKART_SIGNER_URI") or "",
+        signer_public_key_file=_path(given, "SHOPKART_SIGNER_PUBLIC_KEY_FILE"),
+        signer_place=_path(given, "SHOPKART_SIGNER_FOLDER"),
     )
 
 
@@ -214,6 +229,11 @@ def read_secret(reference: SecretReference) -> str:
 def _default_declaration() -> Path:
     here = Path("shopkart.yaml")
     return here if here.exists() else SHIPPED_DECLARATION
+
+
+def _path(given: Mapping[str, str], name: str) -> Path | None:
+    said = given.get(name) or ""
+    return Path(said).absolute() if said else None
 
 
 def _login(given: Mapping[str, str], user: str, password: str) -> tuple[str, str] | None:

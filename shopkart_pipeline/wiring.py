@@ -19,6 +19,7 @@ from shopkart_pipeline.adapters.dependency_scan import DependencyScan, Reachabil
 from shopkart_pipeline.adapters.detect_secrets import DetectSecrets
 from shopkart_pipeline.adapters.disk_incidents import DiskIncidentStore
 from shopkart_pipeline.adapters.docker_engine import Builder, DockerEngineBuilder
+from shopkart_pipeline.adapters.dsse import KEYS_FILE, KeyFileVerifier
 from shopkart_pipeline.adapters.eslint import Eslint
 from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.adapters.github import GitHubForge
@@ -46,6 +47,7 @@ from shopkart_pipeline.adapters.prefixed_registry import PrefixedRegistry
 from shopkart_pipeline.adapters.python_application import PythonApplication
 from shopkart_pipeline.adapters.quality_scan import QualityScan
 from shopkart_pipeline.adapters.ruff import Ruff
+from shopkart_pipeline.adapters.signer_client import SignerClient
 from shopkart_pipeline.adapters.silent_channel import SilentChannel
 from shopkart_pipeline.adapters.slack_webhook import SlackWebhook
 from shopkart_pipeline.adapters.smtp_mail import MailServer, SmtpMail
@@ -118,6 +120,8 @@ def build_platform(settings: Settings) -> Platform:
         notifications=None if pipeline.notifications is None else SqliteNotificationQueue(home / "notifications.db"),
         notifiers=_notifiers(pipeline.notifications, github, clock),
         backups=build_backups(settings, pipeline.recovery),
+        attestor=SignerClient(settings.signer_folder),
+        envelopes=KeyFileVerifier(home / KEYS_FILE),
         public_url=settings.public_url,
     )
 

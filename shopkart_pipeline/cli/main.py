@@ -39,6 +39,7 @@ _COMMANDS = {
     "logs": "show what a service wrote into its logs, and its errors by kind",
     "notify": "show how people are told and what could not be told, or test a channel",
     "metrics": "show how software is delivered: frequency, lead time, failures, recovery, rework",
+    "signer": "sign what the pipeline states, in a process of its own, or rotate its key",
     "exporter": "serve the pipeline's own metrics to Prometheus",
     "monitoring": "write what Prometheus, Alertmanager, Grafana, Loki and Kubernetes need to watch what runs",
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",

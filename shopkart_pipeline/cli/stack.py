@@ -117,6 +117,11 @@ def end_leftovers(settings: Settings) -> int:
     return ended
 
 
+def start_signer(stack: Stack) -> None:
+    """Whoever signs what the pipeline states; everything else is started after it."""
+    stack.start("signer", [str(_BIN / "shopkart"), "signer"])
+
+
 def start_platform(stack: Stack) -> None:
     """The local cluster with its databases and load balancer."""
     stack.start("cluster", [str(_BIN / "shopkart"), "cluster"])

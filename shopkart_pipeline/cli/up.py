@@ -19,6 +19,7 @@ from shopkart_pipeline.cli.stack import (
     start_exporter,
     start_platform,
     start_receiver,
+    start_signer,
     start_web,
     wait_for_engine,
     wait_for_port,
@@ -73,6 +74,7 @@ def _serve_auditors(host: str) -> int:
 def _start(stack: Stack, console: Console, host: str) -> None:
     settings = stack.settings
     console.print("Starting the local platform and the engine …")
+    start_signer(stack)
     start_platform(stack)
     start_engine(stack)
     wait_ready(settings.home, 60, SystemClock())

@@ -22,7 +22,7 @@ from shopkart_pipeline.domain.component import (
     ImageContents,
     PackageVersion,
 )
-from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable, UntrustedInput
+from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.evidence import RawReport
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.bill_format import BillFormat

@@ -43,6 +43,7 @@ from shopkart_pipeline.cli.stack import (
     start_engine,
     start_platform,
     start_receiver,
+    start_signer,
     wait_for_engine,
     wait_for_port,
 )
@@ -165,6 +166,7 @@ class Demo:
     def _prepare(self, platform: Platform, first: str) -> None:
         """Start everything, and take over the present version of each service meanwhile."""
         webhook_secrets_of(self._settings)
+        start_signer(self._stack)
         start_platform(self._stack)
         start_engine(self._stack)
         with ThreadPoolExecutor() as pool:
