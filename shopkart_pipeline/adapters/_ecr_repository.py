@@ -3,8 +3,10 @@ may be running.
 
 It is looked at before the first push to it and changed only where it has to be, so credentials that may not create or
 change repositories do where somebody else makes them. Untagged images are left-overs of pushes that did not finish:
-every release has a tag, and its image may be running or be what a rollback goes back to. A lifecycle policy that
-expires tagged images is somebody's decision and is not overwritten; nothing is pushed under it either.
+every release has a tag, and its image may be running or be what a rollback goes back to; what is attached to an image
+has a tag as well. A lifecycle policy that expires tagged images is somebody's decision and is not overwritten; nothing
+is pushed under it either. Tags that begin with `sha256-` name no release: somebody may let those move
+(`IMMUTABLE_WITH_EXCLUSION`), so that cosign 2 has its place.
 """
 
 import json
@@ -17,6 +19,7 @@ from shopkart_pipeline.adapters._ecr_api import Document, EcrApi
 from shopkart_pipeline.domain.errors import Refused
 
 _IMMUTABLE = "IMMUTABLE"
+_NO_RELEASE = "sha256-"
 _SCAN = {"scanOnPush": True}
 _SELECTION = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14}
 _RULE = {"rulePriority": 1, "selection": _SELECTION, "action": {"type": "expire"}}
@@ -47,7 +50,7 @@ def ensure_repository(api: EcrApi, repository: str, *, scans: bool) -> None:
             if error_code(error) != "RepositoryAlreadyExistsException":
                 raise
             found = _describe(api, repository)
-    if found is not None and found.get("imageTagMutability") != _IMMUTABLE:
+    if found is not None and not _keeps_releases(found):
         api.client.put_image_tag_mutability(**api.of(repository), imageTagMutability=_IMMUTABLE)
     if scans and found is not None and not found.get("imageScanningConfiguration", {}).get("scanOnPush"):
         try:
@@ -56,6 +59,13 @@ def ensure_repository(api: EcrApi, repository: str, *, scans: bool) -> None:
             if error_code(error) != "ValidationException":
                 raise
     _ensure_lifecycle(api, repository)
+
+
+def _keeps_releases(found: Document) -> bool:
+    """Whether no tag of a release can be moved."""
+    excluded: list[Document] = found.get("imageTagMutabilityExclusionFilters") or []
+    spared = all(str(each.get("filter", "")).startswith(_NO_RELEASE) for each in excluded)
+    return found.get("imageTagMutability") in (_IMMUTABLE, f"{_IMMUTABLE}_WITH_EXCLUSION") and spared
 
 
 def _describe(api: EcrApi, repository: str) -> Document | None:

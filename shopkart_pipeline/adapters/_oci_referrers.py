@@ -8,13 +8,13 @@ well. Between two processes and with a registry that knows no conditions, one at
 entry in the moment after that one has looked: then the artifact is there and not listed, which whoever verifies reports
 as missing, and attaching it again lists it. AWS's ECR has the API.
 
+Every artifact has a tag of its own as well: lifecycle rules and collectors of registries take away what has no tag.
+
 Rules: OCI distribution-spec 1.1, "Listing Referrers", "Pushing Manifests with Subject" and "Referrers Tag Schema".
 """
 
 import re
 import tempfile
-import threading
-from collections import defaultdict
 from pathlib import Path
 
 from shopkart_pipeline.adapters._http import Answer, Ask, HttpClient, HttpRefusal
@@ -33,17 +33,15 @@ from shopkart_pipeline.adapters._oci_artifact import (
 from shopkart_pipeline.adapters._oci_blobs import RESTORE, BlobTransfer
 from shopkart_pipeline.adapters._oci_documents import DOCUMENT_LIMIT_BYTES, MANIFEST, blob_path, digest_of
 from shopkart_pipeline.adapters._oci_names import check_digest, check_repository
+from shopkart_pipeline.adapters._oci_tagged import WRITINGS, read_document, turn, write_tagged
 from shopkart_pipeline.adapters._oci_write import add_bytes
 from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.ports.registry import ATTACHED_LIMIT_BYTES, Referrer
 
 _NEXT = re.compile(r'<([^<>]+)>\s*;\s*rel="?next"?')
 _SENDINGS = 3
-_LISTINGS = 5
 _DOCUMENT_SECONDS = 60.0
 _BLOB_UNKNOWN = "MANIFEST_BLOB_UNKNOWN"
-_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-"""By repository and image: who may write the index of an image's artifacts."""
 
 
 class OciReferrers:
@@ -60,14 +58,17 @@ class OciReferrers:
 
     def attach(self, repository: str, artifact: Artifact, content: bytes) -> None:
         """Keep an artifact beside the image that it names; raises as `ImageRegistry.attach` does."""
-        answer = self._send(repository, artifact, content)
-        if answer.headers.get("oci-subject") == artifact.subject_digest:
+        subject = artifact.subject_digest
+        known = self._ask_api(repository, subject, None)
+        listed = self._read_index(repository, subject)[1] if known is None else known
+        if any(each.digest == artifact.digest for each in listed):
             return
-        found = self._ask_api(repository, artifact.subject_digest, None)
-        if found is None:
+        if self._send(repository, artifact, content) == subject:
+            return
+        if known is None:
             self._list_under_tag(repository, artifact)
-        elif not any(listed.digest == artifact.digest for listed in found):
-            what = f"The registry does not list {artifact.digest} beside {artifact.subject_digest} after it was sent."
+        elif not any(each.digest == artifact.digest for each in self._ask_api(repository, subject, None) or ()):
+            what = f"The registry does not list {artifact.digest} beside {subject} after it was sent."
             raise ToolUnavailable(what, "Look at the repository there, and attach it again.")
 
     def find(self, repository: str, subject_digest: str, artifact_type: str | None) -> tuple[Referrer, ...]:
@@ -95,8 +96,12 @@ class OciReferrers:
             raise UntrustedInput(f"Blob {content.digest} in the registry is corrupt: its bytes differ.", RESTORE)
         return answer.content
 
-    def _send(self, repository: str, artifact: Artifact, content: bytes) -> Answer:
-        path = f"/v2/{repository}/manifests/{artifact.digest}"
+    def _send(self, repository: str, artifact: Artifact, content: bytes) -> str | None:
+        """Send an artifact; what the registry says that it is about, if it has the referrers API and says so.
+
+        It gets a tag of its own: cleaners take away what has none.
+        """
+        path = f"/v2/{repository}/manifests/{_own_tag(artifact)}"
         with tempfile.TemporaryDirectory() as folder:
             layout = Path(folder)
             blob_path(layout, artifact.digest).parent.mkdir(parents=True)
@@ -104,18 +109,21 @@ class OciReferrers:
             for left in reversed(range(_SENDINGS)):
                 self._blobs.send(layout, dict.fromkeys(blobs), repository)
                 try:
-                    return self._client.ask(
+                    answer = self._client.ask(
                         Ask("PUT", path, accept=(201,), headers={"Content-Type": MANIFEST}, body=artifact.manifest)
                     )
+                    return answer.headers.get("oci-subject")
                 except HttpRefusal as failure:
-                    # Somebody else sent the same blob at this moment.
+                    # Another one has attached the same and tags don't move, or is sending the same blob at this moment.
+                    if read_document(self._client, repository, artifact.digest, MANIFEST) is not None:
+                        return None
                     if left == 0 or _BLOB_UNKNOWN not in failure.what:
                         raise
         raise AssertionError("the last sending returns or raises")
 
     def _artifact(self, repository: str, digest: str, subject_digest: str | None = None) -> Artifact:
         """An artifact by its digest; `UntrustedInput` where it is listed under an image that it does not name."""
-        answer = self._manifest(repository, digest, MANIFEST)
+        answer = read_document(self._client, repository, digest, MANIFEST)
         if answer is None:
             if subject_digest is not None:
                 raise UntrustedInput(f"Manifest {digest} is listed beside {subject_digest} and missing.", RESTORE)
@@ -127,18 +135,6 @@ class OciReferrers:
             what = f"Manifest {digest} is listed beside {subject_digest} and belongs to {artifact.subject_digest}."
             raise UntrustedInput(what, "Find out who listed it there.")
         return artifact
-
-    def _manifest(self, repository: str, reference: str, kind: str) -> Answer | None:
-        ask = Ask(
-            "GET",
-            f"/v2/{repository}/manifests/{reference}",
-            accept=(200, 404),
-            headers={"Accept": kind},
-            limit_bytes=DOCUMENT_LIMIT_BYTES,
-            timeout_seconds=_DOCUMENT_SECONDS,
-        )
-        answer = self._client.ask(ask)
-        return None if answer.status == 404 else answer
 
     def _ask_api(self, repository: str, subject_digest: str, artifact_type: str | None) -> tuple[Listed, ...] | None:
         """All pages of the referrers API; None where the registry doesn't have it."""
@@ -171,8 +167,8 @@ class OciReferrers:
     def _list_under_tag(self, repository: str, artifact: Artifact) -> None:
         """Add an artifact to the index of its image, as often as somebody else's write takes it away."""
         subject = artifact.subject_digest
-        with _turns[f"{repository}@{subject}"]:
-            for _ in range(_LISTINGS):
+        with turn(repository, _tag_of(subject)):
+            for _ in range(WRITINGS):
                 held, listed = self._read_index(repository, subject)
                 if any(each.digest == artifact.digest for each in listed):
                     return
@@ -183,31 +179,21 @@ class OciReferrers:
         raise ToolUnavailable(what, "Attach it again.")
 
     def _read_index(self, repository: str, subject_digest: str) -> tuple[Answer | None, tuple[Listed, ...]]:
-        answer = self._manifest(repository, _tag_of(subject_digest), INDEX)
+        answer = read_document(self._client, repository, _tag_of(subject_digest), INDEX)
         if answer is None:
             return None, ()
         return answer, parse_listed(answer.content, f"the index {repository}:{_tag_of(subject_digest)}")
 
     def _write_index(self, repository: str, artifact: Artifact, held: Answer | None) -> None:
-        headers = {"Content-Type": INDEX}
-        if held is None:
-            headers["If-None-Match"] = "*"
-        elif "etag" in held.headers:
-            headers["If-Match"] = held.headers["etag"]
         tag = _tag_of(artifact.subject_digest)
         body = with_artifacts(held.content if held else None, [artifact])
-        try:
-            # 412: somebody else wrote since; the next round reads theirs.
-            self._client.ask(
-                Ask("PUT", f"/v2/{repository}/manifests/{tag}", accept=(201, 412), headers=headers, body=body)
-            )
-        except HttpRefusal as failure:
-            if held is None or failure.status in (401, 403, 429) or failure.status >= 500:
-                raise
-            what = f"The registry has no referrers API and does not let {repository}:{tag} be written again."
-            fix = f"Let tags that begin with `sha256-` move, or use a registry with that API. {failure.what}"
-            raise ToolUnavailable(what, fix) from failure
+        write_tagged(self._client, repository, tag, INDEX, body, held)
 
 
 def _tag_of(subject_digest: str) -> str:
     return subject_digest.replace(":", "-")
+
+
+def _own_tag(artifact: Artifact) -> str:
+    """Of which there is one for each artifact of an image: the same artifact always has the same."""
+    return f"{_tag_of(artifact.subject_digest)}.{artifact.digest.removeprefix('sha256:')[:32]}"

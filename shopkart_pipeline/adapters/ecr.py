@@ -156,6 +156,14 @@ class EcrRegistry(ImageRegistry):
         """The verified content of what is kept beside an image."""
         return self._images().read_attached(repository, digest)
 
+    def keep_for_cosign(self, repository: str, subject_digest: str, envelope: bytes, predicate_type: str) -> None:
+        """Put an envelope where cosign 2 looks; see `_cosign_tag`."""
+        self._images().keep_for_cosign(repository, subject_digest, envelope, predicate_type)
+
+    def kept_for_cosign(self, repository: str, subject_digest: str) -> tuple[bytes, ...]:
+        """The envelopes in that place."""
+        return self._images().kept_for_cosign(repository, subject_digest)
+
     def scan_findings(self, repository: str, digest: str, deadline: datetime) -> RegistryScan | NotScanned:
         """What ECR's scan found; see `_ecr_scan`."""
         with aws_errors():

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from shopkart_pipeline.adapters._blob_places import BlobPlaces
+from shopkart_pipeline.adapters._cosign_tag import CosignTag
 from shopkart_pipeline.adapters._http import Ask, HttpClient
 from shopkart_pipeline.adapters._oci import read_manifest
 from shopkart_pipeline.adapters._oci_artifact import new_artifact
@@ -59,6 +60,7 @@ class OciHttpRegistry(ImageRegistry):
         self._host = host
         self._blobs = BlobTransfer(client, places)
         self._referrers = OciReferrers(client, self._blobs)
+        self._cosign = CosignTag(client, self._blobs)
 
     @classmethod
     def at(cls, address: str, login: tuple[str, str] | None, places: Path) -> "OciHttpRegistry":
@@ -183,6 +185,14 @@ class OciHttpRegistry(ImageRegistry):
     def read_attached(self, repository: str, digest: str) -> bytes:
         """The verified content of what is kept beside an image."""
         return self._referrers.read(repository, digest)
+
+    def keep_for_cosign(self, repository: str, subject_digest: str, envelope: bytes, predicate_type: str) -> None:
+        """Put an envelope where cosign 2 looks; see `_cosign_tag`."""
+        self._cosign.add(repository, subject_digest, envelope, predicate_type)
+
+    def kept_for_cosign(self, repository: str, subject_digest: str) -> tuple[bytes, ...]:
+        """The envelopes in that place."""
+        return self._cosign.read(repository, subject_digest)
 
     def _get_manifest(self, repository: str, digest: str) -> tuple[Manifest, bytes]:
         path = f"/v2/{check_repository(repository)}/manifests/{check_digest(digest)}"

@@ -51,5 +51,11 @@ class PrefixedRegistry(ImageRegistry):
     def read_attached(self, repository: str, digest: str) -> bytes:
         return self._registry.read_attached(self._prefix + repository, digest)
 
+    def keep_for_cosign(self, repository: str, subject_digest: str, envelope: bytes, predicate_type: str) -> None:
+        self._registry.keep_for_cosign(self._prefix + repository, subject_digest, envelope, predicate_type)
+
+    def kept_for_cosign(self, repository: str, subject_digest: str) -> tuple[bytes, ...]:
+        return self._registry.kept_for_cosign(self._prefix + repository, subject_digest)
+
     def scan_findings(self, repository: str, digest: str, deadline: datetime) -> RegistryScan | NotScanned:
         return self._registry.scan_findings(self._prefix + repository, digest, deadline)

@@ -123,6 +123,20 @@ class ImageRegistry(ABC):
         del repository, digest
         raise self._keeps_images_alone()
 
+    def keep_for_cosign(self, repository: str, subject_digest: str, envelope: bytes, predicate_type: str) -> None:
+        """Put a signed envelope where cosign 2 and sigstore's policy-controller look for those of an image.
+
+        A registry that they can't read has no such place, and nothing is done. Again changes nothing.
+
+        Raises `ToolUnavailable` where the registry does not answer, or refuses.
+        """
+        del repository, subject_digest, envelope, predicate_type
+
+    def kept_for_cosign(self, repository: str, subject_digest: str) -> tuple[bytes, ...]:
+        """The envelopes in that place, by whomever; only their digests were verified. Raises as `referrers` does."""
+        del repository, subject_digest
+        return ()
+
     def _keeps_images_alone(self) -> ToolUnavailable:
         what = f"A registry of kind {self.name} keeps nothing beside an image."
         return ToolUnavailable(what, "Use a registry of kind disk, oci or ecr.")

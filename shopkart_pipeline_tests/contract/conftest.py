@@ -33,6 +33,7 @@ TOOLS = os.pathsep.join(filter(None, (os.environ.get("SHOPKART_TEST_TOOLS"), os.
 """Where tools are looked for: some take part in these tests alone."""
 VALIDATORS = [shutil.which(name, path=TOOLS) for name in ("kubernetes-validate", "checkov")]
 """Judges of Kubernetes manifests."""
+COSIGN = shutil.which("cosign", path=TOOLS)
 GITLEAKS, TRIVY = shutil.which("gitleaks", path=TOOLS), shutil.which("trivy", path=TOOLS)
 
 collect_ignore = [
@@ -48,6 +49,7 @@ collect_ignore = [
     *([] if ESLINT else ["test_eslint.py"]),
     *([] if GITLEAKS else ["test_gitleaks.py"]),
     *([] if TRIVY else ["test_trivy.py"]),
+    *([] if COSIGN and PROGRAM else ["test_cosign_referrers.py"]),
     *([] if all(VALIDATORS) else ["test_manifest_validators.py"]),
 ]
 
@@ -99,6 +101,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"images judged by: {', '.join(installed_readers())}")
     terminalreporter.write_line(f"npm: {NPM or 'not installed'}")
     terminalreporter.write_line(f"gitleaks: {GITLEAKS or 'not installed'}")
+    terminalreporter.write_line(f"cosign: {COSIGN or 'not installed: what it verifies is LEFT OUT'}")
     terminalreporter.write_line(f"trivy: {TRIVY or 'not installed'}")
     judges = ", ".join(filter(None, VALIDATORS)) or "kubernetes-validate and checkov are not installed"
     terminalreporter.write_line(f"manifests judged by: {judges}")

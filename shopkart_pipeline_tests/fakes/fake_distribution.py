@@ -7,15 +7,22 @@ from hashlib import sha256
 import httpx
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 class FakeDistribution(httpx.BaseTransport):
     """A registry without rights, limits or immutable tags.
 
     `answers` may hold a response for a method and path, given once instead of the true one.
+
+    Args:
+        referrers_api: it finds by itself what names a subject, two to a page.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, referrers_api: bool = False) -> None:
+        self.referrers_api = referrers_api
+        self.subjects: dict[str, list[dict[str, object]]] = {}
+        """What the referrers API lists, by subject."""
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, bytes] = {}
         """By digest and by tag, for all repositories alike."""
@@ -57,11 +64,13 @@ class FakeDistribution(httpx.BaseTransport):
                 self.blobs[digest] = request.content
                 return httpx.Response(201)
             case "PUT", "manifests":
-                manifest = json.loads(request.content)
-                if any(blob["digest"] not in self.blobs for blob in (manifest["config"], *manifest["layers"])):
-                    return _error(400, "MANIFEST_BLOB_UNKNOWN")
-                self.manifests[name] = self.manifests[_digest(request.content)] = request.content
-                return httpx.Response(201)
+                return self._put_manifest(name, request.content)
+            case "GET", "referrers" if self.referrers_api:
+                start = int(request.url.params.get("start", "0"))
+                listed = self.subjects.get(name, [])
+                following = {"Link": f'<{path}?start={start + 2}>; rel="next"'} if len(listed) > start + 2 else {}
+                index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": listed[start : start + 2]}
+                return httpx.Response(200, content=json.dumps(index).encode(), headers=following)
             case (("GET" | "HEAD"), "manifests") if name in self.manifests:
                 named = {"Docker-Content-Digest": _digest(self.manifests[name])} if self.names_digests else {}
                 return httpx.Response(200, content=self.manifests[name], headers={"Content-Type": _MANIFEST, **named})
@@ -69,6 +78,19 @@ class FakeDistribution(httpx.BaseTransport):
                 return httpx.Response(200, content=self.blobs[name])
             case _:
                 return _error(404, "NOT_FOUND")
+
+    def _put_manifest(self, name: str, content: bytes) -> httpx.Response:
+        manifest = json.loads(content)
+        config = [manifest["config"]] if "config" in manifest else []
+        if any(blob["digest"] not in self.blobs for blob in (*config, *manifest.get("layers", ()))):
+            return _error(400, "MANIFEST_BLOB_UNKNOWN")
+        self.manifests[name] = self.manifests[_digest(content)] = content
+        if not self.referrers_api or "subject" not in manifest:
+            return httpx.Response(201)
+        subject = manifest["subject"]["digest"]
+        described = {"mediaType": _MANIFEST, "digest": _digest(content), "size": len(content)}
+        self.subjects.setdefault(subject, []).append({**described, "artifactType": manifest["artifactType"]})
+        return httpx.Response(201, headers={"OCI-Subject": subject})
 
 
 def _digest(content: bytes) -> str:

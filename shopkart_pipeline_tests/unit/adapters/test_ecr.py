@@ -138,8 +138,25 @@ def test_a_repository_in_shape_is_looked_at_once_and_not_changed(world: World, l
     assert world.registry.has("shop", digest_of(layout))
 
 
-def test_a_repository_out_of_shape_is_brought_into_it(world: World, layout: Path) -> None:
-    world.has_repository(imageTagMutability="MUTABLE", imageScanningConfiguration={"scanOnPush": False})
+def test_tags_of_attestations_may_move(world: World, layout: Path) -> None:
+    excluded = {"filterType": "WILDCARD", "filter": "sha256-*.att"}
+    world.has_repository(imageTagMutability="IMMUTABLE_WITH_EXCLUSION", imageTagMutabilityExclusionFilters=[excluded])
+    world.has_lifecycle()
+    world.gives_token("dG9rZW4=")
+    world.confirms(digest_of(layout))
+
+    world.registry.push(layout, "shop", "1")
+
+
+_RELEASES_MOVE: dict[str, Any] = {
+    "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+    "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "1*"}],
+}
+
+
+@pytest.mark.parametrize("tags", [{"imageTagMutability": "MUTABLE"}, _RELEASES_MOVE])
+def test_a_repository_out_of_shape_is_brought_into_it(world: World, layout: Path, tags: dict[str, Any]) -> None:
+    world.has_repository(**tags, imageScanningConfiguration={"scanOnPush": False})
     world.api.add_response("put_image_tag_mutability", {}, _SHOP | {"imageTagMutability": "IMMUTABLE"})
     scanned = _SHOP | {"imageScanningConfiguration": {"scanOnPush": True}}
     world.api.add_response("put_image_scanning_configuration", {}, scanned)

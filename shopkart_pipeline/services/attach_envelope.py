@@ -1,0 +1,56 @@
+"""Keeps signed envelopes beside the image that they are about, where the tools of others look for them.
+
+An envelope is attached as a sigstore bundle, which cosign 3 finds as a referrer, and is put as well where cosign 2 and
+sigstore's policy-controller look, if the registry has such a place. The first is ours to rest on; a registry that
+refuses the second, for instance because its tags don't move, is told of in words and refuses nothing here.
+"""
+
+import contextlib
+from dataclasses import dataclass
+
+from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, Envelope, read_envelope
+from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
+from shopkart_pipeline.domain.sigstore_bundle import BUNDLE_MEDIA_TYPE, nameless, read_bundle, to_bundle
+from shopkart_pipeline.ports.registry import ImageRegistry
+
+_READERS = {BUNDLE_MEDIA_TYPE: read_bundle, ENVELOPE_MEDIA_TYPE: read_envelope}
+
+
+@dataclass(frozen=True)
+class Attached:
+    """An envelope beside an image."""
+
+    digest: str
+    """Of the manifest that holds it in the registry."""
+    note: str | None = None
+    """Why it is not where cosign 2 and policy-controller look, if it isn't."""
+
+
+def attach_envelope(
+    registry: ImageRegistry, repository: str, digest: str, envelope: Envelope, predicate_type: str
+) -> Attached:
+    """Attach an envelope to an image; again changes nothing. Raises as `ImageRegistry.attach` does."""
+    about = {"dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": predicate_type}
+    attached = registry.attach(repository, digest, BUNDLE_MEDIA_TYPE, to_bundle(envelope), about)
+    try:
+        registry.keep_for_cosign(repository, digest, nameless(envelope).to_bytes(), predicate_type)
+    except ToolUnavailable as error:
+        return Attached(attached, f"It is not where cosign 2 and policy-controller look: {error.what}")
+    return Attached(attached)
+
+
+def attached_envelopes(registry: ImageRegistry, repository: str, digest: str) -> tuple[Envelope, ...]:
+    """The envelopes beside an image, by whomever; nothing is verified, and each payload with its signature counts once.
+
+    What can't be read as an envelope proves nothing and is left out: whoever needs a statement misses it.
+    """
+    found: list[Envelope] = []
+    for referrer in registry.referrers(repository, digest):
+        if (read := _READERS.get(referrer.artifact_type)) is not None:
+            with contextlib.suppress(UntrustedInput):
+                found.append(read(registry.read_attached(repository, referrer.digest)))
+    for content in registry.kept_for_cosign(repository, digest):
+        with contextlib.suppress(UntrustedInput):
+            found.append(read_envelope(content))
+    by_content = {nameless(envelope).digest: envelope for envelope in reversed(found)}
+    return tuple(reversed(by_content.values()))
