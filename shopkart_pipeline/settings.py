@@ -24,6 +24,8 @@
 | `SHOPKART_DATABASE_NAME` | address of the PostgreSQL database `NAME` that is backed up, as libpq takes it | none |
 | `SHOPKART_DATABASE_NAME_FILE` | a file with that address instead, read for each backup | none |
 | `SHOPKART_BACKUP_KEY_FILE` | a file with the key that seals backups, 32 bytes in base64 | `secrets/backup-key` |
+| `SHOPKART_CONFINEMENT` | whether commands are kept from keys and stores: `auto`, `required` or `off` | `auto` |
+| `SHOPKART_TOKEN`, `SHOPKART_TOKEN_FILE` | a machine's token for commands that change something | none |
 | `SHOPKART_PUBLIC_URL` | where people reach the web interface; links to runs begin with it | none: no links |
 | `SHOPKART_INBOX` | where webhooks are kept, as a PostgreSQL address | `inbox.db` in the home |
 | `SHOPKART_SIGNER_URI` | the key that signs statements, as securesystemslib names it: `awskms:...` | `signer/key.pem` |
@@ -42,6 +44,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shopkart_pipeline.access_settings import AccessSettings
 from shopkart_pipeline.backup_settings import BackupSettings
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.notification import SecretReference
@@ -106,6 +109,7 @@ class Settings:
     alertmanager_tokens: tuple[str, ...] = field(default=(), repr=False)
     """Empty: webhooks of Alertmanager are not accepted."""
     backups: BackupSettings = field(default_factory=BackupSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
     exporter_port: int = 3002
     audit_port: int = 3003
     proxy: str = ""
@@ -158,6 +162,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         inbox_address=_inbox_address(given),
         alertmanager_tokens=_alertmanager_tokens(given),
         backups=BackupSettings.read(given),
+        access=AccessSettings.read(given),
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
         exporter_port=_port(given, "SHOPKART_EXPORTER_PORT", 3002),

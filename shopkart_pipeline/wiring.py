@@ -7,6 +7,7 @@ the declaration choose; where it says `auto`, the order below is the order of pr
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from shopkart_pipeline.adapters._confinement import confine
 from shopkart_pipeline.adapters._github_answers import AnswerStore
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials
@@ -88,6 +89,7 @@ def build_platform(settings: Settings) -> Platform:
         PipelineError: it says how a cluster is reached in a way that there is not.
     """
     home, clock = settings.home, SystemClock()
+    confine(home, settings.access.confinement)
     pipeline = load(settings.declaration, home=home)
     registry = build_registry(settings, pipeline.registry)
     github = _github_client(settings, pipeline.code_host)
@@ -107,7 +109,7 @@ def build_platform(settings: Settings) -> Platform:
         waivers=YamlWaivers(),
         registry=registry,
         image_files=OciImageFiles(),
-        application_builder=PythonApplication(home / "cache" / "packages"),
+        application_builder=PythonApplication(home / "work" / "packages"),
         image_builders=_image_builders(settings),
         scanners=_scanners(settings, scm, clock, pipeline.environments),
         sites={

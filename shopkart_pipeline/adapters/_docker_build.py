@@ -121,5 +121,6 @@ def run_docker(
             network=True,
             log=log,
             capture=log is None,
+            confined=False,
         )
     )

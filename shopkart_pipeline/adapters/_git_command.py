@@ -68,6 +68,7 @@ def run_git(
             network=remote is not None,
             capture=True,
             stdin=stdin,
+            confined=False,
         )
     )
 

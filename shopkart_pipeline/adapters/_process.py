@@ -1,12 +1,14 @@
 """The one place where the package starts processes.
 
 Every command has a timeout, a process group of its own that ends with it, an environment made from nothing but what
-a command needs (no pipeline secret reaches a build or a test), and its output captured in a log. Cancelling kills
+a command needs (no pipeline secret reaches a build or a test), and its output captured in a log. It is confined
+(`_confinement`) unless it is the pipeline's own act. Cancelling kills
 all running groups: `stop_all` is what the engine calls when a run is terminated. A command that writes more to a
 captured standard output than a report may hold is killed.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from shopkart_pipeline.adapters._captured_output import CapturedOutput
+from shopkart_pipeline.adapters._confinement import Entrance, entrance
 from shopkart_pipeline.adapters._report_limits import TOO_BIG
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
@@ -60,6 +63,12 @@ class Command:
     """Return standard output; otherwise it goes to the log."""
     stdin: bytes | None = field(default=None, repr=False)
     """What the command reads from standard input; nothing where it is None."""
+    confined: bool = True
+    """Whether it is kept away from what the pipeline keeps for itself. Only for what runs none of the project's code,
+    or runs it in a container, this may be given up."""
+    privileged: bool = False
+    """Whether it keeps the privileges that this process has, as it makes containers itself. What it is kept away from
+    is the same; the containers are what keeps the project's code from taking the covers off."""
 
 
 @dataclass(frozen=True)
@@ -153,14 +162,19 @@ def piped(command: Command, *, reads: bool, writes: bool, errors: IO[bytes]) -> 
 def _started(
     command: Command, stdin: IO[bytes] | int, stdout: IO[bytes] | int, stderr: IO[bytes] | int
 ) -> Generator[subprocess.Popen[bytes]]:
+    environment = scrubbed_environment(command.variables, network=command.network, home=command.cwd)
+    inside = entrance() if command.confined else None
+    if inside is not None:
+        _check_startable(command, environment)
     process = subprocess.Popen(
-        list(command.arguments),
+        _words(command, inside),
         cwd=command.cwd,
-        env=scrubbed_environment(command.variables, network=command.network, home=command.cwd),
+        env=environment,
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,
+        pass_fds=() if inside is None else inside.descriptors(privileged=command.privileged),
     )
     with _lock:
         _running.add(process)
@@ -172,6 +186,22 @@ def _started(
         with _lock:
             _running.discard(process)
             _cancelled.discard(process.pid)
+
+
+def _words(command: Command, inside: Entrance | None) -> list[str]:
+    if inside is None:
+        return list(command.arguments)
+    return inside.arguments(command.arguments, command.cwd, privileged=command.privileged)
+
+
+def _check_startable(command: Command, environment: Mapping[str, str]) -> None:
+    """Say what can't be started as the system would say it, which the door to the namespaces does not."""
+    program = command.arguments[0]
+    path = str(command.cwd / program) if "/" in program else shutil.which(program, path=environment.get("PATH"))
+    if path is None or not Path(path).is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
+    if not os.access(path, os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), program)
 
 
 def was_cancelled(pid: int) -> bool:

@@ -81,6 +81,7 @@ def _create(initdb: str, folder: Path, password: str) -> None:
         _PREPARE_SECONDS,
         capture=True,
         stdin=password.encode(),
+        confined=False,
     )
     failure = run(command).failure("initdb")
     if failure is not None:

@@ -119,7 +119,7 @@ class BuildahBuilder(ImageBuilder):
             if alone and self._storage.root.exists():
                 with staging(self._storage.folder / "tidy") as folder:
                     words = (*_NAMESPACES, "buildah", *_places(self._storage, folder), "rm", "--all")
-                    run(Command(words, folder, _TIDY_SECONDS))
+                    run(Command(words, folder, _TIDY_SECONDS, privileged=True))
 
 
 class _Build:
@@ -211,6 +211,7 @@ class _Build:
             variables={"TMPDIR": str(self._folder)},
             network=network,
             log=self._request.log,
+            privileged=True,
         )
         done = run(command)
         if done.timed_out:
@@ -241,7 +242,7 @@ def _look() -> Tool | str:
         return "buildah is not installed"
     if os.geteuid() != 0:
         return "buildah is installed, but only root can give it namespaces of its own here"
-    done = run(Command((*_NAMESPACES, program, "--version"), Path("/"), _ANSWER_SECONDS, capture=True))
+    done = run(Command((*_NAMESPACES, program, "--version"), Path("/"), _ANSWER_SECONDS, capture=True, privileged=True))
     version = _VERSION.search(done.stdout.decode(errors="replace"))
     failure = done.failure("buildah --version in namespaces of its own")
     return failure or (Tool(BuildahBuilder.name, version.group(1)) if version else "buildah does not tell its version")

@@ -71,7 +71,7 @@ class PostgresDump(Database):
                 _LOCK_WAIT,
             )
             variables = {**environment_of(_patient(address)), **_home()}
-            command = Command(arguments, self._scratch, self._timeout_seconds, variables)
+            command = Command(arguments, self._scratch, self._timeout_seconds, variables, confined=False)
             failure = read_from(command, sink).failure("pg_dump", last_lines=2)
             if failure is not None:
                 raise ToolUnavailable(f"{self._name} can't be written out: {_without(failure, address)}.", _FIX)
@@ -99,7 +99,7 @@ class PostgresDump(Database):
                 f"--dbname={conninfo.conninfo_to_dict(address)['dbname']}",
             )
             self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-            command = Command(arguments, self._scratch, self._timeout_seconds, environment_of(address))
+            command = Command(arguments, self._scratch, self._timeout_seconds, environment_of(address), confined=False)
             source = iter(dump)
             failure = write_to(command, source).failure("pg_restore", last_lines=2)
             if failure is not None:

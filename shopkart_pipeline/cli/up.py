@@ -7,7 +7,9 @@ import argparse
 import time
 
 from rich.console import Console
+from rich.markup import escape
 
+from shopkart_pipeline.adapters._confinement import NotConfined, confinement
 from shopkart_pipeline.adapters.local_cluster import wait_ready
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.cli.arguments import open_platform
@@ -93,6 +95,9 @@ def _print_addresses(console: Console, settings: Settings, platform: Platform) -
     console.print(f"metrics        http://127.0.0.1:{settings.exporter_port}/metrics")
     if settings.alertmanager_tokens:
         console.print(f"alerts         http://127.0.0.1:{settings.receiver_port}/webhooks/alertmanager")
+    confined = confinement()
+    if isinstance(confined, NotConfined):
+        console.print(f"[bold red]Commands are not confined here:[/] {escape(confined.reason)}")
     for name, site in platform.sites.items():
         for service in platform.pipeline.services:
             try:

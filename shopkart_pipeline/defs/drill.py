@@ -57,7 +57,7 @@ def run_drill(platform: Platform) -> tuple[list[dict[str, Any]], str]:
     result.unlink(missing_ok=True)
     variables = {"SHOPKART_HOME": str(home), "SHOPKART_DECLARATION": str(file)}
     arguments = [sys.executable, "-c", _PROGRAM, DRILL, "--json", str(result)]
-    done = run(Command(arguments, file.parent, _TIMEOUT_SECONDS, variables, network=True, log=log))
+    done = run(Command(arguments, file.parent, _TIMEOUT_SECONDS, variables, network=True, log=log, confined=False))
     return _read(result), done.failure("the drill") or ""
 
 

@@ -82,6 +82,7 @@ class PostgresServer(Server):
             _PREPARE_TIMEOUT_SECONDS,
             capture=True,
             stdin=told.encode(),
+            confined=False,
         )
         failure = run(command).failure(name)
         if failure is not None:

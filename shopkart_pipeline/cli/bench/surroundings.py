@@ -84,7 +84,7 @@ def ask_process(settings: Settings, module: str, *arguments: str) -> Any:
     """What a module of `bench_processes` answers, run as a process of its own."""
     command: Sequence[str] = [sys.executable, "-m", f"shopkart_pipeline.bench_processes.{module}", *arguments]
     log = settings.home / "logs" / f"{module}.log"
-    done = run(Command(command, ROOT, _PROCESS_SECONDS, variables_for(settings), log=log, capture=True))
+    done = run(Command(command, ROOT, _PROCESS_SECONDS, variables_for(settings), log=log, capture=True, confined=False))
     if problem := done.failure(module):
         raise ToolUnavailable(f"{problem}.", f"See {log}.")
     return json.loads(done.stdout)

@@ -101,7 +101,9 @@ class DemoRepository:
         variables = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", **dates}
         arguments = ["git", "-c", "commit.gpgsign=false", *arguments]
         given = stdin.encode() if stdin is not None else None
-        done = run(Command(arguments, self._clone, _TIMEOUT_SECONDS, variables, capture=True, stdin=given))
+        done = run(
+            Command(arguments, self._clone, _TIMEOUT_SECONDS, variables, capture=True, stdin=given, confined=False)
+        )
         problem = done.failure("git")
         if problem is not None:
             raise ToolUnavailable(f"{problem}.", "The demo needs git 2.30 or newer.")

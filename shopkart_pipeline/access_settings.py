@@ -1,0 +1,44 @@
+"""Who may reach what: confinement of commands, and the token that a machine shows. `settings` reads the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shopkart_pipeline.domain.errors import PipelineError
+
+CONFINEMENTS = ("auto", "required", "off")
+
+
+@dataclass(frozen=True)
+class AccessSettings:
+    """What the environment says about access."""
+
+    confinement: str = "auto"
+    """`auto`: where the system allows it, and the evidence says so; `required`: no command without; `off`."""
+    given_token: str = field(default="", repr=False)
+    token_file: Path | None = None
+
+    @classmethod
+    def read(cls, given: Mapping[str, str]) -> "AccessSettings":
+        """Raises `PipelineError` for what can't be used."""
+        confinement = given.get("SHOPKART_CONFINEMENT") or "auto"
+        if confinement not in CONFINEMENTS:
+            raise PipelineError(f"SHOPKART_CONFINEMENT is {confinement!r}.", f"Use one of: {', '.join(CONFINEMENTS)}.")
+        token, file = given.get("SHOPKART_TOKEN", "").strip(), given.get("SHOPKART_TOKEN_FILE") or ""
+        if token and file:
+            raise PipelineError("Both SHOPKART_TOKEN and SHOPKART_TOKEN_FILE are given.", "Take one of them away.")
+        return cls(confinement, token, Path(file).absolute() if file else None)
+
+    def token(self) -> str:
+        """The machine's token; empty where none is given. Raises `PipelineError` where its file can't be read."""
+        if self.token_file is None:
+            return self.given_token
+        try:
+            token = self.token_file.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise PipelineError(
+                f"The file that SHOPKART_TOKEN_FILE names can't be read: {type(error).__name__}.", "Give access to it."
+            ) from None
+        if not token:
+            raise PipelineError("The file that SHOPKART_TOKEN_FILE names is empty.", "Write the token into it.")
+        return token

@@ -1,0 +1,226 @@
+"""What keeps commands of the project's code away from what the pipeline keeps for itself.
+
+They run as the same user as the pipeline, so modes of files don't help. Each is started in namespaces of mounts and
+users (namespaces(7)) in which everything is read-only but temporary folders, the pipeline's home is empty but for what
+commands work on, and sockets of container engines and disks are away: no signer's key, token or socket, no secret, no
+key of a person, no ledger and no evidence is there to be reached. What covers them can't be taken off, and nobody
+inside can look into a process outside, whoever he is there (`_confinement_cover`).
+
+The namespaces are made once for a home, when the first command starts, and held open; a command enters them by
+`nsenter` (util-linux) and is that very process afterwards, so it is waited for, stopped and killed as any other.
+
+Some systems forbid this to programs without privileges (the default profile of Docker, AppArmor on Ubuntu 24.04).
+There commands run unconfined, which `confinement` tells for the evidence; or, where confinement is required, not at
+all.
+"""
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shopkart_pipeline.domain.errors import ToolUnavailable
+
+AUTO, REQUIRED, OFF = "auto", "required", "off"
+MODES = (AUTO, REQUIRED, OFF)
+OPEN = {
+    "work": True,
+    "work/trees": False,
+    "cache/trivy": True,
+    "cache/sonarqube": True,
+    "cache/buildah": True,
+    "mirrors": False,
+}
+"""What of the home commands find, and whether they may write there."""
+_WRITABLE = ("/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/tmp", "/var/tmp")  # noqa: S108
+_BUILDAHS = Path("/run/libpod")
+"""Where buildah keeps locks, whatever it is told."""
+_FROZEN = ("/proc/sys", "/proc/sysrq-trigger")
+_ENGINES = (
+    "/run/docker.sock",
+    "/run/containerd/containerd.sock",
+    "/run/podman/podman.sock",
+    "/run/crio/crio.sock",
+)
+"""Whoever reaches one of these is root here, outside of every namespace."""
+_COVER = Path(__file__).with_name("_confinement_cover.py")
+_START_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Confined:
+    """Commands of the project's code can't reach what the pipeline keeps for itself."""
+
+    how: str = "commands run in namespaces of mounts and users of their own, without the pipeline's home"
+
+
+@dataclass(frozen=True)
+class NotConfined:
+    """They can."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """How a command gets into the namespaces."""
+
+    program: str
+    users: int
+    mounts: int
+    outer_mounts: int | None
+    """The namespace that the covers were made in, where that was done with the privileges of this process."""
+    covered: tuple[tuple[int, int], ...]
+    """Which folders were there when the namespaces were made: others in their place would not be covered."""
+
+    def descriptors(self, *, privileged: bool) -> tuple[int, ...]:
+        """The open files that the command needs on its way in."""
+        if privileged and self.outer_mounts is not None:
+            return (self.outer_mounts,)
+        return (self.users, self.mounts)
+
+    def arguments(self, arguments: Sequence[str], cwd: Path, *, privileged: bool) -> list[str]:
+        """The command behind the door. Its folder is looked up inside: one from outside would lead out again.
+
+        With privileges it finds the same covers; it is trusted not to take them off.
+        """
+        words = (f"--user=/proc/self/fd/{self.users}", f"--mount=/proc/self/fd/{self.mounts}")
+        if privileged and self.outer_mounts is not None:
+            words = (f"--mount=/proc/self/fd/{self.outer_mounts}",)
+        return [self.program, *words, "--preserve-credentials", f"--wdns={cwd.absolute()}", "--", *arguments]
+
+
+class Confinement:
+    """The namespaces of one home, made when they are needed."""
+
+    def __init__(self, home: Path, mode: str = AUTO) -> None:
+        self.home, self.mode = home.absolute(), mode
+        self._lock = threading.Lock()
+        self._found: Entrance | NotConfined | None = None
+
+    def state(self) -> Confined | NotConfined:
+        """Whether commands are confined here, and if not, why."""
+        entrance = self.entrance()
+        return Confined() if isinstance(entrance, Entrance) else entrance
+
+    def entrance(self) -> Entrance | NotConfined:
+        """The way in, made if there is none yet."""
+        if self.mode == OFF:
+            return NotConfined("SHOPKART_CONFINEMENT is off")
+        with self._lock:
+            found = self._found
+            if found is None or (isinstance(found, Entrance) and found.covered != _identities(self.home)):
+                found = self._found = self._made()
+            return found
+
+    def _made(self) -> Entrance | NotConfined:
+        program = shutil.which("nsenter")
+        if program is None:
+            return NotConfined("nsenter (util-linux) is not installed")
+        try:
+            for name in OPEN:
+                (self.home / name).mkdir(parents=True, exist_ok=True)
+            return _enter(program, _plan(self.home), _identities(self.home))
+        except OSError as error:
+            return NotConfined(f"this system does not allow it: {error.strerror or type(error).__name__}")
+
+    def check(self) -> Entrance | None:
+        """The way in for one command; None: it runs as it is. Raises `ToolUnavailable` where that may not be."""
+        entrance = self.entrance()
+        if isinstance(entrance, Entrance):
+            return entrance
+        if self.mode == REQUIRED:
+            raise ToolUnavailable(
+                f"Commands can't be confined here: {entrance.reason}.",
+                "Allow user namespaces, or run with SHOPKART_CONFINEMENT=auto, which is told in the evidence.",
+            )
+        return None
+
+
+_current: Confinement | None = None
+
+
+def confine(home: Path, mode: str = AUTO) -> None:
+    """From now on commands of this process are kept away from that home. Makes nothing yet."""
+    global _current
+    if _current is None or (_current.home, _current.mode) != (home.absolute(), mode):
+        _current = Confinement(home, mode)
+
+
+def confinement() -> Confined | NotConfined:
+    """Whether commands of the project's code are confined in this process; the evidence says so."""
+    return NotConfined("no home is known") if _current is None else _current.state()
+
+
+def entrance() -> Entrance | None:
+    """How the next command gets in; None: it runs as it is."""
+    return None if _current is None else _current.check()
+
+
+def _plan(home: Path) -> dict[str, Any]:
+    if os.geteuid() == 0 and shutil.which("buildah"):
+        _BUILDAHS.mkdir(mode=0o700, exist_ok=True)
+    temporary = [os.path.realpath(path) for path in (*_WRITABLE, str(_BUILDAHS), os.environ.get("TMPDIR", "/tmp"))]  # noqa: S108
+    engines = [path for each in _ENGINES if (path := _there(each))]
+    return {
+        "home": os.path.realpath(home),
+        "open": {os.path.realpath(home / name): writes for name, writes in OPEN.items()},
+        "writable": [each for each in dict.fromkeys(temporary) if Path(each).is_dir() and not _inside(each, home)],
+        "frozen": [path for path in _FROZEN if Path(path).exists()],
+        "hidden": [*dict.fromkeys(engines), *_disks()],
+    }
+
+
+def _inside(path: str, home: Path) -> bool:
+    return Path(path).is_relative_to(os.path.realpath(home))
+
+
+def _there(path: str) -> str | None:
+    return os.path.realpath(path) if Path(path).exists() else None
+
+
+def _disks() -> list[str]:
+    """Block devices, which root could read past every file system."""
+    found: list[str] = []
+    with contextlib.suppress(OSError), os.scandir("/dev") as entries:
+        found = [each.path for each in entries if not each.is_symlink() and stat.S_ISBLK(each.stat().st_mode)]
+    return found
+
+
+def _identities(home: Path) -> tuple[tuple[int, int], ...]:
+    """Empty where one of the folders is away."""
+    try:
+        found = [os.stat(home / name) for name in (".", *OPEN)]
+    except OSError:
+        return ()
+    return tuple((each.st_dev, each.st_ino) for each in found)
+
+
+def _enter(program: str, plan: dict[str, Any], covered: tuple[tuple[int, int], ...]) -> Entrance | NotConfined:
+    words = [sys.executable, "-I", "-S", str(_COVER)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        if process.stdin is None or process.stdout is None:
+            raise OSError("no pipes")
+        try:
+            process.stdin.write(json.dumps(plan).encode() + b"\n")
+            process.stdin.flush()
+            ready, _, _ = select.select([process.stdout], [], [], _START_SECONDS)
+            said = process.stdout.readline().decode(errors="replace").strip() if ready else "it takes too long"
+            if not said.startswith("ready"):
+                reason = said.removeprefix("refused ") or "no word of it"
+                return NotConfined(f"this system does not allow it: {reason}")
+            users, mounts = (os.open(f"/proc/{process.pid}/ns/{name}", os.O_RDONLY) for name in ("user", "mnt"))
+            number = said.removeprefix("ready").strip()
+            outer = os.open(f"/proc/{process.pid}/fd/{number}", os.O_RDONLY) if number else None
+        finally:
+            process.kill()
+    return Entrance(program, users, mounts, outer, covered)
