@@ -15,6 +15,7 @@ from shopkart_pipeline.adapters._sonarqube_access import Access
 from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
 from shopkart_pipeline.adapters.buildah import BuildahBuilder
 from shopkart_pipeline.adapters.combined import Combined
+from shopkart_pipeline.adapters.cyclonedx_json import CycloneDxJson
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
 from shopkart_pipeline.adapters.dependency_scan import DependencyScan, Reachability, probe_service
 from shopkart_pipeline.adapters.detect_secrets import DetectSecrets
@@ -53,6 +54,7 @@ from shopkart_pipeline.adapters.silent_channel import SilentChannel
 from shopkart_pipeline.adapters.slack_webhook import SlackWebhook
 from shopkart_pipeline.adapters.smtp_mail import MailServer, SmtpMail
 from shopkart_pipeline.adapters.sonarqube import SonarQube
+from shopkart_pipeline.adapters.sqlite_components import SqliteComponentIndex
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
@@ -109,6 +111,8 @@ def build_platform(settings: Settings) -> Platform:
         waivers=YamlWaivers(),
         registry=registry,
         image_files=OciImageFiles(),
+        bills=CycloneDxJson(),
+        components=SqliteComponentIndex(home / "components.db"),
         application_builder=PythonApplication(home / "work" / "packages"),
         image_builders=_image_builders(settings),
         scanners=_scanners(settings, scm, clock, pipeline.environments),

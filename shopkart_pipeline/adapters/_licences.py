@@ -14,6 +14,7 @@ Sources: Core metadata specification and PEP 639; npm's documentation, package.j
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 
@@ -53,11 +54,24 @@ class _OldLicence(BaseModel):
     type: str = ""
 
 
-class _Manifest(BaseModel):
-    name: str
-    version: str = ""
+class LicenceManifest(BaseModel):
+    """What a `package.json` says about its licence."""
+
     license: str | _OldLicence | None = None
     licenses: list[str | _OldLicence] = []
+
+    def said(self) -> tuple[str, str | None]:
+        """In its own words and in SPDX."""
+        given = [self.license] if self.license is not None else self.licenses
+        texts = [one.type if isinstance(one, _OldLicence) else one for one in given]
+        names = [recognised(text) for text in texts]
+        expression = " OR ".join(f"({name})" for name in names) if names and all(names) else None
+        return _shortened("; ".join(texts)), expression
+
+
+class _Manifest(LicenceManifest):
+    name: str
+    version: str = ""
 
 
 def licensed_packages(folder: Path) -> list[Licensed]:
@@ -120,11 +134,15 @@ def _python_packages(folder: Path) -> Iterator[Licensed]:
         metadata = info / "METADATA"
         text = metadata.read_text(encoding="utf-8", errors="replace") if metadata.is_file() else ""
         fields = HeaderParser().parsestr(text, headersonly=True)
-        classifiers = [one for one in fields.get_all("Classifier", []) if one.startswith("License ::")]
-        candidates = [fields["License-Expression"] or "", fields["License"] or ""]
-        expression = next(filter(None, map(recognised, candidates)), None) or _all_of(classifiers)
-        said = "; ".join(text for text in (*candidates, *classifiers) if text)
-        yield _licensed("PyPI", fields["Name"] or name, fields["Version"] or version, said, expression)
+        yield _licensed("PyPI", fields["Name"] or name, fields["Version"] or version, *said_by_metadata(fields))
+
+
+def said_by_metadata(fields: Message) -> tuple[str, str | None]:
+    """What a Python package's metadata say about its licence, in their own words and in SPDX."""
+    classifiers = [one for one in fields.get_all("Classifier", []) if one.startswith("License ::")]
+    candidates = [fields["License-Expression"] or "", fields["License"] or ""]
+    expression = next(filter(None, map(recognised, candidates)), None) or _all_of(classifiers)
+    return _shortened("; ".join(text for text in (*candidates, *classifiers) if text)), expression
 
 
 def _all_of(classifiers: list[str]) -> str | None:
@@ -140,13 +158,12 @@ def _node_packages(folder: Path) -> Iterator[Licensed]:
         except ValidationError:
             yield _licensed("npm", file.parent.name, "", "", None)
             continue
-        given = [manifest.license] if manifest.license is not None else manifest.licenses
-        texts = [one.type if isinstance(one, _OldLicence) else one for one in given]
-        names = [recognised(text) for text in texts]
-        expression = " OR ".join(f"({name})" for name in names) if names and all(names) else None
-        yield _licensed("npm", manifest.name, manifest.version, "; ".join(texts), expression)
+        yield _licensed("npm", manifest.name, manifest.version, *manifest.said())
 
 
 def _licensed(ecosystem: str, name: str, version: str, said: str, expression: str | None) -> Licensed:
-    told = " ".join(said.split())[:_TOLD_CHARACTERS]
-    return Licensed(ecosystem, name[:_TOLD_CHARACTERS], version[:_TOLD_CHARACTERS], told, expression)
+    return Licensed(ecosystem, name[:_TOLD_CHARACTERS], version[:_TOLD_CHARACTERS], said, expression)
+
+
+def _shortened(said: str) -> str:
+    return " ".join(said.split())[:_TOLD_CHARACTERS]

@@ -5,7 +5,7 @@ judged as a whole, not for the machine that happens to judge it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -14,6 +14,7 @@ from shopkart_pipeline.adapters._packages import Package
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _OPTION = re.compile(r"\s--?[a-z].*$")
+_HASH = re.compile(r"--hash[= ]([a-z0-9]+:[0-9a-f]+)")
 _HARMLESS_OPTIONS = ("--index-url", "--extra-index-url", "--find-links", "--no-index", "--only-binary", "--no-binary")
 
 
@@ -23,11 +24,20 @@ def parse_lock(text: str) -> tuple[Package, ...]:
     Raises:
         ValueError: a line does not name one exact version.
     """
-    return tuple(_package(line, requirement) for line, requirement in _requirements(text))
+    return tuple(_package(line, requirement) for line, requirement, _ in _requirements(text))
 
 
-def _requirements(text: str) -> Iterator[tuple[int, str]]:
-    """Logical lines without comments and options, with the number of their first line."""
+def allowed_hashes(text: str) -> Mapping[Package, tuple[str, ...]]:
+    """The hashes that a lock allows for each of its packages, such as `sha256:...`; raises as `parse_lock`."""
+    found: dict[Package, tuple[str, ...]] = {}
+    for line, requirement, options in _requirements(text):
+        package = _package(line, requirement)
+        found[package] = (*found.get(package, ()), *_HASH.findall(options))
+    return found
+
+
+def _requirements(text: str) -> Iterator[tuple[int, str, str]]:
+    """Logical lines without comments: the number of their first line, what they require, and their options."""
     started, parts = 0, list[str]()
     for number, line in enumerate(text.splitlines(), start=1):
         started = started or number
@@ -35,12 +45,13 @@ def _requirements(text: str) -> Iterator[tuple[int, str]]:
         parts.append(stripped.removesuffix("\\").strip())
         if stripped.endswith("\\"):
             continue
-        logical = _OPTION.sub("", " ".join(part for part in parts if part)).strip()
+        whole = " ".join(part for part in parts if part)
+        logical = _OPTION.sub("", whole).strip()
         first, started, parts = started, 0, []
         if logical.startswith("-") and not logical.startswith(_HARMLESS_OPTIONS):
             raise ValueError(f"line {first}: {logical.split()[0]} is not part of a lock")
         if logical and not logical.startswith("-"):
-            yield first, logical
+            yield first, logical, whole[len(logical) :]
 
 
 def _package(line: int, text: str) -> Package:

@@ -13,7 +13,7 @@ import hashlib
 import shutil
 import tarfile
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO, cast
 
@@ -93,24 +93,30 @@ def unpack(layout: Path, destination: Path) -> None:
     """
     if destination.is_dir() and any(destination.iterdir()):
         return
-    manifest = read_manifest(layout)
-    diff_ids = read_config(layout, manifest).rootfs.diff_ids
     with staging(destination) as folder:
         target = LayerTarget(folder / "root")
-        for layer, diff_id in zip(manifest.layers, diff_ids, strict=True):
-            verify_blob(layout, layer)
-            with _reading_errors(layer):
-                _apply(blob_path(layout, layer.digest), layer, diff_id, target)
+        read_layers(layout, lambda _, plain: target.apply(plain))
         target.check_links()
         _move_into_place(target.root, destination)
 
 
-def _apply(path: Path, layer: Descriptor, diff_id: str, target: LayerTarget) -> None:
-    with open_layer(path, layer.media_type) as plain:
-        reader = _HashingReader(plain)
-        target.apply(cast("IO[bytes]", reader))
-        if reader.finish() != diff_id:
-            raise UntrustedInput(f"Layer {layer.digest} does not unpack to {diff_id}.", AGAIN)
+def read_layers(layout: Path, apply: Callable[[Descriptor, IO[bytes]], None]) -> Manifest:
+    """Hand out each layer as a plain archive, the lowest first; returns the manifest that names them.
+
+    Raises:
+        NotFound: there is no layout.
+        UntrustedInput: a blob is corrupt, or what `apply` reads is no archive.
+    """
+    manifest = read_manifest(layout)
+    diff_ids = read_config(layout, manifest).rootfs.diff_ids
+    for layer, diff_id in zip(manifest.layers, diff_ids, strict=True):
+        verify_blob(layout, layer)
+        with _reading_errors(layer), open_layer(blob_path(layout, layer.digest), layer.media_type) as plain:
+            reader = _HashingReader(plain)
+            apply(layer, cast("IO[bytes]", reader))
+            if reader.finish() != diff_id:
+                raise UntrustedInput(f"Layer {layer.digest} does not unpack to {diff_id}.", AGAIN)
+    return manifest
 
 
 def open_layer(path: Path, media_type: str) -> IO[bytes]:

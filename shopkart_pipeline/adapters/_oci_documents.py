@@ -101,6 +101,7 @@ class ConfigDocument(BaseModel):
 
     architecture: str
     os: str
+    created: str | None = None
     config: RunDocument = Field(default_factory=RunDocument)
     rootfs: _RootDocument
     history: list[dict[str, JsonValue]] | None = None

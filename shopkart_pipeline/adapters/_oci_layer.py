@@ -17,9 +17,9 @@ from typing import IO
 
 from shopkart_pipeline.domain.errors import UntrustedInput
 
-_WHITEOUT = ".wh."
-_OPAQUE = ".wh..wh..opq"
-_MOST_LINKS = 40
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+MOST_LINKS = 40
 """Links followed for one name, as many as Linux follows."""
 _LONGEST_PATH = 2000
 """Characters of a path below the folder; keeps every path well below the limit of the system (4096 bytes)."""
@@ -47,7 +47,7 @@ class LayerTarget:
         self._written.clear()
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
-                parts = _parts(member.name)
+                parts = entry_parts(member.name)
                 if parts:
                     self._entry(archive, member, self._folder(parts[:-1]), parts[-1])
 
@@ -59,12 +59,12 @@ class LayerTarget:
                 raise UntrustedInput(f"The link {name} leads out of the image.", _FIX)
 
     def _entry(self, archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, name: str) -> None:
-        if name == _OPAQUE:
+        if name == OPAQUE:
             for path in folder.iterdir():
                 self._hide(path)
             return
-        if name.startswith(_WHITEOUT):
-            self._hide(folder / name.removeprefix(_WHITEOUT))
+        if name.startswith(WHITEOUT):
+            self._hide(folder / name.removeprefix(WHITEOUT))
             return
         path = folder / name
         if len(str(path)) - len(str(self.root)) > _LONGEST_PATH:
@@ -110,7 +110,7 @@ class LayerTarget:
         self._folders.clear()
 
     def _make_hard_link(self, path: Path, name: str) -> None:
-        parts = _parts(name)
+        parts = entry_parts(name)
         source = self._folder(parts[:-1]) / parts[-1] if parts else self.root
         if source == path:
             return
@@ -158,7 +158,7 @@ class LayerTarget:
             step = current / part
             if step.is_symlink():
                 followed += 1
-                if followed > _MOST_LINKS:
+                if followed > MOST_LINKS:
                     raise UntrustedInput(f"The image's name {'/'.join(parts)} runs in a circle of links.", _FIX)
                 text = str(step.readlink())
                 current = self.root if text.startswith("/") else current
@@ -177,7 +177,8 @@ class LayerTarget:
         path.mkdir(mode=0o755)
 
 
-def _parts(name: str) -> tuple[str, ...]:
+def entry_parts(name: str) -> tuple[str, ...]:
+    """The parts of an entry's name; raises `UntrustedInput` for one that is no name inside of an image."""
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if ".." in parts or "\0" in name or any(len(os.fsencode(part)) > _LONGEST_NAME_BYTES for part in parts):
         raise UntrustedInput(f"The image holds an entry named {name!r}, which is no name inside of it.", _FIX)

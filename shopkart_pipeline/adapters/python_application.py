@@ -28,10 +28,14 @@ from shopkart_pipeline.adapters._licences import (
     licence_report,
     licensed_packages,
 )
+from shopkart_pipeline.adapters._locked_packages import allowed_hashes
 from shopkart_pipeline.adapters._process import Command, find_executable, run
+from shopkart_pipeline.adapters._python_components import python_purl
 from shopkart_pipeline.adapters._service_paths import roots_of
 from shopkart_pipeline.adapters._tool_identity import identity_of
+from shopkart_pipeline.domain.component import Component, PackageVersion
 from shopkart_pipeline.domain.declaration import Service, StageKind
+from shopkart_pipeline.domain.errors import UntrustedInput
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Tool, ToolRun
 from shopkart_pipeline.ports.builder import ApplicationBuilder
 
@@ -122,6 +126,20 @@ class PythonApplication(ApplicationBuilder):
         if not installed.packages_of(application):
             return ToolRun(EvidenceMissing("the application holds no package", tool))
         return _evidence(tool, application)
+
+    def locked(self, service: Service, tree: Path) -> Mapping[PackageVersion, Component]:
+        name = _option(service, StageKind.APPLICATION, _LOCK)
+        lock = tree / service.source.path / name
+        try:
+            hashes = allowed_hashes(lock.read_text(encoding="utf-8")) if lock.is_file() else {}
+        except (OSError, ValueError) as error:
+            raise UntrustedInput(f"{name} can't be read: {error}.", "Lock the dependencies again.") from error
+        found: dict[PackageVersion, Component] = {}
+        for package, allowed in hashes.items():
+            version = PackageVersion(package.ecosystem.value, package.name, package.version)
+            purl = python_purl(package.name, package.version)
+            found[version] = Component(version, purl, hashes=tuple(sorted(allowed)))
+        return found
 
     def _uv(self, home: Path, log: Path, timeout_seconds: float) -> "_Uv | EvidenceMissing":
         executable = find_executable("uv", Path(sys.executable).parent)

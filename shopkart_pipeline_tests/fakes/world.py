@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
+from shopkart_pipeline.adapters.cyclonedx_json import CycloneDxJson
 from shopkart_pipeline.adapters.github import GitHubForge
 from shopkart_pipeline.domain.analysis import Analysis, Objective
 from shopkart_pipeline.domain.code_host import CodeHostPolicy, Command
+from shopkart_pipeline.domain.component import Component, ImageContents, PackageVersion, Place
 from shopkart_pipeline.domain.declaration import (
     Approvals,
     Deployment,
@@ -26,7 +28,7 @@ from shopkart_pipeline.domain.declaration import (
     StageKind,
     Workload,
 )
-from shopkart_pipeline.domain.errors import Refused
+from shopkart_pipeline.domain.errors import NotFound, Refused
 from shopkart_pipeline.domain.evidence import Evidence, Severity, StageRecord, Tool, ToolRun
 from shopkart_pipeline.domain.notification import Channel, ChannelKind, NotificationPolicy
 from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
@@ -58,6 +60,7 @@ from shopkart_pipeline_tests.fakes.fake_scanner import FakeScanner
 from shopkart_pipeline_tests.fakes.fake_scm import ANA, FakeSourceControl
 from shopkart_pipeline_tests.fakes.fake_signatures import FakeSigner, FakeVerifier
 from shopkart_pipeline_tests.fakes.fake_vitals import FakeVitals
+from shopkart_pipeline_tests.fakes.memory_components import MemoryComponentIndex
 from shopkart_pipeline_tests.fakes.memory_evidence import MemoryEvidenceStore
 from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
 from shopkart_pipeline_tests.fakes.memory_incidents import MemoryIncidentStore
@@ -160,6 +163,7 @@ class FakeApplicationBuilder(ApplicationBuilder):
 
     def __init__(self) -> None:
         self.known: Mapping[str, str] | None = None
+        self.lock: Mapping[PackageVersion, Component] = {}
         self.calls: list[str] = []
 
     def inputs(self) -> Mapping[str, str] | None:
@@ -186,15 +190,36 @@ class FakeApplicationBuilder(ApplicationBuilder):
         (application / "content.json").write_text(json.dumps(content))
         return ToolRun(Evidence(_TOOL, "built", {"files": 1, "size_bytes": 1}))
 
+    def locked(self, service: Service, tree: Path) -> Mapping[PackageVersion, Component]:
+        return self.lock
 
+
+@dataclass
 class FakeImageFiles(ImageFiles):
-    """Knows images without labels."""
+    """Knows images without labels, which all consist of the same unless it is told otherwise."""
+
+    components: Mapping[str, tuple[Component, ...]] = field(default_factory=dict[str, tuple[Component, ...]])
+    """By digest of the image."""
 
     def labels(self, layout: Path) -> Mapping[str, str]:
         return {}
 
     def first_difference(self, recorded: Path, rebuilt: Path) -> str | None:
         return "something"
+
+    def contents(self, layout: Path) -> ImageContents:
+        index = layout / "index.json"
+        if not index.is_file():
+            raise NotFound(f"{layout} is no layout.", "Build the image first.")
+        digest = str(json.loads(index.read_text())["manifests"][0]["digest"])
+        return ImageContents(digest, None, self.components.get(digest, (a_component(),)))
+
+
+def a_component(name: str = "starlette", version: str = "0.37.2", **details: Any) -> Component:
+    """A Python package that is installed with the application."""
+    places = (Place(f"app/deps/{name}-{version}.dist-info/METADATA", f"sha256:{'1' * 64}"),)
+    package = PackageVersion("PyPI", name, version)
+    return Component(package, f"pkg:pypi/{name}@{version}", **{"places": places, "licence": "MIT", **details})
 
 
 @dataclass
@@ -214,6 +239,8 @@ class World:
     code_host: CodeHost | None = None
     code_reader: CodeHostReader | None = None
     registry: FakeRegistry = field(default_factory=FakeRegistry)
+    image_files: FakeImageFiles = field(default_factory=FakeImageFiles)
+    components: MemoryComponentIndex = field(default_factory=MemoryComponentIndex)
     builder: FakeBuilder = field(default_factory=FakeBuilder)
     application_builder: FakeApplicationBuilder = field(default_factory=FakeApplicationBuilder)
     cluster: FakeCluster = field(default_factory=FakeCluster)
@@ -262,7 +289,9 @@ class World:
             verifier=FakeVerifier(),
             waivers=YamlWaivers(),
             registry=self.registry,
-            image_files=FakeImageFiles(),
+            image_files=self.image_files,
+            bills=CycloneDxJson(),
+            components=self.components,
             application_builder=self.application_builder,
             image_builders=(self.builder,),
             scanners={kind: (scanner,) for kind, scanner in self.scanners.items()},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shopkart_pipeline.adapters._locked_packages import parse_lock
+from shopkart_pipeline.adapters._locked_packages import allowed_hashes, parse_lock
 from shopkart_pipeline.adapters._packages import Package
 
 LOCK = """\
@@ -47,3 +47,15 @@ def test_an_empty_lock_names_nothing() -> None:
 def test_what_is_not_pinned_is_no_lock(line: str) -> None:
     with pytest.raises(ValueError, match="line 2"):
         parse_lock(f"h11==0.16.0\n{line}\n")
+
+
+def test_the_hashes_that_a_lock_allows_are_told_by_package() -> None:
+    text = f"""six==1.16.0 ; python_version > "3" \\
+    --hash=sha256:{"a" * 64} \\
+    --hash sha512:{"b" * 128}  # via nothing
+anyio==4.4.0
+"""
+    assert {each.name: hashes for each, hashes in allowed_hashes(text).items()} == {
+        "six": (f"sha256:{'a' * 64}", f"sha512:{'b' * 128}"),
+        "anyio": (),
+    }
