@@ -6,11 +6,16 @@ distributions, any of which may have been installed: they stand at an external r
 URL. What can't be told is a property of the bill, `shopkart:note`.
 """
 
+# The decorators of the library's models hide how they are made.
+# pyright: reportCallIssue=false, reportAttributeAccessIssue=false
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from collections.abc import Iterable, Iterator
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
 from cyclonedx.model.bom import Bom, BomMetaData
+from cyclonedx.model.bom_ref import BomRef
 from cyclonedx.model.component import Component as Described
 from cyclonedx.model.component import ComponentScope, ComponentType
 from cyclonedx.model.component_evidence import ComponentEvidence, Occurrence
@@ -112,7 +117,7 @@ def _distributions(component: Component) -> Iterator[ExternalReference]:
 def _dependencies(subject: Described, components: Iterable[Component]) -> list[Dependency]:
     """The graph; on the subject depend those that no other component needs."""
     installed = [component for component in components if component.places]
-    refs = {each.purl: Described(name="ref", bom_ref=each.purl).bom_ref for each in installed}
+    refs = {each.purl: BomRef(each.purl) for each in installed}
     needed = {need for each in installed for need in each.needs}
     graph = [
         Dependency(refs[each.purl], [Dependency(refs[need]) for need in each.needs if need in refs])

@@ -131,7 +131,7 @@ class PythonApplication(ApplicationBuilder):
         name = _option(service, StageKind.APPLICATION, _LOCK)
         lock = tree / service.source.path / name
         try:
-            hashes = allowed_hashes(lock.read_text(encoding="utf-8")) if lock.is_file() else {}
+            hashes = allowed_hashes(lock.read_text(encoding="utf-8") if lock.is_file() else "")
         except (OSError, ValueError) as error:
             raise UntrustedInput(f"{name} can't be read: {error}.", "Lock the dependencies again.") from error
         found: dict[PackageVersion, Component] = {}

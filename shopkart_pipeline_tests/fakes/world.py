@@ -215,11 +215,10 @@ class FakeImageFiles(ImageFiles):
         return ImageContents(digest, None, self.components.get(digest, (a_component(),)))
 
 
-def a_component(name: str = "starlette", version: str = "0.37.2", **details: Any) -> Component:
+def a_component(name: str = "starlette", version: str = "0.37.2") -> Component:
     """A Python package that is installed with the application."""
-    places = (Place(f"app/deps/{name}-{version}.dist-info/METADATA", f"sha256:{'1' * 64}"),)
-    package = PackageVersion("PyPI", name, version)
-    return Component(package, f"pkg:pypi/{name}@{version}", **{"places": places, "licence": "MIT", **details})
+    place = Place(f"app/deps/{name}-{version}.dist-info/METADATA", f"sha256:{'1' * 64}")
+    return Component(PackageVersion("PyPI", name, version), f"pkg:pypi/{name}@{version}", (place,), "MIT")
 
 
 @dataclass
