@@ -1,15 +1,20 @@
 """Secrets that backups need: where databases are, and the key that seals. `settings` reads the environment."""
 
 import base64
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.domain.notification import SecretReference
+from shopkart_pipeline.given_secret import read_reference, referred
 from shopkart_pipeline.kept_secret import keep_secret
+from shopkart_pipeline.known_secrets import know, passwords_of
 
 _DATABASE = "SHOPKART_DATABASE_"
+_KEY = "SHOPKART_BACKUP_KEY"
 _KEY_BYTES = 32
 _KEY_FIX = "Make one with `openssl rand -base64 32`, and keep it where the backups are not."
 
@@ -18,44 +23,41 @@ _KEY_FIX = "Make one with `openssl rand -base64 32`, and keep it where the backu
 class BackupSettings:
     """What the environment says about backups."""
 
-    addresses: Mapping[str, str | Path] = field(default_factory=dict[str, str | Path], repr=False)
-    """Address, or a file that holds it, by name of the database in capitals, with `_` for `-`."""
-    key_file: Path | None = None
+    addresses: Mapping[str, str | SecretReference] = field(default_factory=dict[str, str | SecretReference], repr=False)
+    """Address, or where it is kept, by name of the database in capitals, with `_` for `-`."""
+    key_reference: SecretReference | None = None
     """None: a key is made, and kept in the home."""
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> "BackupSettings":
         """Raises `PipelineError` for what says two things."""
-        found: dict[str, str | Path] = {}
-        for variable, value in given.items():
-            name = variable.removeprefix(_DATABASE)
-            if name == variable or not value.strip():
-                continue
-            is_file, name = name.endswith("_FILE"), name.removesuffix("_FILE")
-            if name in found:
-                both = f"{_DATABASE}{name}"
-                raise PipelineError(f"Both {both} and {both}_FILE are given.", "Take one of them away.")
-            found[name] = Path(value).absolute() if is_file else value.strip()
-        key = given.get("SHOPKART_BACKUP_KEY_FILE")
-        return cls(found, Path(key).absolute() if key else None)
+        found: dict[str, str | SecretReference] = {}
+        names = {re.sub("_(FILE|SECRET)$", "", each) for each in given if each.startswith(_DATABASE)}
+        for variable in sorted(names - {_DATABASE}):
+            reference = referred(given, variable)
+            if reference is not None:
+                plain = given[variable].strip() if reference.variable else reference
+                found[variable.removeprefix(_DATABASE)] = plain
+                know(*([plain, *passwords_of(plain)] if isinstance(plain, str) else []))
+        return cls(found, referred({**given, _KEY: ""}, _KEY))
 
     def key(self, home: Path) -> bytes:
         """The key that is given, else the one that is made at random and kept in the home (mode 0600).
 
         Raises `PipelineError` where it can't be read.
         """
-        path = self.key_file
-        if path is None:
-            path = home / "secrets" / "backup-key"
+        path = home / "secrets" / "backup-key"
+        where = self.key_reference or SecretReference(file=path)
+        if self.key_reference is None:
             keep_secret(path, lambda: base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
         try:
-            key = base64.b64decode(path.read_bytes().strip(), validate=True)
-        except OSError as error:
-            raise PipelineError(f"The backups' key {path} can't be read: {error.strerror}.", _KEY_FIX) from None
+            key = base64.b64decode(read_reference(where, {}), validate=True)
+        except ToolUnavailable as error:
+            raise PipelineError(f"The backups' key can't be read: {error.what}", _KEY_FIX) from None
         except ValueError:
-            raise PipelineError(f"The backups' key {path} is not written in base64.", _KEY_FIX) from None
+            raise PipelineError(f"The backups' key {where} is not written in base64.", _KEY_FIX) from None
         if len(key) != _KEY_BYTES:
-            raise PipelineError(f"The backups' key {path} has {len(key)} bytes instead of {_KEY_BYTES}.", _KEY_FIX)
+            raise PipelineError(f"The backups' key {where} has {len(key)} bytes instead of {_KEY_BYTES}.", _KEY_FIX)
         return key
 
     def address(self, name: str) -> str:
@@ -70,6 +72,9 @@ class BackupSettings:
         if isinstance(given, str):
             return given
         try:
-            return given.read_text().strip()
-        except (OSError, ValueError):
-            raise PipelineError(f"The file that {_DATABASE}{key}_FILE names can't be read.", "Give access.") from None
+            address = read_reference(given, {})
+        except ToolUnavailable:
+            form = "FILE" if given.stored is None else "SECRET"
+            raise PipelineError(f"What {_DATABASE}{key}_{form} names can't be read.", "Give access.") from None
+        know(*passwords_of(address))
+        return address

@@ -2,6 +2,7 @@
 
 from dagster import DagsterInstance
 
+from shopkart_pipeline import masked_output
 from shopkart_pipeline.adapters import _process
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.dispatch import drain
@@ -11,6 +12,7 @@ from shopkart_pipeline.engine.places import RunLimits
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.wiring import build_platform
 
+masked_output.install()
 settings = from_environment()
 WATCHED_FILES = (settings.declaration,)
 """When one of them changes, the warm server loads the definitions afresh."""

@@ -16,9 +16,11 @@ import json
 import re
 import threading
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from typing import TypeVar, cast
+from urllib.parse import quote, quote_plus, unquote
 from xml.sax.saxutils import escape
 
 MASK = "[redacted]"
@@ -26,6 +28,7 @@ SHORTEST_CHARACTERS = 8
 _SHORTEST_WORD = 12
 _SHORTEST_LINE = 16
 _PIECE_BYTES = 1 << 20
+Data = TypeVar("Data")
 
 
 class KnownSecrets:
@@ -33,11 +36,18 @@ class KnownSecrets:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Look for nothing any more; for tests."""
         self._values: set[str] = set()
         self._texts: tuple[str, ...] = ()
         self._bytes: tuple[bytes, ...] = ()
         self._pattern = re.compile("(?!)")
         self._pattern_of_bytes = re.compile(b"(?!)")
+
+    def __bool__(self) -> bool:
+        return bool(self._texts)
 
     def add(self, *values: str) -> None:
         """Look for these values from now on."""
@@ -105,6 +115,31 @@ def masked(text: str) -> str:
     return KNOWN.masked(text)
 
 
+def masked_data(value: Data) -> Data:
+    """Plain data (dataclasses, mappings, tuples and lists of words and numbers) with every text in it masked."""
+    return cast(Data, _masked_data(value)) if KNOWN else value
+
+
+def _masked_data(value: object) -> object:
+    match value:
+        case str() if type(value) is str:
+            return KNOWN.masked(value)
+        case bytes():
+            return KNOWN.masked_bytes(value)
+        case tuple() | list():
+            parts = map(_masked_data, cast(Iterable[object], value))
+            return list(parts) if isinstance(value, list) else tuple(parts)
+        case Mapping():
+            return {
+                _masked_data(name): _masked_data(each) for name, each in cast(Mapping[object, object], value).items()
+            }
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            given = {each.name: _masked_data(getattr(value, each.name)) for each in fields(value) if each.init}
+            return replace(value, **given)
+        case _:
+            return value
+
+
 def _is_looked_for(value: str) -> bool:
     return len(value) >= (_SHORTEST_WORD if value.isalpha() else SHORTEST_CHARACTERS)
 
@@ -138,8 +173,6 @@ def _forms(value: str) -> Iterator[str]:
 def passwords_of(address: str) -> Iterable[str]:
     """The passwords in an address, as it stands there and as it is meant: `scheme://user:PASSWORD@host`, or libpq's
     `password=PASSWORD`."""
-    from urllib.parse import unquote
-
     found = [*re.findall(r"://[^/@\s:]*:([^/\s]*)@", address), *re.findall(r"[?&\s]password=([^&\s]+)", f" {address}")]
     found += re.findall(r"password='([^']+)'", address)
     return [form for each in found for form in (each, unquote(each))]

@@ -13,7 +13,6 @@
 | `SHOPKART_SONAR_TOKEN` | user token for the SonarQube servers that stages declare | none |
 | `SHOPKART_SONAR_WEBHOOK_SECRET` | secrets that sign SonarQube's webhooks | none: no such webhooks |
 | `SHOPKART_ALERTMANAGER_TOKEN` | bearer tokens of Alertmanager, separated by commas | none: no such webhooks |
-| `SHOPKART_ALERTMANAGER_TOKEN_FILE` | a file with such tokens instead, read at the start | none |
 | `SHOPKART_GITHUB_APP_ID`, `SHOPKART_GITHUB_PRIVATE_KEY_FILE` | the GitHub App that the pipeline acts as | none |
 | `SHOPKART_GITHUB_TOKEN` | a token to act with instead of an App | none |
 | `SHOPKART_PROMETHEUS_TOKEN` | token for the Prometheus servers that environments declare | none |
@@ -36,6 +35,10 @@
 | `SHOPKART_EXPORTER_PORT` | port of the pipeline's own metrics | 3002 |
 | `SHOPKART_AUDIT_PORT` | port of the web interface for auditors | 3003 |
 | `SHOPKART_PROXY` | what asks people who they are before they reach us, such as `oauth2-proxy` | none: we warn |
+
+Where a secret is meant, `VARIABLE_FILE` may name a file that holds it, and `VARIABLE_SECRET` a secret in AWS Secrets
+Manager (name or ARN, and `#KEY` for one value of a JSON object); exactly one of the three. It is read at the start
+unless the table says otherwise, and kept out of everything that leaves the process (`known_secrets`).
 """
 
 import os
@@ -46,37 +49,17 @@ from pathlib import Path
 
 from shopkart_pipeline.access_settings import AccessSettings
 from shopkart_pipeline.backup_settings import BackupSettings
-from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.notification import SecretReference
+from shopkart_pipeline.given_secret import read_reference
 from shopkart_pipeline.kept_secret import keep_secret
+from shopkart_pipeline.known_secrets import know
+from shopkart_pipeline.secret_settings import BearerLogin, GitHubAccess, inbox_address, login, several, token
 
 SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
+_OF_OTHERS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
+"""Secrets that libraries read by themselves."""
 _RUNTIMES = ("auto", "process", "docker")
-
-
-@dataclass(frozen=True)
-class GitHubAccess:
-    """Who the pipeline is at GitHub: an App, or the owner of a token, or nobody."""
-
-    app_id: str = ""
-    private_key_file: Path | None = None
-    """The App's private key, in PEM; read when it is needed."""
-    token: str = field(default="", repr=False)
-
-    @property
-    def is_given(self) -> bool:
-        return bool(self.app_id or self.token)
-
-
-@dataclass(frozen=True)
-class BearerLogin:
-    """Who the pipeline is to servers of one kind: the bearer of a token, or nobody."""
-
-    token: str = field(default="", repr=False)
-    token_file: Path | None = None
-    """Read when the token is needed, as such files are renewed."""
-    ca_file: Path | None = None
-    """Certificates in PEM; None: those that every program trusts."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +82,7 @@ class Settings:
     """Empty: webhooks of SonarQube are not accepted."""
     web_port: int
     receiver_port: int
-    github: "GitHubAccess" = field(default_factory=lambda: GitHubAccess())
+    github: GitHubAccess = field(default_factory=GitHubAccess)
     public_url: str = ""
     """Without a slash at its end; empty: nothing links to the web interface."""
     inbox_address: str = field(default="", repr=False)
@@ -139,6 +122,7 @@ def dagster_home_of(home: Path) -> Path:
 def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. Raises `PipelineError` for a value that can't be used."""
     given = os.environ if variables is None else variables
+    know(*(given.get(name) for name in _OF_OTHERS))
     declaration = Path(given.get("SHOPKART_DECLARATION") or _default_declaration()).absolute()
     home = Path(given.get("SHOPKART_HOME") or declaration.parent / ".shopkart").absolute()
     runtime = given.get("SHOPKART_RUNTIME") or "auto"
@@ -151,16 +135,16 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         docker_host=given.get("DOCKER_HOST") or "unix:///var/run/docker.sock",
         buildx_builder=given.get("BUILDX_BUILDER") or None,
         buildx_state=_buildx_state(given),
-        webhook_secrets=_secrets(given, "SHOPKART_WEBHOOK_SECRET"),
+        webhook_secrets=several(given, "SHOPKART_WEBHOOK_SECRET"),
         advisory_service=given.get("SHOPKART_ADVISORY_SERVICE") or "https://api.osv.dev",
-        sonar_token=_token(given, "SHOPKART_SONAR_TOKEN"),
-        sonar_webhook_secrets=_secrets(given, "SHOPKART_SONAR_WEBHOOK_SECRET"),
-        github=_github(given),
-        prometheus=_bearer(given, "PROMETHEUS"),
-        loki=_bearer(given, "LOKI"),
+        sonar_token=token(given, "SHOPKART_SONAR_TOKEN"),
+        sonar_webhook_secrets=several(given, "SHOPKART_SONAR_WEBHOOK_SECRET"),
+        github=GitHubAccess.read(given),
+        prometheus=BearerLogin.read(given, "PROMETHEUS"),
+        loki=BearerLogin.read(given, "LOKI"),
         public_url=_public_url(given),
-        inbox_address=_inbox_address(given),
-        alertmanager_tokens=_alertmanager_tokens(given),
+        inbox_address=inbox_address(given),
+        alertmanager_tokens=several(given, "SHOPKART_ALERTMANAGER_TOKEN"),
         backups=BackupSettings.read(given),
         access=AccessSettings.read(given),
         web_port=_port(given, "SHOPKART_PORT", 3000),
@@ -168,10 +152,10 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         exporter_port=_port(given, "SHOPKART_EXPORTER_PORT", 3002),
         audit_port=_port(given, "SHOPKART_AUDIT_PORT", 3003),
         proxy=(given.get("SHOPKART_PROXY") or "").strip(),
-        registry_login=_login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
         signer_uri=given.get("SHOPKART_SIGNER_URI") or "",
         signer_public_key_file=_path(given, "SHOPKART_SIGNER_PUBLIC_KEY_FILE"),
         signer_place=_path(given, "SHOPKART_SIGNER_FOLDER"),
+        registry_login=login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
     )
 
 
@@ -205,30 +189,14 @@ def webhook_secrets_of(settings: Settings) -> tuple[str, ...]:
         return settings.webhook_secrets
     path = settings.home / "secrets" / "webhook"
     keep_secret(path, lambda: secrets.token_urlsafe(32))
-    return tuple(path.read_text().split())
+    made = tuple(path.read_text().split())
+    know(*made)
+    return made
 
 
-def read_secret(reference: SecretReference) -> str:
-    """A secret that the declaration names, read when it is needed, as secrets are renewed.
-
-    Raises:
-        ToolUnavailable: it is not there.
-    """
-    try:
-        value = (
-            os.environ[reference.variable or ""]
-            if reference.file is None
-            else reference.file.read_text(encoding="utf-8")
-        )
-    except KeyError:
-        raise ToolUnavailable(f"{reference} is not set.", "Set it for the process that sends.") from None
-    except (OSError, ValueError) as error:
-        raise ToolUnavailable(
-            f"The secret in {reference} can't be read: {type(error).__name__}.", "Check the file and who may read it."
-        ) from None
-    if not (value := value.strip()) or not value.isprintable():
-        raise ToolUnavailable(f"{reference} holds no secret.", "Set it to the secret alone, on one line.")
-    return value
+def read_secret(reference: SecretReference, *, lines: bool = False) -> str:
+    """A secret, read when it is needed, as secrets are renewed; see `read_reference`."""
+    return read_reference(reference, os.environ, lines=lines)
 
 
 def _default_declaration() -> Path:
@@ -241,58 +209,6 @@ def _path(given: Mapping[str, str], name: str) -> Path | None:
     return Path(said).absolute() if said else None
 
 
-def _login(given: Mapping[str, str], user: str, password: str) -> tuple[str, str] | None:
-    values = (given.get(user) or "", given.get(password) or "")
-    if not any(values):
-        return None
-    if not all(values):
-        missing = user if values[1] else password
-        raise PipelineError(f"{missing} is not set.", f"Set both {user} and {password}, or neither.")
-    if ":" in values[0]:
-        raise PipelineError(f"{user} has a colon in it.", "A user's name can't have one (RFC 7617).")
-    return values
-
-
-def _github(given: Mapping[str, str]) -> GitHubAccess:
-    app_id, key = given.get("SHOPKART_GITHUB_APP_ID") or "", given.get("SHOPKART_GITHUB_PRIVATE_KEY_FILE") or ""
-    if bool(app_id) != bool(key):
-        missing = "SHOPKART_GITHUB_PRIVATE_KEY_FILE" if app_id else "SHOPKART_GITHUB_APP_ID"
-        raise PipelineError(f"{missing} is not set.", "An App needs both its id and its private key's file.")
-    token = _token(given, "SHOPKART_GITHUB_TOKEN")
-    if app_id and token:
-        raise PipelineError("Both a GitHub App and SHOPKART_GITHUB_TOKEN are given.", "Take one of them away.")
-    if app_id and not (app_id.isascii() and app_id.isalnum()):
-        raise PipelineError(f"SHOPKART_GITHUB_APP_ID is {app_id!r}.", "Use the App's id, or its client id.")
-    return GitHubAccess(app_id, Path(key).absolute() if key else None, token)
-
-
-def _bearer(given: Mapping[str, str], server: str) -> BearerLogin:
-    name = f"SHOPKART_{server}_TOKEN"
-    token, token_file = _token(given, name), given.get(f"{name}_FILE") or ""
-    if token and token_file:
-        raise PipelineError(f"Both {name} and {name}_FILE are given.", "Take one of them away.")
-    ca_file = given.get(f"SHOPKART_{server}_CA_FILE") or ""
-    return BearerLogin(
-        token, Path(token_file).absolute() if token_file else None, Path(ca_file).absolute() if ca_file else None
-    )
-
-
-def _alertmanager_tokens(given: Mapping[str, str]) -> tuple[str, ...]:
-    name, path = "SHOPKART_ALERTMANAGER_TOKEN", given.get("SHOPKART_ALERTMANAGER_TOKEN_FILE") or ""
-    tokens = _secrets(given, name)
-    if not path:
-        return tokens
-    if tokens:
-        raise PipelineError(f"Both {name} and {name}_FILE are given.", "Take one of them away.")
-    try:
-        tokens = tuple(Path(path).read_text().replace(",", " ").split())
-    except (OSError, ValueError) as error:
-        raise PipelineError(f"The file that {name}_FILE names can't be read.", "Give access to it.") from error
-    if not tokens:
-        raise PipelineError(f"The file that {name}_FILE names is empty.", "Write the token into it.")
-    return tokens
-
-
 def _public_url(given: Mapping[str, str]) -> str:
     url = (given.get("SHOPKART_PUBLIC_URL") or "").rstrip("/")
     if url and not (url.startswith(("http://", "https://")) and url.isascii() and url.isprintable() and " " not in url):
@@ -300,27 +216,9 @@ def _public_url(given: Mapping[str, str]) -> str:
     return url
 
 
-def _inbox_address(given: Mapping[str, str]) -> str:
-    address = (given.get("SHOPKART_INBOX") or "").strip()
-    if address and not address.startswith(("postgresql://", "postgres://")):
-        raise PipelineError("SHOPKART_INBOX is not a PostgreSQL address.", "Use postgresql://USER@HOST/DATABASE.")
-    return address
-
-
 def _buildx_state(given: Mapping[str, str]) -> Path:
     docker = given.get("DOCKER_CONFIG") or Path(given.get("HOME") or "/", ".docker")
     return Path(given.get("BUILDX_CONFIG") or Path(docker, "buildx")).absolute()
-
-
-def _secrets(given: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in given.get(name, "").split(",") if part.strip())
-
-
-def _token(given: Mapping[str, str], name: str) -> str:
-    token = given.get(name, "").strip()
-    if not (token.isascii() and token.isprintable() and " " not in token):
-        raise PipelineError(f"{name} holds what no token can hold.", "Set it to the token alone, on one line.")
-    return token
 
 
 def _port(given: Mapping[str, str], name: str, default: int) -> int:

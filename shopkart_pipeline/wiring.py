@@ -165,7 +165,8 @@ def _github_client(settings: Settings, policy: CodeHostPolicy | None) -> GitHubC
     if policy is None or not settings.github.is_given:
         return None
     given = settings.github
-    credentials = GitHubCredentials(policy.api, given.app_id, given.private_key_file, given.token)
+    stored = None if given.stored_key is None else partial(read_secret, given.stored_key, lines=True)
+    credentials = GitHubCredentials(policy.api, given.app_id, given.private_key_file, given.token, stored)
     return GitHubClient(credentials, SystemClock(), AnswerStore(settings.home / "cache" / "github.db"))
 
 

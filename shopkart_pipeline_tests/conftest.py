@@ -1,10 +1,13 @@
 """Options of the checks on a real cluster, how many requests failed under load, and properties without a clock."""
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from shopkart_pipeline.known_secrets import KNOWN
 
 settings.register_profile(
     "shared machine",
@@ -15,6 +18,13 @@ settings.register_profile(
 settings.load_profile("shared machine")
 """The same examples in every run of the same code, so that a check says something about the change and not about luck.
 `SHOPKART_TEST_EXPLORE=1 ./shopkart test` looks for new ones."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known_yet() -> Iterator[None]:
+    """What one test gives as a secret is no secret in the next."""
+    yield
+    KNOWN.forget()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,14 +4,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.known_secrets import masked
 from shopkart_pipeline.ports.ledger import Act, Entry
 
 _ACT = TypeAdapter(Act)
 
 
 def document_of(act: Act) -> str:
-    """Canonical JSON."""
-    return canonical_json(act).decode()
+    """Canonical JSON, without any known secret."""
+    return masked(canonical_json(act).decode())
 
 
 def entry_of(sequence: int, document: str, previous_hash: str, entry_hash: str) -> Entry:

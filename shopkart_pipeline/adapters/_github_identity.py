@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shopkart_pipeline.domain.errors import UntrustedInput
+from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
+from shopkart_pipeline.known_secrets import know
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.code_host import TryLater
 
@@ -37,6 +38,8 @@ class GitHubCredentials:
     """An App's id or client id; empty: the token counts."""
     private_key_file: Path | None = None
     token: str = field(default="", repr=False)
+    stored_key: Callable[[], str] | None = field(default=None, repr=False)
+    """Gives the App's private key where it is in no file, or raises `ToolUnavailable`."""
 
     @property
     def is_app(self) -> bool:
@@ -109,14 +112,19 @@ class Identities:
         token, ends = granted.get("token"), granted.get("expires_at")
         if not isinstance(token, str) or not isinstance(ends, str):
             raise UntrustedInput("GitHub gave an installation token without its end.", "Ask again.")
+        know(token)
         now = self._clock.now()
         until = max(datetime.fromisoformat(ends).astimezone(UTC) - _RENEWED_BEFORE, now + _SHORTEST)
         return _Standing(token_session(token, api, self._timeout_seconds), token, until)
 
     def _private_key(self) -> str:
-        path = self._credentials.private_key_file
+        path, stored = self._credentials.private_key_file, self._credentials.stored_key
         try:
-            return "" if path is None else path.read_text(encoding="ascii")
+            key = stored() if stored is not None else "" if path is None else path.read_text(encoding="ascii")
+            know(key)
+            return key
+        except ToolUnavailable as error:
+            raise TryLater(error.what, self._clock.now() + _SHORTEST, everything=True) from None
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no PEM file"
             what = f"The GitHub App's private key can't be read: {reason}."

@@ -1,7 +1,8 @@
 """The one place where the package starts processes.
 
 Every command has a timeout, a process group of its own that ends with it, an environment made from nothing but what
-a command needs (no pipeline secret reaches a build or a test), and its output captured in a log. It is confined
+a command needs (no pipeline secret reaches a build or a test), and its output captured in a log, from which known
+secrets are taken when it ends. It is confined
 (`_confinement`) unless it is the pipeline's own act. Cancelling kills
 all running groups: `stop_all` is what the engine calls when a run is terminated. A command that writes more to a
 captured standard output than a report may hold is killed.
@@ -24,6 +25,7 @@ from typing import IO
 from shopkart_pipeline.adapters._captured_output import CapturedOutput
 from shopkart_pipeline.adapters._confinement import Entrance, entrance
 from shopkart_pipeline.adapters._report_limits import TOO_BIG
+from shopkart_pipeline.known_secrets import KNOWN, masked
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
 _NETWORK = (
@@ -137,6 +139,7 @@ def run(command: Command) -> Completed:
             command.log.parent.mkdir(parents=True, exist_ok=True)
             log = stack.enter_context(command.log.open("ab"))
             logged_before_bytes = os.fstat(log.fileno()).st_size
+            stack.callback(KNOWN.blot_file, command.log, logged_before_bytes)
         stdin = subprocess.DEVNULL if command.stdin is None else subprocess.PIPE
         stdout = subprocess.PIPE if command.capture else log
         process = stack.enter_context(_started(command, stdin, stdout, log))
@@ -230,7 +233,7 @@ def _finish(process: subprocess.Popen[bytes], command: Command, logged_before_by
     cancelled = was_cancelled(process.pid)
     stdout = captured.content if captured is not None else b""
     logged = _tail(command.log, logged_before_bytes) if command.log is not None else stderr
-    tail = (logged or stdout)[-_TAIL_BYTES:].decode(errors="replace")
+    tail = masked((logged or stdout).decode(errors="replace"))[-_TAIL_BYTES:]
     overflowed = captured is not None and captured.overflowed
     return Completed(process.returncode, stdout, tail, timed_out, cancelled, overflowed)
 
@@ -264,7 +267,8 @@ def _tail(log: Path, start_bytes: int) -> bytes:
     """The end of what was appended to the log since it had `start_bytes`: never another command's words."""
     with log.open("rb") as stream:
         end = stream.seek(0, os.SEEK_END)
-        stream.seek(max(start_bytes, end - _TAIL_BYTES))
+        # Longer than it will be: a secret that the end cuts in two has to be found first.
+        stream.seek(max(start_bytes, end - 2 * _TAIL_BYTES))
         return stream.read()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 
 from shopkart_pipeline.adapters._process import Command, Completed, kill_group, piped, was_cancelled
+from shopkart_pipeline.known_secrets import masked
 
 _PIECE_BYTES = 1 << 20
 _TAIL_BYTES = 4000
@@ -62,6 +63,7 @@ def _piped(command: Command, source: Iterable[bytes] | None, sink: Callable[[byt
         finally:
             watch.cancel()
         end = errors.seek(0, os.SEEK_END)
-        errors.seek(max(0, end - _TAIL_BYTES))
-        tail = errors.read().decode(errors="replace")
+        # Longer than it will be: a secret that the end cuts in two has to be found first.
+        errors.seek(max(0, end - 2 * _TAIL_BYTES))
+        tail = masked(errors.read().decode(errors="replace"))[-_TAIL_BYTES:]
         return Completed(process.returncode, b"", tail, timed_out.is_set(), was_cancelled(process.pid))

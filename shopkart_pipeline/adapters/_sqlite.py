@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.masked_sqlite import MaskingConnection
 
 _KEPT_OPEN = 4
 _of_parents: list[sqlite3.Connection] = []
@@ -112,7 +113,11 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
-            self._path, timeout=self._lock_seconds, isolation_level=None, check_same_thread=False
+            self._path,
+            timeout=self._lock_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=MaskingConnection,
         )
         try:
             connection.row_factory = sqlite3.Row

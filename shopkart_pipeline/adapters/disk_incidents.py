@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from shopkart_pipeline.adapters._files import write_atomically
 from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.incident import Incident
+from shopkart_pipeline.known_secrets import KNOWN
 from shopkart_pipeline.ports.incident_store import IncidentStore
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class DiskIncidentStore(IncidentStore):
         if not _ID.fullmatch(name) or name == _DOCUMENT:
             raise ValueError(f"{name!r} is no name for what is kept beside an incident")
         with _written():
-            write_atomically(self._root / self.get(incident_id).id / name, content)
+            write_atomically(self._root / self.get(incident_id).id / name, KNOWN.masked_bytes(content))
 
     def attached(self, incident_id: str) -> tuple[str, ...]:
         names = (path.name for path in (self._root / self.get(incident_id).id).iterdir())
@@ -109,7 +110,9 @@ class DiskIncidentStore(IncidentStore):
     def _write(self, incident: Incident) -> Incident:
         if not _ID.fullmatch(incident.id):
             raise ValueError(f"{incident.id!r} is no id for an incident")
-        write_atomically(self._root / incident.id / _DOCUMENT, _INCIDENT.dump_json(incident, indent=2))
+        write_atomically(
+            self._root / incident.id / _DOCUMENT, KNOWN.masked_bytes(_INCIDENT.dump_json(incident, indent=2))
+        )
         return incident
 
     @contextmanager

@@ -21,6 +21,7 @@ from shopkart_pipeline.adapters._sqlite import Database
 from shopkart_pipeline.domain.errors import NotFound, PipelineError
 from shopkart_pipeline.domain.evidence import Evidence, RawReport, Report, StageRecord
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.known_secrets import KNOWN, masked
 from shopkart_pipeline.ports.evidence_store import EvidenceStore, Note, StageStart
 
 _SCHEMA = """
@@ -219,11 +220,12 @@ class SqliteEvidenceStore(EvidenceStore):
         return tuple(_adapter(Note).validate_json(row["document"]) for row in rows)
 
     def put_report(self, raw: RawReport) -> Report:
-        digest = hashlib.sha256(raw.content).hexdigest()
+        content = KNOWN.masked_bytes(raw.content)
+        digest = hashlib.sha256(content).hexdigest()
         path = self._blob(digest)
-        if not path.exists() or path.read_bytes() != raw.content:
-            write_atomically(path, raw.content)
-        return Report(raw.name, raw.media_type, f"sha256:{digest}", len(raw.content))
+        if not path.exists() or path.read_bytes() != content:
+            write_atomically(path, content)
+        return Report(masked(raw.name), raw.media_type, f"sha256:{digest}", len(content))
 
     def get_report(self, digest: str) -> bytes:
         path = self._blob(digest.removeprefix("sha256:"))

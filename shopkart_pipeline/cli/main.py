@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from shopkart_pipeline.domain.errors import DeclarationError, PipelineError
+from shopkart_pipeline.masked_output import install, masked_streams
 
 _COMMANDS = {
     "demo": "run the main job: four releases of the storefront, from merge to production and back",
@@ -72,7 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.passed_on = others
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    raise SystemExit(_run(options))
+    install()
+    with masked_streams():
+        raise SystemExit(_run(options))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

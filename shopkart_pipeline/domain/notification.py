@@ -48,13 +48,15 @@ class ChannelKind(StrEnum):
 
 @dataclass(frozen=True)
 class SecretReference:
-    """Where a secret is. Exactly one of both is given."""
+    """Where a secret is. Exactly one of the three is given."""
 
     variable: str | None = None
     file: Path | None = None
+    stored: str | None = None
+    """In AWS Secrets Manager: name or ARN, and `#KEY` for one value of a JSON object."""
 
     def __str__(self) -> str:
-        return self.variable or str(self.file)
+        return self.variable or self.stored or str(self.file)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ bounded, so a long line takes no time.
 
 import re
 
-MASK = "[redacted]"
+from shopkart_pipeline.known_secrets import MASK, masked
+
 _NEW = r"(?!\[redacted\])"
 _NEW_LINE = r"(?!\[redacted\](?:[\"'\r\n]|$))"
 _NAMES = (
@@ -60,13 +61,15 @@ _LINE_OF_A_KEY = re.compile(r"(?![0-9a-fA-F]*$)[A-Za-z0-9+/]{48,76}={0,2}")
 
 
 def without_secrets(text: str) -> str:
-    """The text with everything masked that has the shape of a secret; text without any comes back as it is.
+    """The text with everything masked that is a secret this process knows, or has the shape of one; text without any
+    comes back as it is.
 
     What was masked is looked at again, as a shape may begin where another ended. Every round takes in more of the text,
     so there is a last one.
     """
-    while (masked := _masked_once(text)) != text:
-        text = masked
+    text = masked(text)
+    while (shorter := _masked_once(text)) != text:
+        text = shorter
     return text
 
 

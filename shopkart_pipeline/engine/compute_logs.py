@@ -17,6 +17,8 @@ from dagster._core.storage.compute_log_manager import CapturedLogContext, Comput
 from dagster._core.storage.local_compute_log_manager import IO_TYPE_EXTENSION, LocalComputeLogManager
 from dagster._serdes import ConfigurableClassData
 
+from shopkart_pipeline.known_secrets import KNOWN
+
 
 class FileComputeLogManager(LocalComputeLogManager):
     """Dagster's local compute log manager without the mirror."""
@@ -33,6 +35,8 @@ class FileComputeLogManager(LocalComputeLogManager):
         out.parent.mkdir(parents=True, exist_ok=True)
         with redirect_to_file(sys.stdout, str(out)), redirect_to_file(sys.stderr, str(err)):
             yield CapturedLogContext(log_key)
+        for path in (out, err):
+            KNOWN.blot_file(path)
         Path(self.get_captured_local_path(log_key, "complete")).touch()
 
     def _path(self, log_key: Sequence[str], kind: ComputeIOType) -> Path:

@@ -22,6 +22,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import LRUCache
 
+from shopkart_pipeline.masked_sqlite import MaskingConnection
+
 _BUSY_TIMEOUT_SECONDS = 30  # As Dagster's own.
 _compiled_statements: LRUCache[Any, Any] = LRUCache(1000)
 
@@ -36,7 +38,9 @@ def _dialect() -> Dialect:
 
 
 def _connect(path: str) -> DBAPIConnection:
-    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_SECONDS, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_TIMEOUT_SECONDS, check_same_thread=False, factory=MaskingConnection
+    )
     connection.execute("PRAGMA synchronous=NORMAL")
     return cast("DBAPIConnection", connection)
 

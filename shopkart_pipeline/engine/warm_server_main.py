@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from shopkart_pipeline import masked_output
 from shopkart_pipeline.engine import forking, preload
 from shopkart_pipeline.engine.connections import Connections, listen
 from shopkart_pipeline.engine.file_lock import try_lock
@@ -28,6 +29,7 @@ _logger = logging.getLogger("warm_server")
 
 def main(arguments: Sequence[str]) -> int:
     """Serve one home. Returns the exit code; a home that has a server already is no error."""
+    masked_output.install()
     _log_to_standard_error()
     given = _parse(arguments)
     if given.inherited_lock is None:

@@ -6,11 +6,12 @@ its write had begun: then its redelivery finds it there.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.concurrency import run_in_threadpool
 
 from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.known_secrets import KNOWN
 from shopkart_pipeline.ports.inbox import Delivery, Inbox
 
 
@@ -30,7 +31,8 @@ class Intake:
 
     async def store(self, delivery: Delivery, timeout_seconds: float) -> bool:
         """Have a delivery on disk; whether it is pending because of that. Raises `ToolUnavailable`."""
-        waiting = _Waiting(delivery, asyncio.get_running_loop().create_future())
+        kept = replace(delivery, body=KNOWN.masked_bytes(delivery.body))
+        waiting = _Waiting(kept, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())

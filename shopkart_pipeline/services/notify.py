@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from shopkart_pipeline.domain.errors import PipelineError, words_of
 from shopkart_pipeline.domain.notification import Notification
+from shopkart_pipeline.known_secrets import masked_data
 from shopkart_pipeline.services.platform import Platform
 
 _LOG = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def notify(platform: Platform, notification: Notification, channels: Sequence[st
     if policy is None or platform.notifications is None:
         return Told((), "no channel is declared under `notifications`")
     try:
-        kept = platform.notifications.put(notification, channels or policy.first, platform.clock.now())
+        kept = platform.notifications.put(masked_data(notification), channels or policy.first, platform.clock.now())
     except (PipelineError, OSError) as error:
         reason = error.what if isinstance(error, PipelineError) else words_of(error)
         _LOG.error("%s is told to nobody: %s", notification.key, reason)

@@ -17,6 +17,7 @@ from shopkart_pipeline.domain.errors import NotYet, PipelineError, Refused, Tool
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
+from shopkart_pipeline.known_secrets import masked_data
 from shopkart_pipeline.ports.evidence_store import Note, StageStart
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
 from shopkart_pipeline.services.build_artifacts import (
@@ -118,7 +119,7 @@ def _made(
         finished_at=platform.clock.now(),
         commit=release.sha,
         subject_digest=_built(run) if stage.kind is StageKind.IMAGE else image,
-        result=replace(_with_numbers(run.result), reports=reports),
+        result=masked_data(replace(_with_numbers(run.result), reports=reports)),
         inputs=inputs,
     )
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from shopkart_pipeline.domain.errors import PipelineError, Refused
+from shopkart_pipeline.known_secrets import masked_data
 from shopkart_pipeline.ports.notifier import NotDelivered, NotificationQueue, Notifier, Queued
 from shopkart_pipeline.services.platform import Platform
 
@@ -91,7 +92,7 @@ def _send(queue: NotificationQueue, notifier: Notifier | None, queued: Queued, n
         return f"{key} given up: {reason}"
     queue.trying(queued.sequence)
     try:
-        remote_id = notifier.send(queued.notification, queued.remote_id, maybe_sent=queued.attempts > 0)
+        remote_id = notifier.send(masked_data(queued.notification), queued.remote_id, maybe_sent=queued.attempts > 0)
     except Refused as refusal:
         queue.give_up(queued.sequence, refusal.what, now)
         return f"{key} given up: {refusal.what}"

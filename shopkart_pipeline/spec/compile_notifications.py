@@ -1,7 +1,8 @@
 """Channels: which keys go with which kind, where secrets are, and that whoever is named is a channel.
 
-A secret is named by the variable or the file that holds it. Variables begin with `SHOPKART_NOTIFY_`, so that a
-declaration can't send a password of something else to a server of its own.
+A secret is named by the variable or the file that holds it, or by its name in AWS Secrets Manager. Variables begin with
+`SHOPKART_NOTIFY_`, and names there have `shopkart/notify` in them, so that a declaration can't send a password of
+something else to a server of its own.
 """
 
 from collections.abc import Sequence
@@ -97,6 +98,8 @@ def _secret(where: KeyPath, written: str | None, home: Path, faults: Faults) -> 
     kind, _, place = written.partition(":")
     if kind == "env":
         return SecretReference(variable=place)
+    if kind == "aws":
+        return SecretReference(stored=place)
     values = {"home": str(home.absolute())}
     problem = unknown_placeholder(place, values)
     if problem:

@@ -67,9 +67,11 @@ ChannelName = Annotated[str, Matching(_LABEL, "a name of lower-case letters, dig
 SecretPlace = Annotated[
     str,
     Matching(
-        r"env:SHOPKART_NOTIFY_[A-Z0-9_]{1,60}|file:(/|\{home\}/)[^\x00-\x1f]{1,500}",
-        "a variable that begins with SHOPKART_NOTIFY_, such as env:SHOPKART_NOTIFY_ONCALL, or the absolute path of a "
-        "file, such as file:{home}/secrets/oncall",
+        r"env:SHOPKART_NOTIFY_[A-Z0-9_]{1,60}|file:(/|\{home\}/)[^\x00-\x1f]{1,500}"
+        r"|aws:[A-Za-z0-9/_+=.@:-]{0,500}shopkart[/-]notify[A-Za-z0-9/_+=.@:-]{0,500}(#[^#\s]{1,256})?",
+        "a variable that begins with SHOPKART_NOTIFY_, such as env:SHOPKART_NOTIFY_ONCALL, the absolute path of a "
+        "file, such as file:{home}/secrets/oncall, or a secret of AWS Secrets Manager with shopkart/notify in its "
+        "name, such as aws:shopkart/notify/oncall#url",
     ),
 ]
 MailServerName = Annotated[

@@ -238,7 +238,7 @@ def test_tokens_of_alertmanager_come_by_themselves_or_in_a_file(tmp_path: Path) 
     with pytest.raises(PipelineError, match="can't be read"):
         from_environment({f"{name}_FILE": str(file)})
     file.write_text("\n")
-    with pytest.raises(PipelineError, match="is empty"):
+    with pytest.raises(PipelineError, match="holds no secret"):
         from_environment({f"{name}_FILE": str(file)})
     file.write_text("abc\n")
     assert from_environment({f"{name}_FILE": str(file)}).alertmanager_tokens == ("abc",)
