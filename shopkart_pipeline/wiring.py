@@ -42,6 +42,7 @@ from shopkart_pipeline.adapters.oci_files import OciImageFiles
 from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
 from shopkart_pipeline.adapters.oci_registry import DiskRegistry
 from shopkart_pipeline.adapters.osv import OsvSnapshot
+from shopkart_pipeline.adapters.osv_book import OsvBook
 from shopkart_pipeline.adapters.osv_service import OsvService
 from shopkart_pipeline.adapters.pip_audit import PipAudit
 from shopkart_pipeline.adapters.preferred import Preferred
@@ -113,6 +114,7 @@ def build_platform(settings: Settings) -> Platform:
         image_files=OciImageFiles(),
         bills=CycloneDxJson(),
         components=SqliteComponentIndex(home / "components.db"),
+        advisories=OsvBook(home / "cache" / "advisories"),
         application_builder=PythonApplication(home / "work" / "packages"),
         image_builders=_image_builders(settings),
         scanners=_scanners(settings, scm, clock, pipeline.environments),

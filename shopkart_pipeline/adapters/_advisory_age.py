@@ -5,9 +5,8 @@ future are refused too, because they would never grow old.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-
-from shopkart_pipeline.ports.scanner import ScanRequest
 
 _CLOCK_TOLERANCE = timedelta(days=1)
 _DAYS = re.compile(r"[0-9]{1,6}")
@@ -18,17 +17,17 @@ def age_days(taken_at: datetime, now: datetime) -> float:
     return (now - taken_at) / timedelta(days=1)
 
 
-def maximum_age_days(request: ScanRequest, shipped_days: float) -> float:
+def maximum_age_days(options: Mapping[str, str], shipped_days: float) -> float:
     """How old the data of a stage may be.
 
     Args:
-        request: whose option counts.
+        options: of the stage.
         shipped_days: what counts without it.
 
     Raises:
         ValueError: the option is no number of days.
     """
-    text = request.stage.options.get("maximum_age_days", f"{shipped_days:g}")
+    text = options.get("maximum_age_days", f"{shipped_days:g}")
     if not _DAYS.fullmatch(text):
         raise ValueError(f"the stage's maximum_age_days is {text[:60]!r}, no number of days")
     return float(text)

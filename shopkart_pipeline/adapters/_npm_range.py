@@ -25,6 +25,17 @@ def holds(text: str, version: Semver) -> bool:
     return _alternative(text, version) is not None
 
 
+def is_range(text: str) -> bool:
+    """Whether all of a text can be read as a range."""
+    try:
+        return all(
+            _COMPARATOR.sub("", alternative).strip() == "" and _comparators(alternative)
+            for alternative in text.split("||")
+        )
+    except ValueError:
+        return False
+
+
 def first_after(text: str, version: Semver) -> str | None:
     """The first version after the range, or after the alternative of it that holds this version; in words where the
     range tells its last version alone, None where it has no end."""

@@ -43,6 +43,7 @@ class Snapshot:
     source: str
     count: int
     index: Index
+    advisories: tuple[Advisory, ...]
 
     @property
     def ecosystems(self) -> frozenset[Ecosystem]:
@@ -56,8 +57,12 @@ class Snapshot:
         return Tool("osv-snapshot", "1", rules)
 
 
-def load_snapshot(folder: Path) -> Snapshot:
+def load_snapshot(folder: Path, name: str | None = None) -> Snapshot:
     """Read a snapshot.
+
+    Args:
+        folder: where it is.
+        name: read only what may be about an advisory of that name; None: all has to be there, and is counted.
 
     Raises:
         OSError: it can't be read.
@@ -67,11 +72,19 @@ def load_snapshot(folder: Path) -> Snapshot:
     advisories: list[Advisory] = []
     for file in sorted(folder.rglob("*.json")):
         if file != folder / _ABOUT:
-            content = ADVISORY_FILE.validate_json(file.read_bytes())
-            advisories += content if isinstance(content, list) else [content]
-    if not advisories or len(advisories) != about.count:
+            advisories += read_advisories(file, name)
+    if name is None and (not advisories or len(advisories) != about.count):
         raise ValueError(f"{len(advisories)} advisories are there, {about.count} should be")
-    return Snapshot(about.taken_at, about.source, about.count, index_of(advisories))
+    return Snapshot(about.taken_at, about.source, about.count, index_of(advisories), tuple(advisories))
+
+
+def read_advisories(file: Path, name: str | None = None) -> list[Advisory]:
+    """The advisories of a file; none where a name is given that does not occur in it. Raises as `load_snapshot`."""
+    text = file.read_bytes()
+    if name is not None and name.lower().encode() not in text.lower():
+        return []
+    content = ADVISORY_FILE.validate_json(text)
+    return content if isinstance(content, list) else [content]
 
 
 def read_snapshot(request: ScanRequest, now: datetime) -> Snapshot | EvidenceMissing:
@@ -83,7 +96,7 @@ def read_snapshot(request: ScanRequest, now: datetime) -> Snapshot | EvidenceMis
         reason = error.strerror if isinstance(error, OSError) else why(error)
         return EvidenceMissing(f"there is no usable advisory snapshot in {name}: {reason}")
     try:
-        reason = outdated(snapshot.taken_at, now, maximum_age_days(request, MAXIMUM_AGE_DAYS))
+        reason = outdated(snapshot.taken_at, now, maximum_age_days(request.stage.options, MAXIMUM_AGE_DAYS))
     except ValueError as error:
         return EvidenceMissing(str(error))
     return snapshot if reason is None else EvidenceMissing(f"{reason}: renew the snapshot", snapshot.tool)
@@ -105,7 +118,7 @@ def advisory_inputs(request: ScanRequest, now: datetime) -> Mapping[str, str]:
 def snapshot_notes(snapshot: Snapshot, request: ScanRequest) -> tuple[str, ...]:
     """What a reader has to know about the data."""
     note = f"Judged by the dated advisory snapshot of {snapshot.taken_at:%Y-%m-%d} ({snapshot.source})."
-    return note, *lenience_note(maximum_age_days(request, MAXIMUM_AGE_DAYS), MAXIMUM_AGE_DAYS)
+    return note, *lenience_note(maximum_age_days(request.stage.options, MAXIMUM_AGE_DAYS), MAXIMUM_AGE_DAYS)
 
 
 def snapshot_measures(snapshot: Snapshot, now: datetime) -> dict[str, float]:

@@ -115,7 +115,7 @@ class TrivyDatabase:
         if metadata is None:
             return EvidenceMissing(f"trivy has no vulnerability database{because}")
         try:
-            maximum_days = maximum_age_days(request, MAXIMUM_AGE_DAYS)
+            maximum_days = maximum_age_days(request.stage.options, MAXIMUM_AGE_DAYS)
         except ValueError as error:
             return EvidenceMissing(str(error))
         if reason := outdated(metadata.updated_at, now, maximum_days):

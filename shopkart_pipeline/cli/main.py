@@ -48,6 +48,7 @@ _COMMANDS = {
     "ledger": "show or verify the ledger",
     "rescan": "scan what runs in production with today's advisories, under today's policy",
     "rescans": "list the work that rescans of production found",
+    "affected": "show what an advisory or a package affects: environments and releases",
     "backup": "back up what is declared under `recovery`",
     "backups": "list backups, and which of them a drill has verified",
     "drill-recovery": "recover from the newest backups beside everything that runs, and see whether that works",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Pipeline, Service, StageKind
 from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.ports.advisory_book import AdvisoryBook
 from shopkart_pipeline.ports.alert_reader import AlertReader
 from shopkart_pipeline.ports.attestor import Attestor, EnvelopeVerifier
 from shopkart_pipeline.ports.backups import Backups
@@ -90,6 +91,8 @@ class Platform:
     """None: no bill of materials is made here, and what needs one is missing."""
     components: ComponentIndex | None = None
     """As `bills`."""
+    advisories: AdvisoryBook | None = None
+    """None: packages are not compared with advisories but by scanners."""
     public_url: str = ""
     """Where people reach the web interface; empty: nowhere, so nothing links to it."""
 

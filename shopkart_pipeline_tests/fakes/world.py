@@ -13,6 +13,7 @@ from typing import Any
 from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
 from shopkart_pipeline.adapters.cyclonedx_json import CycloneDxJson
 from shopkart_pipeline.adapters.github import GitHubForge
+from shopkart_pipeline.adapters.osv_book import OsvBook
 from shopkart_pipeline.domain.analysis import Analysis, Objective
 from shopkart_pipeline.domain.code_host import CodeHostPolicy, Command
 from shopkart_pipeline.domain.component import Component, ImageContents, PackageVersion, Place
@@ -291,6 +292,7 @@ class World:
             image_files=self.image_files,
             bills=CycloneDxJson(),
             components=self.components,
+            advisories=OsvBook(self.folder / "kept-advisories"),
             application_builder=self.application_builder,
             image_builders=(self.builder,),
             scanners={kind: (scanner,) for kind, scanner in self.scanners.items()},
