@@ -6,11 +6,13 @@ the declaration choose; where it says `auto`, the order below is the order of pr
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 from shopkart_pipeline.adapters._confinement import confine
 from shopkart_pipeline.adapters._github_answers import AnswerStore
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials
+from shopkart_pipeline.adapters._report_blobs import FolderReports
 from shopkart_pipeline.adapters._sonarqube_access import Access
 from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
 from shopkart_pipeline.adapters.buildah import BuildahBuilder
@@ -56,7 +58,7 @@ from shopkart_pipeline.adapters.slack_webhook import SlackWebhook
 from shopkart_pipeline.adapters.smtp_mail import MailServer, SmtpMail
 from shopkart_pipeline.adapters.sonarqube import SonarQube
 from shopkart_pipeline.adapters.sqlite_components import SqliteComponentIndex
-from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
+from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore, reports_folder
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
 from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
@@ -67,6 +69,7 @@ from shopkart_pipeline.adapters.trivy_fs import TrivyFs
 from shopkart_pipeline.backup_wiring import build_backups
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Environment, Source, StageKind
+from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
 from shopkart_pipeline.domain.notification import Channel, ChannelKind, NotificationPolicy
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.ports.builder import ImageBuilder
@@ -105,7 +108,7 @@ def build_platform(settings: Settings) -> Platform:
         forge=GitHubForge(),
         alert_reader=AlertmanagerReader(),
         inbox=build_inbox(settings),
-        evidence=SqliteEvidenceStore(home / "evidence"),
+        evidence=_evidence(home / "evidence", pipeline.evidence_bucket, clock),
         incidents=DiskIncidentStore(home / "incidents"),
         ledger=SqliteLedger(home / "ledger.db"),
         verifier=SshSignatureVerifier(),
@@ -170,6 +173,15 @@ def _github_client(settings: Settings, policy: CodeHostPolicy | None) -> GitHubC
     stored = None if given.stored_key is None else partial(read_secret, given.stored_key, lines=True)
     credentials = GitHubCredentials(policy.api, given.app_id, given.private_key_file, given.token, stored)
     return GitHubClient(credentials, SystemClock(), AnswerStore(settings.home / "cache" / "github.db"))
+
+
+def _evidence(root: Path, bucket: EvidenceBucket | None, clock: Clock) -> SqliteEvidenceStore:
+    if bucket is None:
+        return SqliteEvidenceStore(root)
+    # AWS's client takes a while to import; most pipelines never need it.
+    from shopkart_pipeline.adapters.s3_reports import s3_reports
+
+    return SqliteEvidenceStore(root, s3_reports(bucket, FolderReports(reports_folder(root)), clock))
 
 
 def build_registry(settings: Settings, declared: Registry) -> ImageRegistry:

@@ -1,11 +1,10 @@
-"""The evidence store on one machine: records in a SQLite file, raw reports as files named by their digest.
+"""The evidence store on one machine: records in a SQLite file, raw reports under their digest (`_report_blobs`).
 
 Domain data becomes JSON through pydantic's type adapters, so a record that is read back is checked field by field.
 What could not be read back is not written: a number that is none raises `ValueError`, and half of a surrogate pair (a
 file name that is not UTF-8) becomes a question mark.
 """
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping
@@ -16,9 +15,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from shopkart_pipeline.adapters._files import write_atomically
+from shopkart_pipeline.adapters._report_blobs import FolderReports, ReportBlobs, check_digits
 from shopkart_pipeline.adapters._sqlite import Database
-from shopkart_pipeline.domain.errors import NotFound, PipelineError
+from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.evidence import Evidence, RawReport, Report, StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.known_secrets import KNOWN, masked
@@ -70,6 +69,11 @@ _NEWEST = "SELECT document FROM releases ORDER BY sequence DESC LIMIT :limit"
 _NEWEST_OF_SERVICE = "SELECT document FROM releases WHERE service = :service ORDER BY sequence DESC LIMIT :limit"
 
 
+def reports_folder(root: Path) -> Path:
+    """Where the contents of a store are on disk."""
+    return root / "blobs" / "sha256"
+
+
 @cache
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
@@ -81,11 +85,16 @@ def _dump(value: object) -> str:
 
 
 class SqliteEvidenceStore(EvidenceStore):
-    """Everything below the folder `root`, which is made when it is missing."""
+    """Records below the folder `root`, which is made when it is missing.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: the folder.
+        reports: keeps contents; None: a folder below `root`.
+    """
+
+    def __init__(self, root: Path, reports: ReportBlobs | None = None) -> None:
         self._database = Database(root / "evidence.db", _SCHEMA)
-        self._blobs = root / "blobs" / "sha256"
+        self._reports = reports or FolderReports(reports_folder(root))
 
     def add_release(self, release: Release) -> bool:
         with self._database.transaction() as connection:
@@ -221,25 +230,11 @@ class SqliteEvidenceStore(EvidenceStore):
 
     def put_report(self, raw: RawReport) -> Report:
         content = KNOWN.masked_bytes(raw.content)
-        digest = hashlib.sha256(content).hexdigest()
-        path = self._blob(digest)
-        if not path.exists() or path.read_bytes() != content:
-            write_atomically(path, content)
-        return Report(masked(raw.name), raw.media_type, f"sha256:{digest}", len(content))
+        digits = self._reports.put(content)
+        return Report(masked(raw.name), raw.media_type, f"sha256:{digits}", len(content))
 
     def get_report(self, digest: str) -> bytes:
-        path = self._blob(digest.removeprefix("sha256:"))
-        if not path.is_file():
-            raise NotFound(f"There is no report {digest}.", "Compare the digest with the one in the evidence.")
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != path.name:
-            raise PipelineError(f"The report {digest} was changed on disk.", "Restore the evidence store from backup.")
-        return content
-
-    def _blob(self, digest: str) -> Path:
-        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
-            raise NotFound(f"{digest!r} is not a SHA-256 digest.", "Give 64 hexadecimal digits after `sha256:`.")
-        return self._blobs / digest[:2] / digest
+        return self._reports.get(check_digits(digest))
 
 
 def _insert_once(connection: sqlite3.Connection, note: Note) -> bool:

@@ -13,6 +13,7 @@ from shopkart_pipeline.domain.alerting import Alerting
 from shopkart_pipeline.domain.analysis import Analysis, Objective
 from shopkart_pipeline.domain.backup import Recovery
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
+from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
 from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.health_watch import HealthWatch
 from shopkart_pipeline.domain.incident_policy import IncidentPolicy
@@ -280,6 +281,8 @@ class Pipeline:
     notifications: NotificationPolicy | None = None
     """None: nobody is told anything."""
     recovery: Recovery = field(default_factory=Recovery)
+    evidence_bucket: EvidenceBucket | None = None
+    """None: evidence is in the pipeline's home alone."""
 
     def services_in(self, repository: str) -> tuple[Service, ...]:
         """The services whose code a repository holds."""

@@ -10,6 +10,7 @@ from shopkart_pipeline.domain.declaration import Concurrency, Pipeline, Service
 from shopkart_pipeline.spec.compile_alerting import compile_alerting
 from shopkart_pipeline.spec.compile_code_host import approvers_of, compile_code_host
 from shopkart_pipeline.spec.compile_deployments import Surroundings
+from shopkart_pipeline.spec.compile_evidence import compile_evidence
 from shopkart_pipeline.spec.compile_health import check_watched
 from shopkart_pipeline.spec.compile_incidents import compile_incidents
 from shopkart_pipeline.spec.compile_notifications import compile_notifications
@@ -59,6 +60,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
     notifications = compile_notifications(told, home, settings.github is not None, faults) if told else None
     places = file.absolute().parent, home
     recovery = compile_recovery(settings.recovery or RecoverySpec(), around.environments, services, places, faults)
+    evidence_bucket = compile_evidence(settings.evidence, faults)
     if faults:
         raise faults.error()
     schedules = settings.schedules.model_dump(exclude_none=True) if settings.schedules else {}
@@ -78,6 +80,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         alerting=alerting,
         incidents=compile_incidents(settings.incidents),
         recovery=recovery,
+        evidence_bucket=evidence_bucket,
     )
 
 

@@ -9,6 +9,7 @@ from shopkart_pipeline.spec.durations import PositiveDuration
 from shopkart_pipeline.spec.models.alerting import AlertingSpec
 from shopkart_pipeline.spec.models.code_host import CodeHostSpec
 from shopkart_pipeline.spec.models.delivery import DeploymentSpec, WorkloadSpec
+from shopkart_pipeline.spec.models.evidence import EvidenceSpec
 from shopkart_pipeline.spec.models.gates import GateSpec
 from shopkart_pipeline.spec.models.incidents import IncidentsSpec
 from shopkart_pipeline.spec.models.notifications import NotificationsSpec
@@ -185,6 +186,9 @@ class DeclarationSpec(Section):
     )
     trust: TrustSpec | None = Field(default=None, description="Whose word counts.")
     recovery: RecoverySpec | None = Field(default=None, description="Backups and recovery drills.")
+    evidence: EvidenceSpec | None = Field(
+        default=None, description="A bucket for evidence. Without it evidence is in the pipeline's home alone."
+    )
     schedules: SchedulesSpec | None = Field(default=None, description="When maintenance runs.")
     retention: RetentionSpec | None = Field(default=None, description="How much is kept at hand.")
     incidents: IncidentsSpec | None = Field(default=None, description="What is done about incidents.")
