@@ -95,11 +95,11 @@ def login(given: Mapping[str, str], user: str, password: str) -> tuple[str, str]
     return values
 
 
-def inbox_address(given: Mapping[str, str]) -> str:
-    """The address of the inbox's database, with its password; empty: it is a file."""
-    address = _secret(given, "SHOPKART_INBOX")
+def database_address(given: Mapping[str, str], name: str) -> str:
+    """The address of the inbox's or the ledger's database, with its password; empty: it is a file."""
+    address = _secret(given, name)
     if address and not address.startswith(("postgresql://", "postgres://")):
-        raise PipelineError("SHOPKART_INBOX is not a PostgreSQL address.", "Use postgresql://USER@HOST/DATABASE.")
+        raise PipelineError(f"{name} is not a PostgreSQL address.", "Use postgresql://USER@HOST/DATABASE.")
     know(*passwords_of(address))
     return address
 

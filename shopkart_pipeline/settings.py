@@ -27,6 +27,8 @@
 | `SHOPKART_TOKEN`, `SHOPKART_TOKEN_FILE` | a machine's token for commands that change something | none |
 | `SHOPKART_PUBLIC_URL` | where people reach the web interface; links to runs begin with it | none: no links |
 | `SHOPKART_INBOX` | where webhooks are kept, as a PostgreSQL address | `inbox.db` in the home |
+| `SHOPKART_LEDGER` | where acts are recorded, as a PostgreSQL address | `ledger.db` in the home |
+| `SHOPKART_LEDGER_ANCHOR` | a folder or `s3://BUCKET/PREFIX` where the ledger's heads are kept, too | none |
 | `SHOPKART_SIGNER_URI` | the key that signs statements, as securesystemslib names it: `awskms:...` | `signer/key.pem` |
 | `SHOPKART_SIGNER_PUBLIC_KEY_FILE` | its public key in PEM, for keys elsewhere than in AWS KMS | none |
 | `SHOPKART_SIGNER_FOLDER` | where the signer's socket and token are | `signer` in the home |
@@ -54,7 +56,8 @@ from shopkart_pipeline.domain.notification import SecretReference
 from shopkart_pipeline.given_secret import read_reference
 from shopkart_pipeline.kept_secret import keep_secret
 from shopkart_pipeline.known_secrets import know
-from shopkart_pipeline.secret_settings import BearerLogin, GitHubAccess, inbox_address, login, several, token
+from shopkart_pipeline.ledger_settings import LedgerSettings
+from shopkart_pipeline.secret_settings import BearerLogin, GitHubAccess, database_address, login, several, token
 
 SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
 _OF_OTHERS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
@@ -93,6 +96,7 @@ class Settings:
     """Empty: webhooks of Alertmanager are not accepted."""
     backups: BackupSettings = field(default_factory=BackupSettings)
     access: AccessSettings = field(default_factory=AccessSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
     exporter_port: int = 3002
     audit_port: int = 3003
     proxy: str = ""
@@ -143,10 +147,11 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         prometheus=BearerLogin.read(given, "PROMETHEUS"),
         loki=BearerLogin.read(given, "LOKI"),
         public_url=_public_url(given),
-        inbox_address=inbox_address(given),
+        inbox_address=database_address(given, "SHOPKART_INBOX"),
         alertmanager_tokens=several(given, "SHOPKART_ALERTMANAGER_TOKEN"),
         backups=BackupSettings.read(given),
         access=AccessSettings.read(given),
+        ledger=LedgerSettings.read(given),
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
         exporter_port=_port(given, "SHOPKART_EXPORTER_PORT", 3002),

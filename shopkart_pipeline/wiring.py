@@ -60,6 +60,7 @@ from shopkart_pipeline.adapters.sonarqube import SonarQube
 from shopkart_pipeline.adapters.sqlite_components import SqliteComponentIndex
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore, reports_folder
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
+from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
 from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
 from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
 from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
@@ -72,6 +73,7 @@ from shopkart_pipeline.domain.declaration import Environment, Source, StageKind
 from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
 from shopkart_pipeline.domain.notification import Channel, ChannelKind, NotificationPolicy
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
+from shopkart_pipeline.ledger_wiring import build_anchor, build_ledger
 from shopkart_pipeline.ports.builder import ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.notifier import Notifier
@@ -110,7 +112,7 @@ def build_platform(settings: Settings) -> Platform:
         inbox=build_inbox(settings),
         evidence=_evidence(home / "evidence", pipeline.evidence_bucket, clock),
         incidents=DiskIncidentStore(home / "incidents"),
-        ledger=SqliteLedger(home / "ledger.db"),
+        ledger=build_ledger(settings),
         verifier=SshSignatureVerifier(),
         waivers=YamlWaivers(),
         registry=registry,
@@ -133,6 +135,7 @@ def build_platform(settings: Settings) -> Platform:
         backups=build_backups(settings, pipeline.recovery),
         attestor=SignerClient(settings.signer_folder),
         envelopes=KeyFileVerifier(home / KEYS_FILE),
+        anchor=build_anchor(settings.ledger.anchor),
         public_url=settings.public_url,
     )
 

@@ -41,18 +41,19 @@ class Database:
         address: as libpq takes it.
         table: its presence says that the schema is there.
         schema: statements that make it.
+        setting: the variable that holds the address, for whoever has to mend it.
 
     Raises:
         PipelineError: the address can't be read.
     """
 
-    def __init__(self, address: str, table: str, schema: str) -> None:
+    def __init__(self, address: str, table: str, schema: str, *, setting: str) -> None:
         try:
             parts = conninfo.conninfo_to_dict(address)
         except psycopg.Error:
             # What libpq says about it quotes parts of it, of which one may be the password.
             raise PipelineError(
-                "SHOPKART_INBOX can't be read.",
+                f"{setting} can't be read.",
                 "Use postgresql://USER:PASSWORD@HOST/DATABASE, with special characters percent-encoded.",
             ) from None
         self._address = conninfo.make_conninfo(

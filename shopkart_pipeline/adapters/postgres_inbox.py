@@ -56,7 +56,7 @@ class PostgresInbox(Inbox):
     """
 
     def __init__(self, address: str) -> None:
-        self._database = Database(address, _TABLE, _SCHEMA)
+        self._database = Database(address, _TABLE, _SCHEMA, setting="SHOPKART_INBOX")
 
     def put_all(self, deliveries: Sequence[Delivery]) -> tuple[bool, ...]:
         def put(connection: Connection) -> tuple[bool, ...]:

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS heads (
     envelope BLOB NOT NULL
 );
 """
-_END = 2**62
+_BEGINNING, _END = -(2**63), 2**63 - 1
 _AT_ONCE = 20
 _STORED = f"SELECT sequence, service, release_key, {_VERB}, document, previous_hash, entry_hash FROM entries"  # noqa: S608 # This module's own.
 
@@ -81,29 +81,32 @@ class SqliteLedger(Ledger):
         return tuple(map(_entry, rows))
 
     def newest_first(self, service: str) -> Iterator[Entry]:
-        before = _END
+        newest = _END
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(
-                    "SELECT * FROM entries WHERE service = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?",
-                    (service, before, _AT_ONCE),
+                    "SELECT * FROM entries WHERE service = ? AND sequence <= ? ORDER BY sequence DESC LIMIT ?",
+                    (service, newest, _AT_ONCE),
                 ).fetchall()
             yield from map(_entry, rows)
             if len(rows) < _AT_ONCE:
                 return
-            before = rows[-1]["sequence"]
+            newest = rows[-1]["sequence"] - 1
 
     def stored(self, after: int | None, limit: int) -> tuple[StoredEntry, ...]:
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                f"{_STORED} WHERE ?1 IS NULL OR sequence > ?1 ORDER BY sequence LIMIT ?2", (after, limit)
-            ).fetchall()
-        return tuple(StoredEntry(*row) for row in rows)
+        first = _BEGINNING if after is None else after + 1
+        return self._as_stored(f"{_STORED} WHERE sequence >= ? ORDER BY sequence LIMIT ?", first, limit)
 
     def newest(self) -> StoredEntry | None:
+        return next(iter(self._as_stored(f"{_STORED} ORDER BY sequence DESC LIMIT 1")), None)
+
+    def _as_stored(self, sql: str, *values: int) -> tuple[StoredEntry, ...]:
         with self._database.reading() as connection:
-            row = connection.execute(f"{_STORED} ORDER BY sequence DESC LIMIT 1").fetchone()
-        return StoredEntry(*row) if row else None
+            connection.text_factory = _text
+            try:
+                return tuple(StoredEntry(*row) for row in connection.execute(sql, values))
+            finally:
+                connection.text_factory = str
 
     def heads(self, first: int = 0, limit: int | None = None) -> tuple[SignedHead, ...]:
         with self._database.reading() as connection:
@@ -146,6 +149,11 @@ def _append(connection: sqlite3.Connection, act: Act) -> Entry:
 
 def _entry(row: sqlite3.Row) -> Entry:
     return entry_of(row["sequence"], row["document"], row["previous_hash"], row["entry_hash"])
+
+
+def _text(content: bytes) -> str:
+    """What is stored as text, also where an attacker has put in what is none: that has to be found, not fail."""
+    return content.decode(errors="surrogateescape")
 
 
 def _newest_head(connection: sqlite3.Connection) -> SignedHead | None:

@@ -1,4 +1,5 @@
-"""What is done by the clock: missed webhooks are made up for, old work is swept, and old releases leave the interface.
+"""What is done by the clock: missed webhooks are made up for, old work is swept, old releases leave the interface, and
+the ledger is signed.
 
 The interface keeps a declared number of live partitions per service, because its pages grow slow with their number;
 the events of those that leave stay, and so does everything in the evidence store.
@@ -26,13 +27,14 @@ from shopkart_pipeline.services.reconcile_sources import reconcile_sources
 from shopkart_pipeline.services.redeliver import redeliver
 from shopkart_pipeline.services.retry_reviews import retry_reviews
 from shopkart_pipeline.services.run_companion import remove_companions
+from shopkart_pipeline.services.sign_ledger import anchor_head, signed_head
 from shopkart_pipeline.services.sweep_workspace import sweep_workspace
 
 RECONCILE = "reconcile"
 
 
 def build_maintenance_job() -> JobDefinition:
-    """One job: looking at branches, sweeping, retiring partitions."""
+    """One job: looking at branches, sweeping, retiring partitions, signing the ledger."""
 
     @op(description="Makes up for webhooks that never came, and has those that failed delivered again.")
     def reconcile_branches(context: OpExecutionContext, platform: ResourceParam[Platform]) -> None:
@@ -50,10 +52,17 @@ def build_maintenance_job() -> JobDefinition:
             for old in _beyond_retention(context.instance, platform, name):
                 context.instance.delete_dynamic_partition(partitions_name(name), old)
 
-    @job(name=RECONCILE, description="Makes up for missed webhooks and sweeps old work.")
+    @op(description="Signs the ledger's newest entry where that is not done, and keeps its head outside as well.")
+    def sign_ledger(context: OpExecutionContext, platform: ResourceParam[Platform]) -> None:
+        head, mark = signed_head(platform), anchor_head(platform)
+        context.log.info("signed up to entry %s", "none" if head is None else head.sequence)
+        context.log.info("anchored up to entry %s", "none" if mark is None else mark.sequence)
+
+    @job(name=RECONCILE, description="Makes up for missed webhooks, sweeps old work and signs the ledger.")
     def maintenance() -> None:
         reconcile_branches()
         sweep_old_work()
+        sign_ledger()
 
     return maintenance
 

@@ -31,6 +31,7 @@ from shopkart_pipeline.services.four_eyes import check_four_eyes
 from shopkart_pipeline.services.judge_release import evidence_digest, image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current, last_turn_back
+from shopkart_pipeline.services.sign_ledger import sign_head
 from shopkart_pipeline.services.specify_workload import declared_configuration, is_there
 
 APPROVE = "approve"
@@ -142,7 +143,9 @@ def _record(
 ) -> Entry:
     body = {"statement": statement.to_bytes().decode(), **proof}
     act = Act(now, principal, APPROVE, release.service, release.key, statement.digest, body)
-    return platform.ledger.append_once(act) if DELIVERY in proof else platform.ledger.append(act)
+    entry = platform.ledger.append_once(act) if DELIVERY in proof else platform.ledger.append(act)
+    sign_head(platform)
+    return entry
 
 
 def valid_approvals(platform: Platform, release: Release, deployment: Deployment) -> tuple[str, ...]:

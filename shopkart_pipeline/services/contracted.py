@@ -13,6 +13,7 @@ from datetime import datetime
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import Placed
+from shopkart_pipeline.services.sign_ledger import sign_head
 
 BEGIN_CONTRACT, CONTRACT = "begin_contract", "contract"
 _VERBS = frozenset({BEGIN_CONTRACT, CONTRACT})
@@ -80,6 +81,7 @@ def record_contract(
             return
     body = {"environment": environment, **facts}
     platform.ledger.append(Act(platform.clock.now(), "pipeline", verb, service, release_key, digest, body))
+    sign_head(platform)
 
 
 def _line(service: str, environment: str, release_key: str, contract: Contracted) -> str:

@@ -21,6 +21,7 @@ from shopkart_pipeline.ports.image_files import ImageFiles
 from shopkart_pipeline.ports.inbox import Inbox
 from shopkart_pipeline.ports.incident_store import IncidentStore
 from shopkart_pipeline.ports.ledger import Ledger
+from shopkart_pipeline.ports.ledger_anchor import LedgerAnchor
 from shopkart_pipeline.ports.manifest_source import ManifestSource
 from shopkart_pipeline.ports.notifier import NotificationQueue, Notifier
 from shopkart_pipeline.ports.outbox import Outbox
@@ -87,6 +88,8 @@ class Platform:
     """None: nobody signs here, and what needs a signature is missing."""
     envelopes: EnvelopeVerifier | None = None
     """As `attestor`."""
+    anchor: LedgerAnchor | None = None
+    """None: the ledger's heads are kept beside it alone."""
     bills: BillFormat | None = None
     """None: no bill of materials is made here, and what needs one is missing."""
     components: ComponentIndex | None = None

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.release_unit import ReleaseUnit
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.sign_ledger import sign_head
 
 PROMOTE, ROLL_BACK, BOOTSTRAP = "promote", "roll_back", "bootstrap"
 TURN_BACK = "turn_back"
@@ -99,3 +101,6 @@ def before_current(platform: Platform, service: str, environment: str) -> Placed
 def _append_once(platform: Platform, act: Act) -> None:
     if all(entry.act != act for entry in platform.ledger.entries(act.service, act.release_key)):
         platform.ledger.append(act)
+        environment = platform.pipeline.environments.get(act.body["environment"])
+        if environment is not None and environment.phase is Phase.PRODUCTION:
+            sign_head(platform)

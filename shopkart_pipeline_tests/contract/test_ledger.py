@@ -3,7 +3,7 @@
 import json
 import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -14,19 +14,34 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shopkart_pipeline.adapters.postgres_ledger import PostgresLedger
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.domain.hash_chain import GENESIS, hash_of
+from shopkart_pipeline.domain.hash_chain import GENESIS, SignedHead, hash_of
 from shopkart_pipeline.ports.ledger import Act, Entry, Ledger
 from shopkart_pipeline_tests.contract.durable_writers import acknowledged, start_writer
+from shopkart_pipeline_tests.contract.postgres import Postgres, running_postgres
 from shopkart_pipeline_tests.fakes.memory_ledger import MemoryLedger
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
-    return MemoryLedger() if request.param == "memory" else SqliteLedger(tmp_path / "below" / "ledger.db")
+    match request.param:
+        case "memory":
+            return MemoryLedger()
+        case "sqlite":
+            return SqliteLedger(tmp_path / "below" / "ledger.db")
+        case _:
+            server: Postgres = request.getfixturevalue("postgres")
+            return PostgresLedger(server.address())
 
 
 def act(number: int = 1, service: str = "backend", release_key: str = "key") -> Act:
@@ -111,6 +126,53 @@ def test_entries_are_found_by_service_and_release(ledger: Ledger) -> None:
 def test_the_same_act_may_be_told_twice(ledger: Ledger) -> None:
     assert ledger.append(act()).entry_hash != ledger.append(act()).entry_hash
     assert ledger.verify() is None
+
+
+def test_entries_are_found_by_verb(ledger: Ledger) -> None:
+    told = [replace(act(number), verb=verb) for number, verb in enumerate(("approve", "promote", "rerun", "approve"))]
+    ledger.append_all(told)
+    ledger.append(replace(act(9, "frontend"), verb="rerun"))
+
+    assert [entry.sequence for entry in ledger.entries("backend", verbs=["approve", "rerun"])] == [1, 3, 4]
+    assert [entry.sequence for entry in ledger.entries(verbs=["rerun"])] == [3, 5]
+    assert ledger.entries("backend", "key", ["nothing"]) == ()
+
+
+def test_acts_of_one_transaction_are_all_there_and_chained(ledger: Ledger) -> None:
+    told = ledger.append_all([act(number) for number in range(1, 4)])
+
+    assert ledger.entries() == told
+    assert ledger.append_all([]) == ()
+    assert ledger.verify() is None
+
+
+def test_entries_are_read_as_they_are_stored(ledger: Ledger) -> None:
+    told = [ledger.append(act(number)) for number in range(1, 4)]
+
+    stored = ledger.stored(None, 10)
+    assert [(entry.sequence, entry.previous_hash, entry.entry_hash) for entry in stored] == [
+        (entry.sequence, entry.previous_hash, entry.entry_hash) for entry in told
+    ]
+    assert {(entry.service, entry.release_key, entry.verb) for entry in stored} == {("backend", "key", "approve")}
+    assert [hash_of(entry.sequence, entry.document, entry.previous_hash) for entry in stored] == [
+        entry.entry_hash for entry in told
+    ]
+    assert ledger.stored(1, 1) == stored[1:2]
+    assert ledger.newest() == stored[-1]
+
+
+def test_heads_are_kept_in_their_order_and_stay(ledger: Ledger) -> None:
+    assert (ledger.newest(), ledger.newest_head(), ledger.heads()) == (None, None, ())
+    heads = [SignedHead(number, f"{number}" * 64, b'{"payload":"%d"}' % number) for number in (2, 5, 9)]
+
+    assert [ledger.add_head(head, after) for head, after in zip(heads, (0, 2, 5), strict=True)] == [True] * 3
+
+    assert not ledger.add_head(SignedHead(12, "f" * 64, b"{}"), 5), "another one came before"
+    assert not ledger.add_head(SignedHead(9, "f" * 64, b"{}"), 9)
+    assert ledger.heads() == tuple(heads)
+    assert ledger.heads(5) == tuple(heads[1:])
+    assert ledger.heads(3, 1) == tuple(heads[1:2])
+    assert ledger.newest_head() == heads[-1]
 
 
 # Many writers.

@@ -12,10 +12,18 @@ from shopkart_pipeline.domain.attestation import (
     Statement,
     pre_authentication_encoding,
 )
+from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.trusted_key import TrustedKey, TrustedKeys
 from shopkart_pipeline.ports.attestor import Attestor, EnvelopeVerifier, Verified
 
 _ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class AwaySigner(Attestor):
+    """Does not answer."""
+
+    def sign(self, statement: Statement) -> Envelope:
+        raise ToolUnavailable("The signer does not answer.", "Start it.")
 
 
 class FakeAttestor(Attestor, EnvelopeVerifier):
