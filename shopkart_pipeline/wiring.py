@@ -59,8 +59,6 @@ from shopkart_pipeline.adapters.smtp_mail import MailServer, SmtpMail
 from shopkart_pipeline.adapters.sonarqube import SonarQube
 from shopkart_pipeline.adapters.sqlite_components import SqliteComponentIndex
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore, reports_folder
-from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
-from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
 from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
 from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
 from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
