@@ -40,46 +40,40 @@ class KnownSecrets:
 
     def forget(self) -> None:
         """Look for nothing any more; for tests."""
-        self._values: set[str] = set()
+        self._values: frozenset[str] = frozenset()
         self._texts: tuple[str, ...] = ()
         self._bytes: tuple[bytes, ...] = ()
-        self._pattern = re.compile("(?!)")
-        self._pattern_of_bytes = re.compile(b"(?!)")
 
     def __bool__(self) -> bool:
         return bool(self._texts)
 
     def add(self, *values: str) -> None:
         """Look for these values from now on."""
-        fresh = {value.strip() for value in values} - self._values
-        if not any(map(_is_looked_for, fresh)):
-            return
         with self._lock:
+            fresh = {value.strip() for value in values} - self._values
             self._values |= fresh
-            forms = {form for value in self._values if _is_looked_for(value) for form in _forms(value)}
+            forms = {form for value in fresh if _is_looked_for(value) for form in _forms(value)}
+            if not forms:
+                return
             # What holds another is replaced whole.
-            self._texts = tuple(sorted(forms, key=len, reverse=True))
-            self._bytes = tuple(text.encode() for text in self._texts)
-            self._pattern = re.compile("|".join(map(re.escape, self._texts)))
-            self._pattern_of_bytes = re.compile(b"|".join(map(re.escape, self._bytes)))
+            self._texts = tuple(sorted(forms.union(self._texts), key=len, reverse=True))
+            self._bytes = tuple(text.encode(errors="surrogateescape") for text in self._texts)
 
     def masked(self, text: str) -> str:
         """The text without any of them."""
-        if not any(form in text for form in self._texts):
-            return text
-        return self._pattern.sub(MASK, text)
+        found = [form for form in self._texts if form in text]
+        return re.sub("|".join(map(re.escape, found)), MASK, text) if found else text
 
     def masked_bytes(self, content: bytes) -> bytes:
         """The content without any of them, in UTF-8 as in ASCII."""
-        if not any(form in content for form in self._bytes):
-            return content
-        return self._pattern_of_bytes.sub(MASK.encode(), content)
+        found = [form for form in self._bytes if form in content]
+        return re.sub(b"|".join(map(re.escape, found)), MASK.encode(), content) if found else content
 
     def blotted(self, content: bytes) -> bytes:
         """The content with asterisks in their place, as many bytes as it had."""
-        if not any(form in content for form in self._bytes):
-            return content
-        return self._pattern_of_bytes.sub(lambda found: b"*" * len(found[0]), content)
+        found = [form for form in self._bytes if form in content]
+        stars = lambda each: b"*" * len(each[0])  # noqa: E731 # Of a match.
+        return re.sub(b"|".join(map(re.escape, found)), stars, content) if found else content
 
     def blot_file(self, path: Path, start_bytes: int = 0) -> None:
         """Blot a file in place, from `start_bytes` on: whoever appends to it meanwhile is not disturbed."""
@@ -152,6 +146,9 @@ def _forms(value: str) -> Iterator[str]:
             if len(line) >= _SHORTEST_LINE and not line.startswith("-----"):
                 yield from _forms(line)
     yield value
+    if not value.isprintable() and any("\ud800" <= character <= "\udfff" for character in value):
+        return  # It came as bytes that are no text, and nothing encodes it otherwise.
+    yield " ".join(value.split())
     for ascii_only in (True, False):
         once = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
         yield once

@@ -60,8 +60,8 @@ from shopkart_pipeline.ledger_settings import LedgerSettings
 from shopkart_pipeline.secret_settings import BearerLogin, GitHubAccess, database_address, login, several, token
 
 SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
-_OF_OTHERS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
-"""Secrets that libraries read by themselves."""
+_OF_OTHERS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "SHOPKART_TOKEN")
+"""Secrets that are read elsewhere, if at all."""
 _RUNTIMES = ("auto", "process", "docker")
 
 

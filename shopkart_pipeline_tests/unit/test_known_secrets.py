@@ -94,6 +94,14 @@ def test_what_is_found_in_half_of_all_texts_is_not_looked_for(value: str) -> Non
     assert known.masked(f"a text with {value} in it") == f"a text with {value} in it"
 
 
+def test_bytes_that_are_no_text_are_looked_for_as_they_are(known: KnownSecrets) -> None:
+    value = b"planted-\xff\xfe-7d1f".decode(errors="surrogateescape")
+    known.add(value)
+
+    assert known.masked_bytes(b"a planted-\xff\xfe-7d1f b") == b"a [redacted] b"
+    assert known.masked(f"a {value} b") == "a [redacted] b"
+
+
 def test_of_a_private_key_each_line_counts_by_itself(known: KnownSecrets) -> None:
     line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
     known.add(f"-----BEGIN PRIVATE KEY-----\n{line}\n{line[::-1]}\n-----END PRIVATE KEY-----\n")
