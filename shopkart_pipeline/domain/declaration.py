@@ -49,18 +49,22 @@ class StageKind(StrEnum):
     IMAGE = "image"
     IMAGE_SCAN = "image_scan"
     PUBLISHED_IMAGE = "published_image"
+    ATTESTATIONS = "attestations"
     CODE_REVIEW = "code_review"
     STAGING_EXPAND = "staging_expand"
     STAGING = "staging"
     INTEGRATION_TESTS = "integration_tests"
     ACCEPTANCE_TESTS = "acceptance_tests"
     COMPATIBILITY = "compatibility"
+    STAGING_ATTESTATIONS = "staging_attestations"
     PRODUCTION_EXPAND = "production_expand"
     PRODUCTION = "production"
     CONTRACT = "contract"
     COMMAND = "command"
 
 
+ATTESTING = frozenset({StageKind.ATTESTATIONS, StageKind.STAGING_ATTESTATIONS})
+"""What signs: each states what its phase has established about the image."""
 EXPANDS = frozenset({StageKind.STAGING_EXPAND, StageKind.PRODUCTION_EXPAND})
 """Migrations before a rollout: they add to the database what the new version needs, and the old one goes on without."""
 MIGRATIONS = EXPANDS | {StageKind.CONTRACT}

@@ -1,9 +1,10 @@
 """May this digest go to production? The last word, spoken by the step that would do it.
 
 Checks in a user interface show; this one enforces. It recomputes the verdict over every stage before production from
-stored evidence under today's policy, asks the registry whether it holds that digest, counts the approvals anew, and
-looks whether compatibility was tested with what runs now, the release has soaked in staging, the services that it
-depends on are in production, no freeze is on, and the database still has what the release needs.
+stored evidence under today's policy, verifies that what was signed about the release proves it (`verify_attestations`),
+asks the registry whether it holds that digest, counts the approvals anew, and looks whether compatibility was tested
+with what runs now, the release has soaked in staging, the services that it depends on are in production, no freeze is
+on, and the database still has what the release needs.
 Evidence is read once, so that verdict, digest and approvals are about one state of things, and the digest that is
 returned is the one to deploy. Approvals from before the release was last turned back don't count: whoever gave them
 did not know. Pressing "materialize" by hand, skipping a stage or writing a report into the event log changes nothing
@@ -22,6 +23,7 @@ from shopkart_pipeline.services.check_compatibility import compatibility_lines
 from shopkart_pipeline.services.contracted import behind_contract
 from shopkart_pipeline.services.judge_release import image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.verify_attestations import attestation_lines
 from shopkart_pipeline.services.wait_before_deploy import awaited
 from shopkart_pipeline.services.weigh_freeze import weigh_freeze
 
@@ -57,6 +59,8 @@ def authorise_deploy(platform: Platform, release: Release) -> Authorisation:
     reasons += compatibility_lines(platform, release, records)
     if digest is None:
         reasons.append("image: missing: no image was built")
+    else:
+        reasons += attestation_lines(platform, release, digest, records)
     waits = [*(_not_in_registry(platform, release, digest) if digest else ()), *awaited(platform, release)]
     frozen, overrides = weigh_freeze(platform, release, deployment, records)
     waits += frozen

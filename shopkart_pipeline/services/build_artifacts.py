@@ -37,7 +37,7 @@ def environment(platform: Platform, release: Release) -> Path:
     nothing is locked: then nothing says that two commits need the same."""
     service = platform.service(release.service)
     digest = hashlib.sha256(f"{platform.application_builder.name}\0{service.name}\0".encode())
-    locks = _locks(service, tree(platform, release) / service.source.path)
+    locks = locks_of(service, tree(platform, release) / service.source.path)
     for lock in locks:
         digest.update(lock.name.encode() + b"\0" + lock.read_bytes() + b"\0")
     if not locks:
@@ -45,7 +45,7 @@ def environment(platform: Platform, release: Release) -> Path:
     return platform.workspace.environment(digest.hexdigest()[:32])
 
 
-def _locks(service: Service, folder: Path) -> list[Path]:
+def locks_of(service: Service, folder: Path) -> list[Path]:
     """Files that determine what is installed: those called so, and the one that the declaration names."""
     named = (stage.options.get("lock") for stage in service.stages if stage.kind is StageKind.DEPENDENCIES)
     declared = {folder / name for name in named if name}

@@ -11,7 +11,7 @@ was measured against any other base is at least as strict; it may stand, too.
 A result is taken over only if it is evidence, passes today's gates, is not too old, and comes from an attempt that ran;
 what it made has to be there still. Results of forks stand for forks alone, and what a pull request built for pull
 requests alone: what ships was made by a merge. A checkout and a push are done every time, since they are what makes the
-commit's own tree and tag.
+commit's own tree and tag; and so is signing, since every release has statements of its own.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ from shopkart_pipeline.services.earlier_tests import earlier_tests
 from shopkart_pipeline.services.judge_release import MAXIMUM_EVIDENCE_AGE_SECONDS, stage_lines
 from shopkart_pipeline.services.platform import Platform
 
-_NEVER = frozenset({StageKind.SOURCE, StageKind.PUBLISHED_IMAGE})
+_NEVER = frozenset({StageKind.SOURCE, StageKind.PUBLISHED_IMAGE, StageKind.ATTESTATIONS})
 _BUILDS = frozenset({StageKind.DEPENDENCIES, StageKind.APPLICATION, StageKind.IMAGE})
 _TIMES = frozenset({"duration_seconds"})
 """Measures that differ from run to run although nothing has changed."""

@@ -34,6 +34,7 @@ from shopkart_pipeline.services.report_progress import rolled_back
 from shopkart_pipeline.services.roll_out import turn_back
 from shopkart_pipeline.services.rollout_document import RolloutDocument, saved_rollout
 from shopkart_pipeline.services.specify_workload import workload_spec
+from shopkart_pipeline.services.verify_attestations import provenance_line
 
 
 def roll_back(
@@ -156,6 +157,9 @@ def _restore(
     environment, cluster = deployment.environment, platform.sites[deployment.environment].cluster
     leaving, earlier = _earlier(platform, deployment, service.name)
     release = platform.evidence.release(service.name, earlier.release_key)
+    doubt = provenance_line(platform, release, earlier.digest)
+    if doubt is not None:
+        note(platform, release, "rollout", f"back to an image that is not proved: {doubt}", {"action": "roll_back"})
     wanted = _as_it_ran(platform, deployment, service, release, earlier)
     now, stable = platform.clock.now(), cluster.observe(environment, service.name).stable
     record_turn_back(platform, service.name, environment, replace(leaving, at=now), actor, reason)

@@ -12,7 +12,7 @@ from functools import partial
 from shopkart_pipeline.domain.declaration import Deployment, Phase, Service, Stage
 from shopkart_pipeline.domain.drift import keeping_scale
 from shopkart_pipeline.domain.errors import NotYet, Refused
-from shopkart_pipeline.domain.evidence import Evidence, ToolRun
+from shopkart_pipeline.domain.evidence import Evidence, RawReport, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase, RolloutPlan, abort, begin, resume
 from shopkart_pipeline.domain.workload import WorkloadSpec
@@ -25,6 +25,7 @@ from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.request_production import wait_after_refusal
 from shopkart_pipeline.services.rollout_document import RolloutDocument, dump, saved_rollout
 from shopkart_pipeline.services.specify_workload import workload_spec
+from shopkart_pipeline.services.summarise_verification import summarise_verification
 from shopkart_pipeline.services.weigh_freeze import record_overrides
 
 _BACKWARDS = frozenset({RolloutPhase.ROLLING_BACK, *FINAL_PHASES})
@@ -47,16 +48,18 @@ def roll_out(platform: Platform, release: Release, stage: Stage, digest: str, ru
     """
     service = platform.service(release.service)
     deployment = platform.deployment_of(service, stage.phase)
+    summary: tuple[RawReport, ...] = ()
     with leased(platform, deployment, service.name, run_id):
         document = patiently(platform, deployment, lambda: to_be_ended(platform, release, stage))
         if document is None or document.state.plan.digest != digest:
-            _authorise_again(platform, release, stage, digest, run_id)
+            summary = _authorise_again(platform, release, stage, digest, run_id)
             begun = partial(_begin_or_resume, platform, deployment, service, release, digest, run_id)
             document = patiently(platform, deployment, begun)
         else:
             document = replace(document, state=resume(document.state, platform.clock.now()))
         ended = drive(platform, deployment, release, document, run_id)
-        return patiently(platform, deployment, lambda: conclude(platform, deployment, release, ended, run_id))
+        told = patiently(platform, deployment, lambda: conclude(platform, deployment, release, ended, run_id))
+        return replace(told, raw=(*told.raw, *summary))
 
 
 def to_be_ended(platform: Platform, release: Release, stage: Stage) -> RolloutDocument | None:
@@ -74,8 +77,11 @@ def to_be_ended(platform: Platform, release: Release, stage: Stage) -> RolloutDo
     return None if told else saved
 
 
-def _authorise_again(platform: Platform, release: Release, stage: Stage, digest: str, run_id: str) -> None:
-    """The wait for the lease may take minutes, and the rollout that was waited for may have been this release's own."""
+def _authorise_again(
+    platform: Platform, release: Release, stage: Stage, digest: str, run_id: str
+) -> tuple[RawReport, ...]:
+    """The wait for the lease may take minutes, and the rollout that was waited for may have been this release's own.
+    Returns the signed summary of what was verified."""
     if stage.phase is Phase.PRODUCTION:
         try:
             authorised = authorise_deploy(platform, release)
@@ -85,6 +91,9 @@ def _authorise_again(platform: Platform, release: Release, stage: Stage, digest:
         if authorised.digest != digest:
             raise Refused(f"{release.name} is {authorised.digest} by now, not {digest}.", "Run production again.")
         record_overrides(platform, release, digest, authorised.overrides)
+        environment = platform.environment_of(stage.phase).name
+        return summarise_verification(platform, release, environment, authorised)
+    return ()
 
 
 def turn_back(

@@ -12,13 +12,14 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from shopkart_pipeline.domain.declaration import EXPANDS, MIGRATIONS, Phase, Stage, StageKind
+from shopkart_pipeline.domain.declaration import ATTESTING, EXPANDS, MIGRATIONS, Phase, Stage, StageKind
 from shopkart_pipeline.domain.errors import NotYet, PipelineError, Refused, ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, StageRecord, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
 from shopkart_pipeline.known_secrets import masked_data
 from shopkart_pipeline.ports.evidence_store import Note, StageStart
+from shopkart_pipeline.services.attest_phase import attest_phase
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
 from shopkart_pipeline.services.build_artifacts import (
     build_application,
@@ -201,6 +202,8 @@ def _do(platform: Platform, release: Release, stage: Stage, image: str | None, r
                 return check_compatibility(platform, release, stage, image, run_id)
             case StageKind.PUBLISHED_IMAGE | StageKind.STAGING | StageKind.PRODUCTION:
                 return _deliver(platform, release, stage, image, run_id)
+            case kind if kind in ATTESTING:
+                return attest_phase(platform, release, stage, image)
             case kind if kind in MIGRATIONS:
                 return _deliver(platform, release, stage, image, run_id)
             case _:

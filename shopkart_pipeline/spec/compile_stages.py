@@ -15,7 +15,13 @@ from shopkart_pipeline.spec.stage_graph import Arrangement, StageNode, arrange
 from shopkart_pipeline.spec.text_types import IDENTIFIER
 
 _DEPLOYED_TESTS = (StageKind.INTEGRATION_TESTS, StageKind.ACCEPTANCE_TESTS, StageKind.COMPATIBILITY)
-_STAGING = (StageKind.CODE_REVIEW, StageKind.STAGING_EXPAND, StageKind.STAGING, *_DEPLOYED_TESTS)
+_STAGING = (
+    StageKind.CODE_REVIEW,
+    StageKind.STAGING_EXPAND,
+    StageKind.STAGING,
+    *_DEPLOYED_TESTS,
+    StageKind.STAGING_ATTESTATIONS,
+)
 _PRODUCTION = (StageKind.PRODUCTION_EXPAND, StageKind.PRODUCTION, StageKind.CONTRACT)
 _TESTS = (StageKind.UNIT_TESTS, *_DEPLOYED_TESTS)
 _RANK = {phase: rank for rank, phase in enumerate(Phase)}

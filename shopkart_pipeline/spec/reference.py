@@ -48,6 +48,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("StagesSpec", "`services.NAME.stages`", None),
     ("ToolStage", f"`{_STAGE}`: stages that the pipeline carries out itself", None),
     ("ReviewStage", f"`{_STAGE}`: `code_review`", None),
+    ("AttestationStage", f"`{_STAGE}`: `attestations`, `staging_attestations`", None),
     ("MigrationStage", f"`{_STAGE}`: migrations", None),
     ("ScanStage", f"`{_STAGE}`: `lint`, `quality` and scans", None),
     ("SuiteStage", f"`{_STAGE}`: tests", None),

@@ -1,9 +1,9 @@
 """The order of a service's stages. Rules, whatever `needs` says:
 
 - A stage that waits for nothing waits for `source`.
-- A stage that nothing waits for is awaited by the next of `image`, `published_image`, `staging_expand` and `staging`
-  that it does not itself come after (in phase `ci`), or of `production_expand` and `production` (in phase `staging`),
-  as far as they are there: no stage can be passed by.
+- A stage that nothing waits for is awaited by the next of `image`, `published_image`, `attestations`,
+  `staging_expand` and `staging` that it does not itself come after (in phase `ci`), or of `staging_attestations`,
+  `production_expand` and `production` (in phase `staging`), as far as they are there: no stage can be passed by.
 - A deployment waits for the migration that expands the database for it.
 - A stage that is left out is replaced by what it needs.
 - What a stage works on has to be there: `image_scan` comes after `image`, tests come after `staging`, and so on.
@@ -17,8 +17,8 @@ from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.spec.graph import cycles, order, reachable
 
 _JOINS: Mapping[Phase, tuple[str, ...]] = {
-    Phase.CI: ("image", "published_image", "staging_expand", "staging"),
-    Phase.STAGING: ("production_expand", "production"),
+    Phase.CI: ("image", "published_image", "attestations", "staging_expand", "staging"),
+    Phase.STAGING: ("staging_attestations", "production_expand", "production"),
     Phase.PRODUCTION: (),
 }
 _EXPANDED_BY: Mapping[str, str] = {"staging": "staging_expand", "production": "production_expand"}
@@ -29,11 +29,13 @@ _WORKS_ON: Mapping[str, str] = {
     "image": "application",
     "image_scan": "image",
     "published_image": "image",
+    "attestations": "published_image",
     "staging_expand": "published_image",
     "staging": "published_image",
     "integration_tests": "staging",
     "acceptance_tests": "staging",
     "compatibility": "staging",
+    "staging_attestations": "staging",
     "production_expand": "staging",
     "production": "staging",
     "contract": "production",

@@ -1,6 +1,6 @@
 """How the pipeline grows with the number of declared services: loading the definitions, and looking for nothing to do.
 
-A declared service is sixteen stages with their gates, an approval and four jobs. Loading is told without and with the
+A declared service is eighteen stages with their gates, an approval and four jobs. Loading is told without and with the
 imports that any process pays; beside it stands what a code server does further before the web interface shows
 anything: resolving every job, and describing all of it.
 """

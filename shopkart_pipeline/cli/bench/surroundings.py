@@ -25,6 +25,7 @@ from shopkart_pipeline.cli.stack import (
     start_daemon,
     start_engine,
     start_receiver,
+    start_signer,
     wait_for_engine,
     wait_for_port,
 )
@@ -170,6 +171,7 @@ def running_pipeline(
     clone = BenchRepository(home / "git" / f"{repository}.git", home / "clone", repository)
     running, stack = RunningPipeline(settings, clone), Stack(settings)
     try:
+        start_signer(stack)
         start_engine(stack, options)
         wait_for_engine(stack)
         start_receiver(stack)

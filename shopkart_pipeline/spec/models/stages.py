@@ -90,6 +90,15 @@ class ReviewStage(StageSpec):
         return StageDetails(options=self.options or {}, disabled=self.disabled)
 
 
+class AttestationStage(StageSpec):
+    """A shipped stage that signs statements; production then verifies them."""
+
+    disabled: _Disabled = None
+
+    def details(self) -> StageDetails:
+        return StageDetails(options=self.options or {}, disabled=self.disabled)
+
+
 class MigrationStage(StageSpec):
     """A shipped stage that runs a command of `workload.migrations`; it is there where that command is declared."""
 
@@ -211,6 +220,12 @@ class StagesSpec(Section):
     published_image: ToolStage | None = Field(
         default=None, description="Pushes the image to the registry, once, and confirms its digest."
     )
+    attestations: AttestationStage | None = Field(
+        default=None,
+        description="Signs what continuous integration established about the image: provenance, bills of materials, "
+        "results of tests and of every stage. Option `builder_id` names who builds, `build_level` the SLSA level that "
+        "is claimed for it.",
+    )
     code_review: ReviewStage | None = Field(
         default=None, description="Asks the code host who reviewed what the release brings to production."
     )
@@ -227,6 +242,9 @@ class StagesSpec(Section):
         description="Runs tests against the new version in staging and, beside it on the same datastores, the one that "
         "is in production: each has to go on with what the other wrote. It is there where a `command` is declared; "
         "without one every verdict says so.",
+    )
+    staging_attestations: AttestationStage | None = Field(
+        default=None, description="Signs what staging showed of the image."
     )
     production_expand: MigrationStage | None = Field(
         default=None, description="Runs the expanding migration in production, before the digest is deployed there."

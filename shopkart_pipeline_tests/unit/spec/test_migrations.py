@@ -34,8 +34,9 @@ def test_both_environments_expand_before_the_deployment_and_to_contract_comes_la
     staging, production = names(service, Phase.STAGING), names(service, Phase.PRODUCTION)
     assert staging.index("staging_expand") < staging.index("staging")
     assert production == ["production_expand", "production", "contract"]
-    assert service.stage("staging").needs == ("published_image", "staging_expand")
-    assert {"integration_tests", "acceptance_tests"} <= set(service.stage("production_expand").needs)
+    assert service.stage("staging").needs == ("attestations", "staging_expand")
+    assert {"integration_tests", "acceptance_tests"} <= set(service.stage("staging_attestations").needs)
+    assert "staging_attestations" in service.stage("production_expand").needs
     assert "production_expand" in service.stage("production").needs
     assert service.stage("contract").needs == ("production",)
     assert {gate.stage for gate in service.gates if gate.name == "completed"} == {"staging_expand", "production_expand"}
@@ -58,8 +59,8 @@ def test_one_of_the_two_may_be_declared_alone(tmp_path: Path) -> None:
 def test_stages_of_ones_own_are_not_passed_by(tmp_path: Path) -> None:
     own = "    stages: {smoke: {phase: staging, command: [smoke]}, sign: {needs: [published_image], command: [sign]}}\n"
     service = declared(tmp_path, more=own)
-    assert "smoke" in service.stage("production_expand").needs
-    assert "sign" in service.stage("staging_expand").needs
+    assert "smoke" in service.stage("staging_attestations").needs
+    assert "sign" in service.stage("attestations").needs
 
 
 def test_production_is_contracted_a_day_after_unless_said_otherwise(tmp_path: Path) -> None:

@@ -73,8 +73,13 @@ def test_stages_of_a_step_run_at_the_same_time(storefront: Pipeline) -> None:
         ["image"],
         ["image_scan"],
         ["published_image"],
+        ["attestations"],
     ]
-    assert staging == [["code_review", "staging"], ["integration_tests", "acceptance_tests", "compatibility"]]
+    assert staging == [
+        ["code_review", "staging"],
+        ["integration_tests", "acceptance_tests", "compatibility"],
+        ["staging_attestations"],
+    ]
     assert production == [["production"]]
 
 

@@ -25,11 +25,13 @@ SHIPPED_NEEDS = {
     "image": ("application", "lint", "unit_tests", "quality", "secret_scan", "dependency_scan"),
     "image_scan": ("image",),
     "published_image": ("image_scan",),
+    "attestations": ("published_image",),
     "code_review": ("source",),
-    "staging": ("published_image",),
+    "staging": ("attestations",),
     "integration_tests": ("staging",),
     "acceptance_tests": ("staging",),
-    "production": ("code_review", "integration_tests", "acceptance_tests"),
+    "staging_attestations": ("code_review", "integration_tests", "acceptance_tests"),
+    "production": ("staging_attestations",),
 }
 
 
@@ -47,6 +49,7 @@ def test_a_service_that_says_nothing_has_the_shipped_stages(tmp_path: Path) -> N
         "staging",
         "integration_tests",
         "acceptance_tests",
+        "staging_attestations",
     }
     assert [stage.name for stage in service.stages_of(Phase.PRODUCTION)] == ["production"]
 
@@ -88,10 +91,11 @@ def test_a_stage_of_ones_own_is_complete(tmp_path: Path) -> None:
         ("own: {command: [x], needs: []}", "image"),
         ("own: {command: [x], needs: [image]}", "published_image"),
         ("own: {command: [x], needs: [image_scan]}", "published_image"),
-        ("own: {command: [x], needs: [published_image]}", "staging"),
-        ("own: {command: [x], phase: staging}", "production"),
-        ("own: {command: [x], phase: staging, needs: [integration_tests]}", "production"),
-        ("own: {command: [x], phase: staging, needs: [published_image]}", "production"),
+        ("own: {command: [x], needs: [published_image]}", "attestations"),
+        ("own: {command: [x], needs: [attestations]}", "staging"),
+        ("own: {command: [x], phase: staging}", "staging_attestations"),
+        ("own: {command: [x], phase: staging, needs: [integration_tests]}", "staging_attestations"),
+        ("own: {command: [x], phase: staging, needs: [published_image]}", "staging_attestations"),
         ("own: {command: [x]}, other: {command: [x], needs: [own]}", "other"),
         ("own: {command: [x]}, published_image: {needs: [image_scan, own]}", "published_image"),
     ],
@@ -132,7 +136,7 @@ def test_a_stage_that_is_left_out_is_replaced_by_what_it_needs(tmp_path: Path) -
     needs = _needs(service.stages)
     assert "unit_tests" not in needs
     assert needs["quality"] == ("dependencies",)
-    assert needs["production"] == ("code_review", "integration_tests")
+    assert needs["staging_attestations"] == ("code_review", "integration_tests")
     assert not [gate for gate in service.gates if gate.stage in ("unit_tests", "acceptance_tests")]
 
 
@@ -156,7 +160,7 @@ def test_compatibility_runs_beside_the_other_tests_where_its_command_is_declared
         ("staging",),
         "reports/compatibility.xml",
     )
-    assert "compatibility" in _needs(service.stages)["production"]
+    assert "compatibility" in _needs(service.stages)["staging_attestations"]
     assert {gate.name for gate in service.gates if gate.stage == "compatibility"} == {"failed", "tests", "flaky"}
     assert service.left_out == ()
 

@@ -18,7 +18,7 @@ def _validated(file: Path) -> tuple[int, list[str]]:
 def test_a_valid_declaration_is_one_line_and_exit_code_zero(tmp_path: Path) -> None:
     file = tmp_path / "shopkart.yaml"
     file.write_text(SMALLEST)
-    counted = "1 service, 16 stages, 25 gates, 2 environments; 1 left out, see `shopkart plan`"
+    counted = "1 service, 18 stages, 25 gates, 2 environments; 1 left out, see `shopkart plan`"
     assert _validated(file) == (0, [f"{file}: valid: {counted}"])
 
 

@@ -1,0 +1,106 @@
+"""The stages that sign: what a phase has established about an image becomes statements in envelopes.
+
+The order matters: all is stated and signed before anything is kept, each signature is verified as the deployment will
+verify it, and only then the envelopes go beside the image in the registry and into the evidence store. Without a signer
+there is no evidence. A registry that keeps nothing beside an image stops nobody, and the evidence says so: what the
+deployment verifies is in the evidence store.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, Envelope
+from shopkart_pipeline.domain.declaration import Stage, StageKind
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, StageRecord, Tool, ToolRun
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.signed_moment import moment_of
+from shopkart_pipeline.services.judge_release import stages_before
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.release_statements import Named, image_statements, stage_statements
+
+TOOL = Tool("in-toto attestations", "1")
+ENVELOPE_SUFFIX = ".dsse.json"
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A statement in its envelope."""
+
+    named: Named
+    envelope: Envelope
+    key_id: str
+
+    @property
+    def raw(self) -> RawReport:
+        """The envelope as it is kept."""
+        return RawReport(f"{self.named.name}{ENVELOPE_SUFFIX}", ENVELOPE_MEDIA_TYPE, self.envelope.to_bytes())
+
+
+def attest_phase(platform: Platform, release: Release, stage: Stage, digest: str | None) -> ToolRun:
+    """Sign what the stages before this one in its phase established.
+
+    Raises:
+        PipelineError: something can't be stated, or the signer does not sign it.
+    """
+    if platform.attestor is None or platform.envelopes is None:
+        return ToolRun(EvidenceMissing("nobody signs here: no signer is wired", TOOL))
+    if digest is None:
+        return ToolRun(EvidenceMissing("there is no image that anything could be stated about", TOOL))
+    records, now = attested_records(platform, release, stage), platform.clock.now()
+    named = image_statements(platform, release, digest, records, now) if stage.kind is StageKind.ATTESTATIONS else []
+    named += stage_statements(platform, release, digest, records, now)
+    signed = sign_all(platform, named)
+    attached, notes = attach_all(platform, release, digest, signed)
+    key = signed[0].key_id
+    evidence = Evidence(
+        tool=Tool(TOOL.name, TOOL.version, f"key {key}"),
+        summary=f"{len(signed)} statements about {digest} signed with key {key[:12]}",
+        measures={"statements": float(len(signed)), "attached": float(attached)},
+        facts={"digest": digest, "statements": ", ".join(each.named.name for each in signed), "key": key},
+        notes=notes,
+    )
+    return ToolRun(evidence, tuple(each.raw for each in signed))
+
+
+def attested_records(platform: Platform, release: Release, stage: Stage) -> dict[str, StageRecord]:
+    """The records that a stage of this kind signs, by stage: those of its phase that come before it."""
+    service = platform.service(release.service)
+    latest = platform.evidence.latest(release.service, release.key)
+    names = [name for name in stages_before(service, stage) if service.stage(name).phase is stage.phase]
+    return {name: latest[name] for name in names if name in latest}
+
+
+def sign_all(platform: Platform, named: Sequence[Named]) -> list[Signed]:
+    """Each in an envelope that verifies. Raises `PipelineError` where one is not signed, or by no trusted key."""
+    if platform.attestor is None or platform.envelopes is None:
+        return []
+    signed: list[Signed] = []
+    for each in named:
+        envelope = platform.attestor.sign(each.statement)
+        verified = platform.envelopes.verified(envelope, moment_of(each.statement))
+        signed.append(Signed(each, envelope, verified.key_id))
+    return signed
+
+
+def attach_all(
+    platform: Platform, release: Release, digest: str, signed: Sequence[Signed]
+) -> tuple[int, tuple[str, ...]]:
+    """Keep the envelopes beside the image; how many are, and why others are not. After the first one that can't be, no
+    other is tried: a registry that hangs would be waited for each time."""
+    for done, each in enumerate(signed):
+        try:
+            content = each.envelope.to_bytes()
+            platform.registry.attach(release.service, digest, ENVELOPE_MEDIA_TYPE, content, _annotations(each))
+        except PipelineError as error:
+            lacking = ", ".join(other.named.name for other in signed[done:])
+            return done, (f"Not beside the image in the registry: {lacking}. {error.what}",)
+    return len(signed), ()
+
+
+def _annotations(signed: Signed) -> Mapping[str, str]:
+    """What a list of referrers shows of an envelope, as cosign names it."""
+    return {
+        "predicateType": signed.named.statement.predicate_type,
+        "dev.shopkart.attestation": signed.named.name,
+    }

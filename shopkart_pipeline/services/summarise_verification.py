@@ -1,0 +1,117 @@
+"""What was verified before production, signed: a SLSA verification summary about the image.
+
+It is made after the leave to deploy was given and before anything is changed, so nothing enters production without one.
+It names the policy by the declaration's digest, the envelopes that it rests on, and in a field of ours the release and
+the approvals by the hashes of their ledger entries. The level that is claimed is the first one unless the declaration
+says otherwise (`attestations: {options: {build_level: "2"}}`): whether the machine that builds is nobody's own, only
+its owner knows.
+
+Source: SLSA verification summary attestation v1; SLSA v1.0, "Security levels".
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, VERIFICATION, Statement
+from shopkart_pipeline.domain.declaration import ATTESTING, Service, StageKind
+from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.evidence import RawReport, StageRecord
+from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.signed_moment import RELEASE_FIELD
+from shopkart_pipeline.services.approve_release import APPROVE
+from shopkart_pipeline.services.attest_phase import attach_all, sign_all
+from shopkart_pipeline.services.authorise_deploy import Authorisation
+from shopkart_pipeline.services.drive_rollout import note
+from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.release_statements import Named, about
+
+VERIFIER = "https://shopkart.example/verifiers/pipeline/v1"
+SUMMARY = "verification-summary"
+_LEVEL_OPTION = "build_level"
+
+
+def summarise_verification(
+    platform: Platform, release: Release, environment: str, authorised: Authorisation
+) -> tuple[RawReport, ...]:
+    """Sign, attach and keep that a release was verified; nothing where the service leaves signing out.
+
+    Raises:
+        PipelineError: it is not signed; then nothing goes to production.
+    """
+    service = platform.service(release.service)
+    if not any(stage.kind in ATTESTING for stage in service.stages):
+        return ()
+    records, now = platform.evidence.latest(release.service, release.key), platform.clock.now()
+    predicate = _predicate(platform, release, environment, authorised, records, now)
+    statement = Statement(release.service, authorised.digest, VERIFICATION, predicate)
+    signed = sign_all(platform, [Named(SUMMARY, statement)])
+    if not signed:
+        raise ToolUnavailable("Nobody signs here, and production needs a signed summary.", "Start the signer.")
+    _, lacks = attach_all(platform, release, authorised.digest, signed)
+    kept = [platform.evidence.put_report(each.raw) for each in signed]
+    text = "; ".join([f"verified and signed before {environment}: {kept[0].digest}", *lacks])
+    note(platform, release, "rollout", text, {"action": "verification", "report": kept[0].digest})
+    return tuple(each.raw for each in signed)
+
+
+def _predicate(
+    platform: Platform,
+    release: Release,
+    environment: str,
+    authorised: Authorisation,
+    records: Mapping[str, StageRecord],
+    now: datetime,
+) -> dict[str, Any]:
+    service = platform.service(release.service)
+    return {
+        "verifier": {"id": VERIFIER, "version": {"shopkart-pipeline": version("shopkart-pipeline")}},
+        "timeVerified": now.isoformat(),
+        "resourceUri": platform.registry.reference(release.service, authorised.digest),
+        "policy": {"uri": platform.pipeline.file.name, "digest": {"sha256": _value(platform.pipeline.digest)}},
+        "inputAttestations": _inputs(service, records),
+        "verificationResult": "PASSED",
+        "verifiedLevels": [f"SLSA_BUILD_LEVEL_{_level(service)}"],
+        "slsaVersion": "1.0",
+        RELEASE_FIELD: {
+            **about(release, now),
+            "environment": environment,
+            "approvals": _approvals(platform, release, authorised.approvers),
+            "overrides": authorised.overrides,
+            "gates": [result.line for result in authorised.verdict.results],
+        },
+    }
+
+
+def _inputs(service: Service, records: Mapping[str, StageRecord]) -> list[dict[str, Any]]:
+    reports = [
+        report
+        for stage in service.stages
+        if stage.kind in ATTESTING and stage.name in records
+        for report in records[stage.name].result.reports
+    ]
+    return [
+        {"uri": report.name, "digest": {"sha256": _value(report.digest)}, "mediaType": report.media_type}
+        for report in reports
+        if report.media_type == ENVELOPE_MEDIA_TYPE
+    ]
+
+
+def _approvals(platform: Platform, release: Release, approvers: Sequence[str]) -> list[dict[str, str]]:
+    entries = platform.ledger.entries(release.service, release.key)
+    return [
+        {"approver": entry.act.actor, "ledger_entry": entry.entry_hash}
+        for entry in entries
+        if entry.act.verb == APPROVE and entry.act.actor in approvers
+    ]
+
+
+def _level(service: Service) -> str:
+    stage = service.stage_of(StageKind.ATTESTATIONS)
+    said = "1" if stage is None else stage.options.get(_LEVEL_OPTION, "1")
+    return said if said in ("1", "2", "3") else "1"
+
+
+def _value(digest: str) -> str:
+    return digest.partition(":")[2]
