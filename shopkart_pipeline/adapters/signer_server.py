@@ -29,6 +29,7 @@ from shopkart_pipeline.adapters._signer_socket import (
     SignerPlaces,
     TooLong,
     address_of,
+    receive,
     receive_request,
     receive_rest,
 )
@@ -46,6 +47,7 @@ from shopkart_pipeline.domain.signed_moment import moment_of
 
 _PR_SET_DUMPABLE = 4
 _REQUEST_SECONDS = 5.0
+_GOODBYE_SECONDS = 1.0
 _CALLERS = 8
 """How many are served at the same time; the others wait in the socket's queue."""
 _log = logging.getLogger(__name__)
@@ -120,6 +122,8 @@ class SignerServer:
                     connection.settimeout(_REQUEST_SECONDS)
                     connection.sendall(answer)
                     connection.shutdown(socket.SHUT_WR)
+                    # Closed with something unread, the answer would be lost on its way (unix(7)).
+                    receive(connection, LONGEST_STATEMENT_BYTES, time.monotonic() + _GOODBYE_SECONDS)
                 else:
                     _log.warning("refused a caller of another user")
         finally:

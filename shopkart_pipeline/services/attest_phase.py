@@ -6,15 +6,16 @@ there is no evidence. A registry that keeps nothing beside an image stops nobody
 deployment verifies is in the evidence store.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, Envelope
 from shopkart_pipeline.domain.declaration import Stage, StageKind
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, StageRecord, Tool, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.signed_moment import moment_of
+from shopkart_pipeline.services.attach_envelope import attach_envelope
 from shopkart_pipeline.services.judge_release import stages_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.release_statements import Named, image_statements, stage_statements
@@ -86,21 +87,21 @@ def sign_all(platform: Platform, named: Sequence[Named]) -> list[Signed]:
 def attach_all(
     platform: Platform, release: Release, digest: str, signed: Sequence[Signed]
 ) -> tuple[int, tuple[str, ...]]:
-    """Keep the envelopes beside the image; how many are, and why others are not. After the first one that can't be, no
-    other is tried: a registry that hangs would be waited for each time."""
-    for done, each in enumerate(signed):
+    """Keep the envelopes beside the image; how many are, and why others are not. Once the registry does not answer, no
+    other is tried: one that hangs would be waited for each time."""
+    notes, done = dict[str, None](), 0
+    for position, each in enumerate(signed):
+        kind = each.named.statement.predicate_type
         try:
-            content = each.envelope.to_bytes()
-            platform.registry.attach(release.service, digest, ENVELOPE_MEDIA_TYPE, content, _annotations(each))
+            attached = attach_envelope(platform.registry, release.service, digest, each.envelope, kind)
+        except ToolUnavailable as error:
+            lacking = ", ".join(other.named.name for other in signed[position:])
+            notes[f"Not beside the image in the registry: {lacking}. {error.what}"] = None
+            break
         except PipelineError as error:
-            lacking = ", ".join(other.named.name for other in signed[done:])
-            return done, (f"Not beside the image in the registry: {lacking}. {error.what}",)
-    return len(signed), ()
-
-
-def _annotations(signed: Signed) -> Mapping[str, str]:
-    """What a list of referrers shows of an envelope, as cosign names it."""
-    return {
-        "predicateType": signed.named.statement.predicate_type,
-        "dev.shopkart.attestation": signed.named.name,
-    }
+            notes[f"Not beside the image in the registry: {each.named.name}. {error.what}"] = None
+            continue
+        done += 1
+        if attached.note is not None:
+            notes[attached.note] = None
+    return done, tuple(notes)

@@ -53,6 +53,7 @@ from shopkart_pipeline.services.rollout_document import RolloutDocument, load
 from shopkart_pipeline.services.run_stage import StageOutcome, run_stage
 from shopkart_pipeline.services.workspace import Workspace
 from shopkart_pipeline.spec.waivers import YamlWaivers
+from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
 from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
 from shopkart_pipeline_tests.fakes.fake_clock import FakeClock
 from shopkart_pipeline_tests.fakes.fake_cluster import FakeCluster, FakeLogs, FakeMetrics
@@ -98,6 +99,21 @@ STAGES = (
     _needing(StageKind.ACCEPTANCE_TESTS, Phase.STAGING, "staging"),
     _needing(StageKind.PRODUCTION, Phase.PRODUCTION, "integration_tests", "acceptance_tests"),
 )
+
+
+def _with_attestations(service: Service) -> Service:
+    stages: list[Stage] = []
+    for stage in service.stages:
+        match stage.kind:
+            case StageKind.STAGING:
+                stages.append(_needing(StageKind.ATTESTATIONS, Phase.CI, "image_scan", "published_image"))
+                stages.append(replace(stage, needs=("attestations",)))
+            case StageKind.PRODUCTION:
+                stages.append(_needing(StageKind.STAGING_ATTESTATIONS, Phase.STAGING, *stage.needs))
+                stages.append(replace(stage, needs=("staging_attestations",)))
+            case _:
+                stages.append(stage)
+    return replace(service, stages=tuple(stages))
 
 
 def _at_least(stage: str, measure: str, limit: float) -> Gate:
@@ -246,6 +262,8 @@ class World:
     cluster: FakeCluster = field(default_factory=FakeCluster)
     logs: FakeLogs = field(default_factory=FakeLogs)
     vitals: FakeVitals = field(default_factory=FakeVitals)
+    attestor: FakeAttestor | None = None
+    """Who signs statements and verifies them; see `sign_statements`."""
 
     def __post_init__(self) -> None:
         self.metrics = FakeMetrics(self.cluster)
@@ -303,6 +321,8 @@ class World:
             backups=self.backups,
             code_host=self.code_host,
             code_reader=self.code_reader,
+            attestor=self.attestor,
+            envelopes=self.attestor,
             public_url="https://pipeline.example",
         )
 
@@ -433,6 +453,13 @@ class World:
         """The declaration is changed for one service."""
         changed = change(self.pipeline.services[service])
         self.pipeline = replace(self.pipeline, services={**self.pipeline.services, service: changed})
+
+    def sign_statements(self) -> FakeAttestor:
+        """From now on every service has the stages that sign, and somebody signs."""
+        for name in self.pipeline.services:
+            self.declare(name, _with_attestations)
+        self.attestor = FakeAttestor()
+        return self.attestor
 
     def let_inputs_be_known(self, version: str = "1") -> None:
         """From now on every tool can tell what its results depend on, so that they may be reused."""
