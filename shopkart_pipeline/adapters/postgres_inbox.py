@@ -95,6 +95,14 @@ class PostgresInbox(Inbox):
         )
         return frozenset(row[0] for row in found)
 
+    def find(self, delivery_id: str) -> Delivery | None:
+        found = self._database.run(
+            lambda connection: connection.execute(
+                "SELECT id, event, received_at, body FROM shopkart_deliveries WHERE id = %s", (delivery_id,)
+            ).fetchone()
+        )
+        return None if found is None else Delivery(found[0], found[1], found[2], bytes(found[3]))
+
     def drop_bodies(self, done_before: datetime) -> int:
         return self._database.run(lambda connection: connection.execute(_DROP_BODIES, (done_before,)).rowcount)
 

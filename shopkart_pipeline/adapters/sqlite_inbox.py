@@ -80,6 +80,15 @@ class SqliteInbox(Inbox):
             ).fetchall()
         return frozenset(row["id"] for row in rows)
 
+    def find(self, delivery_id: str) -> Delivery | None:
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT id, event, received_at, body FROM deliveries WHERE id = ?", (delivery_id,)
+            ).fetchone()
+        if row is None:
+            return None
+        return Delivery(row["id"], row["event"], datetime.fromisoformat(row["received_at"]), row["body"])
+
     def drop_bodies(self, done_before: datetime) -> int:
         with self._database.reading() as connection:
             old = connection.execute(

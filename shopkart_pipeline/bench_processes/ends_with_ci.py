@@ -43,5 +43,8 @@ class _CiOnly(Inbox):
     def known(self, ids: Collection[str]) -> frozenset[str]:
         return self._inner.known(ids)
 
+    def find(self, delivery_id: str) -> Delivery | None:
+        return self._inner.find(delivery_id)
+
     def drop_bodies(self, done_before: datetime) -> int:
         return self._inner.drop_bodies(done_before)

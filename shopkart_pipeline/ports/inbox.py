@@ -67,5 +67,9 @@ class Inbox(ABC):
         """Those of the ids that deliveries came under, whatever became of them."""
 
     @abstractmethod
+    def find(self, delivery_id: str) -> Delivery | None:
+        """A delivery, done or not; its body is empty where it was forgotten. None where none came under that id."""
+
+    @abstractmethod
     def drop_bodies(self, done_before: datetime) -> int:
         """Forget the bodies of deliveries that were done before; ids and outcomes stay known. Returns how many."""

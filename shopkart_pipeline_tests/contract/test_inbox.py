@@ -77,6 +77,17 @@ def test_a_delivery_comes_back_as_it_was_put(inbox: Inbox) -> None:
     assert inbox.pending() == (given,)
 
 
+def test_a_delivery_is_found_by_its_id_also_when_it_is_done(inbox: Inbox) -> None:
+    inbox.put(delivery(1, b"said"))
+    inbox.done("d-1", "released", NOON)
+
+    assert inbox.find("d-1") == delivery(1, b"said")
+    assert inbox.find("d-2") is None
+
+    inbox.drop_bodies(NOON + timedelta(days=1))
+    assert inbox.find("d-1") == delivery(1, b"")
+
+
 def test_an_id_that_is_known_is_not_kept_twice(inbox: Inbox) -> None:
     inbox.put(delivery(1, b"first"))
 

@@ -52,6 +52,9 @@ class MemoryInbox(Inbox):
     def known(self, ids: Collection[str]) -> frozenset[str]:
         return frozenset(each for each in ids if each in self._deliveries)
 
+    def find(self, delivery_id: str) -> Delivery | None:
+        return self._deliveries.get(delivery_id)
+
     def drop_bodies(self, done_before: datetime) -> int:
         old = [
             each
