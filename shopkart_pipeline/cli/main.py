@@ -45,6 +45,8 @@ _COMMANDS = {
     "monitoring": "write what Prometheus, Alertmanager, Grafana, Loki and Kubernetes need to watch what runs",
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",
     "protection": "show how branches are protected, beside what is declared",
+    "evidence": "write everything about a release to one file that proves itself",
+    "verify": "check such a file, a release or an image against public keys, claim by claim",
     "ledger": "show or verify the ledger",
     "rescan": "scan what runs in production with today's advisories, under today's policy",
     "rescans": "list the work that rescans of production found",

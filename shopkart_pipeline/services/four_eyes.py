@@ -29,8 +29,12 @@ def check_four_eyes(platform: Platform, release: Release, principal: str, policy
 
 
 def _writers(platform: Platform, release: Release) -> frozenset[str]:
-    """Everybody who has a part in a release, in lower case."""
-    source, base = platform.service(release.service).source, base_commit(platform, release)
+    return writers_since(platform, release, base_commit(platform, release))
+
+
+def writers_since(platform: Platform, release: Release, base: str | None) -> frozenset[str]:
+    """Everybody who has a part in what a release brings beyond a commit, in lower case."""
+    source = platform.service(release.service).source
     commits = platform.scm.commits(source, base, release.sha) if base is not None else ()
     people = {*release.people, *(person.email for each in commits for person in (each.author, each.committer))}
     known = platform.pipeline.code_host

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from shopkart_pipeline.adapters.ssh_signature import NAMESPACE, SshSignatureVerifier, SshSigner, create_key
 from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
+from shopkart_pipeline.verifier import people
+from shopkart_pipeline.verifier.claims import Fault
 from shopkart_pipeline_tests.scan_requests import SAMPLES
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
@@ -27,7 +29,23 @@ def recorded(name: str) -> str:
 
 
 def signer_of(signature: str, allowed: Path, message: bytes = MESSAGE, now: datetime = NOON) -> str:
-    return SshSignatureVerifier().signer_of(message, signature, allowed, now)
+    """Who signed, as the pipeline says; the verifier that stands alone has to say the same."""
+    alone = _alone(signature, allowed, message, now)
+    try:
+        person = SshSignatureVerifier().signer_of(message, signature, allowed, now)
+    except UntrustedInput:
+        assert alone is None
+        raise
+    assert alone == person
+    return person
+
+
+def _alone(signature: str, allowed: Path, message: bytes, now: datetime) -> str | None:
+    """None: nobody."""
+    try:
+        return people.signer_of(message, signature, allowed.read_bytes(), now)
+    except (Fault, OSError):
+        return None
 
 
 @pytest.fixture

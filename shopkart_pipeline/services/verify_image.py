@@ -1,0 +1,87 @@
+"""Is an image what signed statements in the registry say? Asked of the registry, decided by public keys alone.
+
+A registry is nobody's witness: whatever is attached to an image counts only where a trusted key signed it, about this
+digest, and all statements have to be of one release.
+"""
+
+from datetime import datetime
+
+from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.ports.registry import ImageRegistry
+from shopkart_pipeline.verifier.claims import FALSE, MISSING, PROVED, Claim, Fault
+from shopkart_pipeline.verifier.envelopes import (
+    PROVENANCE,
+    RELEASE_WORDS,
+    SBOM,
+    VERIFICATION,
+    Key,
+    Signed,
+    is_about,
+    is_there,
+    opened,
+    words_of_kind,
+)
+
+_MOST_STATEMENTS = 1000
+
+
+def verify_image(
+    registry: ImageRegistry,
+    repository: str,
+    digest: str,
+    keys: tuple[Key, ...],
+    now: datetime,
+    source: str | None = None,
+) -> tuple[Claim, ...]:
+    """Every claim about an image that the registry holds.
+
+    Args:
+        registry: where the image is.
+        repository: of the image, there.
+        digest: which image.
+        keys: the public keys that count.
+        now: the moment of looking; a statement that names no moment is as old as that.
+        source: the source repository that it has to be from; None: any, but one.
+    """
+    try:
+        is_here = registry.has(repository, digest)
+        found = [each for each in registry.referrers(repository, digest) if each.artifact_type == ENVELOPE_MEDIA_TYPE]
+    except PipelineError as error:
+        return (Claim("registry", MISSING, error.what),)
+    image = f"{registry.name} holds {digest}" if is_here else f"{registry.name} does not hold {digest}"
+    claims, statements = [Claim("registry", PROVED if is_here else MISSING, image)], list[Signed]()
+    if len(found) > _MOST_STATEMENTS:
+        return (*claims, Claim("statements", FALSE, f"more than {_MOST_STATEMENTS} are attached"))
+    for each in sorted(found, key=lambda each: each.digest):
+        name = f"attestation {each.digest[7:19]}"
+        try:
+            signed = opened(registry.read_attached(repository, each.digest), keys, now, now)
+            is_about(signed, digest, {"repository": source} if source is not None else {})
+            statements.append(signed)
+            reason = f"{words_of_kind(signed.kind)} of {signed.at.isoformat()}, key {signed.key_id[:16]}"
+            claims.append(Claim(name, PROVED, reason))
+        except Fault as fault:
+            claims.append(Claim(name, fault.state, fault.reason))
+        except PipelineError as error:
+            claims.append(Claim(name, FALSE, error.what))
+    there = [_there(statements, kind) for kind in (PROVENANCE, SBOM, VERIFICATION)]
+    return (*claims, *there, _of_one_release(statements))
+
+
+def _there(statements: list[Signed], kind: str) -> Claim:
+    try:
+        return Claim(words_of_kind(kind), PROVED, is_there(statements, kind))
+    except Fault as fault:
+        return Claim(words_of_kind(kind), fault.state, fault.reason)
+
+
+def _of_one_release(statements: list[Signed]) -> Claim:
+    """All provenance names the same release; others may leave it unsaid, but must not say another."""
+    said = {word: {str(each.named[word]) for each in statements if word in each.named} for word in RELEASE_WORDS}
+    for word, values in said.items():
+        if len(values) != 1:
+            state = FALSE if values else MISSING
+            return Claim("release", state, f"statements name {len(values)} values for {word}, not one")
+    words = ", ".join(f"{word} {next(iter(values))}" for word, values in said.items())
+    return Claim("release", PROVED, words)

@@ -1,0 +1,108 @@
+"""What a registry has beside an image proves only what trusted keys signed about that image."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, PROVENANCE, SBOM, VERIFICATION
+from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.services.verify_image import verify_image
+from shopkart_pipeline.verifier.claims import FALSE, MISSING, Claim, all_proved
+from shopkart_pipeline.verifier.envelopes import read_keys
+from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
+from shopkart_pipeline_tests.fakes.proven_release import (
+    ProvenRelease,
+    bill,
+    named,
+    proven_release,
+    provenance,
+    verification,
+)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> ProvenRelease:
+    """A release whose statements are beside its image."""
+    proven = proven_release(tmp_path)
+    said = named(proven.world, proven.release)
+    for kind, predicate in (
+        (PROVENANCE, provenance(said)),
+        (SBOM, bill(said)),
+        (VERIFICATION, verification(said, proven.world.pipeline.digest)),
+    ):
+        attach(proven, proven.attestor.sign(proven.statement(kind, predicate)).to_bytes())
+    return proven
+
+
+def attach(proven: ProvenRelease, content: bytes) -> None:
+    digest = proven.world.digest(proven.release)
+    proven.world.registry.attach("backend", digest, ENVELOPE_MEDIA_TYPE, content, {})
+
+
+def claims(proven: ProvenRelease, source: str | None = None, digest: str | None = None) -> dict[str, Claim]:
+    image = digest or proven.world.digest(proven.release)
+    found = verify_image(
+        proven.world.registry, "backend", image, read_keys(proven.keys), proven.world.clock.now(), source
+    )
+    return {each.name: each for each in found}
+
+
+def test_an_image_with_signed_statements_is_proved(own: ProvenRelease) -> None:
+    found = claims(own, "shopkart/storefront")
+
+    assert all_proved(found.values())
+    assert own.release.key in found["release"].reason
+
+
+def test_an_image_without_statements_is_not_proved(tmp_path: Path) -> None:
+    found = claims(proven_release(tmp_path))
+
+    assert {name for name, claim in found.items() if claim.state == MISSING} == {
+        "provenance", "SBOM", "verification summary", "release",
+    }  # fmt: skip
+
+
+def test_an_image_that_is_not_there_is_missing(own: ProvenRelease) -> None:
+    assert claims(own, digest="sha256:" + "0" * 64)["registry"].state == MISSING
+
+
+def test_a_registry_that_does_not_answer_proves_nothing(own: ProvenRelease, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> bool:
+        raise ToolUnavailable("The registry does not answer.", "Wait.")
+
+    monkeypatch.setattr(own.world.registry, "has", silent)
+
+    assert list(claims(own).values()) == [Claim("registry", MISSING, "The registry does not answer.")]
+
+
+def test_what_somebody_else_signed_or_nobody_does_not_count(own: ProvenRelease) -> None:
+    attach(own, FakeAttestor().sign(own.statement(PROVENANCE, provenance(said(own)))).to_bytes())
+    attach(own, b"not an envelope")
+
+    reasons = [claim.reason for claim in claims(own).values() if claim.state == FALSE]
+
+    assert sorted(reasons) == ["it is no signed statement: JSONDecodeError", "no trusted key made its signature"]
+
+
+def test_a_statement_that_is_replayed_from_another_image_does_not_count(own: ProvenRelease) -> None:
+    other = replace(own.statement(PROVENANCE, provenance(said(own))), subject_digest="sha256:" + "b" * 64)
+    attach(own, own.attestor.sign(other).to_bytes())
+
+    assert any("it is about sha256:bbb" in claim.reason for claim in claims(own).values())
+
+
+def test_statements_of_two_releases_contradict_each_other(own: ProvenRelease) -> None:
+    other = {**said(own), "release": "another"}
+    attach(own, own.attestor.sign(own.statement(PROVENANCE, provenance(other))).to_bytes())
+
+    assert claims(own)["release"] == Claim("release", FALSE, "statements name 2 values for release, not one")
+
+
+def test_another_source_than_the_one_that_is_asked_for_is_found(own: ProvenRelease) -> None:
+    assert claims(own, "mallory/storefront")["provenance"].state == MISSING
+
+
+def said(proven: ProvenRelease) -> Mapping[str, str]:
+    return named(proven.world, proven.release)
