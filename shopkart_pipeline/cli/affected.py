@@ -33,7 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    platform, console = open_platform(), Console(soft_wrap=True, highlight=False)
+    return show_affected(open_platform(), options)
+
+
+def show_affected(platform: Platform, options: argparse.Namespace) -> int:
+    """Print the answer."""
+    console = Console(soft_wrap=True, highlight=False)
     if options.rebuild:
         count, problems = rebuild_index(platform)
         errors = Console(stderr=True, soft_wrap=True, highlight=False)

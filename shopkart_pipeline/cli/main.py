@@ -50,6 +50,7 @@ _COMMANDS = {
     "ledger": "show or verify the ledger",
     "rescan": "scan what runs in production with today's advisories, under today's policy",
     "rescans": "list the work that rescans of production found",
+    "gate": "judge past releases again: what would another policy, or today's advisories, have blocked?",
     "affected": "show what an advisory or a package affects: environments and releases",
     "backup": "back up what is declared under `recovery`",
     "backups": "list backups, and which of them a drill has verified",

@@ -19,7 +19,7 @@ from shopkart_pipeline.domain.affected import (
     RunningEffect,
 )
 from shopkart_pipeline.domain.component import PackageVersion
-from shopkart_pipeline.domain.declaration import Service
+from shopkart_pipeline.domain.declaration import Service, Stage
 from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, Finding
 from shopkart_pipeline.domain.release import is_proposed
@@ -124,22 +124,30 @@ def ports(platform: Platform) -> tuple[ComponentIndex, AdvisoryBook]:
 def snapshots(platform: Platform, book: AdvisoryBook, name: str | None = None) -> tuple[list[AdvisorySet], list[str]]:
     """The snapshots that the services' scans name, at the tip of their branches; and what can't be read of them."""
     sets, notes = list[AdvisorySet](), list[str]()
-    for place, service in _places(platform).items():
+    places = {
+        (service.source.repository, service.source.branch, _folder(stage)): (service, stage)
+        for service in platform.pipeline.services.values()
+        for stage in rescanned_stages(service)
+    }
+    for service, stage in places.values():
         try:
-            sets.append(book.snapshot(_tip(platform, service) / place[2], name))
+            sets.append(snapshot_of(platform, book, service, stage, name))
         except (PipelineError, OSError) as error:
             what = error.what if isinstance(error, PipelineError) else str(error.strerror)
             notes.append(f"The advisories of {service.source.repository} can't be read: {what}")
     return sets, notes
 
 
-def _places(platform: Platform) -> dict[tuple[str, str, str], Service]:
-    """Every folder of advisories that a scan names, once, with a service of its repository."""
-    return {
-        (service.source.repository, service.source.branch, stage.options.get("advisories", SNAPSHOT_FOLDER)): service
-        for service in platform.pipeline.services.values()
-        for stage in rescanned_stages(service)
-    }
+def snapshot_of(
+    platform: Platform, book: AdvisoryBook, service: Service, stage: Stage, name: str | None = None
+) -> AdvisorySet:
+    """The snapshot that a stage of a service names, at the tip of its branch; raises as `AdvisoryBook.snapshot`, and
+    where the branch can't be looked at."""
+    return book.snapshot(_tip(platform, service) / _folder(stage), name)
+
+
+def _folder(stage: Stage) -> str:
+    return stage.options.get("advisories", SNAPSHOT_FOLDER)
 
 
 def _tip(platform: Platform, service: Service) -> Path:

@@ -6,6 +6,7 @@ any more: should the finding come back, nobody has answered for it. Expiry is to
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Service, StageKind
@@ -37,6 +38,32 @@ def in_force(platform: Platform, service: Service, tree: Path) -> Waived:
     except PipelineError:
         return Waived((), now)
     return _not_ended(platform, service.name, waivers)
+
+
+def waived_then(
+    source: StageRecord | None, release: Release, moment: datetime, ended: Mapping[str, datetime]
+) -> Waived:
+    """The waivers of a release as they stood at a moment.
+
+    Args:
+        source: what the checkout left.
+        release: whose waivers.
+        moment: when they have to hold.
+        ended: when waivers ended for good, by id (`ended_waivers`).
+    """
+    if source is None or source.commit != release.sha or not isinstance(source.result, Evidence):
+        return Waived((), moment)
+    waivers = source.result.waivers
+    return Waived(tuple(each for each in waivers if each.id not in ended or ended[each.id] > moment), moment)
+
+
+def ended_waivers(platform: Platform, service: str) -> Mapping[str, datetime]:
+    """When waivers of a service ended for good, by id."""
+    ended: dict[str, datetime] = {}
+    for entry in platform.ledger.entries(service):
+        if entry.act.verb == END_WAIVER:
+            ended.setdefault(entry.act.body["waiver"], entry.act.at)
+    return ended
 
 
 def _not_ended(platform: Platform, service: str, waivers: tuple[Waiver, ...]) -> Waived:
@@ -87,5 +114,4 @@ def _declared(service: Service, release: Release, records: Mapping[str, StageRec
 
 
 def _ended(platform: Platform, service: str) -> frozenset[str]:
-    entries = platform.ledger.entries(service)
-    return frozenset(entry.act.body["waiver"] for entry in entries if entry.act.verb == END_WAIVER)
+    return frozenset(ended_waivers(platform, service))
