@@ -158,6 +158,8 @@ def _remember(
     platform: Platform, release: Release, digest: str, content: bytes, packages: tuple[PackageVersion, ...]
 ) -> None:
     report = platform.evidence.put_report(RawReport(IMAGE_BILL, CYCLONEDX, content))
+    if release.pull_request is not None:
+        return  # Its image is never pushed: nobody will ask what it affects.
     described = DescribedRelease(release.service, release.key, digest, report.digest)
     data = {"image": digest, "report": report.digest}
     note = Note(release.service, release.key, platform.clock.now(), SBOM, f"{digest} {report.digest}", data)

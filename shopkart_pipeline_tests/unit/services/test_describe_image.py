@@ -65,6 +65,14 @@ def test_describing_an_image_again_changes_nothing(world: World) -> None:
     assert len(world.evidence.notes("backend", release.key, SBOM)) == 1
 
 
+def test_the_image_of_a_pull_request_is_described_and_not_indexed(world: World) -> None:
+    published(world)
+    proposed = world.proposed()
+    world.run(proposed, Phase.CI)
+    assert names(image_sbom(world.platform, proposed, world.digest(proposed))) == {"starlette"}
+    assert all(each.release_key != proposed.key for each in world.components.described())
+
+
 def test_the_registry_is_asked_where_the_layout_is_gone(world: World) -> None:
     release, digest = published(world)
     shutil.rmtree(world.platform.workspace.layout(release))
