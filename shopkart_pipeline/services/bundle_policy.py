@@ -18,6 +18,7 @@ from shopkart_pipeline.services.four_eyes import writers_since
 from shopkart_pipeline.services.judge_release import MAXIMUM_EVIDENCE_AGE_SECONDS, is_about_image, phases_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import newest_placements
+from shopkart_pipeline.services.provenance import builder_of
 from shopkart_pipeline.services.waivers import END_WAIVER
 
 
@@ -48,6 +49,7 @@ def policy_document(
             }
             for stage in service.stages
         ],
+        "builder": builder_of(service),
         "stages_before": phases_before(service, Phase.PRODUCTION),
         "gates": service.gates,
         "left_out": service.left_out,

@@ -6,9 +6,9 @@ digest, and all statements have to be of one release.
 
 from datetime import datetime
 
-from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.ports.registry import ImageRegistry
+from shopkart_pipeline.services.attach_envelope import attached_envelopes
 from shopkart_pipeline.verifier.claims import FALSE, MISSING, PROVED, Claim, Fault
 from shopkart_pipeline.verifier.envelopes import (
     PROVENANCE,
@@ -46,7 +46,7 @@ def verify_image(
     """
     try:
         is_here = registry.has(repository, digest)
-        found = [each for each in registry.referrers(repository, digest) if each.artifact_type == ENVELOPE_MEDIA_TYPE]
+        found = attached_envelopes(registry, repository, digest)
     except PipelineError as error:
         return (Claim("registry", MISSING, error.what),)
     image = f"{registry.name} holds {digest}" if is_here else f"{registry.name} does not hold {digest}"
@@ -56,15 +56,13 @@ def verify_image(
     for each in sorted(found, key=lambda each: each.digest):
         name = f"attestation {each.digest[7:19]}"
         try:
-            signed = opened(registry.read_attached(repository, each.digest), keys, now, now)
+            signed = opened(each.to_bytes(), keys, now, now)
             is_about(signed, digest, {"repository": source} if source is not None else {})
             statements.append(signed)
             reason = f"{words_of_kind(signed.kind)} of {signed.at.isoformat()}, key {signed.key_id[:16]}"
             claims.append(Claim(name, PROVED, reason))
         except Fault as fault:
             claims.append(Claim(name, fault.state, fault.reason))
-        except PipelineError as error:
-            claims.append(Claim(name, FALSE, error.what))
     there = [_there(statements, kind) for kind in (PROVENANCE, SBOM, VERIFICATION)]
     return (*claims, *there, _of_one_release(statements))
 

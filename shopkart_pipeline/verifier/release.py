@@ -92,6 +92,8 @@ def _attestation(bundle: Bundle, record: dict[str, Any], report: dict[str, Any])
     content = bundle.container.read(report_path(the_text(report["digest"])))
     signed = opened(content, bundle.keys, bundle.now, moment_of(record["finished_at"]))
     is_about(signed, bundle.image, bundle.manifest)
+    if signed.kind == PROVENANCE and signed.predicate["runDetails"]["builder"]["id"] != bundle.policy["builder"]:
+        raise Fault(f"it names the builder {str(signed.predicate['runDetails']['builder']['id'])[:200]!r}")
     begun, ended = bundle.production_at, bundle.production_ended_at
     if signed.at > ended + TOLERANCE:
         raise Fault(f"it was signed at {signed.at.isoformat()}, when production was over, at {ended.isoformat()}")
@@ -121,6 +123,9 @@ def _attested(bundle: Bundle, stage: str) -> str:
     found = [each for each in about if each.predicate.get("record") == f"sha256:{stored.sha256}"]
     if not found:
         raise Fault("the record is another one than was signed")
+    outcome = found[-1].predicate.get("outcome")
+    if outcome != "pass":
+        raise Fault(f"the stage is stated as {str(outcome)[:50]!r}, and not as passed")
     return f"signed at {found[-1].at.isoformat()}"
 
 

@@ -3,34 +3,35 @@
 Keys and signatures are real; only what lies outside (cluster, registry, tools) is played.
 """
 
+import atexit
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 from shopkart_pipeline.adapters.dsse import write_keys
 from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier, SshSigner, create_key
 from shopkart_pipeline.domain.attestation import (
     ENVELOPE_MEDIA_TYPE,
-    LEDGER_HEAD,
-    PROVENANCE,
-    SBOM,
-    STAGE_RESULT,
-    VERIFICATION,
     Statement,
 )
 from shopkart_pipeline.domain.canonical import digest_of
 from shopkart_pipeline.domain.evidence import RawReport, StageRecord
-from shopkart_pipeline.domain.hash_chain import SignedHead
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.approve_release import record_approval, statement_for
 from shopkart_pipeline.services.pack_evidence import pack_evidence
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.provenance import BUILDER
 from shopkart_pipeline.services.run_stage import run_stage
+from shopkart_pipeline.services.sign_ledger import sign_head
 from shopkart_pipeline.verifier.envelopes import RELEASE_FIELD
 from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
 from shopkart_pipeline_tests.fakes.world import MAYA, World
@@ -49,7 +50,7 @@ class ProvenRelease:
 
     @property
     def platform(self) -> Platform:
-        return platform_of(self.world, self.attestor)
+        return platform_of(self.world)
 
     @property
     def keys(self) -> bytes:
@@ -75,8 +76,8 @@ class ProvenRelease:
         return Statement("backend", self.world.digest(self.release), kind, predicate)
 
 
-def platform_of(world: World, attestor: FakeAttestor) -> Platform:
-    return replace(world.platform, attestor=attestor, envelopes=attestor, verifier=SshSignatureVerifier())
+def platform_of(world: World) -> Platform:
+    return replace(world.platform, verifier=SshSignatureVerifier())
 
 
 def named(world: World, release: Release) -> dict[str, Any]:
@@ -91,12 +92,12 @@ def named(world: World, release: Release) -> dict[str, Any]:
     }
 
 
-def provenance(said: Mapping[str, Any]) -> dict[str, Any]:
+def provenance(said: Mapping[str, Any], builder: str = BUILDER) -> dict[str, Any]:
     parameters = {name: value for name, value in said.items() if name != "signed_at"}
     return {
         "buildDefinition": {"buildType": "https://shopkart.example/build/v1", "externalParameters": parameters},
         "runDetails": {
-            "builder": {"id": "https://shopkart.example/builder"},
+            "builder": {"id": builder},
             "metadata": {"finishedOn": said["signed_at"]},
         },
     }
@@ -121,42 +122,36 @@ def stage_result(record: StageRecord, said: Mapping[str, Any]) -> dict[str, Any]
     return {**said, "stage": record.stage, "run": record.run_id, "record": digest_of(record), "outcome": "pass"}
 
 
-def proven_release(
-    folder: Path, approver: str = MAYA, change: Callable[[World], None] = lambda world: None
-) -> ProvenRelease:
-    """A release in production. `change` may alter the world before anything has happened in it."""
-    world, attestor = World(folder), FakeAttestor()
+def proven_release(folder: Path) -> ProvenRelease:
+    """A release in production, of which a copy is handed out: making it takes a while, and tests spoil it."""
+    made = deepcopy(_made(), {id(_made().attestor): _made().attestor})
+    world = made.world
+    world.folder = folder
+    for path in (made.signers, world.pipeline.file):
+        (folder / path.name).write_bytes(path.read_bytes())
+    made.signers = world.signers = folder / made.signers.name
+    world.pipeline = replace(world.pipeline, file=folder / world.pipeline.file.name)
+    return made
+
+
+@cache
+def _made() -> ProvenRelease:
+    folder = Path(mkdtemp())
+    atexit.register(rmtree, folder, ignore_errors=True)
+    world = World(folder)
+    attestor = world.sign_statements()
     world.pipeline.file.write_bytes(DECLARATION)
     digest = f"sha256:{hashlib.sha256(DECLARATION).hexdigest()}"
     world.pipeline = replace(world.pipeline, digest=digest)
     key = folder / "approver.key"
-    world.signers.write_text(create_key(key, approver))
-    change(world)
+    world.signers.write_text(create_key(key, MAYA))
     release = world.ready()
     body = json.dumps({"ref": "refs/heads/main", "note": "token=abc123456789"}).encode()
     world.inbox.put(Delivery(release.delivery_id, "push", world.clock.now(), body))
-    platform = platform_of(world, attestor)
+    platform = platform_of(world)
     statement = statement_for(platform, release, world.clock.now())
     record_approval(platform, release, statement, SshSigner(key).sign(statement.to_bytes()))
-    proven = ProvenRelease(world, attestor, release, world.signers)
-    before = world.evidence.latest(release.service, release.key)
     world.clock.advance(1)
     assert run_stage(platform, release, "production", "run-production").passed
-    said = named(world, release)
-    for stage, record in before.items():
-        proven.add_statement(stage, proven.statement(STAGE_RESULT, stage_result(record, said)))
-    proven.add_statement("provenance", proven.statement(PROVENANCE, provenance(said)))
-    proven.add_statement("verification", proven.statement(VERIFICATION, verification(said, digest)))
-    proven.add_statement("sbom", proven.statement(SBOM, bill(said)))
-    sign_newest(world, attestor)
-    return proven
-
-
-def sign_newest(world: World, attestor: FakeAttestor) -> None:
-    """The newest entry of the ledger is signed, unless it is."""
-    newest, head = world.ledger.newest(), world.ledger.newest_head()
-    if newest is not None and (head is None or head.sequence < newest.sequence):
-        predicate = {"sequence": newest.sequence, "signed_at": world.clock.now().isoformat()}
-        statement = Statement("ledger", f"sha256:{newest.entry_hash}", LEDGER_HEAD, predicate)
-        signed = SignedHead(newest.sequence, newest.entry_hash, attestor.sign(statement).to_bytes())
-        assert world.ledger.add_head(signed, 0 if head is None else head.sequence)
+    sign_head(platform)
+    return ProvenRelease(world, attestor, release, world.signers)

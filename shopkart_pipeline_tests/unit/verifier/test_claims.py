@@ -255,6 +255,22 @@ def test_a_statement_signed_after_production_does_not_count(own: ProvenRelease) 
     assert "when production was over" in claims(own)["attestation production/other.dsse.json"].reason
 
 
+def test_provenance_of_another_builder_does_not_count(own: ProvenRelease) -> None:
+    other = provenance(named(own.world, own.release), builder="https://else.example/builder")
+    own.add_statement("other", own.statement(PROVENANCE, other))
+
+    reason = claims(own)["attestation production/other.dsse.json"].reason
+
+    assert reason == "it names the builder 'https://else.example/builder'"
+
+
+def test_a_stage_that_is_stated_as_failed_does_not_count(own: ProvenRelease) -> None:
+    stated = stage_result(own.world.record(own.release, "lint"), named(own.world, own.release))
+    own.add_statement("other", own.statement(STAGE_RESULT, {**stated, "outcome": "fail"}))
+
+    assert claims(own)["record of lint"].reason == "the stage is stated as 'fail', and not as passed"
+
+
 def test_a_verification_that_did_not_pass_is_told(own: ProvenRelease) -> None:
     failed = verification(named(own.world, own.release), own.world.pipeline.digest, "FAILED")
     own.add_statement("failed", own.statement(VERIFICATION, failed))
