@@ -43,6 +43,7 @@ _COMMANDS = {
     "signer": "sign what the pipeline states, in a process of its own, or rotate its key",
     "exporter": "serve the pipeline's own metrics to Prometheus",
     "monitoring": "write what Prometheus, Alertmanager, Grafana, Loki and Kubernetes need to watch what runs",
+    "admission": "write or show the rule by which a cluster of production admits images and changes",
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",
     "protection": "show how branches are protected, beside what is declared",
     "evidence": "write everything about a release to one file that proves itself",

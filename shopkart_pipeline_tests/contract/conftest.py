@@ -25,6 +25,12 @@ from shopkart_pipeline_tests.docker_base import (
     write_shell_base_layout,
 )
 
+
+def _packages_of(program: str, package: str) -> Iterator[Path]:
+    """Where the environment of a program has a package."""
+    return Path(program).parents[1].glob(f"lib/python*/site-packages/{package}")
+
+
 NPM = shutil.which("npm")
 ESLINT = shutil.which("eslint")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -33,6 +39,15 @@ TOOLS = os.pathsep.join(filter(None, (os.environ.get("SHOPKART_TEST_TOOLS"), os.
 """Where tools are looked for: some take part in these tests alone."""
 VALIDATORS = [shutil.which(name, path=TOOLS) for name in ("kubernetes-validate", "checkov")]
 """Judges of Kubernetes manifests."""
+CEL = next(
+    (
+        Path(found).parent / "python"
+        for found in filter(None, VALIDATORS)
+        for _ in _packages_of(found, "cel_expr_python")
+    ),
+    None,
+)
+"""A Python beside the validators that evaluates CEL as Kubernetes does."""
 COSIGN = shutil.which("cosign", path=TOOLS)
 GITLEAKS, TRIVY = shutil.which("gitleaks", path=TOOLS), shutil.which("trivy", path=TOOLS)
 
@@ -52,6 +67,7 @@ collect_ignore = [
     *([] if TRIVY else ["test_trivy.py"]),
     *([] if COSIGN and PROGRAM else ["test_cosign_referrers.py"]),
     *([] if all(VALIDATORS) else ["test_manifest_validators.py"]),
+    *([] if CEL else ["test_admission.py"]),
 ]
 
 
@@ -106,6 +122,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"trivy: {TRIVY or 'not installed'}")
     judges = ", ".join(filter(None, VALIDATORS)) or "kubernetes-validate and checkov are not installed"
     terminalreporter.write_line(f"manifests judged by: {judges}")
+    terminalreporter.write_line(f"CEL: {CEL or 'not installed: the rules for clusters are NOT EVALUATED'}")
     terminalreporter.write_line(f"eslint: {ESLINT or 'not installed'}")
     browsers = ", ".join(filter(None, map(shutil.which, BROWSERS)))
     terminalreporter.write_line(f"browser: {browsers or 'none is installed: what only a browser sees is LEFT OUT'}")

@@ -1,26 +1,35 @@
-"""What is kept beside an image is what the real cosign finds there, and what cosign puts there is read."""
+"""What is kept beside an image is what the real cosign finds there, and what cosign puts there is read.
+
+cosign evaluates policies with the library that policy-controller has, so the rule for clusters is shown to it.
+"""
 
 import base64
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from shopkart_pipeline.adapters._http import HttpClient
 from shopkart_pipeline.adapters.oci_distribution import OciHttpRegistry
 from shopkart_pipeline.domain.attestation import PROVENANCE, STAGE_RESULT, Statement
 from shopkart_pipeline.ports.registry import ImageRegistry
 from shopkart_pipeline.services.attach_envelope import attach_envelope, attached_envelopes
+from shopkart_pipeline.settings import SHIPPED_DECLARATION
 from shopkart_pipeline_tests.contract.images import a_request
 from shopkart_pipeline_tests.contract.registry_server import running_registry
 from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
 from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+_POLICIES = SHIPPED_DECLARATION.parent / "deploy" / "admission" / "production-images.yaml"
 _LEGACY = ["--new-bundle-format=false"]
 
 
@@ -31,16 +40,23 @@ class World:
         self.registry = registry
         self.folder = folder
         self.attestor = FakeAttestor()
-        request = a_request(folder / "image")
-        FakeBuilder().build(request)
-        self.digest = registry.push(request.layout, "shop/backend", "1")
-        self.reference = f"{address.removeprefix('http://')}/shop/backend@{self.digest}"
+        self.host = address.removeprefix("http://")
+        self.digest = self.image("1")
         self.public = folder / "key.pem"
         self.public.write_text(self.attestor.keys.keys[0].public_pem, encoding="ascii")
         for kind in (PROVENANCE, STAGE_RESULT):
-            statement = Statement("shop/backend", self.digest, kind, {"buildDefinition": {"buildType": "ours"}})
-            attached = attach_envelope(registry, "shop/backend", self.digest, self.attestor.sign(statement), kind)
-            assert attached.note is None
+            self.attest(self.digest, kind, {"buildDefinition": {"buildType": "ours"}})
+
+    def image(self, version: str) -> str:
+        """The digest of another image."""
+        request = a_request(self.folder / version, files={"app/a.py": f"VERSION = {version}\n"})
+        FakeBuilder().build(request)
+        return self.registry.push(request.layout, "shop/backend", version)
+
+    def attest(self, digest: str, kind: str, predicate: Mapping[str, Any]) -> None:
+        """A statement of ours, where it belongs."""
+        envelope = self.attestor.sign(Statement("shop/backend", digest, kind, predicate))
+        assert attach_envelope(self.registry, "shop/backend", digest, envelope, kind).note is None
 
     def cosign(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "COSIGN_PASSWORD": "", "HOME": str(self.folder)}
@@ -48,9 +64,10 @@ class World:
             ["cosign", *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60
         )
 
-    def verify(self, key: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    def verify(self, key: Path, *options: str, digest: str | None = None) -> subprocess.CompletedProcess[str]:
         asked = ["--type", "slsaprovenance1", "--key", str(key), "--insecure-ignore-tlog"]
-        return self.cosign("verify-attestation", *asked, *options, self.reference)
+        reference = f"{self.host}/shop/backend@{digest or self.digest}"
+        return self.cosign("verify-attestation", *asked, *options, reference)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +107,7 @@ def test_what_cosign_attests_is_read_and_what_was_there_stays(world: World) -> N
     before = attached_envelopes(world.registry, "shop/backend", world.digest)
 
     for options in (["--signing-config", "config.json"], legacy):
-        attested = world.cosign(*attest, *options, world.reference)
+        attested = world.cosign(*attest, *options, f"{world.host}/shop/backend@{world.digest}")
         assert attested.returncode == 0, attested.stderr
 
     found = attached_envelopes(world.registry, "shop/backend", world.digest)
@@ -105,6 +122,50 @@ def test_what_cosign_attests_is_read_and_what_was_there_stays(world: World) -> N
         PROVENANCE,
         STAGE_RESULT,
     }
+
+
+def _without(path: str) -> dict[str, Any]:
+    predicate = deepcopy(_GOOD)
+    *way, last = path.split(".")
+    del reduce(lambda part, name: part[name], way, predicate)[last]
+    return predicate
+
+
+_GOOD: dict[str, Any] = {
+    "buildDefinition": {
+        "buildType": "https://shopkart.example/build-types/image/v1",
+        "externalParameters": {"repository": "shopkart/storefront", "branch": "main", "service": "backend", "more": 1},
+        "internalParameters": {},
+    },
+    "runDetails": {"builder": {"id": "https://shopkart.example/builders/pipeline/v1", "version": {}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("version", "predicate", "words"),
+    [
+        ("good", _GOOD, None),
+        ("other", {**_GOOD, "runDetails": {"builder": {"id": "https://evil.example"}}}, "runDetails.builder.id"),
+        ("fork", _without("buildDefinition.externalParameters.repository"), "field is required but not present"),
+        ("nobody", _without("runDetails.builder"), "field is required but not present"),
+    ],
+)
+def test_the_rule_for_clusters_takes_what_the_declared_builder_made(
+    world: World, version: str, predicate: dict[str, Any], words: str | None
+) -> None:
+    digest = world.image(version)
+    world.attest(digest, PROVENANCE, predicate)
+    policy = world.folder / "policy.cue"
+    (rule,) = (
+        each["spec"]["authorities"][0]["attestations"][0]["policy"]["data"]
+        for each in yaml.safe_load_all(_POLICIES.read_text(encoding="utf-8"))
+        if each["metadata"]["name"] == "shopkart-production-backend-provenance"
+    )
+    policy.write_text(rule, encoding="utf-8")
+    decided = world.verify(world.public, "--policy", str(policy), digest=digest)
+
+    assert decided.returncode == (0 if words is None else 1), decided.stderr
+    assert words is None or words in decided.stderr
 
 
 def _payloads(output: str) -> str:
