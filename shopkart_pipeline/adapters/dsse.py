@@ -51,6 +51,9 @@ class KeyFileVerifier(EnvelopeVerifier):
     def verified(self, envelope: Envelope, moment: datetime) -> Verified:
         return verify_envelope(self.keys(), envelope, moment)
 
+    def trusted(self) -> TrustedKeys:
+        return self.keys()
+
     def keys(self) -> TrustedKeys:
         """The trusted keys. Raises `ToolUnavailable` where the file can't be read, or is not what it should be."""
         try:

@@ -24,6 +24,7 @@ from shopkart_pipeline.defs.dispatch import drain
 from shopkart_pipeline.defs.keys import partitions_name
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.reconcile_sources import reconcile_sources
+from shopkart_pipeline.services.record_policy import record_policy
 from shopkart_pipeline.services.redeliver import redeliver
 from shopkart_pipeline.services.retry_reviews import retry_reviews
 from shopkart_pipeline.services.run_companion import remove_companions
@@ -52,8 +53,9 @@ def build_maintenance_job() -> JobDefinition:
             for old in _beyond_retention(context.instance, platform, name):
                 context.instance.delete_dynamic_partition(partitions_name(name), old)
 
-    @op(description="Signs the ledger's newest entry where that is not done, and keeps its head outside as well.")
+    @op(description="Tells the ledger of a new policy, signs its newest entry, and keeps its head outside as well.")
     def sign_ledger(context: OpExecutionContext, platform: ResourceParam[Platform]) -> None:
+        record_policy(platform)
         head, mark = signed_head(platform), anchor_head(platform)
         context.log.info("signed up to entry %s", "none" if head is None else head.sequence)
         context.log.info("anchored up to entry %s", "none" if mark is None else mark.sequence)

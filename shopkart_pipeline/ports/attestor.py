@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shopkart_pipeline.domain.attestation import Envelope, Statement
+from shopkart_pipeline.domain.trusted_key import TrustedKeys
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,7 @@ class EnvelopeVerifier(ABC):
                 no statement.
             ToolUnavailable: the trusted keys can't be read.
         """
+
+    def trusted(self) -> TrustedKeys | None:
+        """The keys that are trusted; None where that can't be told. Raises `ToolUnavailable` as above."""
+        return None

@@ -32,6 +32,7 @@ from shopkart_pipeline.services.approve_release import weigh_approvals
 from shopkart_pipeline.services.follow_up import STAGE_PASSED, accept_stage_passed
 from shopkart_pipeline.services.own_events import APPROVED, PHASE_PASSED, read_own_event
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.record_skips import record_not_affected
 from shopkart_pipeline.services.request_production import request_production
 from shopkart_pipeline.services.requests import Accepted, RunRequest
 from shopkart_pipeline.services.rerun_stages import RERUN, accept_rerun
@@ -81,6 +82,7 @@ def _accept_push(platform: Platform, delivery: Delivery, push: Push) -> Accepted
     affected, untouched = split(candidates, change.paths)
     releases = [add_release(platform, service, key, delivery, push, change) for service in affected]
     notes = note_not_affected(platform, untouched, key, delivery, change)
+    record_not_affected(platform, untouched, key, delivery, push.sha)
     outcome = in_words(releases, untouched)
     return Accepted(tuple(_ci(release) for release in releases), outcome, notes)
 

@@ -73,9 +73,9 @@ def _on_its_way(platform: Platform, environment: str, service: str) -> Placed | 
 
 def _turned_back(platform: Platform, environment: str, service: str) -> dict[str, list[datetime]]:
     found: dict[str, list[datetime]] = {}
-    for entry in platform.ledger.entries(service):
+    for entry in platform.ledger.entries(service, verbs=(TURN_BACK,)):
         act = entry.act
-        if act.verb == TURN_BACK and act.body.get("environment") == environment:
+        if act.body.get("environment") == environment:
             found.setdefault(act.release_key, []).append(act.at)
     return found
 

@@ -19,7 +19,7 @@ from shopkart_pipeline.services.production_history import current, last_turn_bac
 from shopkart_pipeline.services.requests import Accepted, RunRequest
 from shopkart_pipeline.services.specify_workload import is_there
 from shopkart_pipeline.services.wait_before_deploy import awaited
-from shopkart_pipeline.services.weigh_freeze import weigh_freeze
+from shopkart_pipeline.services.weigh_freeze import record_freezes, weigh_freeze
 
 
 def request_production(platform: Platform, release: Release, words: str) -> Accepted:
@@ -35,6 +35,7 @@ def request_production(platform: Platform, release: Release, words: str) -> Acce
     if waits and all(each.passes for each in waits):
         lines = "; ".join(each.line for each in waits)
         remember(platform, release, Standing.WAITS, lines, turned_back=_turned_back(platform, release))
+        record_freezes(platform, release, waits)
         return Accepted((), f"production waits: {lines}")
     request = run_request(platform, release, records, words)
     note_asked(platform, release, request)
@@ -49,6 +50,7 @@ def wait_after_refusal(platform: Platform, release: Release, words: str, run_id:
     if placed is None or not is_there(platform, release, placed):
         turned_back = _turned_back(platform, release)
         remember(platform, release, Standing.WAITS, words, turned_back=turned_back, about=run_id)
+        record_freezes(platform, release, still_awaited(platform, release))
 
 
 def still_awaited(

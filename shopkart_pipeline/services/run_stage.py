@@ -45,11 +45,13 @@ from shopkart_pipeline.services.own_events import PHASE_PASSED, progress
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.publish_image import publish_image
 from shopkart_pipeline.services.pull_requests import forbid
+from shopkart_pipeline.services.record_policy import record_policy
+from shopkart_pipeline.services.record_skips import record_left_out, record_reuse
 from shopkart_pipeline.services.report_progress import stage_began, stage_ended
 from shopkart_pipeline.services.request_production import wait_after_refusal
 from shopkart_pipeline.services.reuse_result import comparison, discard, earlier, inputs_of, stand_in, with_note
 from shopkart_pipeline.services.roll_out import roll_out, to_be_ended
-from shopkart_pipeline.services.waivers import end_waivers
+from shopkart_pipeline.services.waivers import end_waivers, record_waivers
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def run_stage(
     if not reuse and former is not None:
         record = with_note(record, comparison(record, former))
     platform.evidence.finish(record)
+    record_waivers(platform, release, record)
     end_waivers(platform, release, record, records)
     outcome = StageOutcome(record, stage_lines(platform, release, record, records))
     stage_ended(platform, release, record, outcome.gates)
@@ -173,6 +176,8 @@ def _admit_to_production(platform: Platform, release: Release, stage: Stage) -> 
     rollout = service.stage_of(StageKind.PRODUCTION) or stage
     try:
         digest = authorise_deploy(platform, release).digest
+        record_policy(platform)
+        record_left_out(platform, release, digest)
         expanding = [name for name in stages_before(service, stage) if service.stage(name).kind in EXPANDS]
         records = platform.evidence.latest(release.service, release.key)
         _refuse_unless_passed(platform, release, stage, expanding, records)
@@ -251,7 +256,9 @@ def _announce(platform: Platform, release: Release, stage: Stage, run_id: str) -
         return False  # It ends with continuous integration.
     if stage.phase is Phase.PRODUCTION or any(stage.name in other.needs for other in in_phase):
         return False
-    verdict = judge_release(platform, release, [each.name for each in in_phase])
+    names = [each.name for each in in_phase]
+    verdict = judge_release(platform, release, names)
     if verdict.outcome is not Outcome.PASS:
         return False
+    record_reuse(platform, release, names)
     return platform.inbox.put(progress(PHASE_PASSED, release, stage.phase, run_id, platform))

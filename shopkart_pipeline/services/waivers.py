@@ -18,7 +18,8 @@ from shopkart_pipeline.domain.waiver import Waiver
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.platform import Platform
 
-END_WAIVER = "end_waiver"
+WAIVE, END_WAIVER = "waive", "end_waiver"
+"""Verbs of the ledger."""
 
 
 def waived(platform: Platform, release: Release, records: Mapping[str, StageRecord]) -> Waived:
@@ -60,15 +61,42 @@ def waived_then(
 def ended_waivers(platform: Platform, service: str) -> Mapping[str, datetime]:
     """When waivers of a service ended for good, by id."""
     ended: dict[str, datetime] = {}
-    for entry in platform.ledger.entries(service):
-        if entry.act.verb == END_WAIVER:
-            ended.setdefault(entry.act.body["waiver"], entry.act.at)
+    for entry in platform.ledger.entries(service, verbs=(END_WAIVER,)):
+        ended.setdefault(entry.act.body["waiver"], entry.act.at)
     return ended
 
 
 def _not_ended(platform: Platform, service: str, waivers: tuple[Waiver, ...]) -> Waived:
     ended = _ended(platform, service)
     return Waived(tuple(waiver for waiver in waivers if waiver.id not in ended), platform.clock.now())
+
+
+def record_waivers(platform: Platform, release: Release, record: StageRecord) -> None:
+    """Write into the ledger which waivers came with the checkout of a merged commit, each once for all releases."""
+    waivers = _declared(platform.service(release.service), release, {record.stage: record})
+    if release.pull_request is not None or not waivers:
+        return
+    entries = platform.ledger.entries(release.service, verbs=(WAIVE,))
+    known, now = {entry.act.body["waiver"] for entry in entries}, platform.clock.now()
+    fresh = {waiver.id: waiver for waiver in waivers if waiver.id not in known}
+    acts = [
+        Act(now, "pipeline", WAIVE, release.service, release.key, "", _body(waiver) | {"commit": release.sha})
+        for waiver in fresh.values()
+    ]
+    platform.ledger.append_all(acts)
+
+
+def _body(waiver: Waiver) -> dict[str, str]:
+    subject = waiver.finding or " ".join(filter(None, (waiver.rule, waiver.package, waiver.path)))
+    return {
+        "waiver": waiver.id,
+        "place": waiver.place,
+        "stage": waiver.stage,
+        "finding": subject,
+        "owner": waiver.owner,
+        "reason": waiver.reason,
+        "expires_at": waiver.expires_at.isoformat(),
+    }
 
 
 def end_waivers(platform: Platform, release: Release, record: StageRecord, records: Mapping[str, StageRecord]) -> None:

@@ -45,5 +45,8 @@ class FakeAttestor(Attestor, EnvelopeVerifier):
         signature = self.private.sign(pre_authentication_encoding(payload_type, payload))
         return Envelope(payload_type, payload, (EnvelopeSignature(self.key.key_id, signature),))
 
+    def trusted(self) -> TrustedKeys:
+        return self.keys
+
     def verified(self, envelope: Envelope, moment: datetime) -> Verified:
         return verify_envelope(self.keys, envelope, moment)

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -20,11 +19,6 @@ from shopkart_pipeline_tests.fakes.memory_ledger import MemoryLedger
 from shopkart_pipeline_tests.fakes.world import World
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
 
 
 @pytest.fixture
