@@ -18,6 +18,7 @@ from shopkart_pipeline.defs.notifications import build_channels
 from shopkart_pipeline.defs.recovery import build_recovery
 from shopkart_pipeline.defs.rescans import build_rescans
 from shopkart_pipeline.defs.rollback import build_rollback_job
+from shopkart_pipeline.defs.running import build_running
 from shopkart_pipeline.defs.schedules import declared_schedules
 from shopkart_pipeline.defs.sensors import build_sensors
 from shopkart_pipeline.defs.stages import build_stages
@@ -59,6 +60,7 @@ def build_definitions(platform: Platform) -> Definitions:
             *rescans,
             *delivery,
             *channels,
+            *build_running(list(services)),
         ],
         jobs=[
             *rollbacks,

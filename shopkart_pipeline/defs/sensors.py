@@ -30,6 +30,7 @@ from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
 from shopkart_pipeline.defs.log_store import build_log_store_sensor
 from shopkart_pipeline.defs.notifications import build_notifications_sensor
 from shopkart_pipeline.defs.reports import build_reports_sensor
+from shopkart_pipeline.defs.running import build_running_sensor
 from shopkart_pipeline.defs.show_approval import show_end_of_wait
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.engine.launcher import keep_serving
@@ -53,6 +54,7 @@ def build_sensors(pipeline: Pipeline, rollback_jobs: Sequence[JobDefinition]) ->
         _awaited(),
         _abandoned(rollback_jobs),
         build_incident_sensor(),
+        build_running_sensor(),
         *reports,
         *told,
         *build_contracts_sensor(pipeline),

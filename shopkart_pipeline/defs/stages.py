@@ -27,6 +27,7 @@ from dagster import (
 from shopkart_pipeline.defs.by_hand import ask_for_what_follows, note_by_hand
 from shopkart_pipeline.defs.display import check_name, check_result, record_metadata
 from shopkart_pipeline.defs.keys import APPROVAL, NO_REUSE_TAG, asset_key, op_prefix, releases_of
+from shopkart_pipeline.defs.release_metadata import release_metadata
 from shopkart_pipeline.defs.show_approval import awaited_metadata
 from shopkart_pipeline.domain.declaration import MIGRATIONS, Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import Refused
@@ -161,7 +162,7 @@ def _events(
     platform: Platform, key: AssetKey, release: Release, outcome: StageOutcome
 ) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
     log = str(platform.workspace.log(release, outcome.record.stage))
-    metadata = record_metadata(release, outcome, log)
+    metadata = record_metadata(release, outcome, log) | release_metadata(platform, release, outcome)
     checks = [check_result(key, gate) for gate in outcome.gates]
     result = outcome.record.result
     if isinstance(result, EvidenceMissing):

@@ -38,8 +38,16 @@ def change_url(policy: CodeHostPolicy | None, release: Release | None) -> str:
     """Where the code host shows what a release changed; empty where there is no code host, or no release."""
     if policy is None or release is None:
         return ""
-    host = (urlsplit(policy.api).hostname or "").removeprefix("api.")
-    base = f"https://{host}/{release.repository}"
     if release.previous_sha is None:
-        return f"{base}/commit/{release.sha}"
-    return f"{base}/compare/{release.previous_sha}...{release.sha}"
+        return commit_url(policy, release)
+    return f"{_repository_url(policy, release)}/compare/{release.previous_sha}...{release.sha}"
+
+
+def commit_url(policy: CodeHostPolicy | None, release: Release) -> str:
+    """Where the code host shows a release's commit; empty where there is no code host."""
+    return "" if policy is None else f"{_repository_url(policy, release)}/commit/{release.sha}"
+
+
+def _repository_url(policy: CodeHostPolicy, release: Release) -> str:
+    host = (urlsplit(policy.api).hostname or "").removeprefix("api.")
+    return f"https://{host}/{release.repository}"
