@@ -19,6 +19,8 @@ from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.errors import UntrustedInput
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+_READ_TYPES = (STATEMENT_TYPE, "https://in-toto.io/Statement/v0.1")
+"""The earlier version, which cosign still writes, names subject and predicate alike."""
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 ENVELOPE_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json"
 
@@ -116,7 +118,7 @@ def read_statement(payload: bytes) -> Statement:
         found = _object(payload)
         (subject,) = found["subject"]
         predicate = found["predicate"]
-        if found["_type"] != STATEMENT_TYPE or not isinstance(predicate, dict):
+        if found["_type"] not in _READ_TYPES or not isinstance(predicate, dict):
             raise ValueError("no statement")
         name, digest, kind = subject["name"], subject["digest"]["sha256"], found["predicateType"]
         if not all(isinstance(word, str) for word in (name, digest, kind)):

