@@ -59,15 +59,14 @@ class OciReferrers:
     def attach(self, repository: str, artifact: Artifact, content: bytes) -> None:
         """Keep an artifact beside the image that it names; raises as `ImageRegistry.attach` does."""
         subject = artifact.subject_digest
-        known = self._ask_api(repository, subject, None)
-        listed = self._read_index(repository, subject)[1] if known is None else known
-        if any(each.digest == artifact.digest for each in listed):
+        if any(each.digest == artifact.digest for each in self._listed(repository, subject, None)):
             return
         if self._send(repository, artifact, content) == subject:
             return
-        if known is None:
+        found = self._ask_api(repository, subject, None)
+        if found is None:
             self._list_under_tag(repository, artifact)
-        elif not any(each.digest == artifact.digest for each in self._ask_api(repository, subject, None) or ()):
+        elif not any(each.digest == artifact.digest for each in found):
             what = f"The registry does not list {artifact.digest} beside {subject} after it was sent."
             raise ToolUnavailable(what, "Look at the repository there, and attach it again.")
 
@@ -75,9 +74,7 @@ class OciReferrers:
         """The artifacts of an image; raises as `ImageRegistry.referrers` does."""
         check_repository(repository)
         check_digest(subject_digest)
-        listed = self._ask_api(repository, subject_digest, artifact_type)
-        if listed is None:
-            listed = self._read_index(repository, subject_digest)[1]
+        listed = self._listed(repository, subject_digest, artifact_type)
         digests = sorted({each.digest for each in listed if each.mediaType == MANIFEST and may_be(each, artifact_type)})
         artifacts = (self._artifact(repository, digest, subject_digest) for digest in digests)
         return tuple(one.referrer for one in artifacts if artifact_type in (None, one.artifact_type))
@@ -135,6 +132,11 @@ class OciReferrers:
             what = f"Manifest {digest} is listed beside {subject_digest} and belongs to {artifact.subject_digest}."
             raise UntrustedInput(what, "Find out who listed it there.")
         return artifact
+
+    def _listed(self, repository: str, subject_digest: str, artifact_type: str | None) -> tuple[Listed, ...]:
+        """What the registry's API lists, or else the index under the tag."""
+        listed = self._ask_api(repository, subject_digest, artifact_type)
+        return self._read_index(repository, subject_digest)[1] if listed is None else listed
 
     def _ask_api(self, repository: str, subject_digest: str, artifact_type: str | None) -> tuple[Listed, ...] | None:
         """All pages of the referrers API; None where the registry doesn't have it."""

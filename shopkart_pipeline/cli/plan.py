@@ -29,6 +29,7 @@ from shopkart_pipeline.domain.declaration import (
     StageKind,
 )
 from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
 from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.promise import Promise, in_words, promises
 from shopkart_pipeline.domain.registry import Registry
@@ -87,6 +88,7 @@ def plan_of(pipeline: Pipeline, *, services: Sequence[str] = (), changed: Sequen
         "declaration": str(pipeline.file),
         "digest": pipeline.digest,
         "registry": _registry(pipeline.registry),
+        "evidence": _evidence(pipeline.evidence_bucket) if pipeline.evidence_bucket else None,
         "github": _code_host(pipeline.code_host) if pipeline.code_host else None,
         "services": [_service(service, pipeline) for service in affected],
         "not_affected": [service.name for service in wanted if service not in affected],
@@ -102,6 +104,15 @@ def _registry(registry: Registry) -> dict[str, Any]:
         "prefix": registry.prefix,
         "scan": registry.scanning.value,
         "reason": registry.scanning_reason or None,
+    }
+
+
+def _evidence(bucket: EvidenceBucket) -> dict[str, Any]:
+    return {
+        "bucket": f"s3://{bucket.bucket}/{bucket.prefix}",
+        "region": bucket.region,
+        "lock": bucket.lock.value.lower(),
+        "retention_days": bucket.retention_days,
     }
 
 
@@ -210,6 +221,9 @@ def print_plan(console: Console, document: Mapping[str, Any]) -> None:
     for name in document["not_affected"]:
         console.print(f"{name}: not affected")
     console.print(f"[bold]registry[/] {escape(_registry_in_words(document['registry']))}")
+    if document["evidence"]:
+        words = "{bucket} in {region}, locked for {retention_days} days ({lock})".format_map(document["evidence"])
+        console.print(f"[bold]evidence[/] {escape(words)}")
     if document["github"]:
         console.print(f"[bold]github[/] {escape(_code_host_in_words(document['github']))}")
     if document["services"]:

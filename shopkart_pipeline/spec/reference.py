@@ -75,6 +75,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("HealthWatchSpec", "`environments.NAME.health`", None),
     ("LokiSpec", "`environments.NAME.telemetry.loki`", None),
     ("RegistrySpec", "`registry`", ("registry",)),
+    ("EvidenceSpec", "`evidence`", None),
     ("CodeHostSpec", "`github`", None),
     ("CommandsSpec", "`github.commands`", None),
     ("BranchProtectionSpec", "`github.branch_protection`", None),

@@ -150,15 +150,19 @@ def test_the_plan_says_when_production_is_frozen(tmp_path: Path) -> None:
     assert "frozen weekend: Sat, Sun (Europe/Berlin)" in text.getvalue()
 
 
-def test_the_plan_says_where_images_go(tmp_path: Path) -> None:
+def test_the_plan_says_where_images_and_evidence_go(tmp_path: Path) -> None:
     file = tmp_path / "shopkart.yaml"
     registry = "registry: {kind: ecr, region: eu-central-1, account: '123456789012', prefix: shop/}\n"
-    file.write_text(STOREFRONT.read_text() + registry)
+    evidence = "evidence: {bucket: shop-evidence, region: eu-central-1, prefix: pipeline/}\n"
+    file.write_text(STOREFRONT.read_text() + registry + evidence)
     document, output = plan_of(load(file, home=HOME)), io.StringIO()
     print_plan(Console(file=output, width=400), document)
 
     assert document["registry"]["scan"] == "required"
     assert "registry ecr eu-central-1 123456789012, repositories shop/SERVICE, its own scan required" in (
+        output.getvalue()
+    )
+    assert "evidence s3://shop-evidence/pipeline/ in eu-central-1, locked for 400 days (compliance)" in (
         output.getvalue()
     )
 
