@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from shopkart_pipeline.adapters.ssh_signature import SshSigner
-from shopkart_pipeline.cli.arguments import add_release, find_release, open_platform
+from shopkart_pipeline.cli.arguments import DEFAULT_KEY, add_release, find_release, open_platform
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.release_unit import short
@@ -21,8 +21,9 @@ from shopkart_pipeline.settings import from_environment
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_release(parser)
-    default = "~/.ssh/id_ed25519"
-    parser.add_argument("--key", default=default, help=f"OpenSSH ed25519 private key to sign with (default {default})")
+    parser.add_argument(
+        "--key", default=DEFAULT_KEY, help=f"OpenSSH ed25519 private key to sign with (default {DEFAULT_KEY})"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

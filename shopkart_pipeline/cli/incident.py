@@ -1,7 +1,6 @@
 """`shopkart incident ID STEP`: the steps of whoever is on call. `shopkart incident open SERVICE` opens one by hand."""
 
 import argparse
-import getpass
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -9,11 +8,13 @@ from uuid import uuid4
 from rich.console import Console
 from rich.markup import escape
 
-from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.cli.arguments import add_key, open_platform, who_asks
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import NotFound, Refused
 from shopkart_pipeline.domain.incident import Incident, IncidentSeverity, IncidentSource, IncidentStep
 from shopkart_pipeline.domain.plain_text import plain
+from shopkart_pipeline.domain.roles import Verb
+from shopkart_pipeline.services.authenticate import Principal
 from shopkart_pipeline.services.close_incident import close_incident, verify
 from shopkart_pipeline.services.gather_snapshot import gather_snapshot, is_gathered
 from shopkart_pipeline.services.platform import Platform
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--environment", help="with `open`: where (default: production)")
     parser.add_argument("--severity", choices=[each.value for each in IncidentSeverity], default="critical")
     parser.add_argument("--override", default="", metavar="REASON", help="with `close`: close without a recovery")
+    add_key(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="with `postmortem`: write it there")
 
 
@@ -59,9 +61,10 @@ def run(options: argparse.Namespace) -> int:
         _show(console, incident)
         return 0
     if options.step in _STEPS:
+        actor = _operator(platform, incident, options)
         if options.step == "investigate" and not is_gathered(platform, incident.id):
             gather_snapshot(platform, incident.id)
-        _show(console, take_step(platform, incident.id, _STEPS[options.step], getpass.getuser(), options.text))
+        _show(console, take_step(platform, incident.id, _STEPS[options.step], actor, options.text))
         return 0
     act = _ACTS.get(options.step)
     if act is None:
@@ -77,7 +80,16 @@ def _open(platform: Platform, options: argparse.Namespace) -> Incident:
     if environment not in service.deployments:
         raise NotFound(f"There is no environment {environment!r}.", f"Declared are: {', '.join(service.deployments)}.")
     reason, severity = " ".join(options.reason.split()), IncidentSeverity(options.severity)
+    words = {"step": _OPEN, "environment": environment, "reason": reason}
+    who_asks(platform, options, Verb.HANDLE_INCIDENT, service.name, **words)
     return raise_incident(platform, IncidentSource.PERSON, service.name, environment, reason, severity=severity)
+
+
+def _operator(platform: Platform, incident: Incident, options: argparse.Namespace) -> Principal:
+    """Whoever asks for a step, if they may."""
+    words = {"incident": incident.id, "step": options.step, "environment": incident.environment}
+    said = {name: text for name, text in (("text", options.text), ("override", options.override)) if text}
+    return who_asks(platform, options, Verb.HANDLE_INCIDENT, incident.service, **words, **said)
 
 
 def find(platform: Platform, name: str) -> Incident:
@@ -90,11 +102,13 @@ def find(platform: Platform, name: str) -> Incident:
 
 
 def _roll_back(platform: Platform, console: Console, incident: Incident, options: argparse.Namespace) -> int:
-    _show(console, roll_back_incident(platform, incident.id, getpass.getuser(), f"incident-{uuid4()}"))
+    actor = _operator(platform, incident, options)
+    _show(console, roll_back_incident(platform, incident.id, actor, f"incident-{uuid4()}"))
     return 0
 
 
 def _verify(platform: Platform, console: Console, incident: Incident, options: argparse.Namespace) -> int:
+    _operator(platform, incident, options)
     found = verify(platform, incident.id)
     if isinstance(found, NotRecovered):
         console.print(f"[bold red]Nobody sees a recovery:[/] {escape(found.reason)}")
@@ -104,7 +118,8 @@ def _verify(platform: Platform, console: Console, incident: Incident, options: a
 
 
 def _close(platform: Platform, console: Console, incident: Incident, options: argparse.Namespace) -> int:
-    _show(console, close_incident(platform, incident.id, getpass.getuser(), options.override))
+    actor = _operator(platform, incident, options)
+    _show(console, close_incident(platform, incident.id, actor, options.override))
     return 0
 
 

@@ -29,6 +29,7 @@ _COMMANDS = {
     "show": "show one release: stages, gates, approvals, rollout",
     "findings": "show what the tools found, or write it as SARIF",
     "rerun": "run a stage of a release again, and everything downstream of it",
+    "roles": "show who may do what",
     "approve": "sign an approval for production",
     "rollback": "bring production back to the release before",
     "judge": "show what the canary's judge can promise, or decide a past rollout again by another policy",

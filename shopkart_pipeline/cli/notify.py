@@ -5,10 +5,11 @@ import argparse
 from rich.console import Console
 from rich.markup import escape
 
-from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.cli.arguments import add_key, open_platform, who_asks
 from shopkart_pipeline.domain.errors import NotFound, PipelineError
 from shopkart_pipeline.domain.notification import Notification, NotificationPolicy, Urgency
 from shopkart_pipeline.domain.plain_text import plain
+from shopkart_pipeline.domain.roles import Verb
 from shopkart_pipeline.ports.notifier import Untold
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.spec.words import seconds_in_words
@@ -18,6 +19,7 @@ _SHOWN = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", metavar="CHANNEL", help="tell this channel something harmless, now")
+    add_key(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,13 +27,15 @@ def run(options: argparse.Namespace) -> int:
     policy = platform.pipeline.notifications
     if policy is None:
         raise NotFound("No channel is declared.", f"Declare `notifications` in {platform.pipeline.file}.")
-    return _test(platform, policy, options.test, console) if options.test else _show(platform, policy, console)
+    return _test(platform, policy, options, console) if options.test else _show(platform, policy, console)
 
 
-def _test(platform: Platform, policy: NotificationPolicy, name: str, console: Console) -> int:
+def _test(platform: Platform, policy: NotificationPolicy, options: argparse.Namespace, console: Console) -> int:
     """Send at once, past the queue: whoever tests wants to see what the channel says."""
+    name = options.test
     if name not in policy.channels:
         raise NotFound(f"There is no channel {name!r}.", f"Declared are: {', '.join(policy.channels)}.")
+    who_asks(platform, options, Verb.TEST_CHANNEL, channel=name)
     now = platform.clock.now()
     test = Notification(
         key=f"test/{name}/{now.isoformat()}",

@@ -5,12 +5,13 @@ serves, so this works with and without `shopkart up`.
 """
 
 import argparse
-import getpass
 
 from rich.console import Console
 
-from shopkart_pipeline.cli.arguments import add_release, find_release, open_platform
+from shopkart_pipeline.cli.arguments import add_key, add_release, find_release, open_platform, who_asks
 from shopkart_pipeline.cli.follow import follow
+from shopkart_pipeline.domain.declaration import Phase
+from shopkart_pipeline.domain.roles import Verb
 from shopkart_pipeline.engine.doorbell import DRAIN
 from shopkart_pipeline.engine.instance_home import prepare_home
 from shopkart_pipeline.engine.run_ids import run_id_of
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "stage", metavar="STAGE", nargs="?", help="the stage; all of continuous integration without one"
     )
+    add_key(parser)
     parser.add_argument("--no-reuse", action="store_true", help="do the work again, also where its result is at hand")
     parser.add_argument("--wait", action="store_true", help="follow the run to its end; exit code 1 unless all passed")
 
@@ -31,7 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     platform, settings = open_platform(), from_environment()
     release = find_release(platform, options.release)
-    request = ask_for_rerun(platform, release, options.stage, actor=getpass.getuser(), no_reuse=options.no_reuse)
+    stages = platform.service(release.service).stages_of(Phase.PRODUCTION)
+    verb = Verb.RERUN_PRODUCTION if options.stage in {stage.name for stage in stages} else Verb.RERUN
+    actor = who_asks(platform, options, verb, release.service, release.key, stages=options.stage or "all of ci")
+    request = ask_for_rerun(platform, release, options.stage, actor=actor, no_reuse=options.no_reuse)
     _wake(settings)
     run_id, console = run_id_of(request.key), Console(soft_wrap=True, highlight=False)
     console.print(f"{release.name} runs again: {', '.join(request.stages)}")

@@ -121,7 +121,7 @@ def launch(instance: DagsterInstance, request: RunRequest) -> None:
 
 def launch_rollback(instance: DagsterInstance, request: RollbackRequest) -> None:
     """Launch the run that a request for a rollback asks for, unless it exists."""
-    config = {"reason": request.reason, "actor": request.actor, "only_release": request.release_key}
+    config = {"reason": request.reason, "asked_in": request.asked_in, "only_release": request.release_key}
     launch_once(
         instance,
         key=request.key,

@@ -36,8 +36,11 @@ from shopkart_pipeline.defs.show_incident import incident_metadata, pictures
 from shopkart_pipeline.domain.declaration import Phase, Pipeline, StageKind
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
+from shopkart_pipeline.domain.roles import Verb
 from shopkart_pipeline.engine.asset_shapes import NarrowJob
+from shopkart_pipeline.engine.launch import is_launched_by_key
 from shopkart_pipeline.engine.places import GROUP_TAG, NO_LIMIT
+from shopkart_pipeline.services.authenticate import check_button
 from shopkart_pipeline.services.check_postmortem import check_postmortem
 from shopkart_pipeline.services.close_incident import verify
 from shopkart_pipeline.services.draft_postmortem import draft_postmortem, is_drafted
@@ -132,11 +135,17 @@ def _dashboards(owners: list[str]) -> AssetsDefinition:
 def _rollback(owners: list[str]) -> AssetsDefinition:
     @asset(**_details("rollback", owners), deps=[key_of("cause")])
     def rollback(context: AssetExecutionContext, platform: ResourceParam[Platform]) -> MaterializeResult[object]:
-        actor, run_id = context.run.tags.get(ACTOR_TAG, "web interface"), context.run.run_id
-        incident = _worked(lambda: roll_back_incident(platform, context.partition_key, actor, run_id))
+        incident = _worked(lambda: _roll_back(context, platform))
         return MaterializeResult(metadata=incident_metadata(platform, incident))
 
     return rollback
+
+
+def _roll_back(context: AssetExecutionContext, platform: Platform) -> Incident:
+    """By the declared rule, or by somebody who pressed the button."""
+    by_itself = is_launched_by_key(context.run) and ACTOR_TAG in context.run.tags
+    actor = context.run.tags[ACTOR_TAG] if by_itself else check_button(platform, Verb.HANDLE_INCIDENT)
+    return roll_back_incident(platform, context.partition_key, actor, context.run.run_id)
 
 
 def _recovery(owners: list[str]) -> AssetsDefinition:

@@ -1,4 +1,9 @@
-"""The button that brings production back: a job of one op per service."""
+"""The button that brings production back: a job of one op per service.
+
+Who pressed it is not known, as the web interface has no login; the ledger says that. Whoever is named there was proved
+to ask: by a delivery of the code host that the pipeline accepted. What a run's configuration says is nobody's word, as
+anybody who reaches the interface may write it.
+"""
 
 # Dagster leaves type parameters of these functions open.
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
@@ -9,19 +14,24 @@ from dagster import Config, Failure, GraphDefinition, JobDefinition, OpDefinitio
 
 from shopkart_pipeline.defs.keys import op_prefix, rollback_job_name
 from shopkart_pipeline.domain.declaration import Service
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.errors import PipelineError, Refused
 from shopkart_pipeline.domain.release_unit import NOT_RECORDED
+from shopkart_pipeline.domain.roles import Verb
 from shopkart_pipeline.engine.asset_shapes import named
 from shopkart_pipeline.engine.places import GROUP_TAG, NO_LIMIT
+from shopkart_pipeline.engine.run_ids import run_id_of
+from shopkart_pipeline.services.authenticate import asked_in, check_button
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.requests import rollback_key
 from shopkart_pipeline.services.roll_back import roll_back, roll_back_abandoned
 
 
 class RollbackConfig(Config):
-    """Why, and who says so; both go into the ledger."""
+    """Why; it goes into the ledger."""
 
     reason: str = "pressed in the web interface"
-    actor: str = "web interface"
+    asked_in: str = ""
+    """The delivery in which somebody asked for it, as the ledger has it."""
     abandoned_release: str = ""
     """Turn back only the rollout of this release, and only if nobody drives it any more."""
     only_release: str = ""
@@ -35,6 +45,16 @@ def build_rollback_job(service: Service) -> JobDefinition:
         description=f"Roll {service.name} back in production.",
         tags={GROUP_TAG: NO_LIMIT},
     )
+
+
+def _asked(platform: Platform, service: str, config: RollbackConfig, run_id: str) -> tuple[str, str | None]:
+    """Who asks, and which release is to be taken back; None: whatever is there."""
+    if not config.asked_in:
+        return check_button(platform, Verb.ROLL_BACK), config.only_release or None
+    found = asked_in(platform, Verb.ROLL_BACK, service, config.asked_in)
+    if found is None or run_id_of(rollback_key(config.asked_in, service)) != run_id:
+        raise Refused("Nobody asked for this rollback, or it is another run that does it.", "Ask for it once more.")
+    return found
 
 
 @cache
@@ -53,8 +73,8 @@ def _operation() -> OpDefinition:
                 turned = roll_back_abandoned(platform, service_name, config.abandoned_release, run_id)
                 context.log.info("turned back" if turned else "it has ended, or somebody drives it: nothing was done")
                 return
-            only = config.only_release or None
-            placed = roll_back(platform, service_name, config.actor, config.reason, run_id, only=only)
+            actor, only = _asked(platform, service_name, config, run_id)
+            placed = roll_back(platform, service_name, actor, config.reason, run_id, only=only)
         except PipelineError as error:
             raise Failure(error.what, metadata={"fix": error.fix}, allow_retries=False) from None
         context.add_output_metadata(

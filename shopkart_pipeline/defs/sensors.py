@@ -119,7 +119,7 @@ def _abandoned(rollback_jobs: Sequence[JobDefinition]) -> SensorDefinition:
 
 
 def _turn_back(rollout: Abandoned, since: datetime) -> RunRequest:
-    config = {"abandoned_release": rollout.release_key, "reason": "its worker was lost", "actor": "pipeline"}
+    config = {"abandoned_release": rollout.release_key, "reason": "its worker was lost"}
     op_name = f"{op_prefix(rollout.service)}_roll_back"
     return RunRequest(
         run_key=str(uuid5(NAMESPACE_URL, f"turn-back:{rollout.name}:{since.isoformat()}")),

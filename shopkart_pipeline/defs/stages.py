@@ -143,8 +143,8 @@ def _template(stage_name: str, needs: tuple[str, ...], checks: tuple[str, ...]) 
         service_name = context.asset_key.path[0]
         release = platform.evidence.release(service_name, context.partition_key)
         stage = platform.service(service_name).stage(stage_name)
-        note_by_hand(context, platform, release, stage)
         try:
+            note_by_hand(context, platform, release, stage)
             reuse = context.run.tags.get(NO_REUSE_TAG) != "true"
             outcome = run_stage(platform, release, stage_name, context.run.run_id, reuse=reuse)
         except Refused as refusal:

@@ -23,6 +23,7 @@ from shopkart_pipeline.domain.notification import NotificationPolicy
 from shopkart_pipeline.domain.pod import Autoscale, PodRequirements, Route
 from shopkart_pipeline.domain.policy import Gate
 from shopkart_pipeline.domain.registry import Registry
+from shopkart_pipeline.domain.roles import Roles
 from shopkart_pipeline.domain.rollout import RolloutStep
 
 
@@ -287,6 +288,9 @@ class Pipeline:
     recovery: Recovery = field(default_factory=Recovery)
     evidence_bucket: EvidenceBucket | None = None
     """None: evidence is in the pipeline's home alone."""
+    roles: Roles = field(default_factory=Roles)
+    allowed_signers: Path | None = None
+    """OpenSSH allowed-signers file, absolute; None: nobody can sign."""
 
     def services_in(self, repository: str) -> tuple[Service, ...]:
         """The services whose code a repository holds."""

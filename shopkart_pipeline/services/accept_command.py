@@ -11,7 +11,7 @@ from shopkart_pipeline.services.approval_proof import person_allowed
 from shopkart_pipeline.services.carry_out_command import REFUSALS, Result, carry_out, in_words
 from shopkart_pipeline.services.command_history import CommandOutcome, outcome_of, remember_outcome
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.requests import Accepted, PullRequestName, RollbackRequest
+from shopkart_pipeline.services.requests import Accepted, PullRequestName, RollbackRequest, rollback_key
 
 
 def accept_command(platform: Platform, delivery: Delivery, event: CommentEvent) -> Accepted:
@@ -25,11 +25,12 @@ def accept_command(platform: Platform, delivery: Delivery, event: CommentEvent) 
     became = outcome_of(platform, name, delivery) or _decide(platform, delivery, event, line, name)
     rollbacks = tuple(
         RollbackRequest(
-            key=f"{delivery.id}:{service}:rollback",
+            key=rollback_key(delivery.id, service),
             service=service,
             release_key=key,
             actor=became.person,
             reason=f"{line} by {event.login} at {name}",
+            asked_in=delivery.id,
         )
         for service, key in became.taken_back.items()
     )

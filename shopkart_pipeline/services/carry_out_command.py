@@ -13,8 +13,10 @@ from shopkart_pipeline.domain.comment_command import Asked
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import NotFound, PipelineError, Refused, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.release import Release, pull_request_key
+from shopkart_pipeline.domain.roles import Verb
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.approve_release import record_told_approval
+from shopkart_pipeline.services.authenticate import accept_told
 from shopkart_pipeline.services.merged_releases import merged_releases
 from shopkart_pipeline.services.own_events import APPROVED, progress
 from shopkart_pipeline.services.platform import Platform
@@ -55,7 +57,7 @@ def carry_out(
         case Command.APPROVE:
             return _each(releases, lambda release: approve(platform, release, delivery))
         case Command.ROLLBACK:
-            return _each(releases, lambda release: _take_back(platform, release))
+            return _each(releases, lambda release: _take_back(platform, release, delivery, person))
         case Command.RERUN:
             stage = asked.stage or ""
             having = _having(platform, releases, stage)
@@ -70,7 +72,7 @@ def approve(platform: Platform, release: Release, delivery: Delivery) -> Result:
     return Result(True, f"approved for {deployment.environment} by {entry.act.actor}, ledger entry {entry.sequence}")
 
 
-def _take_back(platform: Platform, release: Release) -> Result:
+def _take_back(platform: Platform, release: Release, delivery: Delivery, person: str) -> Result:
     """The run that rolls back looks once more, so a cluster that is away holds up nothing but that run."""
     environment = platform.environment_of(Phase.PRODUCTION).name
     try:
@@ -79,12 +81,16 @@ def _take_back(platform: Platform, release: Release) -> Result:
         placed = current(platform, release.service, environment)
         target = placed.release_key if placed is not None else None
     if target == release.key:
+        accept_told(platform, Verb.ROLL_BACK, release.service, release.key, person, delivery)
         return Result(True, "a run rolls it back", {release.service: release.key})
     raise Refused(f"{target or 'no release of this service'} is what runs in {environment}.", "")
 
 
 def _rerun(platform: Platform, release: Release, stage: str, delivery: Delivery, person: str) -> Result:
-    request = ask_for_rerun(platform, release, stage, actor=person, no_reuse=False, asked_in=delivery.id)
+    phases = {each.name: each.phase for each in platform.service(release.service).stages}
+    verb = Verb.RERUN_PRODUCTION if phases.get(stage) is Phase.PRODUCTION else Verb.RERUN
+    actor = accept_told(platform, verb, release.service, release.key, person, delivery)
+    request = ask_for_rerun(platform, release, stage, actor=actor, no_reuse=False, asked_in=delivery.id)
     return Result(True, f"{', '.join(request.stages)} run again")
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.release_unit import ReleaseUnit
 from shopkart_pipeline.ports.ledger import Act
+from shopkart_pipeline.services.authenticate import proof_of
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.sign_ledger import sign_head
 
@@ -40,7 +41,8 @@ def record_placement(
     platform: Platform, verb: str, service: str, environment: str, placed: Placed, actor: str, reason: str
 ) -> None:
     """Write into the ledger that a release took an environment; saying it again changes nothing."""
-    act = Act(placed.at, actor, verb, service, placed.release_key, placed.digest, _body(environment, placed, reason))
+    body = {**_body(environment, placed, reason), **proof_of(actor)}
+    act = Act(placed.at, str(actor), verb, service, placed.release_key, placed.digest, body)
     _append_once(platform, act)
 
 
@@ -48,8 +50,8 @@ def record_turn_back(
     platform: Platform, service: str, environment: str, turned: Placed, actor: str, reason: str
 ) -> None:
     """Write into the ledger that a release was turned back; saying it again changes nothing."""
-    body = _body(environment, turned, reason)
-    _append_once(platform, Act(turned.at, actor, TURN_BACK, service, turned.release_key, turned.digest, body))
+    body = {**_body(environment, turned, reason), **proof_of(actor)}
+    _append_once(platform, Act(turned.at, str(actor), TURN_BACK, service, turned.release_key, turned.digest, body))
 
 
 def _body(environment: str, placed: Placed, reason: str) -> dict[str, str]:

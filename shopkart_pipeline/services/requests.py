@@ -66,6 +66,13 @@ class RollbackRequest:
     """What has to be in production, or on its way there, by then."""
     actor: str
     reason: str
+    asked_in: str = ""
+    """The delivery that it is asked in; the ledger says by whom."""
+
+
+def rollback_key(delivery_id: str, service: str) -> str:
+    """The key of the request that a delivery makes for a service."""
+    return f"{delivery_id}:{service}:rollback"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.ports.ledger import DELIVERY, Act, Entry
+from shopkart_pipeline.services.authenticate import proof_of
 from shopkart_pipeline.services.follow_up import with_downstream
 from shopkart_pipeline.services.judge_release import image_digest
 from shopkart_pipeline.services.own_events import own_event, read_own_event
@@ -92,8 +93,8 @@ def _record(
 ) -> Entry:
     records = platform.evidence.latest(release.service, release.key)
     digest = image_digest(platform.service(release.service), records) or ""
-    body = {"phase": phase.value, "stages": ", ".join(stages), **details}
-    act = Act(platform.clock.now(), actor, VERB, release.service, release.key, digest, body)
+    body = {"phase": phase.value, "stages": ", ".join(stages), **details, **proof_of(actor)}
+    act = Act(platform.clock.now(), str(actor), VERB, release.service, release.key, digest, body)
     return platform.ledger.append_once(act) if DELIVERY in body else platform.ledger.append(act)
 
 

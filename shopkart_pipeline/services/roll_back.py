@@ -17,6 +17,7 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.rollout import FINAL_PHASES, RolloutPhase
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
 from shopkart_pipeline.ports.ledger import Act
+from shopkart_pipeline.services.authenticate import proof_of
 from shopkart_pipeline.services.contracted import ROLL_FORWARD, no_way_back
 from shopkart_pipeline.services.drive_rollout import ABORT, leased, note, tell_drift
 from shopkart_pipeline.services.find_drift import drift_before
@@ -112,8 +113,8 @@ def _ask(
     platform: Platform, deployment: Deployment, service: str, saved: RolloutDocument, actor: str, reason: str
 ) -> None:
     plan, now = saved.state.plan, platform.clock.now()
-    body = {"environment": deployment.environment, "reason": reason}
-    platform.ledger.append(Act(now, actor, ABORT, service, plan.release_key, plan.digest, body))
+    body = {"environment": deployment.environment, "reason": reason, **proof_of(actor)}
+    platform.ledger.append(Act(now, str(actor), ABORT, service, plan.release_key, plan.digest, body))
 
 
 def _turn_back_leftover(platform: Platform, deployment: Deployment, service: str, reason: str, run_id: str) -> None:

@@ -8,6 +8,7 @@ from shopkart_pipeline.domain.errors import Refused
 from shopkart_pipeline.domain.incident import Incident, IncidentStep
 from shopkart_pipeline.domain.secret_shapes import without_secrets
 from shopkart_pipeline.ports.ledger import Act
+from shopkart_pipeline.services.authenticate import proof_of
 from shopkart_pipeline.services.platform import Platform
 
 INCIDENT = "incident"
@@ -55,10 +56,10 @@ def take_step(platform: Platform, incident_id: str, step: IncidentStep, actor: s
 
 def record(platform: Platform, incident: Incident, step: IncidentStep, actor: str, words: str) -> None:
     """Write into the ledger who did something with an incident."""
-    body = {"environment": incident.environment, INCIDENT: incident.id, "reason": words}
+    body = {"environment": incident.environment, INCIDENT: incident.id, "reason": words, **proof_of(actor)}
     now, verb = platform.clock.now(), f"incident_{step}"
     digest = incident.suspected_digest
-    platform.ledger.append(Act(now, actor, verb, incident.service, incident.suspected_release, digest, body))
+    platform.ledger.append(Act(now, str(actor), verb, incident.service, incident.suspected_release, digest, body))
 
 
 def _words(step: IncidentStep) -> str:

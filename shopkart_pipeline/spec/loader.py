@@ -16,6 +16,7 @@ from shopkart_pipeline.spec.compile_incidents import compile_incidents
 from shopkart_pipeline.spec.compile_notifications import compile_notifications
 from shopkart_pipeline.spec.compile_recovery import compile_recovery
 from shopkart_pipeline.spec.compile_registry import compile_registry
+from shopkart_pipeline.spec.compile_roles import compile_roles
 from shopkart_pipeline.spec.compile_service import check_between_services, compile_service
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.form import check_form
@@ -56,6 +57,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
     alerting = compile_alerting(settings.alerting, faults)
     approvers = None if faults else approvers_of(services.values())
     code_host = compile_code_host(settings.github, around.teams, approvers, faults) if settings.github else None
+    roles = compile_roles(settings.roles, around.teams, approvers, faults)
     told = settings.notifications
     notifications = compile_notifications(told, home, settings.github is not None, faults) if told else None
     places = file.absolute().parent, home
@@ -81,6 +83,8 @@ def load(file: Path, *, home: Path) -> Pipeline:
         incidents=compile_incidents(settings.incidents),
         recovery=recovery,
         evidence_bucket=evidence_bucket,
+        roles=roles,
+        allowed_signers=around.allowed_signers,
     )
 
 

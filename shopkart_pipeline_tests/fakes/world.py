@@ -34,6 +34,7 @@ from shopkart_pipeline.domain.evidence import Evidence, Severity, StageRecord, T
 from shopkart_pipeline.domain.notification import Channel, ChannelKind, NotificationPolicy
 from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
 from shopkart_pipeline.domain.release import Person, Release
+from shopkart_pipeline.domain.roles import Role, Roles
 from shopkart_pipeline.domain.rollout import RolloutStep
 from shopkart_pipeline.domain.workload import ServiceStatus
 from shopkart_pipeline.ports.backups import Backups
@@ -282,6 +283,8 @@ class World:
                 PRODUCTION: Environment(PRODUCTION, Phase.PRODUCTION, "fake"),
             },
             schedules={},
+            roles=Roles(dict.fromkeys((Role.APPROVER, Role.OPERATOR), (MAYA, JONAS, ANA.email))),
+            allowed_signers=self.signers,
             notifications=NotificationPolicy(CHANNELS, ("oncall", "mail"), 600.0, ("lead",)),
         )
         self.notifiers = {name: ScriptedNotifier() for name in CHANNELS}

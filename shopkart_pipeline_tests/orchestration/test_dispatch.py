@@ -14,6 +14,7 @@ from shopkart_pipeline.defs.show_approval import awaited_metadata
 from shopkart_pipeline.domain.declaration import Phase, Source
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.engine.run_ids import run_id_of
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.accept_release import accept
 from shopkart_pipeline.services.platform import Platform
@@ -258,7 +259,10 @@ def test_a_rollback_by_comment_launches_the_button_once_and_it_takes_back_that_r
     assert rollbacks[0]["tags"]["shopkart/release"] == second.name
     job = build_rollback_job(world.pipeline.services["backend"])
     config, resources = rollbacks[0]["run_config"], {"platform": world.platform}
-    assert job.execute_in_process(instance=instance, resources=resources, run_config=config).success
+    another = job.execute_in_process(instance=instance, resources=resources, run_config=config, raise_on_error=False)
+    assert not another.success, "somebody else's run may not use Maya's word"
+    run_id = run_id_of(rollbacks[0]["key"])
+    assert job.execute_in_process(instance=instance, resources=resources, run_config=config, run_id=run_id).success
     assert in_production(world) == first.key
     assert world.ledger.entries("backend", first.key)[-1].act.actor == MAYA
     again = job.execute_in_process(instance=instance, resources=resources, run_config=config, raise_on_error=False)

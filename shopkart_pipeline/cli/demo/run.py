@@ -21,7 +21,7 @@ from rich.live import Live
 
 from shopkart_pipeline.adapters._process import Background
 from shopkart_pipeline.adapters.local_cluster import wait_ready
-from shopkart_pipeline.adapters.ssh_signature import create_key
+from shopkart_pipeline.adapters.ssh_signature import SshSigner, create_key
 from shopkart_pipeline.cli.approve import approve
 from shopkart_pipeline.cli.demo.outcome import faults_of, print_summary
 from shopkart_pipeline.cli.demo.repository import DemoRepository, Merge, post_webhook
@@ -51,9 +51,11 @@ from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.incident import Incident
 from shopkart_pipeline.domain.release import Release, release_key
+from shopkart_pipeline.domain.roles import Verb
 from shopkart_pipeline.domain.verdict import Outcome
 from shopkart_pipeline.engine.doorbell import ring
 from shopkart_pipeline.services.approve_release import valid_approvals
+from shopkart_pipeline.services.authenticate import Credentials, authenticate, request
 from shopkart_pipeline.services.bootstrap_environment import build_present_version, take_over
 from shopkart_pipeline.services.judge_release import judge_release, phases_before
 from shopkart_pipeline.services.platform import Platform
@@ -189,14 +191,19 @@ class Demo:
         merge = repository.merge(change, planted_secrets(), platform.clock.now().replace(microsecond=0))
         self._post(platform, repository, merge)
         release = self._follow(platform, self._await_release(platform, merge))
-        self._have_somebody_respond(platform, change.reviewer)
+        self._have_somebody_respond(platform)
         return release
 
-    def _have_somebody_respond(self, platform: Platform, actor: str) -> None:
-        """Somebody is on call, and works on incidents while the team goes on."""
+    def _have_somebody_respond(self, platform: Platform) -> None:
+        """The approver is on call, too, and works on incidents while the team goes on."""
         for incident in platform.incidents.list():
             if incident.is_open and incident.acknowledged_at is None:
-                self._responses.append(self._on_call.submit(respond, platform, incident.id, actor))
+                self._responses.append(self._on_call.submit(self._respond, platform, incident))
+
+    def _respond(self, platform: Platform, incident: Incident) -> Incident:
+        act = request(platform, Verb.HANDLE_INCIDENT, incident.service, incident=incident.id)
+        actor = authenticate(platform, act, Credentials(SshSigner(self._approver_key)))
+        return respond(platform, incident.id, actor)
 
     def _post(self, platform: Platform, repository: DemoRepository, merge: Merge) -> None:
         address = f"http://127.0.0.1:{self._settings.receiver_port}/webhooks/github"

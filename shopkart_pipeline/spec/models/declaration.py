@@ -15,6 +15,7 @@ from shopkart_pipeline.spec.models.incidents import IncidentsSpec
 from shopkart_pipeline.spec.models.notifications import NotificationsSpec
 from shopkart_pipeline.spec.models.recovery import RecoverySpec
 from shopkart_pipeline.spec.models.registry import RegistrySpec
+from shopkart_pipeline.spec.models.roles import RolesSpec
 from shopkart_pipeline.spec.models.section import Section
 from shopkart_pipeline.spec.models.stages import StagesSpec
 from shopkart_pipeline.spec.models.telemetry import TelemetrySpec
@@ -185,6 +186,7 @@ class DeclarationSpec(Section):
         default=None, description="Members of teams, for `approvers` and `commands`."
     )
     trust: TrustSpec | None = Field(default=None, description="Whose word counts.")
+    roles: RolesSpec | None = Field(default=None, description="Who may do what.")
     recovery: RecoverySpec | None = Field(default=None, description="Backups and recovery drills.")
     evidence: EvidenceSpec | None = Field(
         default=None, description="A bucket for evidence. Without it evidence is in the pipeline's home alone."

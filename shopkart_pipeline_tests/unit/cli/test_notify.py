@@ -19,7 +19,7 @@ def platform(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _run(channel: str | None = None) -> int:
-    return notify.run(argparse.Namespace(test=channel))
+    return notify.run(argparse.Namespace(test=channel, key=None))
 
 
 def test_channels_are_shown_with_when_they_are_told(capsys: pytest.CaptureFixture[str]) -> None:

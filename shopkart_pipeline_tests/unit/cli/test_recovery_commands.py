@@ -16,7 +16,7 @@ from shopkart_pipeline_tests.fakes.fake_database import BackupWorld
 from shopkart_pipeline_tests.fakes.fake_scanner import FAKE_TOOL
 from shopkart_pipeline_tests.fakes.world import World
 
-ALL = argparse.Namespace(database=[])
+ALL = argparse.Namespace(database=[], key=None)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def kept(world: World, tmp_path: Path) -> BackupWorld:
 
 
 def run(command: ModuleType, capsys: pytest.CaptureFixture[str], **options: object) -> tuple[int, str]:
-    code = command.run(argparse.Namespace(**options))
+    code = command.run(argparse.Namespace(key=None, **options))
     return code, capsys.readouterr().out
 
 

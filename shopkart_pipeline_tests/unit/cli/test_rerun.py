@@ -84,7 +84,7 @@ def test_a_refused_rerun_asks_for_nothing(world: World, monkeypatch: pytest.Monk
         run_command(world, monkeypatch, "backend#7", "published_image")
 
     assert world.inbox.pending() == ()
-    assert world.ledger.entries() == ()
+    assert [entry.act.verb for entry in world.ledger.entries()] == ["ask_rerun"]
 
 
 def test_a_run_is_followed_from_its_queue_to_its_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -508,9 +508,11 @@ def test_the_ledger_tells_who_asked(world: World) -> None:
     release = world.proposed()
     said(world, "/rerun lint")
 
-    [entry] = world.ledger.entries("backend", release.key)
+    asked, entry = world.ledger.entries("backend", release.key)
 
+    assert (asked.act.verb, asked.act.actor) == (f"ask_{VERB}", MAYA)
     assert (entry.act.verb, entry.act.actor) == (VERB, MAYA)
+    assert entry.act.body["payload"] == asked.act.body["payload"]
 
 
 # Once, whatever happens.
