@@ -48,6 +48,7 @@ _COMMANDS = {
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",
     "protection": "show how branches are protected, beside what is declared",
     "evidence": "write everything about a release to one file that proves itself",
+    "controls": "write which evidence answers which requirement of SLSA, SOC 2 and PCI DSS",
     "verify": "check such a file, a release or an image against public keys, claim by claim",
     "ledger": "show or verify the ledger",
     "rescan": "scan what runs in production with today's advisories, under today's policy",
