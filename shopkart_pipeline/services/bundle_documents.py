@@ -2,8 +2,8 @@
 
 What a record, a statement or the ledger names by digest is given byte for byte, or not at all: records and raw reports
 are free of secrets since they were kept. What comes from outside without being named by digest (deliveries, notes,
-incidents) has whatever has the shape of a secret masked. What can't be given is named in `missing.json` with a reason;
-the verifier misses it by itself.
+incidents) has secrets masked, those that this process knows and whatever has the shape of one. What can't be given is
+named in `missing.json` with a reason; the verifier misses it by itself.
 """
 
 import json
@@ -19,6 +19,7 @@ from shopkart_pipeline.domain.evidence import Report, StageRecord
 from shopkart_pipeline.domain.incident import Incident
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.secret_shapes import MASK, without_secrets
+from shopkart_pipeline.known_secrets import KNOWN, masked
 from shopkart_pipeline.services.bundle_container import BundleFile, in_memory
 from shopkart_pipeline.services.judge_release import judge_records, phases_before, stage_lines
 from shopkart_pipeline.services.ledger_segment import LedgerSegment
@@ -26,6 +27,7 @@ from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.verifier.bundle import ALLOWED_SIGNERS, DECLARATION, LEDGER, LEDGER_HEAD_FILE
 from shopkart_pipeline.verifier.container import is_good_name
 
+_SECRET = "a secret of this pipeline stands in it, and the digest that names it leaves no way to mask that"
 _PAYLOAD, _WORKLOAD = "payload", "workload"
 """Where acts in the ledger name a report by digest."""
 
@@ -38,7 +40,10 @@ class Documents:
     missing: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def add(self, path: str, content: bytes) -> None:
-        self.files[path] = in_memory(path, content)
+        if _holds_known_secret(content):
+            self.lack(path, _SECRET)
+        else:
+            self.files[path] = in_memory(path, content)
 
     def lack(self, path: str, reason: str) -> None:
         self.missing.append((path, reason))
@@ -174,13 +179,12 @@ def without_secrets_in(value: object) -> object:
         return {name: _named(name, item) for name, item in told.items()}
     if isinstance(value, list):
         return [without_secrets_in(item) for item in cast(list[object], value)]
-    return without_secrets(value) if isinstance(value, str) else value
+    return _masked(value) if isinstance(value, str) else value
 
 
 def _named(name: str, value: object) -> object:
     if isinstance(value, str) and value and without_secrets(f"{name}={value}") != f"{name}={value}":
-        masked = without_secrets(value)
-        return masked if masked != value else MASK
+        return _masked(value) if _masked(value) != value else MASK
     return without_secrets_in(value)
 
 
@@ -191,9 +195,18 @@ def _masked_document(value: object) -> bytes:
 def _masked_text(content: bytes) -> bytes:
     """A text without what has the shape of a secret; what is no text, such as a picture, as it is."""
     try:
-        return without_secrets(content.decode()).encode()
+        return _masked(content.decode()).encode()
     except UnicodeDecodeError:
         return content
+
+
+def _masked(text: str) -> str:
+    """Without the secrets that this process knows by value, and without what has the shape of one."""
+    return without_secrets(masked(text))
+
+
+def _holds_known_secret(content: bytes) -> bool:
+    return KNOWN.masked_bytes(content) != content
 
 
 def _read(body: bytes) -> object:
@@ -211,6 +224,9 @@ def _add_report(platform: Platform, digest: str, documents: Documents, *, may_ho
         content = platform.evidence.get_report(digest)
     except PipelineError as error:
         documents.lack(path, error.what)
+        return
+    if _holds_known_secret(content):
+        documents.lack(path, _SECRET)
         return
     if may_hold_secrets and without_secrets_in(told := _read(content)) != told:
         documents.lack(path, "it holds what has the shape of a secret, and its digest leaves no way to mask that")

@@ -16,6 +16,7 @@ from shopkart_pipeline.domain.evidence import Evidence, StageRecord
 from shopkart_pipeline.domain.incident import Incident
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.secret_shapes import without_secrets
+from shopkart_pipeline.known_secrets import masked
 from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.ports.ledger import Act
 
@@ -193,7 +194,7 @@ def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) ->
 
 
 def _cell(cell: str) -> str:
-    return cell if isinstance(cell, _Markup) else escape(without_secrets(cell))
+    return cell if isinstance(cell, _Markup) else escape(without_secrets(masked(cell)))
 
 
 def _code(text: str) -> str:

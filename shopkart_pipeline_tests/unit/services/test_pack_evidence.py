@@ -13,6 +13,7 @@ from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import Evidence, RawReport
 from shopkart_pipeline.domain.incident import Incident, IncidentStep, TimelineEntry
 from shopkart_pipeline.domain.release import Person
+from shopkart_pipeline.known_secrets import KNOWN
 from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.services.bundle_container import BundleFile, in_memory, measure, write_container
@@ -136,6 +137,28 @@ def test_what_an_act_names_is_left_out_where_it_holds_a_secret(own: ProvenReleas
     missing = document(own, "missing.json")
 
     assert [each["what"] for each in missing] == [f"reports/sha256-{report.digest[7:]}"]
+
+
+def test_a_secret_that_the_pipeline_knows_is_nowhere_in_a_bundle(own: ProvenRelease) -> None:
+    """It has no shape by which anybody would know it."""
+    value = "plainly unremarkable words 7"
+    own.world.evidence.note(Note("backend", own.release.key, own.world.clock.now(), "rollout", value, {}))
+    own.world.incidents.keep(lambda known: incident_about(own, value))
+    record = own.world.record(own.release, "lint")
+    assert isinstance(record.result, Evidence)
+    report = own.world.evidence.put_report(RawReport("lint.txt", "text/plain", value.encode()))
+    own.world.evidence.finish(replace(record, result=replace(record.result, summary=value, reports=(report,))))
+    KNOWN.add(value)
+    try:
+        found = files(own)
+    finally:
+        KNOWN.forget()
+
+    assert not [name for name, content in found.items() if value.encode() in content]
+    assert {each["what"] for each in json.loads(found["missing.json"])} == {
+        "records/lint.json",
+        f"reports/sha256-{report.digest[7:]}",
+    }
 
 
 def test_masking_keeps_what_is_no_secret() -> None:
