@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.given_secret import read_reference, referred
+from shopkart_pipeline.known_secrets import know
 
 CONFINEMENTS = ("auto", "required", "off")
 
@@ -24,10 +26,9 @@ class AccessSettings:
         confinement = given.get("SHOPKART_CONFINEMENT") or "auto"
         if confinement not in CONFINEMENTS:
             raise PipelineError(f"SHOPKART_CONFINEMENT is {confinement!r}.", f"Use one of: {', '.join(CONFINEMENTS)}.")
-        token, file = given.get("SHOPKART_TOKEN", "").strip(), given.get("SHOPKART_TOKEN_FILE") or ""
-        if token and file:
-            raise PipelineError("Both SHOPKART_TOKEN and SHOPKART_TOKEN_FILE are given.", "Take one of them away.")
-        return cls(confinement, token, Path(file).absolute() if file else None)
+        reference = referred(given, "SHOPKART_TOKEN")
+        file = None if reference is None else reference.file
+        return cls(confinement, "" if reference is None or file else read_reference(reference, given), file)
 
     def token(self) -> str:
         """The machine's token; empty where none is given. Raises `PipelineError` where its file can't be read."""
@@ -41,4 +42,5 @@ class AccessSettings:
             ) from None
         if not token:
             raise PipelineError("The file that SHOPKART_TOKEN_FILE names is empty.", "Write the token into it.")
+        know(token)
         return token

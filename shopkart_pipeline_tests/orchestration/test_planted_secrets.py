@@ -76,6 +76,7 @@ VALUES = {
     "SHOPKART_DATABASE_SHOP": "planted-database-7d1f",
     "SHOPKART_DATABASE_DAGSTER": "planted-database-in-file-7d1f",
     "SHOPKART_INBOX": "planted-inbox-7d1f",
+    "SHOPKART_LEDGER": "planted-ledger-7d1f",
     "SHOPKART_BACKUP_KEY": base64.b64encode(b"planted-backup-key-7d1f-32-bytes").decode(),
     "AWS_SECRET_ACCESS_KEY": "planted/aws+key/7d1f",
     "PGPASSWORD": "planted-libpq-7d1f",
@@ -83,7 +84,7 @@ VALUES = {
 }
 """By setting. Of a database's address it is the password."""
 _NO_SECRETS = ("SHOPKART_SIGNER_PUBLIC_KEY_FILE",)
-_SOUNDS_SECRET = re.compile("SECRET|TOKEN|PASSWORD|KEY|DATABASE|INBOX|NOTIFY")
+_SOUNDS_SECRET = re.compile("SECRET|TOKEN|PASSWORD|KEY|DATABASE|INBOX|LEDGER$|NOTIFY")
 ALL = " | ".join(VALUES.values())
 CROWD = f"{ALL} | {json.dumps(ALL)} | {urllib.parse.quote(ALL)} | {base64.b64encode(f'x:{ALL}'.encode()).decode()}"
 """What everybody writes."""
@@ -144,11 +145,17 @@ def _plant(given: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = VALUES["SHOPKART_GITHUB_PRIVATE_KEY"]
     for name, value in VALUES.items():
         match name:
-            case "SHOPKART_DATABASE_SHOP" | "SHOPKART_INBOX":
+            case "SHOPKART_DATABASE_SHOP" | "SHOPKART_INBOX" | "SHOPKART_LEDGER":
                 monkeypatch.setenv(name, address.format(value))
             case "SHOPKART_DATABASE_DAGSTER":
                 monkeypatch.setenv(f"{name}_FILE", file(name, address.format(value)))
-            case "SHOPKART_PROMETHEUS_TOKEN" | "SHOPKART_BACKUP_KEY" | "SHOPKART_NOTIFY_MAIL" | "SHOPKART_SONAR_TOKEN":
+            case (
+                "SHOPKART_TOKEN"
+                | "SHOPKART_PROMETHEUS_TOKEN"
+                | "SHOPKART_BACKUP_KEY"
+                | "SHOPKART_NOTIFY_MAIL"
+                | "SHOPKART_SONAR_TOKEN"
+            ):
                 monkeypatch.setenv(f"{name}_FILE", file(name, f"{value}\n"))
             case "SHOPKART_GITHUB_PRIVATE_KEY":
                 file(name, f"-----BEGIN RSA PRIVATE KEY-----\n{key}\n-----END RSA PRIVATE KEY-----\n")
@@ -162,6 +169,7 @@ def _read_all(settings: Settings, given: Path, clock: FakeClock) -> None:
     webhook_secrets_of(settings)
     settings.backups.key(settings.home)
     settings.backups.address("dagster")
+    settings.access.token()
     read_secret(SecretReference(variable="SHOPKART_NOTIFY_ONCALL"))
     read_secret(SecretReference(file=given / "SHOPKART_NOTIFY_MAIL"))
     login = settings.prometheus
