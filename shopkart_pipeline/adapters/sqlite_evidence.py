@@ -120,6 +120,11 @@ class SqliteEvidenceStore(EvidenceStore):
             ).fetchall()
         return tuple(_adapter(Release).validate_json(row["document"]) for row in rows)
 
+    def release_names(self) -> tuple[tuple[str, str], ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT service, key FROM releases ORDER BY sequence DESC").fetchall()
+        return tuple((row["service"], row["key"]) for row in rows)
+
     def added_after(self, position: int, limit: int) -> tuple[tuple[int, Release], ...]:
         with self._database.reading() as connection:
             rows = connection.execute(

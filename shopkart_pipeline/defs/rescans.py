@@ -27,6 +27,7 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from shopkart_pipeline.defs.affected import build_affected
 from shopkart_pipeline.defs.display import check_result
 from shopkart_pipeline.defs.keys import asset_key, op_prefix
 from shopkart_pipeline.domain.declaration import Pipeline, Service
@@ -42,10 +43,12 @@ _ANY_SERVICE = "service"
 
 
 def build_rescans(pipeline: Pipeline) -> tuple[list[AssetsDefinition], list[UnresolvedAssetJobDefinition]]:
-    """The assets, and the job that scans all of it; nothing where no service has a scan."""
+    """The assets, with the one that tells what advisories concern, and the job that looks at all of it; nothing where
+    no service has a scan."""
     assets = [_asset(service) for service in pipeline.services.values() if rescanned_stages(service)]
     if not assets:
         return [], []
+    assets.append(build_affected(pipeline))
     selection = AssetSelection.assets(*(each.key for each in assets))
     description = "Scans what runs in production with today's advisories, under today's policy."
     return assets, [define_asset_job(RESCAN, selection=selection, description=description)]

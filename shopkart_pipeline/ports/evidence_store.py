@@ -55,6 +55,10 @@ class EvidenceStore(ABC):
         """The newest releases, newest first."""
 
     @abstractmethod
+    def release_names(self) -> tuple[tuple[str, str], ...]:
+        """Service and key of every release, newest first."""
+
+    @abstractmethod
     def added_after(self, position: int, limit: int) -> tuple[tuple[int, Release], ...]:
         """Releases in the order in which they were added, each with its position there; positions begin at 1, grow,
         and may have gaps."""

@@ -42,7 +42,7 @@ def affected_by_advisory(platform: Platform, name: str) -> AffectedReport:
         ToolUnavailable: there is no component index.
     """
     index, book = ports(platform)
-    running = _running(platform)
+    runs = running(platform)
     sets, notes = snapshots(platform, book, name)
     kept = book.kept(name)
     meant: dict[PackageVersion, str] = {}
@@ -56,13 +56,13 @@ def affected_by_advisory(platform: Platform, name: str) -> AffectedReport:
         meant |= _warned(each, name, held)
         strange = sorted({concern.ecosystem for concern in concerns if not concern.compared})
         notes += [f"It is about packages of {kind} too, whose versions are not compared here." for kind in strange]
-    found = {package: why for why, package in _found(platform, index, name, running)}
+    found = {package: why for why, package in _found(platform, index, name, runs)}
     if found:
         sources.append("findings in the evidence of what runs")
     if not sources:
         looked = "; ".join([*(each.source for each in sets), *notes]) or "no snapshot is declared"
         raise NotFound(f"Nobody here knows an advisory {name}.", f"Looked at: {looked}. Give --package NAME instead.")
-    return _report(platform, index, name, tuple(dict.fromkeys(sources)), found | meant, running, notes)
+    return _report(platform, index, name, tuple(dict.fromkeys(sources)), found | meant, runs, notes)
 
 
 def affected_by_package(platform: Platform, name: str, versions: str | None = None) -> AffectedReport:
@@ -90,7 +90,7 @@ def affected_by_package(platform: Platform, name: str, versions: str | None = No
     if not held:
         notes.append(f"No release with a bill of materials holds a package {name}.")
     question = f"{name} {versions}" if versions is not None else name
-    return _report(platform, index, question, ("the question",), meant, _running(platform), notes)
+    return _report(platform, index, question, ("the question",), meant, running(platform), notes)
 
 
 def rebuild_index(platform: Platform) -> tuple[int, tuple[str, ...]]:
@@ -160,7 +160,7 @@ def _tip(platform: Platform, service: Service) -> Path:
     return destination
 
 
-def _running(platform: Platform) -> dict[tuple[str, str], Placed | None]:
+def running(platform: Platform) -> dict[tuple[str, str], Placed | None]:
     """What runs, by service and environment, as history tells."""
     return {
         (service.name, environment): current(platform, service.name, environment)
@@ -179,11 +179,11 @@ def _warned(advisories: AdvisorySet, name: str, held: Collection[PackageVersion]
 
 
 def _found(
-    platform: Platform, index: ComponentIndex, name: str, running: Mapping[tuple[str, str], Placed | None]
+    platform: Platform, index: ComponentIndex, name: str, runs: Mapping[tuple[str, str], Placed | None]
 ) -> Iterator[tuple[str, PackageVersion]]:
     """Packages that a scanner found in what runs, under this name."""
     word = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.IGNORECASE)
-    keys = dict.fromkeys((service, placed.release_key) for (service, _), placed in running.items() if placed)
+    keys = dict.fromkeys((service, placed.release_key) for (service, _), placed in runs.items() if placed)
     for service, key in keys:
         for record in platform.evidence.latest(service, key).values():
             findings = record.result.findings if isinstance(record.result, Evidence) else ()
@@ -204,7 +204,7 @@ def _report(
     question: str,
     sources: tuple[str, ...],
     meant: Mapping[PackageVersion, str],
-    running: Mapping[tuple[str, str], Placed | None],
+    runs: Mapping[tuple[str, str], Placed | None],
     notes: Collection[str],
 ) -> AffectedReport:
     holding: dict[DescribedRelease, list[PackageVersion]] = {}
@@ -214,7 +214,7 @@ def _report(
         question=question,
         sources=sources,
         packages=tuple(AffectedPackage(package, meant[package]) for package in sorted(meant)),
-        running=tuple(_effect(index, place, placed, meant) for place, placed in running.items()),
+        running=tuple(_effect(index, place, placed, meant) for place, placed in runs.items()),
         releases=tuple(
             AffectedRelease(each.service, each.release_key, each.digest, tuple(sorted(packages)))
             for each, packages in holding.items()
@@ -240,9 +240,7 @@ def _effect(
 def _unknown(platform: Platform, index: ComponentIndex) -> tuple[str, ...]:
     known = {(each.service, each.release_key) for each in index.described()}
     return tuple(
-        release.name
-        for release in platform.evidence.releases(limit=_ALL)
-        if not is_proposed(release.key)
-        and (release.service, release.key) not in known
-        and release.service in platform.pipeline.services
+        f"{service}@{key}"
+        for service, key in platform.evidence.release_names()
+        if service in platform.pipeline.services and not is_proposed(key) and (service, key) not in known
     )

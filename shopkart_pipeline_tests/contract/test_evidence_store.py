@@ -154,6 +154,13 @@ def test_a_record_comes_back_as_it_was_kept(store: EvidenceStore, result: Eviden
     assert store.latest("backend", "key") == {"lint": record(result=result)}
 
 
+def test_every_release_is_named_newest_first(store: EvidenceStore) -> None:
+    assert store.release_names() == ()
+    for key in ("1", "2"):
+        store.add_release(a_release(key))
+    assert store.release_names() == (("backend", "2"), ("backend", "1"))
+
+
 def test_an_attempt_that_began_is_running_until_it_is_finished(store: EvidenceStore) -> None:
     store.begin(start())
     assert (store.running("backend", "key"), store.latest("backend", "key")) == ((start(),), {})

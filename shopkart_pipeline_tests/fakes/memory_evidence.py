@@ -35,6 +35,9 @@ class MemoryEvidenceStore(EvidenceStore):
         found = [release for release in self._releases.values() if service in (None, release.service)]
         return tuple(reversed(found))[:limit]
 
+    def release_names(self) -> tuple[tuple[str, str], ...]:
+        return tuple(reversed(self._releases))
+
     def added_after(self, position: int, limit: int) -> tuple[tuple[int, Release], ...]:
         return tuple(enumerate(self._releases.values(), 1))[position : position + limit]
 

@@ -58,7 +58,7 @@ def test_every_asset_has_group_owners_kinds_and_a_description(definitions: Defin
         for spec in ([item] if isinstance(item, AssetSpec) else cast(AssetsDefinition, item).specs)
     ]
 
-    assert len(specs) == 60
+    assert len(specs) == 61
     lacking = [spec.key for spec in specs if not (spec.group_name and spec.owners and spec.kinds and spec.description)]
     assert lacking == []
 

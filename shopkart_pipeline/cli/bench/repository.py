@@ -68,7 +68,7 @@ class BenchRepository:
     def _git(self, *arguments: str) -> str:
         variables = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
         command: Sequence[str] = ("git", *arguments)
-        done = run(Command(command, self._clone, _TIMEOUT_SECONDS, variables, capture=True))
+        done = run(Command(command, self._clone, _TIMEOUT_SECONDS, variables, capture=True, confined=False))
         if problem := done.failure("git"):
             raise ToolUnavailable(f"{problem}.", "The bench needs git 2.30 or newer.")
         return done.stdout.decode()
