@@ -9,11 +9,12 @@ A connection that breaks while it commits leaves open whether it did; the entry'
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import astuple
 from typing import Any
 
-from shopkart_pipeline.adapters._acts import document_of, entry_of
+from shopkart_pipeline.adapters._acts import chained, entries_with, entry_of
 from shopkart_pipeline.adapters._postgres import Connection, Database
-from shopkart_pipeline.domain.hash_chain import GENESIS, SignedHead, StoredEntry, hash_of
+from shopkart_pipeline.domain.hash_chain import SignedHead, StoredEntry
 from shopkart_pipeline.ports.ledger import DELIVERY, Act, Entry, Ledger, is_of_delivery
 
 _TABLE = "shopkart_ledger"
@@ -75,7 +76,7 @@ class PostgresLedger(Ledger):
             _take_turn(connection)
             if tried and _has(connection, tried[-1]):
                 return tuple(tried)
-            tried[:] = _chained(connection, acts)
+            tried[:] = _append(connection, acts)
             return tuple(tried)
 
         return self._database.run(append)
@@ -87,7 +88,7 @@ class PostgresLedger(Ledger):
             for entry in _entries(connection, sql, (act.service, act.release_key, act.verb)):
                 if is_of_delivery(entry.act, act.verb, act.body[DELIVERY]):
                     return entry
-            return _chained(connection, (act,))[0]
+            return _append(connection, (act,))[0]
 
         return self._database.run(append)
 
@@ -153,21 +154,15 @@ def _take_turn(connection: Connection) -> None:
     connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (_TABLE,))
 
 
-def _chained(connection: Connection, acts: Sequence[Act]) -> list[Entry]:
+def _append(connection: Connection, acts: Sequence[Act]) -> tuple[Entry, ...]:
     """Add acts behind the newest entry; the turn is ours."""
     last = connection.execute(
         "SELECT sequence, entry_hash FROM shopkart_ledger ORDER BY sequence DESC LIMIT 1"
     ).fetchone()
-    (number, previous), rows, added = last or (0, GENESIS), list[tuple[Any, ...]](), list[Entry]()
-    for sequence, act in enumerate(acts, start=number + 1):
-        document = document_of(act)
-        entry_hash = hash_of(sequence, document, previous)
-        rows.append((sequence, act.service, act.release_key, act.verb, document, previous, entry_hash))
-        added.append(Entry(sequence, act, previous, entry_hash))
-        previous = entry_hash
+    stored = chained(acts, (last[0], last[1]) if last else None)
     with connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO shopkart_ledger VALUES (%s, %s, %s, %s, %s, %s, %s)", rows)
-    return added
+        cursor.executemany("INSERT INTO shopkart_ledger VALUES (%s, %s, %s, %s, %s, %s, %s)", map(astuple, stored))
+    return entries_with(acts, stored)
 
 
 def _has(connection: Connection, entry: Entry) -> bool:

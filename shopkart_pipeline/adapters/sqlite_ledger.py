@@ -9,9 +9,9 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from shopkart_pipeline.adapters._acts import document_of, entry_of
+from shopkart_pipeline.adapters._acts import chained, entries_with, entry_of
 from shopkart_pipeline.adapters._sqlite import Database
-from shopkart_pipeline.domain.hash_chain import GENESIS, SignedHead, StoredEntry, hash_of
+from shopkart_pipeline.domain.hash_chain import SignedHead, StoredEntry
 from shopkart_pipeline.ports.ledger import DELIVERY, Act, Entry, Ledger, is_of_delivery
 
 _VERB = "CASE WHEN typeof(document) = 'text' AND json_valid(document) THEN json_extract(document, '$.verb') END"
@@ -47,7 +47,7 @@ class SqliteLedger(Ledger):
 
     def append_all(self, acts: Sequence[Act]) -> tuple[Entry, ...]:
         with self._database.transaction() as connection:
-            return tuple(_append(connection, act) for act in acts)
+            return _append(connection, acts)
 
     def append_once(self, act: Act) -> Entry:
         with self._database.transaction() as connection:
@@ -58,7 +58,7 @@ class SqliteLedger(Ledger):
             for entry in map(_entry, rows):
                 if is_of_delivery(entry.act, act.verb, act.body[DELIVERY]):
                     return entry
-            return _append(connection, act)
+            return _append(connection, (act,))[0]
 
     def entries(
         self, service: str | None = None, release_key: str | None = None, verbs: Collection[str] = ()
@@ -137,16 +137,14 @@ class SqliteLedger(Ledger):
         return None if told == "ok" else f"the file's own structure was changed: {told}"
 
 
-def _append(connection: sqlite3.Connection, act: Act) -> Entry:
+def _append(connection: sqlite3.Connection, acts: Sequence[Act]) -> tuple[Entry, ...]:
     last = connection.execute("SELECT sequence, entry_hash FROM entries ORDER BY sequence DESC LIMIT 1").fetchone()
-    sequence, previous = (last["sequence"] + 1, last["entry_hash"]) if last else (1, GENESIS)
-    document = document_of(act)
-    entry_hash = hash_of(sequence, document, previous)
-    connection.execute(
+    stored = chained(acts, (last["sequence"], last["entry_hash"]) if last else None)
+    connection.executemany(
         "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
-        (sequence, act.service, act.release_key, document, previous, entry_hash),
+        [(it.sequence, it.service, it.release_key, it.document, it.previous_hash, it.entry_hash) for it in stored],
     )
-    return Entry(sequence, act, previous, entry_hash)
+    return entries_with(acts, stored)
 
 
 def _entry(row: sqlite3.Row) -> Entry:

@@ -50,7 +50,7 @@ _COMMANDS = {
     "evidence": "write everything about a release to one file that proves itself",
     "controls": "write which evidence answers which requirement of SLSA, SOC 2 and PCI DSS",
     "verify": "check such a file, a release or an image against public keys, claim by claim",
-    "ledger": "show or verify the ledger",
+    "ledger": "show, verify or sign the record of acts that change what may run",
     "rescan": "scan what runs in production with today's advisories, under today's policy",
     "rescans": "list the work that rescans of production found",
     "gate": "judge past releases again: what would another policy, or today's advisories, have blocked?",

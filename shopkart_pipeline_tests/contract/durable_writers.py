@@ -15,9 +15,13 @@ from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.ports.ledger import Act
 
-kind, path, name, count = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+kind, place, name, count = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 now = datetime(2025, 3, 4, 12, 0, tzinfo=UTC)
-store = {"ledger": SqliteLedger, "inbox": SqliteInbox, "evidence": SqliteEvidenceStore}[kind](path)
+if place.startswith("postgresql:"):
+    from shopkart_pipeline.adapters.postgres_ledger import PostgresLedger
+    store = PostgresLedger(place)
+else:
+    store = {"ledger": SqliteLedger, "inbox": SqliteInbox, "evidence": SqliteEvidenceStore}[kind](Path(place))
 for number in range(count):
     told = f"{name}-{number}"
     if kind == "ledger":
@@ -30,12 +34,12 @@ for number in range(count):
 """
 
 
-def start_writer(kind: str, path: Path, name: str, count: int) -> subprocess.Popen[str]:
+def start_writer(kind: str, path: Path | str, name: str, count: int) -> subprocess.Popen[str]:
     """Start a process that writes `count` times and prints a line for each write that was acknowledged.
 
     Args:
         kind: `ledger`, `inbox` or `evidence`.
-        path: of the store.
+        path: of the store, or the address of a ledger in PostgreSQL.
         name: begins the name of everything that it writes.
         count: how many writes.
     """

@@ -10,13 +10,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shopkart_pipeline.adapters._postgres import Connection, Database
 from shopkart_pipeline.adapters.postgres_ledger import PostgresLedger
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.hash_chain import GENESIS, SignedHead, hash_of
 from shopkart_pipeline.ports.ledger import Act, Entry, Ledger
 from shopkart_pipeline_tests.contract.durable_writers import acknowledged, start_writer
@@ -220,6 +222,94 @@ def test_what_was_acknowledged_survives_a_kill_in_the_middle_of_writing(tmp_path
     assert len(kept) - len(told) <= 1
     ledger.append(act())
     assert ledger.verify() is None
+
+
+# One database for many.
+
+
+def test_writers_in_processes_never_fork_a_database_and_a_killed_one_loses_nothing(postgres: Postgres) -> None:
+    address = postgres.address()
+    writers = [start_writer("ledger", address, name, 30) for name in ("a", "b")]
+    killed = writers[0].stdout
+    assert killed is not None
+    seen = [killed.readline().strip() for _ in range(10)]
+
+    writers[0].send_signal(signal.SIGKILL)
+
+    told = [*seen, *acknowledged(writers[0]), *acknowledged(writers[1])]
+    ledger = PostgresLedger(address)
+    assert ledger.verify() is None
+    kept = [entry.act.release_key for entry in ledger.entries()]
+    assert set(told) <= set(kept)
+    assert len(kept) - len(told) <= 1
+
+
+def test_what_was_acknowledged_survives_a_server_that_is_stopped_and_connections_are_made_anew(
+    postgres: Postgres,
+) -> None:
+    ledger = PostgresLedger(postgres.address())
+    told = [ledger.append(act(1))]
+    postgres.stop()
+    try:
+        with pytest.raises(ToolUnavailable, match="can't be used"):
+            ledger.append(act(2))
+    finally:
+        postgres.start()
+
+    told.append(ledger.append(act(3)))
+
+    assert ledger.entries() == tuple(told)
+    assert ledger.verify() is None
+
+
+def test_a_commit_whose_answer_was_lost_is_not_made_twice(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = PostgresLedger(postgres.address())
+    ledger.append(act(1))
+
+    class AnswerLost:
+        """Commits, doesn't hear of it, and does its work once more as `Database` does."""
+
+        def __init__(self, database: Database) -> None:
+            self._database = database
+
+        def run(self, work: Callable[[Connection], object]) -> object:
+            self._database.run(work)
+            return self._database.run(work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "_database", AnswerLost(ledger._database))
+        told = ledger.append_all([act(2), act(3)])
+        assert ledger.add_head(SignedHead(3, told[-1].entry_hash, b"{}"), 0)
+
+    assert ledger.entries()[1:] == told
+    assert len(ledger.heads()) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE shopkart_ledger SET verb = 'promote'",
+        "DELETE FROM shopkart_ledger",
+        "TRUNCATE shopkart_ledger",
+        "DELETE FROM shopkart_ledger_heads",
+        "INSERT INTO shopkart_ledger SELECT sequence + 1, service, release_key, verb, document, previous_hash, 'x' FROM"
+        " shopkart_ledger",
+    ],
+)
+def test_the_database_itself_refuses_to_change_the_past_or_to_fork_it(postgres: Postgres, statement: str) -> None:
+    address = postgres.address()
+    PostgresLedger(address).append(act(1))
+
+    with psycopg.connect(address) as connection, pytest.raises(psycopg.Error, match=r"append-only|duplicate key"):
+        connection.execute(statement.encode())
+
+
+def test_no_error_of_the_ledger_repeats_the_password() -> None:
+    with pytest.raises(PipelineError) as caught:
+        PostgresLedger("postgresql://u:top secret@h/d")
+
+    assert "SHOPKART_LEDGER" in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 # An attacker who can write to the file.

@@ -167,7 +167,7 @@ def check(
         assert proved == 0 or len(entries) >= proved
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_STEP, max_size=3), st.lists(_STEP, max_size=2), st.booleans(), st.booleans())
 def test_no_edit_of_a_file_is_unseen(
     sqlite: Attacked,
@@ -179,7 +179,7 @@ def test_no_edit_of_a_file_is_unseen(
     check(sqlite, steps, of_heads, anew=anew, anchored=anchored)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_STEP, max_size=3), st.lists(_STEP, max_size=2), st.booleans(), st.booleans())
 def test_no_edit_of_a_database_is_unseen(
     postgres: Attacked,
