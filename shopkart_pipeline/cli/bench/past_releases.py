@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shopkart_pipeline.bench_processes.multiply_releases import Copy, copies_of, copy_rows
+from shopkart_pipeline.cli.bench.copied_rows import Copy, copies_of, copy_rows
 from shopkart_pipeline.cli.bench.repository import BenchRepository
 from shopkart_pipeline.cli.bench.surroundings import own_settings
 from shopkart_pipeline.domain.component import PackageVersion
