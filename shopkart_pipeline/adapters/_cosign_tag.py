@@ -74,6 +74,10 @@ class CosignTag:
         """The envelopes, verified against their digests; whoever uses them verifies signature and subject."""
         _, layers = self._read(check_repository(repository), _tag_of(check_digest(subject_digest)))
         kept = [layer for layer in layers if layer.mediaType == ENVELOPE_MEDIA_TYPE]
+        size_bytes = sum(layer.size for layer in kept)
+        if size_bytes > ATTACHED_LIMIT_BYTES:
+            what = f"{_tag_of(subject_digest)} of {repository} holds {size_bytes} bytes of envelopes."
+            raise UntrustedInput(what, f"At most {ATTACHED_LIMIT_BYTES} are read; look at who fills it.")
         return tuple(self._content(repository, layer) for layer in kept)
 
     def _read(self, repository: str, tag: str) -> tuple[Answer | None, list[_Layer]]:

@@ -15,7 +15,7 @@ from shopkart_pipeline.adapters._oci_artifact import (
 )
 from shopkart_pipeline.adapters._oci_documents import DOCUMENT_LIMIT_BYTES, blob_path, digest_of
 from shopkart_pipeline.domain.errors import NotFound, UntrustedInput
-from shopkart_pipeline.ports.registry import ATTACHED_LIMIT_BYTES, Referrer
+from shopkart_pipeline.ports.registry import Referrer
 
 _RESTORE = "Attach it again: the registry then replaces what is damaged."
 
@@ -64,8 +64,8 @@ class DiskReferrers:
         path = blob_path(self._root, content.digest)
         if not path.is_file():
             raise UntrustedInput(f"Blob {content.digest} is missing in the registry.", _RESTORE)
-        found = b"" if path.stat().st_size > ATTACHED_LIMIT_BYTES else path.read_bytes()
-        if len(found) != content.size_bytes or digest_of(found) != content.digest:
+        found = path.read_bytes() if path.stat().st_size == content.size_bytes else b""
+        if digest_of(found) != content.digest:
             raise UntrustedInput(f"Blob {content.digest} in the registry is corrupt: its bytes differ.", _RESTORE)
         return found
 

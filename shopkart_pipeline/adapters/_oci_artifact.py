@@ -45,8 +45,20 @@ class Artifact:
     subject_digest: str
     artifact_type: str
     annotations: Mapping[str, str]
-    content: Descriptor
+    layers: tuple[Descriptor, ...]
     manifest: bytes
+
+    @property
+    def content(self) -> Descriptor:
+        """The one content. Raises `UntrustedInput` for what others attached in several pieces, or of a size that is not
+        read."""
+        if len(self.layers) != 1 or self.layers[0].size_bytes > ATTACHED_LIMIT_BYTES:
+            sizes = ", ".join(str(each.size_bytes) for each in self.layers) or "none"
+            what = f"{self.digest}, a {self.artifact_type}, has contents of these sizes: {sizes}."
+            raise UntrustedInput(
+                what, f"Read it with the tool that wrote it; one of {ATTACHED_LIMIT_BYTES} bytes is the most here."
+            )
+        return self.layers[0]
 
     @property
     def referrer(self) -> Referrer:
@@ -108,16 +120,14 @@ def parse_artifact(content: bytes, origin: str) -> Artifact:
     if len(content) > DOCUMENT_LIMIT_BYTES:
         raise UntrustedInput(f"{origin} is larger than {DOCUMENT_LIMIT_BYTES} bytes.", AGAIN)
     found = parse(_ArtifactDocument, content, origin)
-    if found.mediaType != MANIFEST or len(found.layers) != 1:
-        what = f"{origin} is a {found.mediaType} of {len(found.layers)} layers, not an artifact of one."
-        raise UntrustedInput(what, "Read it with the tool that wrote it.")
-    layer = found.layers[0]
+    if found.mediaType != MANIFEST:
+        raise UntrustedInput(f"{origin} is a {found.mediaType}, not a manifest.", AGAIN)
     return Artifact(
         digest_of(content),
         found.subject.digest,
         found.artifactType or found.config.mediaType,
         found.annotations or {},
-        Descriptor(layer.mediaType, layer.digest, layer.size),
+        tuple(Descriptor(each.mediaType, each.digest, each.size) for each in found.layers),
         content,
     )
 

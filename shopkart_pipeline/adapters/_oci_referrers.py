@@ -36,7 +36,7 @@ from shopkart_pipeline.adapters._oci_names import check_digest, check_repository
 from shopkart_pipeline.adapters._oci_tagged import WRITINGS, read_document, turn, write_tagged
 from shopkart_pipeline.adapters._oci_write import add_bytes
 from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable, UntrustedInput
-from shopkart_pipeline.ports.registry import ATTACHED_LIMIT_BYTES, Referrer
+from shopkart_pipeline.ports.registry import Referrer
 
 _NEXT = re.compile(r'<([^<>]+)>\s*;\s*rel="?next"?')
 _SENDINGS = 3
@@ -82,9 +82,6 @@ class OciReferrers:
     def read(self, repository: str, digest: str) -> bytes:
         """The content of an artifact; raises as `ImageRegistry.read_attached` does."""
         content = self._artifact(check_repository(repository), check_digest(digest)).content
-        if content.size_bytes > ATTACHED_LIMIT_BYTES:
-            what = f"What {digest} names has {content.size_bytes} bytes; at most {ATTACHED_LIMIT_BYTES} are read."
-            raise UntrustedInput(what, RESTORE)
         path = f"/v2/{repository}/blobs/{content.digest}"
         answer = self._client.ask(Ask("GET", path, accept=(200, 404), limit_bytes=max(content.size_bytes, 1)))
         if answer.status == 404:
@@ -107,7 +104,14 @@ class OciReferrers:
                 self._blobs.send(layout, dict.fromkeys(blobs), repository)
                 try:
                     answer = self._client.ask(
-                        Ask("PUT", path, accept=(201,), headers={"Content-Type": MANIFEST}, body=artifact.manifest)
+                        Ask(
+                            "PUT",
+                            path,
+                            accept=(201,),
+                            headers={"Content-Type": MANIFEST},
+                            body=artifact.manifest,
+                            timeout_seconds=_DOCUMENT_SECONDS,
+                        )
                     )
                     return answer.headers.get("oci-subject")
                 except HttpRefusal as failure:

@@ -27,7 +27,7 @@ from botocore.exceptions import ClientError
 from shopkart_pipeline.adapters._aws import LazyClient, aws_errors, error_code
 from shopkart_pipeline.adapters._report_blobs import ReportBlobs
 from shopkart_pipeline.domain.errors import NotFound, PipelineError, Refused
-from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
+from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket, ObjectLockMode
 from shopkart_pipeline.ports.clock import Clock
 
 _POLICY = "docs/evidence_bucket.md"
@@ -97,11 +97,14 @@ class S3Reports(ReportBlobs):
 
     def _lock_longer(self, digits: str, held: dict[str, Any]) -> None:
         until, ends = self._until(), held.get("ObjectLockRetainUntilDate")
-        if ends is None or ends < until - _SLACK:
+        locked, wanted = held.get("ObjectLockMode"), self._declared.lock
+        # A lock can be made stronger and longer, never weaker.
+        mode = ObjectLockMode.COMPLIANCE if locked == ObjectLockMode.COMPLIANCE else wanted
+        if ends is None or ends < until - _SLACK or locked != mode:
             self._client().put_object_retention(
                 **self._object(digits),
                 VersionId=held["VersionId"],
-                Retention={"Mode": self._declared.lock.value, "RetainUntilDate": until},
+                Retention={"Mode": mode.value, "RetainUntilDate": max(until, ends or until)},
             )
 
     def _fetch(self, digits: str) -> bytes:

@@ -115,6 +115,18 @@ def test_what_is_kept_again_later_is_locked_longer_and_not_sent_again(bucket: Bu
 
 
 @_needs_bucket
+def test_a_lock_is_made_stronger_and_never_weaker(bucket: Bucket) -> None:
+    until = bucket.clock.time + timedelta(days=400)
+    bucket.reports(lock=ObjectLockMode.GOVERNANCE).put(_CONTENT)
+    bucket.reports(lock=ObjectLockMode.COMPLIANCE, retention_days=10).put(_CONTENT)
+    assert bucket.lock() == ("COMPLIANCE", until)
+
+    bucket.reports(lock=ObjectLockMode.GOVERNANCE, retention_days=500).put(_CONTENT)
+
+    assert bucket.lock() == ("COMPLIANCE", until + timedelta(days=100))
+
+
+@_needs_bucket
 def test_nothing_is_fetched_twice(bucket: Bucket) -> None:
     bucket.reports().put(_CONTENT)
     bucket.forget_copies()

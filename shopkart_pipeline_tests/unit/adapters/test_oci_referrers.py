@@ -244,6 +244,22 @@ def test_a_content_whose_bytes_differ_is_refused(tmp_path: Path, content: bytes)
         registry.read_attached("shop", attached)
 
 
+def test_what_others_attached_in_pieces_is_listed_and_not_read(tmp_path: Path) -> None:
+    registry = a_registry(server := FakeDistribution())
+    image = an_image(registry, tmp_path)
+    attached = registry.attach("shop", image, _STATEMENT, b"statement", {})
+    manifest = json.loads(server.manifests[attached])
+    manifest["layers"] *= 2
+    content = json.dumps(manifest).encode()
+    digest = f"sha256:{sha256(content).hexdigest()}"
+    server.manifests[digest] = content
+    change_index(server, image, lambda entry: {**entry, "digest": digest})
+
+    assert [one.digest for one in registry.referrers("shop", image)] == [digest]
+    with pytest.raises(UntrustedInput, match="contents of these sizes: 9, 9"):
+        registry.read_attached("shop", digest)
+
+
 def test_an_image_is_nothing_that_is_attached(tmp_path: Path) -> None:
     registry = a_registry(FakeDistribution())
     image = an_image(registry, tmp_path)
