@@ -31,7 +31,6 @@
 | `SHOPKART_LEDGER_ANCHOR` | a folder or `s3://BUCKET/PREFIX` where the ledger's heads are kept, too | none |
 | `SHOPKART_SIGNER_URI` | the key that signs statements, as securesystemslib names it: `awskms:...` | `signer/key.pem` |
 | `SHOPKART_SIGNER_PUBLIC_KEY_FILE` | its public key in PEM, for keys elsewhere than in AWS KMS | none |
-| `SHOPKART_SIGNER_FOLDER` | where the signer's socket and token are | `signer` in the home |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
 | `SHOPKART_RECEIVER_PORT` | port of the webhook receiver | 3001 |
 | `SHOPKART_EXPORTER_PORT` | port of the pipeline's own metrics | 3002 |
@@ -106,12 +105,11 @@ class Settings:
     signer_uri: str = field(default="", repr=False)
     """Empty: the signer makes a key of its own and keeps it in its folder."""
     signer_public_key_file: Path | None = None
-    signer_place: Path | None = None
 
     @property
     def signer_folder(self) -> Path:
-        """Where the signer's socket, token and key are."""
-        return self.signer_place or self.home / "signer"
+        """Where the signer's socket, token and key are: in the home, which commands of stages can't look into."""
+        return self.home / "signer"
 
     @property
     def dagster_home(self) -> Path:
@@ -159,7 +157,6 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         proxy=(given.get("SHOPKART_PROXY") or "").strip(),
         signer_uri=given.get("SHOPKART_SIGNER_URI") or "",
         signer_public_key_file=_path(given, "SHOPKART_SIGNER_PUBLIC_KEY_FILE"),
-        signer_place=_path(given, "SHOPKART_SIGNER_FOLDER"),
         registry_login=login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
     )
 

@@ -61,7 +61,7 @@ collect_ignore = [
     *([] if prometheus_server.PROGRAM and alertmanager_server.PROGRAM else ["test_monitoring.py"]),
     *([] if aws_servers.installed("ministack") else ["test_ecr_ministack.py"]),
     *([] if PROGRAM and aws_servers.installed("moto") else ["test_ecr_moto.py"]),
-    *([] if aws_servers.installed("moto") else ["test_secrets_manager.py"]),
+    *([] if aws_servers.installed("moto") else ["test_secrets_manager.py", "test_kms.py"]),
     *([] if ESLINT else ["test_eslint.py"]),
     *([] if GITLEAKS else ["test_gitleaks.py"]),
     *([] if TRIVY else ["test_trivy.py"]),
