@@ -1,4 +1,8 @@
-"""`shopkart signer`: sign what the pipeline states, in a process of its own; `rotate` makes a new key."""
+"""`shopkart signer`: sign what the pipeline states, in a process of its own; `rotate` makes a new key.
+
+Who has it rotated is an operator, and in the ledger. Serving loads neither the platform nor the declaration: the
+process that holds the key runs as little code as it can.
+"""
 
 import argparse
 import logging
@@ -32,12 +36,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="serve",
         help="`serve` signs until Ctrl-C (default); `rotate` trusts a new key from now on, and the old one until now",
     )
+    words = "OpenSSH ed25519 private key of who has it rotated; machines set SHOPKART_TOKEN_FILE"
+    parser.add_argument("--key", type=Path, metavar="FILE", help=words)
 
 
 def run(options: argparse.Namespace) -> int:
     settings = from_environment()
     places, keys_file = SignerPlaces(settings.signer_folder), settings.home / KEYS_FILE
-    return _rotate(settings, places, keys_file) if options.act == "rotate" else _serve(settings, places, keys_file)
+    return (
+        _rotate(options, settings, places, keys_file)
+        if options.act == "rotate"
+        else _serve(settings, places, keys_file)
+    )
 
 
 def _serve(settings: Settings, places: SignerPlaces, keys_file: Path) -> int:
@@ -66,7 +76,12 @@ def _serve(settings: Settings, places: SignerPlaces, keys_file: Path) -> int:
     return 0
 
 
-def _rotate(settings: Settings, places: SignerPlaces, keys_file: Path) -> int:
+def _rotate(options: argparse.Namespace, settings: Settings, places: SignerPlaces, keys_file: Path) -> int:
+    # Not above: all of the pipeline comes with it.
+    from shopkart_pipeline.cli.arguments import open_platform, who_asks
+    from shopkart_pipeline.domain.roles import Verb
+
+    who_asks(open_platform(), options, Verb.ROTATE_KEY)
     now = SystemClock().now()
     if settings.signer_uri:
         public = KeyAtUri(settings.signer_uri, settings.signer_public_key_file).public
