@@ -60,16 +60,22 @@ class Bucket:
             path.unlink()
 
 
+@pytest.fixture(scope="module")
+def s3(moto: str) -> Any:
+    """One client for all: making it takes longer than what it is asked."""
+    return client_of(moto, "s3")
+
+
 @pytest.fixture
 def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Bucket:
-    return Bucket(client_of(request.getfixturevalue("moto"), "s3"), tmp_path)
+    return Bucket(request.getfixturevalue("s3"), tmp_path)
 
 
 @pytest.fixture(params=_PLACES)
 def reports(request: pytest.FixtureRequest, tmp_path: Path) -> ReportBlobs:
     if request.param == "folder":
         return FolderReports(tmp_path / "reports")
-    return Bucket(client_of(request.getfixturevalue("moto"), "s3"), tmp_path).reports()
+    return Bucket(request.getfixturevalue("s3"), tmp_path).reports()
 
 
 def test_what_was_put_is_there_under_its_digest(reports: ReportBlobs) -> None:
