@@ -1,0 +1,54 @@
+terraform {
+  required_version = "~> 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.0"
+    }
+    helm = {
+      source  = "hashicorp/helm"
+      version = "~> 3.0"
+    }
+  }
+
+  # Bucket, key's ARN and region come from `terraform init -backend-config=backend.hcl`, which is not committed.
+  backend "s3" {
+    key          = "staging/terraform.tfstate"
+    encrypt      = true
+    use_lockfile = true
+  }
+}
+
+provider "aws" {
+  region              = var.region
+  allowed_account_ids = [var.account]
+
+  default_tags {
+    tags = { "shopkart:environment" = "staging", "shopkart:managed-by" = "deploy/terraform/staging" }
+  }
+}
+
+provider "aws" {
+  alias               = "global"
+  region              = "us-east-1"
+  allowed_account_ids = [var.account]
+
+  default_tags {
+    tags = { "shopkart:environment" = "staging", "shopkart:managed-by" = "deploy/terraform/staging" }
+  }
+}
+
+# From inside the network, or by a VPN: the API has no public address.
+provider "helm" {
+  kubernetes = {
+    host                   = module.environment.cluster.endpoint
+    cluster_ca_certificate = base64decode(module.environment.cluster.certificate_authority)
+
+    exec = {
+      api_version = "client.authentication.k8s.io/v1beta1"
+      command     = "aws"
+      args        = ["eks", "get-token", "--region", var.region, "--cluster-name", module.environment.cluster.name]
+    }
+  }
+}
