@@ -49,6 +49,10 @@ CEL = next(
 )
 """A Python beside the validators that evaluates CEL as Kubernetes does."""
 COSIGN = shutil.which("cosign", path=TOOLS)
+CHECKOV = VALIDATORS[1]
+"""Judges `deploy/terraform`, too."""
+TERRAFORM_PROGRAM = shutil.which("terraform", path=TOOLS)
+"""In no package registry: it takes part where the machine has it."""
 GITLEAKS, TRIVY = shutil.which("gitleaks", path=TOOLS), shutil.which("trivy", path=TOOLS)
 
 collect_ignore = [
@@ -69,6 +73,9 @@ collect_ignore = [
     *([] if COSIGN else ["test_cosign.py"]),
     *([] if all(VALIDATORS) else ["test_manifest_validators.py"]),
     *([] if CEL else ["test_admission.py"]),
+    *([] if aws_servers.installed("moto") else ["test_iam_moto.py"]),
+    *([] if CHECKOV else ["test_terraform.py"]),
+    *([] if TERRAFORM_PROGRAM else ["test_terraform_program.py"]),
 ]
 
 
@@ -124,6 +131,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     judges = ", ".join(filter(None, VALIDATORS)) or "kubernetes-validate and checkov are not installed"
     terminalreporter.write_line(f"manifests judged by: {judges}")
     terminalreporter.write_line(f"CEL: {CEL or 'not installed: the rules for clusters are NOT EVALUATED'}")
+    terminalreporter.write_line(f"terraform: {TERRAFORM_PROGRAM or 'not installed: what it says is LEFT OUT'}")
     terminalreporter.write_line(f"eslint: {ESLINT or 'not installed'}")
     browsers = ", ".join(filter(None, map(shutil.which, BROWSERS)))
     terminalreporter.write_line(f"browser: {browsers or 'none is installed: what only a browser sees is LEFT OUT'}")

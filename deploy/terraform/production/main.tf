@@ -9,7 +9,7 @@ locals {
 
 module "environment" {
   source    = "../modules/environment"
-  providers = { aws = aws, aws.global = aws.global, helm = helm }
+  providers = { aws = aws, aws.global = aws.global, helm = helm, random = random }
 
   environment      = "production"
   zones            = var.zones

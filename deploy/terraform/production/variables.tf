@@ -107,6 +107,11 @@ variable "repositories" {
 variable "evidence" {
   description = "For how many days evidence can't be changed or removed."
   type        = object({ days = number })
+
+  validation {
+    condition     = var.evidence.days >= 365
+    error_message = "Auditors ask for a year at least."
+  }
 }
 
 variable "github" {

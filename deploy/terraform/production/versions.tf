@@ -14,6 +14,10 @@ terraform {
       source  = "hashicorp/helm"
       version = "~> 3.0"
     }
+    random = {
+      source  = "hashicorp/random"
+      version = "~> 3.7"
+    }
   }
 
   # Bucket, key's ARN and region come from `terraform init -backend-config=backend.hcl`, which is not committed.
@@ -42,6 +46,8 @@ provider "aws" {
     tags = { "shopkart:environment" = "production", "shopkart:managed-by" = "deploy/terraform/production" }
   }
 }
+
+provider "random" {}
 
 # From inside the network, or by a VPN: the API has no public address.
 provider "helm" {

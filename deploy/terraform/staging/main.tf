@@ -2,7 +2,7 @@
 
 module "environment" {
   source    = "../modules/environment"
-  providers = { aws = aws, aws.global = aws.global, helm = helm }
+  providers = { aws = aws, aws.global = aws.global, helm = helm, random = random }
 
   environment      = "staging"
   zones            = var.zones

@@ -10,6 +10,10 @@ terraform {
       source  = "hashicorp/helm"
       version = "~> 3.0"
     }
+    random = {
+      source  = "hashicorp/random"
+      version = "~> 3.7"
+    }
   }
 
   # Bucket, key's ARN and region come from `terraform init -backend-config=backend.hcl`, which is not committed.
@@ -38,6 +42,8 @@ provider "aws" {
     tags = { "shopkart:environment" = "staging", "shopkart:managed-by" = "deploy/terraform/staging" }
   }
 }
+
+provider "random" {}
 
 # From inside the network, or by a VPN: the API has no public address.
 provider "helm" {

@@ -15,7 +15,7 @@ resource "aws_acm_certificate_validation" "domain" {
   provider = aws.global
 
   certificate_arn         = aws_acm_certificate.domain.arn
-  validation_record_fqdns = [aws_route53_record.validation[aws_acm_certificate.domain.domain_name].fqdn]
+  validation_record_fqdns = [aws_route53_record.validation["domain"].fqdn]
 }
 
 data "aws_lb" "gateway" {

@@ -75,23 +75,27 @@ resource "aws_acm_certificate" "origin" {
   }
 }
 
-resource "aws_route53_record" "validation" {
-  for_each = {
-    for option in concat(
-      tolist(aws_acm_certificate.origin.domain_validation_options), tolist(aws_acm_certificate.domain.domain_validation_options)
-    ) : option.domain_name => option
+locals {
+  # Of each certificate the record that proves the domain; one name each, so one record.
+  validation = {
+    domain = one(aws_acm_certificate.domain.domain_validation_options)
+    origin = one(aws_acm_certificate.origin.domain_validation_options)
   }
+}
+
+resource "aws_route53_record" "validation" {
+  for_each = toset(["domain", "origin"])
 
   zone_id = var.zone_id
-  name    = each.value.resource_record_name
-  type    = each.value.resource_record_type
-  records = [each.value.resource_record_value]
+  name    = local.validation[each.key].resource_record_name
+  type    = local.validation[each.key].resource_record_type
+  records = [local.validation[each.key].resource_record_value]
   ttl     = 300
 }
 
 resource "aws_acm_certificate_validation" "origin" {
   certificate_arn         = aws_acm_certificate.origin.arn
-  validation_record_fqdns = [aws_route53_record.validation[aws_acm_certificate.origin.domain_name].fqdn]
+  validation_record_fqdns = [aws_route53_record.validation["origin"].fqdn]
 }
 
 resource "aws_security_group" "load_balancer" {

@@ -13,11 +13,6 @@ variable "kubernetes_version" {
   }
 }
 
-variable "vpc_id" {
-  description = "The network."
-  type        = string
-}
-
 variable "subnet_ids" {
   description = "Private subnets in three zones."
   type        = list(string)

@@ -42,7 +42,6 @@ module "eks" {
 
   name               = local.name
   kubernetes_version = var.cluster.kubernetes_version
-  vpc_id             = module.network.vpc_id
   subnet_ids         = module.network.private_subnet_ids
   api_client_cidrs   = var.api_client_cidrs
   key_arn            = module.kms.arns["cluster"]

@@ -29,19 +29,29 @@ resource "aws_db_parameter_group" "this" {
   family      = "postgres${var.engine_version}"
   description = "TLS for everybody, and slow statements in the log."
 
-  dynamic "parameter" {
-    for_each = {
-      "rds.force_ssl"              = "1"
-      "log_statement"              = "ddl"
-      "log_min_duration_statement" = "1000"
-      "log_connections"            = "1"
-      "log_disconnections"         = "1"
-    }
+  parameter {
+    name  = "rds.force_ssl"
+    value = "1"
+  }
 
-    content {
-      name  = parameter.key
-      value = parameter.value
-    }
+  parameter {
+    name  = "log_statement"
+    value = "ddl"
+  }
+
+  parameter {
+    name  = "log_min_duration_statement"
+    value = "1000"
+  }
+
+  parameter {
+    name  = "log_connections"
+    value = "1"
+  }
+
+  parameter {
+    name  = "log_disconnections"
+    value = "1"
   }
 
   lifecycle {

@@ -1,0 +1,52 @@
+"""`deploy/terraform` before other people's judges: Terraform's own form, and checkov's rules.
+
+checkov is in an environment of its own that `.ci/run` makes. What it finds and stays is explained where it is found
+(`#checkov:skip=ID: reason`), so anything that it still reports is new. From production's
+root it follows all modules.
+"""
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+from shopkart_pipeline_tests.contract.conftest import CHECKOV
+from shopkart_pipeline_tests.terraform_tree import MODULES, TERRAFORM, code
+
+LEAST_PASSED = 250
+"""Fewer rules than these would mean that modules were not looked at."""
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    options = ("--framework", "terraform", "--skip-download", "--compact", "-o", "json")
+    assert CHECKOV
+    command = (CHECKOV, "-d", str(TERRAFORM / "production"), *options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return json.loads(done.stdout)
+
+
+def test_checkov_finds_nothing_that_is_not_explained(report: dict[str, Any]) -> None:
+    assert report["summary"]["parsing_errors"] == 0
+    assert report["summary"]["passed"] > LEAST_PASSED
+    failed = {(check["check_id"], check["resource"]) for check in report["results"]["failed_checks"]}
+    assert failed == set()
+
+
+def test_every_exception_has_a_reason_and_is_one(report: dict[str, Any]) -> None:
+    skipped = {check["check_id"] for check in report["results"]["skipped_checks"]}
+    written: set[str] = set()
+    for folder in MODULES:
+        for file in folder.glob("*.tf"):
+            for check, reason in re.findall(r"#checkov:skip=(\w+):?(.*)", file.read_text()):
+                assert len(reason.strip()) > 20, f"{file}: {check}"
+                written.add(check)
+    assert skipped == written
+
+
+def test_checkov_looks_into_every_module(report: dict[str, Any]) -> None:
+    seen = " ".join(check["file_path"] for kind in report["results"].values() for check in kind)
+    with_resources = {folder.name for folder in MODULES if 'resource "' in code(folder)}
+    assert {name for name in with_resources if f"/modules/{name}/" in seen} == with_resources
