@@ -1,9 +1,7 @@
 """What every anchor owes its callers: one suite over the fake, a folder, and S3's API."""
 
 import stat
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,18 +12,12 @@ from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.hash_chain import SignedHead
 from shopkart_pipeline.ledger_settings import Bucket, LedgerSettings
 from shopkart_pipeline.ports.ledger_anchor import LedgerAnchor, Mark
-from shopkart_pipeline_tests.contract.aws_servers import installed, running_moto
+from shopkart_pipeline_tests.contract.aws_servers import installed
 from shopkart_pipeline_tests.contract.ecr_worlds import client_of
 from shopkart_pipeline_tests.fakes.memory_anchor import MemoryAnchor
 
 ONE, TWO = "1" * 64, "2" * 64
 PLACES = ["memory", "disk", *(["s3"] if installed("moto") else [])]
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with running_moto(tmp_path_factory.mktemp("moto")) as address:
-        yield client_of(address, "s3")
 
 
 @pytest.fixture(params=PLACES)
@@ -36,7 +28,7 @@ def anchor(request: pytest.FixtureRequest, tmp_path: Path) -> LedgerAnchor:
         case "disk":
             return DiskAnchor(tmp_path / "elsewhere" / "heads")
         case _:
-            client, bucket = request.getfixturevalue("s3"), f"b{uuid4().hex}"
+            client, bucket = client_of(request.getfixturevalue("moto"), "s3"), f"b{uuid4().hex}"
             client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
             return S3Anchor(lambda: client, bucket, "ledger/")
 
