@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from shopkart_pipeline.adapters.dsse import KEYS_FILE, KeyFileVerifier
-from shopkart_pipeline.cli.arguments import open_platform
+from shopkart_pipeline.cli.arguments import add_key, open_platform, who_asks
 from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.roles import Verb
 from shopkart_pipeline.ledger_settings import read_anchor
 from shopkart_pipeline.ledger_wiring import build_anchor
 from shopkart_pipeline.ports.ledger import AT_ONCE, Act, Entry, Ledger
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="N|DATE", type=_since, default=1, help=words)
     parser.add_argument("--json", action="store_true", help="show: one JSON object in a line for each entry")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="verify: the trusted keys, instead of this home's")
+    add_key(parser)
     parser.add_argument("--anchor", metavar="PLACE", help="verify: where heads are kept, too, instead of as configured")
 
 
@@ -46,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
         case "verify":
             return _verify(platform, options, console)
         case "sign":
+            who_asks(platform, options, Verb.SIGN_LEDGER)
             return _sign(platform, console)
         case _:
             return _show(platform.ledger, options, console)

@@ -11,8 +11,10 @@ import pytest
 from shopkart_pipeline.adapters.disk_anchor import DiskAnchor
 from shopkart_pipeline.adapters.dsse import KEYS_FILE, write_keys
 from shopkart_pipeline.cli import ledger
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.errors import PipelineError, Refused
+from shopkart_pipeline.domain.roles import Verb
 from shopkart_pipeline.ports.ledger import Act
+from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
 from shopkart_pipeline_tests.fakes.world import World
@@ -28,6 +30,7 @@ def signed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wor
     monkeypatch.setattr(ledger, "open_platform", lambda: platform)
     settings = from_environment({"SHOPKART_HOME": str(home)})
     monkeypatch.setattr(ledger, "from_environment", lambda: settings)
+    monkeypatch.setattr(ledger, "who_asks", lambda platform, options, verb: verb)
     for number, (service, verb) in enumerate([("backend", "approve"), ("backend", "promote"), ("frontend", "promote")]):
         at = world.clock.now() + timedelta(minutes=number)
         world.ledger.append(Act(at, "maya@shopkart.example", verb, service, f"20250304-{number}", "sha256:1", {}))
@@ -55,6 +58,17 @@ def test_a_ledger_that_nobody_signed_will_not_do_until_somebody_does(
     assert after[0] == 0
     assert "Proved: entries 1 to 3" in after[1]
     assert "heads holds the same heads up to entry 3" in after[1]
+
+
+def test_whoever_may_not_sign_signs_nothing(signed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(platform: Platform, options: argparse.Namespace, verb: Verb) -> None:
+        raise Refused(f"{verb} is nobody's.", "Declare roles.")
+
+    monkeypatch.setattr(ledger, "who_asks", refuse)
+
+    with pytest.raises(Refused, match="sign_ledger"):
+        ledger.run(argparse.Namespace(what="sign"))
+    assert signed.ledger.heads() == ()
 
 
 def test_an_entry_that_was_changed_is_named(signed: World, capsys: pytest.CaptureFixture[str]) -> None:
