@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from shopkart_pipeline.cli.arguments import add_release, find_release, open_platform
+from shopkart_pipeline.cli.policy_then import under_policy_of
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.services.pack_evidence import pack_evidence
 from shopkart_pipeline.services.sign_ledger import sign_head
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     part = options.out.with_name(f"{options.out.name}.{os.getpid()}.part")
     try:
         with part.open("xb") as stream:
-            packed = pack_evidence(platform, release, stream)
+            packed = pack_evidence(under_policy_of(platform, release), release, stream)
         part.replace(options.out)
     except OSError as error:
         raise PipelineError(f"{options.out} can't be written: {error.strerror}.", "Name another file.") from error

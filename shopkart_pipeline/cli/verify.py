@@ -16,6 +16,7 @@ from rich.console import Console
 from shopkart_pipeline.adapters.dsse import KEYS_FILE
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.cli.arguments import find_release, open_platform
+from shopkart_pipeline.cli.policy_then import under_policy_of
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.services.pack_evidence import pack_evidence, verifier_hashes
 from shopkart_pipeline.services.verify_image import verify_image
@@ -69,7 +70,7 @@ def _claims(options: argparse.Namespace, keys: tuple[Key, ...], now: datetime) -
         raise PipelineError(f"There is no file {options.what}.", "Name a file, SERVICE@KEY, or IMAGE@sha256:...")
     release = find_release(platform, options.what)
     with tempfile.TemporaryFile() as stream:
-        pack_evidence(platform, release, stream)
+        pack_evidence(under_policy_of(platform, release), release, stream)
         return verify(stream, keys, now, allowed=allowed, repository=options.repository)
 
 

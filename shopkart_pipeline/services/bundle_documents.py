@@ -71,11 +71,12 @@ def add_policy_texts(platform: Platform, release: Release, policy_text: bytes | 
     else:
         documents.add(DECLARATION, policy_text)
     approvals = platform.deployment_of(platform.service(release.service), Phase.PRODUCTION).approvals
-    if approvals is None or approvals.allowed_signers is None:
+    signers = platform.pipeline.allowed_signers or (approvals.allowed_signers if approvals is not None else None)
+    if signers is None:
         documents.lack(ALLOWED_SIGNERS, "no list of people who may sign is declared")
         return
     try:
-        documents.add(ALLOWED_SIGNERS, approvals.allowed_signers.read_bytes())
+        documents.add(ALLOWED_SIGNERS, signers.read_bytes())
     except OSError as error:
         documents.lack(ALLOWED_SIGNERS, f"the list of people can't be read: {words_of(error)}")
 

@@ -17,7 +17,6 @@ from shopkart_pipeline import verifier
 from shopkart_pipeline.domain.attestation import EVIDENCE_BUNDLE, Statement
 from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.declaration import StageKind
-from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.services.bundle_container import Measured, in_memory, measure, write_container
@@ -35,6 +34,7 @@ from shopkart_pipeline.services.bundle_documents import (
 from shopkart_pipeline.services.bundle_page import Told, page
 from shopkart_pipeline.services.bundle_policy import policy_document
 from shopkart_pipeline.services.judge_release import image_digest
+from shopkart_pipeline.services.keep_policy import declaration_text
 from shopkart_pipeline.services.ledger_segment import segment
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.verifier.bundle import FORMAT, MANIFEST, POLICY, RELEASE, SIGNED_MANIFEST
@@ -97,7 +97,7 @@ def _gathered(platform: Platform, release: Release, records: Mapping[str, StageR
     for name, content in verifier_files().items():
         documents.add(name, content)
     add_delivery(platform, release, documents)
-    add_policy_texts(platform, release, _policy_text(platform), documents)
+    add_policy_texts(platform, release, declaration_text(platform), documents)
     add_records(platform, records, documents)
     gates = add_judgement(platform, release, records, documents)
     chain = segment(platform, release.service, release.key)
@@ -123,22 +123,6 @@ def _gathered(platform: Platform, release: Release, records: Mapping[str, StageR
     )
     documents.add("index.html", page(told))
     return documents
-
-
-def _policy_text(platform: Platform) -> bytes | None:
-    """The declaration as it was read; None where it was changed since."""
-    try:
-        text = platform.pipeline.file.read_bytes()
-    except OSError:
-        return _kept_policy(platform)
-    return text if f"sha256:{hashlib.sha256(text).hexdigest()}" == platform.pipeline.digest else _kept_policy(platform)
-
-
-def _kept_policy(platform: Platform) -> bytes | None:
-    try:
-        return platform.evidence.get_report(platform.pipeline.digest)
-    except PipelineError:
-        return None
 
 
 def _manifest(

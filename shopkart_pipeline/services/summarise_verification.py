@@ -24,6 +24,7 @@ from shopkart_pipeline.services.approve_release import APPROVE
 from shopkart_pipeline.services.attest_phase import attach_all, sign_all
 from shopkart_pipeline.services.authorise_deploy import Authorisation
 from shopkart_pipeline.services.drive_rollout import note
+from shopkart_pipeline.services.keep_policy import declaration_report
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.release_statements import Named, about
 
@@ -53,7 +54,7 @@ def summarise_verification(
     kept = [platform.evidence.put_report(each.raw) for each in signed]
     text = "; ".join([f"verified and signed before {environment}: {kept[0].digest}", *lacks])
     note(platform, release, "rollout", text, {"action": "verification", "report": kept[0].digest})
-    return tuple(each.raw for each in signed)
+    return (*(each.raw for each in signed), *declaration_report(platform))
 
 
 def _predicate(

@@ -1,16 +1,19 @@
 """`shopkart evidence` and `shopkart verify`: what auditors read, and exit codes that scripts can rest on."""
 
 import argparse
+import hashlib
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shopkart_pipeline.cli import evidence, verify
+from shopkart_pipeline.cli import evidence, policy_then, verify
+from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable, UntrustedInput
-from shopkart_pipeline_tests.fakes.proven_release import ProvenRelease, proven_release
+from shopkart_pipeline_tests.fakes.proven_release import DECLARATION, ProvenRelease, proven_release
 
 LATER = "2025-03-05T00:00:00+00:00"
 
@@ -68,6 +71,42 @@ def test_a_release_is_verified_without_a_file(proven: ProvenRelease, capsys: pyt
     keys = proven.world.folder / "keys.json"
 
     assert run(verify, capsys, f"backend@{proven.release.key}", "--keys", keys, "--at", LATER)[0] == 0
+
+
+def test_a_release_is_told_by_the_policy_of_its_day(
+    proven: ProvenRelease, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The declaration asks for more today; what went to production by another one is judged by that."""
+    then, today = proven.world.pipeline, b"version: 1\n# Stricter.\n"
+    seen: list[bytes] = []
+
+    def loaded(file: Path, *, home: Path) -> Pipeline:
+        seen.append(file.read_bytes())
+        return then
+
+    monkeypatch.setattr(policy_then, "load", loaded)
+    then.file.write_bytes(today)
+    proven.world.pipeline = replace(then, digest=f"sha256:{hashlib.sha256(today).hexdigest()}")
+    proven.world.declare("backend", lambda service: replace(service, gates=()))
+    path, keys = written(proven, capsys), proven.world.folder / "keys.json"
+
+    code, told = run(verify, capsys, path, "--keys", keys, "--at", LATER)
+
+    assert (code, seen) == (0, [DECLARATION])
+    assert f"{then.digest} was in force" in told
+
+
+def test_a_policy_that_can_not_be_had_any_more_is_told(
+    proven: ProvenRelease, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proven.world.pipeline = replace(proven.world.pipeline, digest="sha256:" + "0" * 64)
+    proven.world.evidence.reports.pop(f"sha256:{hashlib.sha256(DECLARATION).hexdigest()}")
+    path, keys = written(proven, capsys), proven.world.folder / "keys.json"
+
+    code, told = run(verify, capsys, path, "--keys", keys, "--at", LATER)
+
+    assert code == 1
+    assert "missing  policy" in told
 
 
 def test_an_image_is_asked_for_at_the_registry(proven: ProvenRelease, capsys: pytest.CaptureFixture[str]) -> None:
