@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shopkart_pipeline.cli import evidence, policy_then, verify
+from shopkart_pipeline.domain.attestation import Envelope, Statement
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable, UntrustedInput
 from shopkart_pipeline_tests.fakes.proven_release import DECLARATION, ProvenRelease, proven_release
@@ -71,6 +72,24 @@ def test_a_release_is_verified_without_a_file(proven: ProvenRelease, capsys: pyt
     keys = proven.world.folder / "keys.json"
 
     assert run(verify, capsys, f"backend@{proven.release.key}", "--keys", keys, "--at", LATER)[0] == 0
+
+
+def test_without_a_signer_that_answers_a_release_is_looked_at_all_the_same(
+    proven: ProvenRelease, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(statement: Statement) -> Envelope:
+        raise ToolUnavailable("The signer does not answer.", "Start it.")
+
+    monkeypatch.setattr(proven.attestor, "sign", silent)
+    keys = proven.world.folder / "keys.json"
+
+    code, told = run(verify, capsys, f"backend@{proven.release.key}", "--keys", keys, "--at", LATER)
+
+    assert code == 1
+    assert "missing  manifest " in told
+    assert "proved   record of lint" in told
+    with pytest.raises(ToolUnavailable):
+        run(evidence, capsys, "backend", "--out", proven.world.folder / "b.zip")
 
 
 def test_a_release_is_told_by_the_policy_of_its_day(
