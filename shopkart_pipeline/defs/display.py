@@ -61,7 +61,7 @@ def _evidence_metadata(evidence: Evidence) -> dict[str, MetadataValue]:
         "tool": MetadataValue.text(tool),
     }
     shown |= {name: MetadataValue.float(float(value)) for name, value in evidence.measures.items()}
-    shown |= {f"fact: {name}": MetadataValue.text(value) for name, value in evidence.facts.items()}
+    shown |= {f"fact: {name}": MetadataValue.text(value) for name, value in evidence.facts.items() if value}
     if evidence.notes:
         shown["notes"] = MetadataValue.md("\n".join(f"- {note}" for note in evidence.notes))
     if evidence.findings:

@@ -38,7 +38,7 @@ from shopkart_pipeline.services.platform import Platform
 RUNNING = "running"
 _STATE = "state"
 _AGAIN = timedelta(hours=1)
-_COLUMNS = ("environment", "running digest", "release", "ready", "digest in the ledger", "since", "canary", "compared")
+_COLUMNS = ("environment", "compared", "running digest", "digest in the ledger", "release", "since", "ready", "canary")
 _SCHEMA = TableSchema(columns=[TableColumn(name) for name in _COLUMNS])
 
 
@@ -87,7 +87,7 @@ def show_running(instance: DagsterInstance, platform: Platform) -> tuple[str, ..
         rows = observe_running(platform, service)
         told += [f"{service.name} in {row.environment}: {row.words}" for row in rows if row.missing or row.differs]
         if rows and _is_news(instance, platform, service.name, rows):
-            metadata = {_STATE: MetadataValue.text(_state(rows)), **running_metadata(rows)}
+            metadata = {**running_metadata(rows), _STATE: MetadataValue.text(_state(rows))}
             words = "; ".join(f"{row.environment}: {row.words}" for row in rows)
             observation = AssetObservation(running_key(service.name), description=words, metadata=metadata)
             instance.report_runless_asset_event(observation)
@@ -95,18 +95,18 @@ def show_running(instance: DagsterInstance, platform: Platform) -> tuple[str, ..
 
 
 def running_metadata(rows: Sequence[Running]) -> dict[str, MetadataValue]:
-    """The rows as a table, and the digests of environments by themselves."""
+    """The rows as a table."""
     records = [
         TableRecord(
             {
                 "environment": row.environment,
+                "compared": row.words[:500],
                 "running digest": row.digest or "none",
-                "release": row.release_key,
-                "ready": row.replicas,
                 "digest in the ledger": row.recorded_digest or "none",
+                "release": row.release_key,
                 "since": "" if row.recorded_at is None else row.recorded_at.isoformat(timespec="seconds"),
+                "ready": row.replicas,
                 "canary": row.canary,
-                "compared": row.words,
             }
         )
         for row in rows
