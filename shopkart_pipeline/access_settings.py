@@ -19,6 +19,8 @@ class AccessSettings:
     """`auto`: where the system allows it, and the evidence says so; `required`: no command without; `off`."""
     given_token: str = field(default="", repr=False)
     token_file: Path | None = None
+    secret_files: tuple[Path, ...] = ()
+    """Every file that a variable of ours names: commands of the project's code don't find them."""
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> "AccessSettings":
@@ -28,7 +30,9 @@ class AccessSettings:
             raise PipelineError(f"SHOPKART_CONFINEMENT is {confinement!r}.", f"Use one of: {', '.join(CONFINEMENTS)}.")
         reference = referred(given, "SHOPKART_TOKEN")
         file = None if reference is None else reference.file
-        return cls(confinement, "" if reference is None or file else read_reference(reference, given), file)
+        token = "" if reference is None or file else read_reference(reference, given)
+        named = [value for name, value in given.items() if name.startswith("SHOPKART_") and name.endswith("_FILE")]
+        return cls(confinement, token, file, tuple(Path(value).absolute() for value in named if value))
 
     def token(self) -> str:
         """The machine's token; empty where none is given. Raises `PipelineError` where its file can't be read."""

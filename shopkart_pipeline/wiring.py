@@ -95,7 +95,7 @@ def build_platform(settings: Settings) -> Platform:
         PipelineError: it says how a cluster is reached in a way that there is not.
     """
     home, clock = settings.home, SystemClock()
-    confine(home, settings.access.confinement)
+    confine(home, settings.access.confinement, settings.access.secret_files)
     pipeline = load(settings.declaration, home=home)
     registry = build_registry(settings, pipeline.registry)
     github = _github_client(settings, pipeline.code_host)

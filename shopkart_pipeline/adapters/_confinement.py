@@ -52,6 +52,11 @@ _ENGINES = (
     "/run/crio/crio.sock",
 )
 """Whoever reaches one of these is root here, outside of every namespace."""
+_OF_PEOPLE = (
+    *("~/.ssh", "~/.gnupg", "~/.aws", "~/.azure", "~/.config/gcloud", "~/.config/gh", "~/.kube", "~/.docker"),
+    *("~/.netrc", "~/.git-credentials", "~/.pgpass", "~/.npmrc", "~/.pypirc", "/var/run/secrets"),
+)
+"""Where people, and clusters for their pods, keep what they introduce themselves with."""
 _COVER = Path(__file__).with_name("_confinement_cover.py")
 _START_SECONDS = 20.0
 
@@ -102,10 +107,20 @@ class Entrance:
 class Confinement:
     """The namespaces of one home, made when they are needed."""
 
-    def __init__(self, home: Path, mode: str = AUTO) -> None:
-        self.home, self.mode = home.absolute(), mode
+    def __init__(self, home: Path, mode: str = AUTO, secrets: Sequence[Path] = ()) -> None:
+        """
+        Args:
+            home: the pipeline's home.
+            mode: one of `MODES`.
+            secrets: files and folders outside of the home that commands don't find.
+        """
+        self.home, self.mode, self.secrets = home.absolute(), mode, tuple(secrets)
         self._lock = threading.Lock()
         self._found: Entrance | NotConfined | None = None
+
+    def is_as(self, other: "Confinement") -> bool:
+        """Whether it keeps commands from the same."""
+        return (self.home, self.mode, self.secrets) == (other.home, other.mode, other.secrets)
 
     def state(self) -> Confined | NotConfined:
         """Whether commands are confined here, and if not, why."""
@@ -129,7 +144,7 @@ class Confinement:
         try:
             for name in OPEN:
                 (self.home / name).mkdir(parents=True, exist_ok=True)
-            return _enter(program, _plan(self.home), _identities(self.home))
+            return _enter(program, _plan(self.home, self.secrets), _identities(self.home))
         except OSError as error:
             return NotConfined(f"this system does not allow it: {error.strerror or type(error).__name__}")
 
@@ -149,11 +164,12 @@ class Confinement:
 _current: Confinement | None = None
 
 
-def confine(home: Path, mode: str = AUTO) -> None:
-    """From now on commands of this process are kept away from that home. Makes nothing yet."""
+def confine(home: Path, mode: str = AUTO, secrets: Sequence[Path] = ()) -> None:
+    """From now on commands of this process are kept away from that home and those files. Makes nothing yet."""
     global _current
-    if _current is None or (_current.home, _current.mode) != (home.absolute(), mode):
-        _current = Confinement(home, mode)
+    wanted = Confinement(home, mode, secrets)
+    if _current is None or not _current.is_as(wanted):
+        _current = wanted
 
 
 def confinement() -> Confined | NotConfined:
@@ -166,17 +182,17 @@ def entrance() -> Entrance | None:
     return None if _current is None else _current.check()
 
 
-def _plan(home: Path) -> dict[str, Any]:
+def _plan(home: Path, secrets: Sequence[Path]) -> dict[str, Any]:
     if os.geteuid() == 0 and shutil.which("buildah"):
         _BUILDAHS.mkdir(mode=0o700, exist_ok=True)
     temporary = [os.path.realpath(path) for path in (*_WRITABLE, str(_BUILDAHS), os.environ.get("TMPDIR", "/tmp"))]  # noqa: S108
-    engines = [path for each in _ENGINES if (path := _there(each))]
+    away = [path for each in (*_ENGINES, *_OF_PEOPLE, *map(str, secrets)) if (path := _there(each))]
     return {
         "home": os.path.realpath(home),
         "open": {os.path.realpath(home / name): writes for name, writes in OPEN.items()},
         "writable": [each for each in dict.fromkeys(temporary) if Path(each).is_dir() and not _inside(each, home)],
         "frozen": [path for path in _FROZEN if Path(path).exists()],
-        "hidden": [*dict.fromkeys(engines), *_disks()],
+        "hidden": [*(path for path in dict.fromkeys(away) if not _inside(path, home)), *_disks()],
     }
 
 
@@ -185,7 +201,10 @@ def _inside(path: str, home: Path) -> bool:
 
 
 def _there(path: str) -> str | None:
-    return os.path.realpath(path) if Path(path).exists() else None
+    found = Path(path).expanduser()
+    with contextlib.suppress(OSError):
+        return os.path.realpath(found) if found.exists() else None
+    return None
 
 
 def _disks() -> list[str]:

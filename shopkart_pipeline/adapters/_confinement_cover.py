@@ -124,7 +124,10 @@ def _cover(plan: dict[str, Any]) -> None:
         os.makedirs(path, exist_ok=True)
         _mount(f"/proc/self/fd/{descriptor}", path, None, _BIND)
     for path in plan["hidden"]:
-        _mount("/dev/null", path, None, _BIND)
+        if os.path.isdir(path):
+            _mount("covered", path, "tmpfs", _NO_SUID | _NO_DEVICES | _NO_EXECUTION, "mode=0755,size=4k")
+        else:
+            _mount("/dev/null", path, None, _BIND)
     _read_only("/", read_only=True, recursive=True)
     for path in [*plan["writable"], *(path for path, writes in plan["open"].items() if writes)]:
         _read_only(path, read_only=False)

@@ -23,16 +23,21 @@ _SECRET = "the-signing-key"
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home with a key, a token, a ledger and a listening socket; commands of this process are kept from it."""
-    home = tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.mktemp("confined") / "home"
+    home.mkdir()
     for name in ("signer/key", "signer/token", "secrets/webhook", "demo/approver", "ledger.db"):
         (home / name).parent.mkdir(exist_ok=True)
         (home / name).write_text(_SECRET)
     (home / "work" / "trees").mkdir(parents=True)
+    kept = home.parent / "kept"
+    kept.mkdir()
+    for path in (kept / "private-key.pem", home.parent / "kept-file"):
+        path.write_text(_SECRET)
     before = _confinement._current
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(os.path.relpath(home / "signer" / "socket"))
         listening.listen()
-        _confinement.confine(home)
+        _confinement.confine(home, AUTO, (home.parent / "kept-file", kept))
         yield home
     _confinement._current = before
 
@@ -54,6 +59,8 @@ _ATTEMPTS = {
     "reads the token by another way": "cat /proc/self/root{home}/signer/token",
     "reads a secret through a link": "ln -sf {home}/secrets/webhook link && cat link",
     "reads a person's key": "cat {home}/demo/approver",
+    "reads a file that a variable of the pipeline names": "grep . {parent}/kept-file",
+    "reads in a folder of secrets": "cat {parent}/kept/private-key.pem",
     "takes the cover off": "umount -l {home}; cat {home}/signer/key",
     "takes the cover off in namespaces of its own": (
         "unshare --user --map-root-user --mount sh -c 'umount -l {home}; cat {home}/signer/key'"
