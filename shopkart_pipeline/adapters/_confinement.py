@@ -38,6 +38,8 @@ OPEN = {
     "cache/trivy": True,
     "cache/sonarqube": True,
     "cache/buildah": True,
+    "cluster/images": True,
+    "cluster/scratch": True,
     "mirrors": False,
 }
 """What of the home commands find, and whether they may write there."""
@@ -180,6 +182,11 @@ def confinement() -> Confined | NotConfined:
 def entrance() -> Entrance | None:
     """How the next command gets in; None: it runs as it is."""
     return None if _current is None else _current.check()
+
+
+def words_of(arguments: Sequence[str], cwd: Path, inside: Entrance | None, *, privileged: bool = False) -> list[str]:
+    """What to start: the command itself, or the command behind the door."""
+    return list(arguments) if inside is None else inside.arguments(arguments, cwd, privileged=privileged)
 
 
 def _plan(home: Path, secrets: Sequence[Path]) -> dict[str, Any]:

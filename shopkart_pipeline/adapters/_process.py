@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from shopkart_pipeline.adapters._captured_output import CapturedOutput
-from shopkart_pipeline.adapters._confinement import Entrance, entrance
+from shopkart_pipeline.adapters._confinement import entrance, words_of
 from shopkart_pipeline.adapters._report_limits import TOO_BIG
 from shopkart_pipeline.known_secrets import KNOWN, masked
 
@@ -170,7 +170,7 @@ def _started(
     if inside is not None:
         _check_startable(command, environment)
     process = subprocess.Popen(
-        _words(command, inside),
+        words_of(command.arguments, command.cwd, inside, privileged=command.privileged),
         cwd=command.cwd,
         env=environment,
         stdin=stdin,
@@ -189,12 +189,6 @@ def _started(
         with _lock:
             _running.discard(process)
             _cancelled.discard(process.pid)
-
-
-def _words(command: Command, inside: Entrance | None) -> list[str]:
-    if inside is None:
-        return list(command.arguments)
-    return inside.arguments(command.arguments, command.cwd, privileged=command.privileged)
 
 
 def _check_startable(command: Command, environment: Mapping[str, str]) -> None:

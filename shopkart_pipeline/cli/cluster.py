@@ -2,6 +2,7 @@
 
 import argparse
 
+from shopkart_pipeline.adapters._confinement import confine
 from shopkart_pipeline.adapters.local_cluster import serve
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.settings import from_environment
@@ -16,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     del options
     settings = from_environment()
+    confine(settings.home, settings.access.confinement, settings.access.secret_files)
     pipeline = load(settings.declaration, home=settings.home)
     names = [name for name, environment in pipeline.environments.items() if environment.platform == "local"]
     runtime, reason = choose_runtime(settings)

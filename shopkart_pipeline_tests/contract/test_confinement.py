@@ -4,6 +4,7 @@ All of it is tried by real processes in real namespaces. Where the system forbid
 nothing to try; that commands then run and that it is told, is shown without them.
 """
 
+import asyncio
 import os
 import socket
 import sys
@@ -15,6 +16,7 @@ import pytest
 from shopkart_pipeline.adapters import _confinement
 from shopkart_pipeline.adapters._confinement import AUTO, OFF, REQUIRED, Confined, Confinement, NotConfined
 from shopkart_pipeline.adapters._process import Command, Completed, run
+from shopkart_pipeline.adapters.local_cluster.processes import Daemon, Processes
 from shopkart_pipeline.domain.errors import ToolUnavailable
 
 _SECRET = "the-signing-key"
@@ -121,6 +123,19 @@ def test_a_command_writes_where_it_works_and_nowhere_else(home: Path) -> None:
     assert tried(home, f"echo '# changed' >> {own_code}").exit_code != 0
     assert (home / "ledger.db").read_text() == _SECRET
     assert not (home / "evidence").exists()
+
+
+@pytest.mark.usefixtures("confined")
+def test_a_replica_is_kept_away_as_well(home: Path) -> None:
+    folder, log = home / "cluster" / "scratch" / "replica", home / "replica.log"
+    processes = Processes("of-this-test")
+    words = ["sh", "-c", f"pwd; cat {home}/signer/key"]
+
+    handle = processes.start(Daemon(words, folder, {}, log, confined=True))
+
+    assert asyncio.run(processes.wait(handle)) == 1
+    assert log.read_text().startswith(f"{folder}\n")
+    assert _SECRET not in log.read_text()
 
 
 @pytest.mark.usefixtures("confined")

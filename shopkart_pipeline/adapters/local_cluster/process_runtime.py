@@ -61,7 +61,8 @@ def daemon_of(launch: Launch) -> Daemon:
     }
     folder = image.rootfs / image.about.run.WorkingDir.lstrip("/")
     arguments = _arguments(image, launch.command or image.about.run.command)
-    return Daemon(arguments, folder if folder.is_dir() else image.rootfs, variables, launch.log)
+    folder = folder if folder.is_dir() else image.rootfs
+    return Daemon(arguments, folder, variables, launch.log, confined=True)
 
 
 def _arguments(image: Image, command: tuple[str, ...]) -> tuple[str, ...]:

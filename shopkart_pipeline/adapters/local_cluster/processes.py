@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from shopkart_pipeline.adapters._confinement import entrance, words_of
 from shopkart_pipeline.adapters._process import kill_group, scrubbed_environment
 
 MARK = "SHOPKART_CLUSTER_HOME"
@@ -35,6 +36,8 @@ class Daemon:
     variables: Mapping[str, str]
     log: Path
     """Gets standard output and error, appended."""
+    confined: bool = False
+    """Whether it runs the project's code, which is kept away from what the pipeline keeps for itself."""
 
 
 class Processes:
@@ -49,15 +52,17 @@ class Processes:
         daemon.cwd.mkdir(parents=True, exist_ok=True)
         daemon.log.parent.mkdir(parents=True, exist_ok=True)
         variables = {**daemon.variables, MARK: self._mark}
+        inside = entrance() if daemon.confined else None
         with daemon.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
             child = psutil.Popen(
-                list(daemon.arguments),
+                words_of(daemon.arguments, daemon.cwd, inside),
                 cwd=daemon.cwd,
                 env=scrubbed_environment(variables, network=False, home=daemon.cwd),
                 stdin=nothing,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=() if inside is None else inside.descriptors(privileged=False),
             )
         self._children[child.pid] = child
         return f"{child.pid}:{child.create_time():.2f}"
