@@ -14,7 +14,7 @@ import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -24,6 +24,7 @@ from shopkart_pipeline.adapters._files import write_atomically
 from shopkart_pipeline.adapters._signer_socket import SignerPlaces
 from shopkart_pipeline.adapters.dsse import PublicKey, key_id_of, public_pem_of, read_keys, write_keys
 from shopkart_pipeline.domain.errors import Refused
+from shopkart_pipeline.domain.signable import CLOCK_TOLERANCE_SECONDS
 from shopkart_pipeline.domain.trusted_key import TrustedKey, TrustedKeys
 
 _OTHERS = 0o077
@@ -59,13 +60,15 @@ def read_key(path: Path) -> Ed25519PrivateKey:
 
 
 def trust_first(keys_file: Path, key: PublicKey, now: datetime) -> TrustedKeys:
-    """The trusted keys; where there is no such file yet, one that trusts this key from now on.
+    """The trusted keys; where there is no such file yet, one that trusts this key from now on. What was stated while
+    the first signer was still starting counts too.
 
     Raises:
         Refused: there is a file, and it does not trust the key now: whoever verifies would refuse all that it signs.
     """
     if not keys_file.exists():
-        write_atomically(keys_file, write_keys([TrustedKey(key_id_of(key), public_pem_of(key), now)]))
+        since = now - timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
+        write_atomically(keys_file, write_keys([TrustedKey(key_id_of(key), public_pem_of(key), since)]))
     keys = read_keys(keys_file.read_bytes(), str(keys_file))
     if not any(each.key_id == key_id_of(key) and each.holds(now) for each in keys.keys):
         raise Refused(

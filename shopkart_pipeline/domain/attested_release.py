@@ -15,7 +15,7 @@ from datetime import datetime
 
 from shopkart_pipeline.domain.attestation import PROVENANCE, SBOM, STAGE_RESULT, TEST_RESULT, Statement
 from shopkart_pipeline.domain.errors import UntrustedInput
-from shopkart_pipeline.domain.signed_moment import RELEASE_FIELD, claims_of, moment_of
+from shopkart_pipeline.domain.signed_moment import claims_of, moment_of, part_of
 
 _CLOCK_TOLERANCE_SECONDS = 300.0
 _BILLS = 2
@@ -125,9 +125,9 @@ def _stage_lacks(stage: str, record: str, result: Statement | None) -> list[str]
 
 
 def _builder(statement: Statement) -> str:
-    found = statement.predicate.get("runDetails", {}).get("builder", {})
-    return str(found.get("id"))
+    found = part_of(part_of(statement.predicate, "runDetails"), "builder").get("id")
+    return found if isinstance(found, str) else "none"
 
 
 def _tested(statement: Statement) -> str:
-    return str(statement.predicate.get(RELEASE_FIELD, {}).get("stage"))
+    return str(claims_of(statement).get("stage"))

@@ -27,17 +27,17 @@ def claims_of(statement: Statement) -> Mapping[str, Any]:
     predicate = statement.predicate
     match statement.predicate_type:
         case kind if kind == PROVENANCE:
-            definition, details = _part(predicate, "buildDefinition"), _part(predicate, "runDetails")
+            definition, details = part_of(predicate, "buildDefinition"), part_of(predicate, "runDetails")
             return {
-                **_part(definition, "externalParameters"),
-                "signed_at": _part(details, "metadata").get("finishedOn"),
+                **part_of(definition, "externalParameters"),
+                "signed_at": part_of(details, "metadata").get("finishedOn"),
             }
         case kind if kind == VERIFICATION:
-            return {**_part(predicate, RELEASE_FIELD), "signed_at": predicate.get("timeVerified")}
+            return {**part_of(predicate, RELEASE_FIELD), "signed_at": predicate.get("timeVerified")}
         case kind if kind == SBOM:
-            return _properties(_part(predicate, "metadata").get("properties"))
+            return _properties(part_of(predicate, "metadata").get("properties"))
         case _ if RELEASE_FIELD in predicate:
-            return _part(predicate, RELEASE_FIELD)
+            return part_of(predicate, RELEASE_FIELD)
         case _:
             return predicate
 
@@ -57,7 +57,8 @@ def moment_of(statement: Statement) -> datetime:
     return moment
 
 
-def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def part_of(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object in an object; an empty one where it is something else."""
     found = of.get(name)
     return cast(Mapping[str, Any], found) if isinstance(found, Mapping) else {}
 

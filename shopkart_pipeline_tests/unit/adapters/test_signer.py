@@ -1,10 +1,14 @@
 """The signer answers its own clients, about statements of now, with a key that nobody else reads."""
 
+import contextlib
+import ctypes
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,9 +31,9 @@ from shopkart_pipeline.adapters.signer_keys import (
     rotate_file_key,
     trust_first,
 )
-from shopkart_pipeline.adapters.signer_server import SignerServer
+from shopkart_pipeline.adapters.signer_server import SignerServer, hide_memory
 from shopkart_pipeline.adapters.signer_uri import FileKey, KeyAtUri, SigningKey
-from shopkart_pipeline.domain.attestation import LEDGER_HEAD, Statement, pre_authentication_encoding
+from shopkart_pipeline.domain.attestation import LEDGER_HEAD, Envelope, Statement, pre_authentication_encoding
 from shopkart_pipeline.domain.errors import Conflict, Refused, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.signed_moment import moment_of
 
@@ -300,3 +304,38 @@ def test_the_keys_of_others_stay_when_one_is_added(home: Home) -> None:
     assert kept == [replace(before[0], valid_until=NOW + timedelta(hours=1))]
     assert write_keys(kept)
     assert read_key(home.places.key).public_key() != signer.public_key()
+
+
+def test_no_other_process_reads_the_memory_of_one_that_signs() -> None:
+    child = os.fork()
+    if child == 0:
+        hide_memory()
+        os._exit(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_the_command_makes_its_key_signs_and_ends_when_it_is_told_to(home: Home, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", "from shopkart_pipeline.cli.main import main; main(['signer'])"]
+    environment = {**os.environ, "SHOPKART_HOME": str(tmp_path)}
+    statement = head(datetime.now(UTC))
+    with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            home.places.folder.mkdir(mode=0o700)  # So that the client waits for it.
+            envelope = _patiently(lambda: home.client.sign(statement))
+        finally:
+            process.terminate()
+        _, said = process.communicate(timeout=20)
+
+    assert home.verifier.verified(envelope, moment_of(statement)).statement == statement
+    assert f"signed {LEDGER_HEAD} about {statement.subject_digest}" in said
+    assert "sequence" not in said
+    assert not home.places.socket.exists()
+
+
+def _patiently(sign: Callable[[], Envelope]) -> Envelope:
+    """A start takes longer than the client waits where the machine is busy."""
+    for _ in range(20):
+        with contextlib.suppress(ToolUnavailable):
+            return sign()
+    return sign()

@@ -253,6 +253,7 @@ def test_what_is_proved_goes_to_production_with_a_signed_summary(world: World, r
     [approval] = statement.predicate[RELEASE_FIELD]["approvals"]
     [entry] = [each for each in world.ledger.entries("backend", release.key) if each.act.verb == "approve"]
     assert approval == {"approver": entry.act.actor, "ledger_entry": entry.entry_hash}
+    assert signable(statement.to_bytes(), moment_of(statement)) == statement
 
 
 def test_without_a_signed_summary_nothing_is_rolled_out(world: World, release: Release) -> None:
