@@ -54,6 +54,7 @@ class OsvAdvisorySet(AdvisorySet):
     ) -> None:
         self.source = source
         self._advisories, self._index, self._snapshot = advisories, index, snapshot
+        self._ecosystems = frozenset(ecosystem for ecosystem, _ in index)
         self._of = lru_cache(maxsize=50_000)(self._vulnerabilities)
 
     def concerns(self, name: str) -> tuple[Concern, ...]:
@@ -90,7 +91,7 @@ class OsvAdvisorySet(AdvisorySet):
             late = outdated(snapshot.taken_at, now, maximum_age_days(options, MAXIMUM_AGE_DAYS))
             if late is not None:
                 return EvidenceMissing(f"{late}: renew the snapshot", snapshot.tool)
-            if snapshot.ecosystems.isdisjoint(each.ecosystem for each in judged):
+            if self._ecosystems.isdisjoint(each.ecosystem for each in judged):
                 return EvidenceMissing("the snapshot knows nothing of the release's packages", snapshot.tool)
             found = [one for each in judged for one in self._of(each)]
             known = fingerprints(one for each in before for one in self._of(each))

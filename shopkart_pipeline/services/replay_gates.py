@@ -8,9 +8,11 @@ A stage that the policy asks for and the release never ran is missing, as it wou
 Not replayed: approvals, freezes, soaking, configurations and the registry, since no policy file decides them.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from shopkart_pipeline.domain.declaration import Phase, Pipeline, Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import NotFound
@@ -35,6 +37,8 @@ from shopkart_pipeline.services.scan_running import rescanned_stages
 from shopkart_pipeline.services.waivers import ended_waivers, waived_then
 
 _ALL = 1_000_000
+_KEPT_IMAGES = 64
+"""Two scans ask for the same image, and the next release for the one before."""
 
 Advisories = Callable[[Service, Stage], AdvisorySet | EvidenceMissing]
 """By which advisories a stage of a service scans today, or why by none."""
@@ -79,6 +83,9 @@ class _OfService:
             (each for each in replay.policy.environments.values() if each.phase is Phase.PRODUCTION), None
         )
         self._placed = () if production is None else placements(platform, service.name, production.name)
+        self._by_time = sorted(self._placed, key=lambda each: each.at)
+        self._moments = [each.at for each in self._by_time]
+        self._packages = lru_cache(maxsize=_KEPT_IMAGES)(replay.index.packages)
         self._first: dict[str, Placed] = {}
         for each in self._placed:
             self._first.setdefault(each.release_key, each)
@@ -137,10 +144,19 @@ class _OfService:
         said = EvidenceMissing("no advisories are asked") if advisories is None else advisories(self._service, stage)
         if isinstance(said, EvidenceMissing):
             return said
-        packages = None if digest is None else self._replay.index.packages(digest)
+        packages = None if digest is None else self._packages(digest)
         if packages is None:
             what = "the release has no image" if digest is None else f"{digest} has no bill of materials"
             return EvidenceMissing(what)
-        before = [each for each in self._placed if each.at < moment and each.digest != digest]
-        base = self._replay.index.packages(before[-1].digest) if before else None
+        before = self._before(digest, moment)
+        base = self._packages(before) if before is not None else None
         return said.evidence(packages, base or (), stage.options, self._platform.clock.now())
+
+    def _before(self, digest: str | None, moment: datetime) -> str | None:
+        """The image that production had before a moment, other than the release's own."""
+        place = bisect_left(self._moments, moment)
+        while place > 0:
+            place -= 1
+            if self._by_time[place].digest != digest:
+                return self._by_time[place].digest
+        return None
