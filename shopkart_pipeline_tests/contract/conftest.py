@@ -68,7 +68,7 @@ collect_ignore = [
     *([] if aws_servers.installed("moto") else ["test_secrets_manager.py", "test_kms.py"]),
     *([] if ESLINT else ["test_eslint.py"]),
     *([] if GITLEAKS else ["test_gitleaks.py"]),
-    *([] if TRIVY else ["test_trivy.py"]),
+    *([] if TRIVY else ["test_trivy.py", "test_bills_by_trivy.py"]),
     *([] if COSIGN and PROGRAM else ["test_cosign_referrers.py"]),
     *([] if COSIGN else ["test_cosign.py"]),
     *([] if all(VALIDATORS) else ["test_manifest_validators.py"]),

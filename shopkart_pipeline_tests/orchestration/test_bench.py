@@ -93,6 +93,19 @@ def test_launches_and_the_page_are_measured_over_a_growing_history(around: Surro
     ]
 
 
+def test_questions_about_the_past_are_measured_over_a_growing_store(around: Surroundings) -> None:
+    (past,) = _measured(around, "past")["measurements"]
+
+    assert [each["quantity"] for each in past["measures"]] == [
+        "affected by an advisory, 3 releases",
+        "affected by an advisory, 5 releases",
+        "affected by a package, 3 releases",
+        "affected by a package, 5 releases",
+        "gates replayed, today's advisories, 3 releases",
+        "gates replayed, today's advisories, 5 releases",
+    ]
+
+
 def test_the_script_checks_what_the_pipeline_checks(tmp_path: Path) -> None:
     """Every tool of the script runs on the storefront as it is, and a broken test fails it."""
     clone, bare, cache = tmp_path / "clone", tmp_path / "bare.git", tmp_path / "cache"
