@@ -79,7 +79,8 @@ class Database:
                 connection.close()  # Whatever it was in the middle of is over.
                 raise
             self._give_back(connection)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            # Python can't read a complaint that quotes damaged text.
             raise ToolUnavailable(
                 f"The database {self._path} can't be used: {error}.",
                 "Look at the disk's space and the file's permissions; restore it from a backup if it is damaged.",

@@ -11,12 +11,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
+from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.hash_chain import GENESIS, SignedHead, hash_of
 from shopkart_pipeline.domain.ledger_head import HeadClaim, name_of
 from shopkart_pipeline.ports.ledger import Act
@@ -189,6 +191,40 @@ def test_no_edit_of_a_database_is_unseen(
     anchored: bool,
 ) -> None:
     check(postgres, steps, of_heads, anew=anew, anchored=anchored)
+
+
+@pytest.fixture(scope="module")
+def at_rest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Attacked, Path]:
+    """A ledger, and a copy of its file that nobody has open."""
+    path = tmp_path_factory.mktemp("ledger") / "ledger.db"
+    world = attacked(OpenedSqlite(path))
+    copy = path.with_name("copy.db")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    return world, copy
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.floats(0, 1, exclude_max=True), st.integers(1, 255))
+def test_no_byte_of_the_file_can_be_changed_unseen(
+    at_rest: tuple[Attacked, Path], tmp_path: Path, place: float, change: int
+) -> None:
+    world, path = at_rest
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= change
+    folder = Path(mkdtemp(dir=tmp_path))
+    (folder / "ledger.db").write_bytes(content)
+    ledger = SqliteLedger(folder / "ledger.db")
+
+    try:
+        proof = verify_ledger(ledger, world.attestor, world.anchor)
+    except ToolUnavailable:
+        return  # SQLite can't read it, which is told.
+    if proof.fault is None:
+        assert proof.proved is not None
+        assert (proof.proved.sequence, proof.last) == (SIGNED[-1], LENGTH)
+        stored = ledger.stored(None, 100)
+        assert [entry.document for entry in stored] == [row[3] for row in world.entries]
 
 
 # Which one is named.
