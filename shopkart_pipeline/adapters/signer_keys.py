@@ -83,18 +83,32 @@ def rotate_file_key(places: SignerPlaces, keys_file: Path, now: datetime) -> Tru
     make_folder(places)
     with _locked(places, fcntl.LOCK_EX):
         places.next_key.unlink(missing_ok=True)
+        last = key_id_of(read_key(places.key).public_key()) if places.key.exists() else None
         fresh = _write_key(places.next_key).public_key()
-        added = TrustedKey(key_id_of(fresh), public_pem_of(fresh), now)
-        trust_next(keys_file, added, now)
+        added = trust_next(keys_file, fresh, now, instead_of=last)
         places.next_key.replace(places.key)
     return added
 
 
-def trust_next(keys_file: Path, added: TrustedKey, now: datetime) -> None:
-    """Trust a key from now on, and those that are trusted without an end until now."""
+def trust_next(keys_file: Path, key: PublicKey, now: datetime, *, instead_of: str | None) -> TrustedKey:
+    """Trust a key from now on, and the one that it comes instead of until now; the keys of others stay as they are.
+
+    Raises:
+        Refused: the key is in the file already: what it signed would not count any more.
+    """
+    added = TrustedKey(key_id_of(key), public_pem_of(key), now)
     known = read_keys(keys_file.read_bytes(), str(keys_file)).keys if keys_file.exists() else ()
-    ended = [replace(key, valid_until=now) if key.valid_until is None else key for key in known]
-    write_atomically(keys_file, write_keys([*(key for key in ended if key.key_id != added.key_id), added]))
+    if any(each.key_id == added.key_id for each in known):
+        raise Refused(
+            f"Key {added.key_id[:12]} is in {keys_file} already.", "Name the next key in SHOPKART_SIGNER_URI."
+        )
+    ended = [replace(each, valid_until=now) if _ends(each, instead_of) else each for each in known]
+    write_atomically(keys_file, write_keys([*ended, added]))
+    return added
+
+
+def _ends(key: TrustedKey, replaced: str | None) -> bool:
+    return key.key_id == replaced and key.valid_until is None
 
 
 def end_rotation(places: SignerPlaces, keys_file: Path, now: datetime) -> None:

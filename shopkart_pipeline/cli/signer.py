@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from shopkart_pipeline.adapters._signer_socket import SignerPlaces
-from shopkart_pipeline.adapters.dsse import KEYS_FILE, key_id_of, public_pem_of
+from shopkart_pipeline.adapters.dsse import KEYS_FILE
 from shopkart_pipeline.adapters.signer_keys import (
     end_rotation,
     make_folder,
@@ -24,7 +24,6 @@ from shopkart_pipeline.adapters.signer_keys import (
 from shopkart_pipeline.adapters.signer_server import SignerServer, hide_memory
 from shopkart_pipeline.adapters.signer_uri import FileKey, KeyAtUri, SigningKey
 from shopkart_pipeline.adapters.system_clock import SystemClock
-from shopkart_pipeline.domain.trusted_key import TrustedKey
 from shopkart_pipeline.settings import Settings, from_environment
 
 
@@ -85,11 +84,12 @@ def _rotate(options: argparse.Namespace, settings: Settings, places: SignerPlace
     now = SystemClock().now()
     if settings.signer_uri:
         public = KeyAtUri(settings.signer_uri, settings.signer_public_key_file).public
-        added = TrustedKey(key_id_of(public), public_pem_of(public), now)
-        trust_next(keys_file, added, now)
+        added = trust_next(keys_file, public, now, instead_of=None)
+        last = "give the last one a `valid_until` once nothing signs with it any more"
     else:
         added = rotate_file_key(places, keys_file, now)
+        last = "the last one stays trusted for what it signed"
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"Key {added.key_id} signs from {now.isoformat()} on; the last one stays trusted for what it signed.")
+    console.print(f"Key {added.key_id} signs from {now.isoformat()} on; {last}.", markup=False)
     console.print(f"Give {keys_file} to whoever verifies elsewhere.", markup=False)
     return 0

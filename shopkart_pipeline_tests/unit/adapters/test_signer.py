@@ -30,12 +30,14 @@ from shopkart_pipeline.adapters.signer_keys import (
     read_key,
     rotate_file_key,
     trust_first,
+    trust_next,
 )
 from shopkart_pipeline.adapters.signer_server import SignerServer, hide_memory
 from shopkart_pipeline.adapters.signer_uri import FileKey, KeyAtUri, SigningKey
 from shopkart_pipeline.domain.attestation import LEDGER_HEAD, Envelope, Statement, pre_authentication_encoding
 from shopkart_pipeline.domain.errors import Conflict, Refused, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.signed_moment import moment_of
+from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -296,14 +298,24 @@ def test_a_key_that_can_not_be_reached_is_told_without_its_uri(tmp_path: Path, u
 def test_the_keys_of_others_stay_when_one_is_added(home: Home) -> None:
     signer = open_key(home.places)
     trust_first(home.keys_file, signer.public_key(), NOW)
-    before = home.verifier.keys().keys
-    rotate_file_key(home.places, home.keys_file, NOW + timedelta(hours=1))
+    [first] = home.verifier.keys().keys
+    other, later = FakeAttestor().key, NOW + timedelta(hours=1)
+    home.keys_file.write_bytes(write_keys([first, other]))
+    rotate_file_key(home.places, home.keys_file, later)
 
-    kept = [key for key in home.verifier.keys().keys if key.key_id == before[0].key_id]
+    [ended, kept, added] = home.verifier.keys().keys
 
-    assert kept == [replace(before[0], valid_until=NOW + timedelta(hours=1))]
-    assert write_keys(kept)
+    assert (ended, kept) == (replace(first, valid_until=later), other)
+    assert (added.valid_from, added.valid_until) == (later, None)
     assert read_key(home.places.key).public_key() != signer.public_key()
+
+
+def test_a_key_that_is_trusted_already_is_no_next_key(home: Home) -> None:
+    signer = open_key(home.places)
+    trust_first(home.keys_file, signer.public_key(), NOW)
+
+    with pytest.raises(Refused, match="already"):
+        trust_next(home.keys_file, signer.public_key(), NOW + timedelta(hours=1), instead_of=None)
 
 
 def test_no_other_process_reads_the_memory_of_one_that_signs() -> None:
