@@ -16,8 +16,9 @@ from rich.table import Table
 from shopkart_pipeline.cli.arguments import open_platform
 from shopkart_pipeline.domain.affected import AffectedReport, Effect
 from shopkart_pipeline.domain.errors import UntrustedInput
-from shopkart_pipeline.services.find_affected import affected_by_advisory, affected_by_package, rebuild_index
+from shopkart_pipeline.services.find_affected import affected_by_advisory, affected_by_package
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.rebuild_components import rebuild_index
 
 _COLOURS = {Effect.AFFECTED: "red", Effect.UNKNOWN: "yellow", Effect.CLEAR: "green", Effect.EMPTY: "dim"}
 _MOST_PACKAGES = 20

@@ -18,7 +18,7 @@ from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.domain.replayed import Change, ReplayedRelease, ReplayReport
 from shopkart_pipeline.domain.verdict import Outcome
 from shopkart_pipeline.ports.advisory_book import AdvisorySet
-from shopkart_pipeline.services.find_affected import ports, snapshot_of
+from shopkart_pipeline.services.advisories_at_hand import ports, snapshot_of
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.replay_gates import Advisories, Replay, replay_gates
 from shopkart_pipeline.settings import from_environment

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shopkart_pipeline.domain.advisory import Warned
-from shopkart_pipeline.services.find_affected import ports, running, snapshots
+from shopkart_pipeline.services.advisories_at_hand import ports, snapshots
+from shopkart_pipeline.services.find_affected import running
 from shopkart_pipeline.services.platform import Platform
 
 _NEWEST = 20

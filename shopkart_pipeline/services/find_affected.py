@@ -9,7 +9,6 @@ without a bill of materials are named as what nobody can tell.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 
 from shopkart_pipeline.domain.affected import (
     AffectedPackage,
@@ -19,19 +18,14 @@ from shopkart_pipeline.domain.affected import (
     RunningEffect,
 )
 from shopkart_pipeline.domain.component import PackageVersion
-from shopkart_pipeline.domain.declaration import Service, Stage
-from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable
+from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.evidence import Evidence, Finding
 from shopkart_pipeline.domain.release import is_proposed
-from shopkart_pipeline.ports.advisory_book import AdvisoryBook, AdvisorySet
-from shopkart_pipeline.ports.component_index import SBOM, ComponentIndex, DescribedRelease
+from shopkart_pipeline.ports.advisory_book import AdvisorySet
+from shopkart_pipeline.ports.component_index import ComponentIndex, DescribedRelease
+from shopkart_pipeline.services.advisories_at_hand import ports, snapshots
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import Placed, current
-from shopkart_pipeline.services.scan_running import rescanned_stages
-
-SNAPSHOT_FOLDER = "advisories"
-"""Where a repository keeps its snapshot, unless a stage's option `advisories` says otherwise."""
-_ALL = 1_000_000
 
 
 def affected_by_advisory(platform: Platform, name: str) -> AffectedReport:
@@ -91,73 +85,6 @@ def affected_by_package(platform: Platform, name: str, versions: str | None = No
         notes.append(f"No release with a bill of materials holds a package {name}.")
     question = f"{name} {versions}" if versions is not None else name
     return _report(platform, index, question, ("the question",), meant, running(platform), notes)
-
-
-def rebuild_index(platform: Platform) -> tuple[int, tuple[str, ...]]:
-    """Make the component index anew from the bills in the evidence store: how many releases it knows then, and which
-    bills could not be read."""
-    index, bills = ports(platform)[0], platform.bills
-    if bills is None:
-        raise ToolUnavailable("Nobody here reads bills of materials.", "Wire a format of them.")
-    newest: dict[tuple[str, str], DescribedRelease] = {}
-    for note in reversed(platform.evidence.newest_notes(SBOM, limit=_ALL)):
-        image, report = str(note.data["image"]), str(note.data["report"])
-        newest[note.service, note.release_key] = DescribedRelease(note.service, note.release_key, image, report)
-    packages: dict[str, tuple[PackageVersion, ...]] = {}
-    problems = list[str]()
-    for report in dict.fromkeys(each.report for each in newest.values()):
-        try:
-            packages[report] = bills.packages(platform.evidence.get_report(report))
-        except PipelineError as error:
-            problems.append(error.what)
-    known = [(each, packages[each.report]) for each in newest.values() if each.report in packages]
-    return index.replace(known), tuple(problems)
-
-
-def ports(platform: Platform) -> tuple[ComponentIndex, AdvisoryBook]:
-    """The index and the advisories; raises `ToolUnavailable`."""
-    if platform.components is None or platform.advisories is None:
-        raise ToolUnavailable("Nobody here keeps bills of materials.", "Wire a component index and advisories.")
-    return platform.components, platform.advisories
-
-
-def snapshots(platform: Platform, book: AdvisoryBook, name: str | None = None) -> tuple[list[AdvisorySet], list[str]]:
-    """The snapshots that the services' scans name, at the tip of their branches; and what can't be read of them."""
-    sets, notes = list[AdvisorySet](), list[str]()
-    places = {
-        (service.source.repository, service.source.branch, _folder(stage)): (service, stage)
-        for service in platform.pipeline.services.values()
-        for stage in rescanned_stages(service)
-    }
-    for service, stage in places.values():
-        try:
-            sets.append(snapshot_of(platform, book, service, stage, name))
-        except (PipelineError, OSError) as error:
-            what = error.what if isinstance(error, PipelineError) else str(error.strerror)
-            notes.append(f"The advisories of {service.source.repository} can't be read: {what}")
-    return sets, notes
-
-
-def snapshot_of(
-    platform: Platform, book: AdvisoryBook, service: Service, stage: Stage, name: str | None = None
-) -> AdvisorySet:
-    """The snapshot that a stage of a service names, at the tip of its branch; raises as `AdvisoryBook.snapshot`, and
-    where the branch can't be looked at."""
-    return book.snapshot(_tip(platform, service) / _folder(stage), name)
-
-
-def _folder(stage: Stage) -> str:
-    return stage.options.get("advisories", SNAPSHOT_FOLDER)
-
-
-def _tip(platform: Platform, service: Service) -> Path:
-    source = service.source
-    sha = platform.scm.head(source)
-    destination = platform.workspace.tree(source.repository, sha)
-    if not destination.exists():
-        platform.scm.fetch(source, sha, None)
-        platform.scm.export(source, sha, destination)
-    return destination
 
 
 def running(platform: Platform) -> dict[tuple[str, str], Placed | None]:

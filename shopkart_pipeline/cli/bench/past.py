@@ -13,7 +13,8 @@ from shopkart_pipeline.cli.bench.measures import Measurement
 from shopkart_pipeline.cli.bench.past_releases import ADVISORY, PACKAGE, fill
 from shopkart_pipeline.cli.bench.surroundings import Surroundings
 from shopkart_pipeline.cli.gate import advisories_of
-from shopkart_pipeline.services.find_affected import affected_by_advisory, affected_by_package, ports
+from shopkart_pipeline.services.advisories_at_hand import ports
+from shopkart_pipeline.services.find_affected import affected_by_advisory, affected_by_package
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.replay_gates import Replay, replay_gates
 

@@ -14,8 +14,9 @@ from shopkart_pipeline.domain.evidence import Evidence, Finding, Severity
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.component_index import DescribedRelease
 from shopkart_pipeline.services.describe_image import image_sbom
-from shopkart_pipeline.services.find_affected import affected_by_advisory, affected_by_package, rebuild_index
+from shopkart_pipeline.services.find_affected import affected_by_advisory, affected_by_package
 from shopkart_pipeline.services.production_history import PROMOTE, Placed, record_placement
+from shopkart_pipeline.services.rebuild_components import rebuild_index
 from shopkart_pipeline_tests.advisory_snapshots import an_advisory, snapshot_files
 from shopkart_pipeline_tests.fakes.fake_scanner import FAKE_TOOL
 from shopkart_pipeline_tests.fakes.world import PRODUCTION, STAGING, World, a_component

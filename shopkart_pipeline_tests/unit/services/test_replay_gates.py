@@ -17,8 +17,8 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.replayed import Change, ReplayedRelease, ReplayReport
 from shopkart_pipeline.domain.verdict import Outcome
 from shopkart_pipeline.ports.advisory_book import AdvisorySet
+from shopkart_pipeline.services.advisories_at_hand import ports, snapshot_of
 from shopkart_pipeline.services.describe_image import image_sbom
-from shopkart_pipeline.services.find_affected import ports, snapshot_of
 from shopkart_pipeline.services.production_history import PROMOTE, Placed, record_placement
 from shopkart_pipeline.services.replay_gates import Replay, replay_gates
 from shopkart_pipeline.services.scan_again import scanned_again
