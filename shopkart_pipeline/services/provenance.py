@@ -16,7 +16,7 @@ from importlib.metadata import version
 from typing import Any
 
 from shopkart_pipeline.domain.canonical import digest_of
-from shopkart_pipeline.domain.declaration import Service, Stage, StageKind
+from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.evidence import StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.services.build_artifacts import locks_of
@@ -27,6 +27,9 @@ BUILD_TYPE = "https://shopkart.example/build-types/image/v1"
 BUILDER = "https://shopkart.example/builders/pipeline/v1"
 """Who builds, where the declaration names nobody else."""
 BUILDER_OPTION = "builder_id"
+
+_NOT_INSTALLED = "excluded"
+"""Scope of a component that a bill names and that is not there."""
 
 Descriptor = Mapping[str, Any]
 
@@ -86,14 +89,26 @@ def reports_of(stage: str, record: StageRecord) -> list[Descriptor]:
 
 
 def packages_in(bill: bytes) -> list[Descriptor]:
-    """What a CycloneDX bill lists, as resource descriptors; with digests where it has them."""
+    """What a CycloneDX bill lists as installed, as resource descriptors.
+
+    The hashes are those of distributions that the lock allows. Where it allows one alone, that is what was installed;
+    of several nobody says which, so they are an annotation and no digest.
+    """
     listed: list[dict[str, Any]] = json.loads(bill).get("components") or []
-    found: list[Descriptor] = []
-    for each in listed:
-        if each.get("purl"):
-            digests = {hashed["alg"].lower().replace("-", ""): hashed["content"] for hashed in each.get("hashes") or ()}
-            found.append({"uri": each["purl"], **({"digest": digests} if digests else {})})
-    return found
+    return [
+        {"uri": each["purl"], **_locked(each)}
+        for each in listed
+        if each.get("purl") and each.get("scope") != _NOT_INSTALLED
+    ]
+
+
+def _locked(component: Mapping[str, Any]) -> dict[str, Any]:
+    references: list[dict[str, Any]] = component.get("externalReferences") or []
+    hashes = [hashed for each in references for hashed in each.get("hashes") or () if hashed["alg"] == "SHA-256"]
+    allowed = sorted({str(hashed["content"]) for hashed in hashes})
+    if len(allowed) == 1:
+        return {"digest": {"sha256": allowed[0]}}
+    return {"annotations": {"lockedSha256": allowed}} if allowed else {}
 
 
 def _external(platform: Platform, release: Release, service: Service) -> dict[str, Any]:
@@ -110,12 +125,8 @@ def _external(platform: Platform, release: Release, service: Service) -> dict[st
         "shared_paths": source.shared_paths,
         "declaration": platform.pipeline.digest,
         "workload": digest_of((service.workload.command, service.workload.port, service.workload.base_image)),
-        "stages": {stage.name: _options(stage) for stage in service.stages_of(_phase(service))},
+        "stages": {stage.name: _options(stage) for stage in service.stages_of(Phase.CI)},
     }
-
-
-def _phase(service: Service) -> Any:
-    return next(stage.phase for stage in service.stages if stage.kind is StageKind.IMAGE)
 
 
 def _options(stage: Stage) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from shopkart_pipeline.services.judge_release import MAXIMUM_EVIDENCE_AGE_SECOND
 from shopkart_pipeline.services.roll_back import roll_back
 from shopkart_pipeline.services.verify_attestations import attestation_lines, provenance_line
 from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
-from shopkart_pipeline_tests.fakes.world import World
+from shopkart_pipeline_tests.fakes.world import World, a_component
 
 SIGNING = ("attestations", "staging_attestations")
 
@@ -153,6 +153,27 @@ def test_provenance_says_from_what_by_whom_and_with_what(world: World, release: 
     assert {"uri": "pkg:pypi/starlette@0.37.2"} in others
     assert details["builder"]["id"] == "https://shopkart.example/builders/pipeline/v1"
     assert details["metadata"]["invocationId"] == records(world, release)["image"].run_id
+
+
+@pytest.mark.parametrize(
+    ("hashes", "said"),
+    [
+        ((), {}),
+        ((f"sha256:{'c' * 64}",), {"digest": {"sha256": "c" * 64}}),
+        ((f"sha256:{'d' * 64}", f"sha256:{'c' * 64}"), {"annotations": {"lockedSha256": ["c" * 64, "d" * 64]}}),
+    ],
+)
+def test_a_package_has_a_digest_where_its_lock_leaves_no_choice(
+    world: World, hashes: tuple[str, ...], said: dict[str, Any]
+) -> None:
+    package = a_component().package
+    world.application_builder.lock = {package: replace(a_component(), places=(), hashes=hashes)}
+    release = world.merge()
+    world.run(release, Phase.CI)
+
+    definition = statements(world, release)["provenance"].predicate["buildDefinition"]
+
+    assert {"uri": "pkg:pypi/starlette@0.37.2", **said} in definition["resolvedDependencies"]
 
 
 def test_a_lock_is_named_as_git_has_it_and_not_as_a_build_left_it(world: World) -> None:
