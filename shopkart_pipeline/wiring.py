@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from shopkart_pipeline.adapters._confinement import confine
+from shopkart_pipeline.adapters._confinement import confine, confinement
 from shopkart_pipeline.adapters._github_answers import AnswerStore
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials
@@ -134,6 +134,7 @@ def build_platform(settings: Settings) -> Platform:
         attestor=SignerClient(settings.signer_folder),
         envelopes=KeyFileVerifier(home / KEYS_FILE),
         anchor=build_anchor(settings.ledger.anchor),
+        confinement=confinement,
         public_url=settings.public_url,
     )
 

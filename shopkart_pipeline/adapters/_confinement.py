@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.ports.confinement import Confined, NotConfined
 
 AUTO, REQUIRED, OFF = "auto", "required", "off"
 MODES = (AUTO, REQUIRED, OFF)
@@ -59,22 +60,9 @@ _OF_PEOPLE = (
     *("~/.netrc", "~/.git-credentials", "~/.pgpass", "~/.npmrc", "~/.pypirc", "/var/run/secrets"),
 )
 """Where people, and clusters for their pods, keep what they introduce themselves with."""
+_HOW = "commands run in namespaces of mounts and users of their own, without the pipeline's home"
 _COVER = Path(__file__).with_name("_confinement_cover.py")
 _START_SECONDS = 20.0
-
-
-@dataclass(frozen=True)
-class Confined:
-    """Commands of the project's code can't reach what the pipeline keeps for itself."""
-
-    how: str = "commands run in namespaces of mounts and users of their own, without the pipeline's home"
-
-
-@dataclass(frozen=True)
-class NotConfined:
-    """They can."""
-
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -127,7 +115,7 @@ class Confinement:
     def state(self) -> Confined | NotConfined:
         """Whether commands are confined here, and if not, why."""
         entrance = self.entrance()
-        return Confined() if isinstance(entrance, Entrance) else entrance
+        return Confined(_HOW) if isinstance(entrance, Entrance) else entrance
 
     def entrance(self) -> Entrance | NotConfined:
         """The way in, made if there is none yet."""

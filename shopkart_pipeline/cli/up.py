@@ -9,7 +9,6 @@ import time
 from rich.console import Console
 from rich.markup import escape
 
-from shopkart_pipeline.adapters._confinement import NotConfined, confinement
 from shopkart_pipeline.adapters.local_cluster import wait_ready
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.cli.arguments import open_platform
@@ -27,6 +26,7 @@ from shopkart_pipeline.cli.stack import (
     wait_for_port,
 )
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.settings import Settings, from_environment, webhook_secrets_of
 
@@ -95,7 +95,7 @@ def _print_addresses(console: Console, settings: Settings, platform: Platform) -
     console.print(f"metrics        http://127.0.0.1:{settings.exporter_port}/metrics")
     if settings.alertmanager_tokens:
         console.print(f"alerts         http://127.0.0.1:{settings.receiver_port}/webhooks/alertmanager")
-    confined = confinement()
+    confined = platform.confinement()
     if isinstance(confined, NotConfined):
         console.print(f"[bold red]Commands are not confined here:[/] {escape(confined.reason)}")
     for name, site in platform.sites.items():

@@ -15,6 +15,7 @@ from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, StageRecord, Tool, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.signed_moment import moment_of
+from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline.services.attach_envelope import attach_envelope
 from shopkart_pipeline.services.judge_release import stages_before
 from shopkart_pipeline.services.platform import Platform
@@ -59,9 +60,15 @@ def attest_phase(platform: Platform, release: Release, stage: Stage, digest: str
         summary=f"{len(signed)} statements about {digest} signed with key {key[:12]}",
         measures={"statements": float(len(signed)), "attached": float(attached)},
         facts={"digest": digest, "statements": ", ".join(each.named.name for each in signed), "key": key},
-        notes=notes,
+        notes=(*notes, *_unconfined(platform)),
     )
     return ToolRun(evidence, tuple(each.raw for each in signed))
+
+
+def _unconfined(platform: Platform) -> tuple[str, ...]:
+    """A note where the project's code could have reached what the pipeline keeps for itself."""
+    found = platform.confinement()
+    return (f"Commands are not confined here: {found.reason}.",) if isinstance(found, NotConfined) else ()
 
 
 def attested_records(platform: Platform, release: Release, stage: Stage) -> dict[str, StageRecord]:

@@ -1,6 +1,6 @@
 """The ports that use cases are handed, chosen once by `wiring`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Pipeline, Service, StageKind
@@ -15,6 +15,7 @@ from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.cluster import Cluster
 from shopkart_pipeline.ports.code_host import CodeHost, CodeHostReader
 from shopkart_pipeline.ports.component_index import ComponentIndex
+from shopkart_pipeline.ports.confinement import Confined, NotConfined
 from shopkart_pipeline.ports.evidence_store import EvidenceStore
 from shopkart_pipeline.ports.forge import Forge
 from shopkart_pipeline.ports.image_files import ImageFiles
@@ -96,6 +97,8 @@ class Platform:
     """As `bills`."""
     advisories: AdvisoryBook | None = None
     """None: packages are not compared with advisories but by scanners."""
+    confinement: Callable[[], Confined | NotConfined] = lambda: NotConfined("nobody says how commands run here")
+    """Whether commands of the project's code are kept from keys and stores; the evidence says so."""
     public_url: str = ""
     """Where people reach the web interface; empty: nowhere, so nothing links to it."""
 

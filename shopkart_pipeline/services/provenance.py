@@ -19,6 +19,7 @@ from shopkart_pipeline.domain.canonical import digest_of
 from shopkart_pipeline.domain.declaration import Phase, Service, Stage, StageKind
 from shopkart_pipeline.domain.evidence import StageRecord
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline.services.build_artifacts import locks_of
 from shopkart_pipeline.services.checkout_source import tree
 from shopkart_pipeline.services.platform import Platform
@@ -65,6 +66,7 @@ def provenance(
             "internalParameters": {
                 "stages": {name: _ran(record) for name, record in records.items()},
                 "owners": service.owners,
+                "commands": _commands(platform),
             },
             "resolvedDependencies": [*_sources(platform, release, service), *_bases(service, image), *packages],
         },
@@ -151,6 +153,12 @@ def _sources(platform: Platform, release: Release, service: Service) -> list[Des
         if content is not None:
             locks.append({"name": path, "uri": uri, "digest": {"sha256": hashlib.sha256(content).hexdigest()}})
     return [{"uri": uri, "digest": {"gitCommit": release.sha}}, *locks]
+
+
+def _commands(platform: Platform) -> str:
+    """Whether what the stages ran was kept from keys and stores."""
+    found = platform.confinement()
+    return f"not confined: {found.reason}" if isinstance(found, NotConfined) else f"confined: {found.how}"
 
 
 def _bases(service: Service, image: StageRecord) -> list[Descriptor]:

@@ -265,6 +265,7 @@ class World:
     vitals: FakeVitals = field(default_factory=FakeVitals)
     attestor: FakeAttestor | None = None
     """Who signs statements and verifies them; see `sign_statements`."""
+    confinement: Confined | NotConfined = field(default_factory=lambda: Confined("nothing is run"))
 
     def __post_init__(self) -> None:
         self.metrics = FakeMetrics(self.cluster)
@@ -326,6 +327,7 @@ class World:
             code_reader=self.code_reader,
             attestor=self.attestor,
             envelopes=self.attestor,
+            confinement=lambda: self.confinement,
             public_url="https://pipeline.example",
         )
 
