@@ -61,6 +61,10 @@ from shopkart_pipeline.secret_settings import BearerLogin, GitHubAccess, databas
 SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
 _OF_OTHERS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "SHOPKART_TOKEN")
 """Secrets that are read elsewhere, if at all."""
+_OF_TERRAFORM = frozenset(
+    {"GITHUB_APP_ID", "GITHUB_APP_INSTALLATION_ID", "GITHUB_APP_PEM_FILE", "GITHUB_TOKEN", "HOME"}
+)
+"""Besides what begins with `AWS_` and `TF_`: the provider of GitHub, and where profiles are."""
 _RUNTIMES = ("auto", "process", "docker")
 
 
@@ -159,6 +163,17 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         signer_public_key_file=_path(given, "SHOPKART_SIGNER_PUBLIC_KEY_FILE"),
         registry_login=login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
     )
+
+
+def terraform_variables(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What Terraform and its providers need to reach what they compare; nothing that adds arguments to a call."""
+    given = os.environ if variables is None else variables
+    return {
+        name: value
+        for name, value in given.items()
+        if name in _OF_TERRAFORM
+        or (name.startswith(("AWS_", "TF_")) and not name.startswith(("TF_CLI_ARGS", "TF_LOG")))
+    }
 
 
 def set_apart(outer: Settings, home: Path) -> Settings:

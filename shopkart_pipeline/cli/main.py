@@ -45,6 +45,7 @@ _COMMANDS = {
     "exporter": "serve the pipeline's own metrics to Prometheus",
     "monitoring": "write what Prometheus, Alertmanager, Grafana, Loki and Kubernetes need to watch what runs",
     "admission": "write or show the rule by which a cluster of production admits images and changes",
+    "iac": "show how infrastructure differs from its declaration, or write what there is of it",
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",
     "protection": "show how branches are protected, beside what is declared",
     "evidence": "write everything about a release to one file that proves itself",
