@@ -14,6 +14,7 @@ import pytest
 
 from shopkart_pipeline_tests.contract import alertmanager_server, aws_servers, prometheus_server
 from shopkart_pipeline_tests.contract.oci_readers import installed_readers
+from shopkart_pipeline_tests.contract.postgres import Postgres, running_postgres
 from shopkart_pipeline_tests.contract.registry_server import PROGRAM
 from shopkart_pipeline_tests.docker_base import (
     buildah_for_tests,
@@ -119,6 +120,13 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a running moto server."""
     with aws_servers.running_moto(tmp_path_factory.mktemp("moto")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A running server; whoever stops it starts it again."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

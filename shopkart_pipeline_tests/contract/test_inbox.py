@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -17,17 +16,11 @@ from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.hooks.receiver import create_app
 from shopkart_pipeline.ports.inbox import Delivery, Inbox
 from shopkart_pipeline_tests.contract.durable_writers import acknowledged, start_writer
-from shopkart_pipeline_tests.contract.postgres import Postgres, running_postgres
+from shopkart_pipeline_tests.contract.postgres import Postgres
 from shopkart_pipeline_tests.fakes.fake_clock import FakeClock
 from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as running:
-        yield running
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

@@ -3,7 +3,7 @@
 import json
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -22,16 +22,10 @@ from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.hash_chain import GENESIS, SignedHead, hash_of
 from shopkart_pipeline.ports.ledger import Act, Entry, Ledger
 from shopkart_pipeline_tests.contract.durable_writers import acknowledged, start_writer
-from shopkart_pipeline_tests.contract.postgres import Postgres, running_postgres
+from shopkart_pipeline_tests.contract.postgres import Postgres
 from shopkart_pipeline_tests.fakes.memory_ledger import MemoryLedger
 
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as running:
-        yield running
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

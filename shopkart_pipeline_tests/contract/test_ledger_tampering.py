@@ -23,7 +23,7 @@ from shopkart_pipeline.domain.hash_chain import GENESIS, SignedHead, hash_of
 from shopkart_pipeline.domain.ledger_head import HeadClaim, name_of
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.verify_ledger import LedgerProof, verify_ledger
-from shopkart_pipeline_tests.contract.postgres import running_postgres
+from shopkart_pipeline_tests.contract.postgres import Postgres
 from shopkart_pipeline_tests.contract.stored_ledgers import OpenedPostgres, OpenedSqlite, OpenedStore, Row
 from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
 from shopkart_pipeline_tests.fakes.memory_anchor import MemoryAnchor
@@ -73,14 +73,13 @@ def opened_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Attacked:
     return attacked(OpenedSqlite(tmp_path_factory.mktemp("ledger") / "ledger.db"))
 
 
-@pytest.fixture(scope="module", name="postgres")
-def opened_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
-        store = OpenedPostgres(server.address())
-        found = attacked(store)
-        store.open()
-        yield found
-        store.close()
+@pytest.fixture(scope="module", name="database")
+def opened_postgres(postgres: Postgres) -> Iterator[Attacked]:
+    store = OpenedPostgres(postgres.address())
+    found = attacked(store)
+    store.open()
+    yield found
+    store.close()
 
 
 # What an attacker does.
@@ -184,13 +183,13 @@ def test_no_edit_of_a_file_is_unseen(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_STEP, max_size=3), st.lists(_STEP, max_size=2), st.booleans(), st.booleans())
 def test_no_edit_of_a_database_is_unseen(
-    postgres: Attacked,
+    database: Attacked,
     steps: list[tuple[object, ...]],
     of_heads: list[tuple[object, ...]],
     anew: bool,
     anchored: bool,
 ) -> None:
-    check(postgres, steps, of_heads, anew=anew, anchored=anchored)
+    check(database, steps, of_heads, anew=anew, anchored=anchored)
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +229,7 @@ def test_no_byte_of_the_file_can_be_changed_unseen(
 # Which one is named.
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "database"])
 def world(request: pytest.FixtureRequest) -> Iterator[Attacked]:
     found: Attacked = request.getfixturevalue(request.param)
     yield found
