@@ -40,6 +40,7 @@ from shopkart_pipeline.domain.workload import ServiceStatus
 from shopkart_pipeline.ports.backups import Backups
 from shopkart_pipeline.ports.builder import ApplicationBuilder
 from shopkart_pipeline.ports.code_host import CodeHost, CodeHostReader
+from shopkart_pipeline.ports.confinement import Confined, NotConfined
 from shopkart_pipeline.ports.image_files import ImageFiles
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.ports.ledger import Entry

@@ -32,6 +32,7 @@ from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawRepo
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.signable import signable
 from shopkart_pipeline.domain.signed_moment import RELEASE_FIELD, claims_of, moment_of
+from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline.services.attach_envelope import attached_envelopes
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
 from shopkart_pipeline.services.judge_release import MAXIMUM_EVIDENCE_AGE_SECONDS
@@ -106,6 +107,15 @@ def refused(world: World, release: Release) -> str:
     with pytest.raises(Refused) as refusal:
         authorise_deploy(world.platform, release)
     return refusal.value.what
+
+
+def test_that_commands_could_reach_keys_is_said_in_the_evidence_and_signed(world: World) -> None:
+    world.confinement = NotConfined("this system does not allow it")
+    release = staged(world)
+
+    assert "Commands are not confined here: this system does not allow it." in evidence(world, release).notes
+    built = statements(world, release)["provenance"].predicate["buildDefinition"]
+    assert built["internalParameters"]["commands"] == "not confined: this system does not allow it"
 
 
 def test_what_each_phase_established_is_stated_about_the_image(world: World, release: Release) -> None:
