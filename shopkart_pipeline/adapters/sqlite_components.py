@@ -116,6 +116,10 @@ class SqliteComponentIndex(ComponentIndex):
             ).fetchall()
         return tuple(sorted(PackageVersion(*row) for row in rows))
 
+    def names(self) -> frozenset[tuple[str, str]]:
+        with self._database.reading() as connection:
+            return frozenset(map(tuple, connection.execute("SELECT service, key FROM releases")))
+
     def described(self) -> tuple[DescribedRelease, ...]:
         with self._database.reading() as connection:
             rows = connection.execute("SELECT service, key, image, report FROM releases ORDER BY service, key")

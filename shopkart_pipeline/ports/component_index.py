@@ -58,5 +58,9 @@ class ComponentIndex(ABC):
         """What an image consists of, sorted; None where nobody has said."""
 
     @abstractmethod
+    def names(self) -> frozenset[tuple[str, str]]:
+        """Service and key of every release that it knows."""
+
+    @abstractmethod
     def described(self) -> tuple[DescribedRelease, ...]:
         """All releases that it knows."""

@@ -10,7 +10,6 @@ can be made again from notes and bills alone.
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,7 +21,7 @@ from shopkart_pipeline.domain.component import (
     ImageContents,
     PackageVersion,
 )
-from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable, UntrustedInput
+from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.evidence import RawReport
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.bill_format import BillFormat
@@ -101,12 +100,19 @@ def _format(platform: Platform) -> BillFormat:
 
 
 def _contents(platform: Platform, release: Release, digest: str) -> ImageContents:
-    with suppress(NotFound, UntrustedInput):
+    problem: PipelineError | None = None
+    try:
         found = platform.image_files.contents(platform.workspace.layout(release))
         if found.digest == digest:
             return found
+    except (NotFound, UntrustedInput) as error:
+        problem = error
     with platform.workspace.scratch() as scratch:
-        platform.registry.pull(platform.service(release.service).name, digest, scratch / "image")
+        try:
+            platform.registry.pull(platform.service(release.service).name, digest, scratch / "image")
+        except NotFound as error:
+            # What is wrong with the image that was built says more than that nobody else has it.
+            raise problem or error from error
         found = platform.image_files.contents(scratch / "image")
     if found.digest != digest:
         raise UntrustedInput(f"The registry gave {found.digest} for {digest}.", "Find out who changed it.")

@@ -165,9 +165,6 @@ def _effect(
 
 
 def _unknown(platform: Platform, index: ComponentIndex) -> tuple[str, ...]:
-    known = {(each.service, each.release_key) for each in index.described()}
-    return tuple(
-        f"{service}@{key}"
-        for service, key in platform.evidence.release_names()
-        if service in platform.pipeline.services and not is_proposed(key) and (service, key) not in known
-    )
+    known, services = index.names(), platform.pipeline.services
+    lacking = (name for name in platform.evidence.release_names() if name not in known)
+    return tuple(f"{service}@{key}" for service, key in lacking if service in services and not is_proposed(key))

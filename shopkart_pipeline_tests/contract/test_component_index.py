@@ -28,6 +28,7 @@ def test_an_index_that_knows_nothing_says_so(index: ComponentIndex) -> None:
     assert index.versions("requests") == ()
     assert index.holding([OLD]) == ()
     assert index.described() == ()
+    assert index.names() == frozenset()
 
 
 def test_releases_that_hold_a_package_are_found_newest_first_by_service(index: ComponentIndex) -> None:
@@ -44,6 +45,7 @@ def test_releases_that_hold_a_package_are_found_newest_first_by_service(index: C
         Holding(release("3", "sha256:3", "frontend"), OTHER),
     )
     assert index.packages("sha256:2") == (NEW, OTHER)
+    assert index.names() == {("backend", "1"), ("backend", "2"), ("frontend", "3")}
 
 
 def test_versions_are_those_that_some_release_holds(index: ComponentIndex) -> None:

@@ -44,5 +44,8 @@ class MemoryComponentIndex(ComponentIndex):
         found = self._images.get(digest)
         return None if found is None else tuple(sorted(found))
 
+    def names(self) -> frozenset[tuple[str, str]]:
+        return frozenset(self._releases)
+
     def described(self) -> tuple[DescribedRelease, ...]:
         return tuple(sorted(self._releases.values()))

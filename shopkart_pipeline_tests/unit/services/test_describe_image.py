@@ -103,6 +103,15 @@ def test_an_image_that_is_nowhere_is_not_described(world: World) -> None:
     assert world.components.described() == ()
 
 
+def test_what_is_wrong_with_the_built_image_is_told_where_nobody_else_has_it(world: World) -> None:
+    release = world.merge()
+    for stage in ("source", "dependencies", "application", "lint", "unit_tests", "image"):
+        world.stage(release, stage)
+    (world.platform.workspace.layout(release) / "index.json").unlink()
+    with pytest.raises(NotFound, match="is no layout"):
+        image_sbom(world.platform, release, world.digest(release))
+
+
 def test_without_a_format_nothing_is_described(world: World) -> None:
     release, digest = published(world)
     with pytest.raises(ToolUnavailable):
