@@ -7,7 +7,7 @@ named in `missing.json` with a reason; the verifier misses it by itself.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -81,8 +81,13 @@ def add_policy_texts(platform: Platform, release: Release, policy_text: bytes | 
         documents.lack(ALLOWED_SIGNERS, f"the list of people can't be read: {words_of(error)}")
 
 
-def add_records(platform: Platform, records: Mapping[str, StageRecord], documents: Documents) -> None:
-    """What each stage left: its record, whose digest statements name, and its raw reports."""
+def add_records(
+    platform: Platform, records: Mapping[str, StageRecord], others: Iterable[str], documents: Documents
+) -> None:
+    """What each stage left: its record, whose digest statements name, and its raw reports; and other reports by
+    digest."""
+    for digest in others:
+        _add_report(platform, digest, documents)
     for stage, record in records.items():
         documents.add(f"records/{stage}.json", canonical_json(record))
         for report in record.result.reports:

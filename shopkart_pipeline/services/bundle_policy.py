@@ -21,6 +21,9 @@ from shopkart_pipeline.services.production_history import newest_placements
 from shopkart_pipeline.services.provenance import builder_of
 from shopkart_pipeline.services.waivers import END_WAIVER
 
+VERIFIED = "verification"
+"""How the note about a signed summary calls what was done."""
+
 
 def policy_document(
     platform: Platform, release: Release, records: Mapping[str, StageRecord], moment: datetime
@@ -50,6 +53,7 @@ def policy_document(
             for stage in service.stages
         ],
         "builder": builder_of(service),
+        "summaries": summaries(platform, release, records),
         "stages_before": phases_before(service, Phase.PRODUCTION),
         "gates": service.gates,
         "left_out": service.left_out,
@@ -63,6 +67,17 @@ def policy_document(
         },
         "writers": _writers(platform, release),
     }
+
+
+def summaries(platform: Platform, release: Release, records: Mapping[str, StageRecord]) -> list[str]:
+    """Digests of signed verification summaries that notes name and no record does: a worker that was killed on its way
+    to production left them, and its successor verified nothing anew."""
+    named = {report.digest for record in records.values() for report in record.result.reports}
+    notes = platform.evidence.notes(release.service, release.key, "rollout")
+    found = [
+        str(note.data["report"]) for note in notes if note.data.get("action") == VERIFIED and "report" in note.data
+    ]
+    return [] if named.intersection(found) else found[-1:]
 
 
 def _waivers(

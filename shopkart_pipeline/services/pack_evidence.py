@@ -98,7 +98,7 @@ def _gathered(platform: Platform, release: Release, records: Mapping[str, StageR
         documents.add(name, content)
     add_delivery(platform, release, documents)
     add_policy_texts(platform, release, declaration_text(platform), documents)
-    add_records(platform, records, documents)
+    add_records(platform, records, policy["summaries"], documents)
     gates = add_judgement(platform, release, records, documents)
     chain = segment(platform, release.service, release.key)
     add_ledger(platform, chain, documents)

@@ -152,6 +152,8 @@ def read_documents(bundle: Bundle) -> str:
             the_text(stage[name])
         if f"records/{stage['name']}.json" in bundle.container.files:
             bundle.records[stage["name"]] = _record(bundle, stage["name"])
+    for digest in bundle.policy["summaries"]:
+        the_text(digest)
     if not bundle.records:
         raise Fault("no stage left a record", MISSING)
     if bundle.policy["writers"] is not None:
@@ -166,6 +168,7 @@ def _record(bundle: Bundle, stage: str) -> dict[str, Any]:
         raise Fault(f"the record of {stage} is of another release: {record['service']}@{record['release_key']}")
     if record["stage"] != stage:
         raise Fault(f"the record of {stage} is of another stage: {record['stage']}")
+    moment_of(record["finished_at"])
     for report in the_object(record["result"])["reports"]:
         for name in ("name", "media_type", "digest"):
             the_text(report[name])

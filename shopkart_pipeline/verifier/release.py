@@ -83,14 +83,16 @@ def _attestations(bundle: Bundle) -> None:
         for report in record["result"]["reports"]:
             if report["media_type"] == ENVELOPE_MEDIA_TYPE:
                 name = f"attestation {stage}/{report['name']}"
-                bundle.claim(name, lambda record=record, report=report: _attestation(bundle, record, report))
+                at = moment_of(record["finished_at"])
+                bundle.claim(name, lambda digest=report["digest"], at=at: _attestation(bundle, digest, at))
+    for digest in bundle.policy["summaries"]:
+        bundle.claim(f"attestation {digest[7:19]}", lambda digest=digest: _attestation(bundle, digest, None))
     for kind in (PROVENANCE, SBOM, VERIFICATION):
         bundle.claim(words_of_kind(kind), lambda kind=kind: is_there(bundle.signed, kind))
 
 
-def _attestation(bundle: Bundle, record: dict[str, Any], report: dict[str, Any]) -> str:
-    content = bundle.container.read(report_path(the_text(report["digest"])))
-    signed = opened(content, bundle.keys, bundle.now, moment_of(record["finished_at"]))
+def _attestation(bundle: Bundle, digest: str, kept_at: datetime | None) -> str:
+    signed = opened(bundle.container.read(report_path(digest)), bundle.keys, bundle.now, kept_at)
     is_about(signed, bundle.image, bundle.manifest)
     if signed.kind == PROVENANCE and signed.predicate["runDetails"]["builder"]["id"] != bundle.policy["builder"]:
         raise Fault(f"it names the builder {str(signed.predicate['runDetails']['builder']['id'])[:200]!r}")

@@ -4,6 +4,7 @@ The cases are modelled on those of slsa-verifier (another source, branch, builde
 sigstore-conformance (stripped, exchanged, expired and misnamed signatures, another payload type).
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,9 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from shopkart_pipeline.adapters.dsse import write_keys
-from shopkart_pipeline.domain.attestation import LEDGER_HEAD, PROVENANCE, SBOM, STAGE_RESULT, VERIFICATION, Statement
+from shopkart_pipeline.domain.attestation import (
+    LEDGER_HEAD,
+    PROVENANCE,
+    SBOM,
+    STAGE_RESULT,
+    VERIFICATION,
+    Envelope,
+    EnvelopeSignature,
+    Statement,
+    pre_authentication_encoding,
+)
 from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.evidence import Evidence, StageRecord
 from shopkart_pipeline.verifier.claims import FALSE, MISSING, PROVED, Claim
@@ -257,6 +270,19 @@ def test_a_statement_signed_after_production_does_not_count(own: ProvenRelease) 
     assert "when production was over" in claims(own)["attestation production/other.dsse.json"].reason
 
 
+def test_a_summary_that_a_killed_worker_left_is_found_by_its_note(own: ProvenRelease) -> None:
+    def lost(record: StageRecord) -> StageRecord:
+        reports = tuple(each for each in record.result.reports if not each.name.startswith("verification-summary"))
+        return replace(record, result=replace(record.result, reports=reports))
+
+    edit(own, "production", lost)
+
+    assert claims(own)["verification summary"].state == PROVED
+
+    own.world.evidence._notes.clear()
+    assert claims(own)["verification summary"].state == MISSING
+
+
 def test_provenance_of_another_builder_does_not_count(own: ProvenRelease) -> None:
     other = provenance(named(own.world, own.release), builder="https://else.example/builder")
     own.add_statement("other", own.statement(PROVENANCE, other))
@@ -409,6 +435,45 @@ def test_a_signature_of_the_last_key_counts_while_the_next_one_is_trusted_alread
     keys = read_keys(write_keys((following.key, last.key)))
 
     assert opened(last.envelope(statement_bytes()).to_bytes(), keys, now_of(proven)).key_id == last.key.key_id
+
+
+def _signed_by(private: Any, signature: Callable[[bytes], bytes]) -> tuple[bytes, tuple[Key, ...]]:
+    """An envelope by a key of any kind, and the list in which it is trusted."""
+    public = private.public_key()
+    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    key = {"keyid": hashlib.sha256(der).hexdigest(), "public": pem.decode(), "valid_from": "2000-01-01T00:00:00Z"}
+    payload = statement_bytes()
+    encoded = pre_authentication_encoding("application/vnd.in-toto+json", payload)
+    envelope = Envelope("application/vnd.in-toto+json", payload, (EnvelopeSignature("", signature(encoded)),))
+    return envelope.to_bytes(), read_keys(json.dumps([key]).encode())
+
+
+_P256, _P384 = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP384R1())
+_RSA, _SHORT_RSA = rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 1024)
+_SHA256 = hashes.SHA256()
+_PSS = padding.PSS(padding.MGF1(_SHA256), padding.PSS.DIGEST_LENGTH)
+KINDS: dict[str, tuple[Any, Callable[[bytes], bytes], bool]] = {
+    "ECDSA on P-256": (_P256, lambda said: _P256.sign(said, ec.ECDSA(_SHA256)), True),
+    "ECDSA on P-256 with SHA-1": (_P256, lambda said: _P256.sign(said, ec.ECDSA(hashes.SHA1())), False),
+    "ECDSA on P-384": (_P384, lambda said: _P384.sign(said, ec.ECDSA(hashes.SHA384())), False),
+    "RSA with PSS": (_RSA, lambda said: _RSA.sign(said, _PSS, _SHA256), True),
+    "RSA with PKCS 1": (_RSA, lambda said: _RSA.sign(said, padding.PKCS1v15(), _SHA256), True),
+    "RSA with SHA-1": (_RSA, lambda said: _RSA.sign(said, padding.PKCS1v15(), hashes.SHA1()), False),
+    "RSA of 1024 bits": (_SHORT_RSA, lambda said: _SHORT_RSA.sign(said, padding.PKCS1v15(), _SHA256), False),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_keys_are_those_that_the_pipeline_accepts(proven: ProvenRelease, kind: str) -> None:
+    private, sign, accepted = KINDS[kind]
+    content, keys = _signed_by(private, sign)
+
+    if accepted:
+        assert opened(content, keys, now_of(proven)).kind == STAGE_RESULT
+    else:
+        with pytest.raises(Fault, match="no trusted key"):
+            opened(content, keys, now_of(proven))
 
 
 @pytest.mark.parametrize(

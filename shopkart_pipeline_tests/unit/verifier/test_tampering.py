@@ -9,14 +9,17 @@ import json
 import struct
 import zipfile
 import zlib
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shopkart_pipeline.domain.attestation import EVIDENCE_BUNDLE
 from shopkart_pipeline.services.bundle_container import in_memory, measure, write_container
 from shopkart_pipeline.verifier.claims import FALSE, MISSING, all_proved
 from shopkart_pipeline.verifier.container import Container, Fault, local_header
@@ -277,6 +280,33 @@ def test_any_change_of_a_document_is_found(check: Verify, bundle: bytes, choice:
     claims = check(written(with_manifest({**files, name: changed})))
 
     assert changed == canonical(documents[name]) or not all_proved(claims)
+
+
+@settings(max_examples=30)
+@given(choice=st.integers(0, 10**6), value=ANYTHING)
+def test_whatever_the_signer_signs_has_an_answer(
+    check: Verify, proven: ProvenRelease, bundle: bytes, choice: int, value: object
+) -> None:
+    """The signing key is in the wrong hands: anything may be signed, and the verifier still says something of it."""
+    files = files_of(bundle)
+    documents = {name: json.loads(content) for name, content in files.items() if name.endswith(".json")}
+    others = [name for name in sorted(documents) if not name.startswith(("manifest.", "notes.", "gates.", "delivery."))]
+    places = [(name, path) for name in others for path in _paths(documents[name])]
+    name, path = places[choice % len(places)]
+    forged = with_manifest({**files, name: canonical(_replaced(documents[name], path, value))})
+    statement = replace(
+        proven.attestor.signed[0], subject_digest=f"sha256:{sha256(forged['manifest.json']).hexdigest()}"
+    )
+    predicate = json.loads(b64decode(json.loads(files["manifest.dsse.json"])["payload"]))["predicate"]
+    statement = replace(statement, predicate_type=EVIDENCE_BUNDLE, predicate=predicate)
+    forged["manifest.dsse.json"] = proven.attestor.envelope(statement.to_bytes()).to_bytes()
+
+    claims = check(written(forged))
+
+    assert claims[2].name == "manifest"
+    assert claims[2].state == "proved"
+    is_attested = name.startswith("records/") and not name.endswith(("production.json", "attestations.json"))
+    assert not is_attested or forged[name] == files[name] or not all_proved(claims)
 
 
 Path = tuple[str | int, ...]
