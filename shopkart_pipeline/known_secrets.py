@@ -7,7 +7,8 @@ usual encodings make of it: JSON, percent-encoding, XML, hexadecimal, and base64
 of less than eight characters, or a short word of letters alone, is not looked for: it would be found in half of all
 texts, and protects nothing. Other forms (compressed, encrypted, cut in pieces) are not found.
 
-Masking again changes nothing. `blotted` keeps the length, for what has been measured or is written elsewhere meanwhile.
+Where a text was cut to some length, half of a value or more at its end goes, too. Masking again changes nothing.
+`blotted` keeps the length, for what has been measured or is written elsewhere meanwhile.
 This module imports nothing of ours, so that every room can use it.
 """
 
@@ -60,9 +61,11 @@ class KnownSecrets:
             self._bytes = tuple(text.encode(errors="surrogateescape") for text in self._texts)
 
     def masked(self, text: str) -> str:
-        """The text without any of them."""
+        """The text without any of them, and without the larger part of one with which it breaks off."""
         found = [form for form in self._texts if form in text]
-        return re.sub("|".join(map(re.escape, found)), MASK, text) if found else text
+        text = re.sub("|".join(map(re.escape, found)), MASK, text) if found else text
+        cut = min(filter(None, (_cut_off(text, form) for form in self._texts)), default=0)
+        return f"{text[:cut]}{MASK}" if cut else text
 
     def masked_bytes(self, content: bytes) -> bytes:
         """The content without any of them, in UTF-8 as in ASCII."""
@@ -133,6 +136,13 @@ def _masked_data(value: object) -> object:
             return replace(value, **given)
         case _:
             return value
+
+
+def _cut_off(text: str, form: str) -> int:
+    """Where a text breaks off within a form, of which half or more is there; 0 for nowhere."""
+    least = max(SHORTEST_CHARACTERS, len(form) // 2)
+    start = text.find(form[:least], max(1, len(text) - len(form) + 1))
+    return start if start > 0 and form.startswith(text[start:]) else 0
 
 
 def _is_looked_for(value: str) -> bool:

@@ -22,6 +22,7 @@ from typing import IO
 import httpx
 
 from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
+from shopkart_pipeline.known_secrets import masked
 
 ANSWER_LIMIT_BYTES = 16 * 1024 * 1024
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
@@ -255,7 +256,7 @@ def _redacted(text: str, credentials: str) -> str:
         secrets.append(b64decode(value).decode(errors="replace").partition(":")[2])
     for secret in filter(None, secrets):
         text = text.replace(secret, "[redacted]")
-    return _USER.sub(r"\1", _QUERY.sub(r"\1", text))
+    return masked(_USER.sub(r"\1", _QUERY.sub(r"\1", text)))
 
 
 def _asked_pause(answer: Answer, pause_seconds: float) -> float:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from shopkart_pipeline.adapters.local_cluster import wait_ready
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.cli.arguments import open_platform
-from shopkart_pipeline.cli.listening import add_host, warn_where_open
+from shopkart_pipeline.cli.listening import add_host, is_loopback, warn_where_open
 from shopkart_pipeline.cli.stack import (
     Stack,
     end_leftovers,
@@ -69,7 +69,9 @@ def _serve_auditors(host: str) -> int:
     settings, console = from_environment(), Console(soft_wrap=True, highlight=False)
     warn_where_open("The web interface for auditors", host, settings.proxy)
     console.print(f"Web interface for auditors: http://{host}:{settings.audit_port}. Ctrl-C stops it.")
-    serve_read_only(settings.dagster_home, host, settings.audit_port)
+    # A proxy passes on the name that people use; what it lets through is its business.
+    names = () if settings.proxy or not is_loopback(host) else (host, "localhost", "127.0.0.1", "::1")
+    serve_read_only(settings.dagster_home, host, settings.audit_port, names)
     return 0
 
 

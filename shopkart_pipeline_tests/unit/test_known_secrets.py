@@ -102,6 +102,20 @@ def test_bytes_that_are_no_text_are_looked_for_as_they_are(known: KnownSecrets) 
     assert known.masked(f"a {value} b") == "a [redacted] b"
 
 
+@pytest.mark.parametrize(("length", "shown"), [(16, "x [redacted]"), (12, "x [redacted]"), (8, "x [redacted]")])
+def test_a_secret_that_a_limit_cuts_in_two_is_found(known: KnownSecrets, length: int, shown: str) -> None:
+    assert known.masked(f"x {PLAIN}"[: 2 + length]) == shown
+    assert known.masked(f"x {PLAIN[: length - 1]} y") == f"x {PLAIN[: length - 1]} y"
+
+
+def test_how_an_address_begins_is_no_secret() -> None:
+    known = KnownSecrets()
+    known.add("postgresql://shop:planted-7d1f@db.example/shop")
+
+    assert known.masked("the backend uses postgresql://") == "the backend uses postgresql://"
+    assert known.masked("see postgresql://shop:planted-7d1") == "see [redacted]"
+
+
 def test_of_a_private_key_each_line_counts_by_itself(known: KnownSecrets) -> None:
     line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
     known.add(f"-----BEGIN PRIVATE KEY-----\n{line}\n{line[::-1]}\n-----END PRIVATE KEY-----\n")

@@ -32,6 +32,7 @@ from graphql import (
     parse,
     validate,
 )
+from starlette.websockets import WebSocketDisconnect
 
 from shopkart_pipeline.engine.read_only_web import REFUSAL, read_only_app
 from shopkart_pipeline_tests.orchestration.engine.homes import SAMPLE_DEFINITIONS
@@ -45,6 +46,7 @@ _SCHEMA = create_schema().graphql_schema
 assert _SCHEMA.mutation_type is not None
 MUTATIONS = dict(_SCHEMA.mutation_type.fields)
 _SCALARS: dict[str, Any] = {"Int": 1, "Boolean": True, "Float": 1.0}
+SOCKET = "ws://127.0.0.1:3003/graphql"
 ASSET = dg.AssetKey(["sample"])
 
 
@@ -75,8 +77,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             dg.GraphDefinition(name="nothing", node_defs=[]).to_job(), status=dg.DagsterRunStatus.STARTED
         )
         instance.report_runless_asset_event(dg.AssetMaterialization(ASSET))
-        app, context = read_only_app(instance, InProcessWorkspaceLoadTarget([origin]))
-        with context, TestClient(app, raise_server_exceptions=False) as client:
+        app, context = read_only_app(instance, InProcessWorkspaceLoadTarget([origin]), ("127.0.0.1", "::1"))
+        with context, TestClient(app, "http://127.0.0.1:3003", raise_server_exceptions=False) as client:
             yield Served(client, instance, home, run.run_id)
 
 
@@ -143,7 +145,7 @@ def test_a_mutation_over_the_websocket_is_refused(served: Served) -> None:
     before = served.content()
     query, _ = _document("setNuxSeen", MUTATIONS["setNuxSeen"])
 
-    with served.client.websocket_connect("/graphql", subprotocols=["graphql-ws"]) as socket:
+    with served.client.websocket_connect(SOCKET, subprotocols=["graphql-ws"]) as socket:
         socket.send_json({"type": "start", "id": "1", "payload": {"query": query, "variables": {}}})
         answer = socket.receive_json()
 
@@ -172,6 +174,21 @@ def test_no_file_outside_of_the_captured_logs_is_read(served: Served, path: str)
     assert served.client.get(path).status_code in (404, 500)
 
 
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:3003", "localhost@evil.example", "", "[::2]", "[::1"]
+)
+def test_a_page_that_has_its_own_name_lead_here_reads_nothing(served: Served, host: str) -> None:
+    answer = served.client.get("/graphql", params={"query": "{ version }"}, headers={"Host": host})
+
+    assert (answer.status_code, "version" in answer.text) == (421, False)
+    assert served.client.get("/server_info", headers={"Host": "[::1]:3003"}).status_code == 200
+    with (
+        pytest.raises(WebSocketDisconnect),
+        served.client.websocket_connect(SOCKET, subprotocols=["graphql-ws"], headers={"Host": host}),
+    ):
+        pass
+
+
 def test_everything_is_shown(served: Served) -> None:
     runs = served.ask("{ runsOrError { ... on Runs { results { runId } } } }")
     permissions = served.ask("{ permissions { permission value } }")
@@ -185,7 +202,7 @@ def test_runs_are_followed_over_the_websocket(served: Served) -> None:
     query = "subscription S($id: ID!) { pipelineRunLogs(runId: $id) { __typename } }"
     served.instance.report_engine_event("it goes on", run_id=served.run_id, job_name="nothing")
 
-    with served.client.websocket_connect("/graphql", subprotocols=["graphql-ws"]) as socket:
+    with served.client.websocket_connect(SOCKET, subprotocols=["graphql-ws"]) as socket:
         socket.send_json({"type": "connection_init"})
         assert socket.receive_json()["type"] == "connection_ack"
         socket.send_json({"type": "start", "id": "1", "payload": {"query": query, "variables": {"id": served.run_id}}})
