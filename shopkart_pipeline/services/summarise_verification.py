@@ -67,7 +67,7 @@ def _predicate(
 ) -> dict[str, Any]:
     service = platform.service(release.service)
     return {
-        "verifier": {"id": VERIFIER, "version": {"shopkart-pipeline": version("shopkart-pipeline")}},
+        "verifier": {"id": VERIFIER},
         "timeVerified": now.isoformat(),
         "resourceUri": platform.registry.reference(release.service, authorised.digest),
         "policy": {"uri": platform.pipeline.file.name, "digest": {"sha256": _value(platform.pipeline.digest)}},
@@ -78,6 +78,7 @@ def _predicate(
         RELEASE_FIELD: {
             **about(release, now),
             "environment": environment,
+            "verifier_version": version("shopkart-pipeline"),
             "approvals": _approvals(platform, release, authorised.approvers),
             "overrides": authorised.overrides,
             "gates": [result.line for result in authorised.verdict.results],
@@ -93,7 +94,7 @@ def _inputs(service: Service, records: Mapping[str, StageRecord]) -> list[dict[s
         for report in records[stage.name].result.reports
     ]
     return [
-        {"uri": report.name, "digest": {"sha256": _value(report.digest)}, "mediaType": report.media_type}
+        {"uri": report.name, "digest": {"sha256": _value(report.digest)}}
         for report in reports
         if report.media_type == ENVELOPE_MEDIA_TYPE
     ]
