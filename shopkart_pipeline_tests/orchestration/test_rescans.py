@@ -7,10 +7,12 @@ from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.domain.declaration import StageKind
 from shopkart_pipeline.domain.evidence import Evidence, Finding, Severity
+from shopkart_pipeline.services.describe_image import image_sbom
+from shopkart_pipeline_tests.advisory_snapshots import an_advisory, snapshot_files
 from shopkart_pipeline_tests.fakes.fake_scanner import FAKE_TOOL
 from shopkart_pipeline_tests.fakes.world import World
 
-KEY = AssetKey(["backend", "rescan"])
+KEY, AFFECTED = AssetKey(["backend", "rescan"]), AssetKey(["affected"])
 
 
 def execute(world: World, instance: DagsterInstance) -> ExecuteInProcessResult:
@@ -18,14 +20,18 @@ def execute(world: World, instance: DagsterInstance) -> ExecuteInProcessResult:
     return job.execute_in_process(instance=instance, raise_on_error=False)
 
 
-def checks(result: ExecuteInProcessResult) -> dict[str, bool]:
+def checks(result: ExecuteInProcessResult, key: AssetKey = KEY) -> dict[str, bool]:
     found = result.get_asset_check_evaluations()
-    return {each.check_name: each.passed for each in found if each.asset_key == KEY}
+    return {each.check_name: each.passed for each in found if each.asset_key == key}
 
 
 def test_a_new_finding_turns_the_running_digests_check_red(world: World, instance: DagsterInstance) -> None:
     release = world.released()
-    assert checks(execute(world, instance)) == {"running": True, "image_scan_vulnerabilities": True}
+    before = execute(world, instance)
+    assert checks(before) == {"running": True, "image_scan_vulnerabilities": True}
+    assert checks(before, AFFECTED) == {"bills": False, "advisories": False}
+    image_sbom(world.platform, release, world.digest(release))
+    world.commit({"backend/app.py": "1", **snapshot_files(an_advisory())})
     finding = Finding("CVE-1", Severity.CRITICAL, "bad", "f1", package="h11", fixed_in="2")
     world.scanners[StageKind.IMAGE_SCAN].result = Evidence(FAKE_TOOL, "found", {"packages": 1.0}, (finding,))
 
@@ -37,6 +43,10 @@ def test_a_new_finding_turns_the_running_digests_check_red(world: World, instanc
     assert newest is not None
     assert newest.metadata["image"].value == world.digest(release)
     assert newest.metadata["opened"].value == 1
+    assert checks(result, AFFECTED) == {"bills": True, "advisories": True}
+    affected = instance.fetch_materializations(AFFECTED, limit=1).records[0].asset_materialization
+    assert affected is not None
+    assert affected.metadata["summary"].value == "1 advisories concern what runs"
 
 
 def test_a_service_with_a_hyphen_in_its_name_loads(world: World) -> None:
