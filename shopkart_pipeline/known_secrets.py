@@ -28,6 +28,7 @@ MASK = "[redacted]"
 SHORTEST_CHARACTERS = 8
 _SHORTEST_WORD = 12
 _SHORTEST_LINE = 16
+_MOST_PASSING = 16
 _PIECE_BYTES = 1 << 20
 Data = TypeVar("Data")
 
@@ -41,7 +42,8 @@ class KnownSecrets:
 
     def forget(self) -> None:
         """Look for nothing any more; for tests."""
-        self._values: frozenset[str] = frozenset()
+        self._forms: dict[str, frozenset[str]] = {}
+        self._passing: list[str] = []
         self._texts: tuple[str, ...] = ()
         self._bytes: tuple[bytes, ...] = ()
 
@@ -51,13 +53,24 @@ class KnownSecrets:
     def add(self, *values: str) -> None:
         """Look for these values from now on."""
         with self._lock:
-            fresh = {value.strip() for value in values} - self._values
-            self._values |= fresh
-            forms = {form for value in fresh if _is_looked_for(value) for form in _forms(value)}
-            if not forms:
-                return
+            fresh = {value.strip() for value in values} - self._forms.keys()
+            self._look_for({value for value in fresh if _is_looked_for(value)})
+
+    def add_passing(self, value: str) -> None:
+        """Look for a value that is replaced by another before long; only the newest of such values are kept."""
+        with self._lock:
+            if _is_looked_for(value) and value not in self._forms:
+                self._passing.append(value)
+                while len(self._passing) > _MOST_PASSING:
+                    del self._forms[self._passing.pop(0)]
+                self._look_for({value})
+
+    def _look_for(self, fresh: set[str]) -> None:
+        if fresh:
+            self._forms |= {value: frozenset(_forms(value)) for value in fresh}
             # What holds another is replaced whole.
-            self._texts = tuple(sorted(forms.union(self._texts), key=len, reverse=True))
+            forms = frozenset[str]().union(*self._forms.values())
+            self._texts = tuple(sorted(forms, key=len, reverse=True))
             self._bytes = tuple(text.encode(errors="surrogateescape") for text in self._texts)
 
     def masked(self, text: str) -> str:
@@ -106,6 +119,11 @@ KNOWN = KnownSecrets()
 def know(*values: str | bytes | None) -> None:
     """Keep these values out of everything that leaves this process; empty ones are no secrets."""
     KNOWN.add(*(value.decode(errors="replace") if isinstance(value, bytes) else value for value in values if value))
+
+
+def know_passing(value: str | bytes) -> None:
+    """The same for a value that is replaced by another before long, as a token that is valid for an hour."""
+    KNOWN.add_passing(value.decode(errors="replace") if isinstance(value, bytes) else value)
 
 
 def masked(text: str) -> str:

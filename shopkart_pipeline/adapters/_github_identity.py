@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
-from shopkart_pipeline.known_secrets import know
+from shopkart_pipeline.known_secrets import know, know_passing
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.code_host import TryLater
 
@@ -112,7 +112,7 @@ class Identities:
         token, ends = granted.get("token"), granted.get("expires_at")
         if not isinstance(token, str) or not isinstance(ends, str):
             raise UntrustedInput("GitHub gave an installation token without its end.", "Ask again.")
-        know(token)
+        know_passing(token)
         now = self._clock.now()
         until = max(datetime.fromisoformat(ends).astimezone(UTC) - _RENEWED_BEFORE, now + _SHORTEST)
         return _Standing(token_session(token, api, self._timeout_seconds), token, until)

@@ -108,6 +108,15 @@ def test_a_secret_that_a_limit_cuts_in_two_is_found(known: KnownSecrets, length:
     assert known.masked(f"x {PLAIN[: length - 1]} y") == f"x {PLAIN[: length - 1]} y"
 
 
+def test_of_tokens_that_replace_each_other_only_the_newest_are_kept(known: KnownSecrets) -> None:
+    for number in range(100):
+        known.add_passing(f"token-{number:03}-of-an-hour")
+
+    assert known.masked("token-099-of-an-hour token-084-of-an-hour") == "[redacted] [redacted]"
+    assert known.masked("token-083-of-an-hour") == "token-083-of-an-hour"
+    assert known.masked(PLAIN) == "[redacted]"
+
+
 def test_how_an_address_begins_is_no_secret() -> None:
     known = KnownSecrets()
     known.add("postgresql://shop:planted-7d1f@db.example/shop")
