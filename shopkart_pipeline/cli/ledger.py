@@ -24,6 +24,7 @@ from shopkart_pipeline.services.ledger_claims import ledger_claims
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.sign_ledger import anchor_head, signed_head
 from shopkart_pipeline.services.verify_ledger import verify_ledger
+from shopkart_pipeline.services.verify_proofs import verify_proofs
 from shopkart_pipeline.settings import from_environment
 
 
@@ -65,7 +66,13 @@ def _verify(platform: Platform, options: argparse.Namespace, console: Console) -
     claims = ledger_claims(platform.ledger, proof, anchor, platform.clock.now(), is_signed=is_signed)
     for line in claims.lines:
         console.print(line, markup=False)
-    return 0 if claims.holds else 1
+    if proof.fault is not None:
+        return 1
+    proofs = verify_proofs(platform, max(options.since, 1))
+    console.print(f"{proofs.proved} entries carry the signature of the person whom they name.")
+    for line in proofs.wrong:
+        console.print(f"Not proved: {line}", markup=False)
+    return 0 if claims.holds and not proofs.wrong else 1
 
 
 def _sign(platform: Platform, console: Console) -> int:

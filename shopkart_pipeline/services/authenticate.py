@@ -20,6 +20,7 @@ from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.errors import Refused, UntrustedInput
 from shopkart_pipeline.domain.evidence import RawReport
 from shopkart_pipeline.domain.roles import ALLOWED, Verb
+from shopkart_pipeline.domain.secret_shapes import without_secrets
 from shopkart_pipeline.ports.inbox import Delivery
 from shopkart_pipeline.ports.ledger import DELIVERY, Act, is_of_delivery
 from shopkart_pipeline.ports.signer import Signer
@@ -83,7 +84,8 @@ def request(platform: Platform, verb: Verb, service: str = "", release_key: str 
     """An act that somebody asks for now."""
     first = platform.ledger.after(0, 1)
     ledger = first[0].entry_hash if first else ""
-    return RequestedAct(verb, service, release_key, arguments, platform.clock.now(), secrets.token_hex(16), ledger)
+    said = {name: without_secrets(" ".join(text.split())) for name, text in arguments.items()}
+    return RequestedAct(verb, service, release_key, said, platform.clock.now(), secrets.token_hex(16), ledger)
 
 
 def authenticate(platform: Platform, act: RequestedAct, credentials: Credentials) -> Principal:
