@@ -15,6 +15,7 @@ all.
 """
 
 import contextlib
+import glob
 import json
 import os
 import select
@@ -48,13 +49,15 @@ _WRITABLE = ("/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/tmp", "/v
 _BUILDAHS = Path("/run/libpod")
 """Where buildah keeps locks, whatever it is told."""
 _FROZEN = ("/proc/sys", "/proc/sysrq-trigger")
-_ENGINES = (
+_DOORS = (
     "/run/docker.sock",
     "/run/containerd/containerd.sock",
     "/run/podman/podman.sock",
     "/run/crio/crio.sock",
+    *("/run/dbus", "/run/systemd/private", "/run/user", "/run/screen", "/tmp/.X11-unix"),  # noqa: S108
+    *("/tmp/tmux-*", "/tmp/ssh-*"),  # noqa: S108
 )
-"""Whoever reaches one of these is root here, outside of every namespace."""
+"""Whoever reaches one of these can have something started outside of every namespace, or use somebody's keys."""
 _OF_PEOPLE = (
     *("~/.ssh", "~/.gnupg", "~/.aws", "~/.azure", "~/.config/gcloud", "~/.config/gh", "~/.kube", "~/.docker"),
     *("~/.netrc", "~/.git-credentials", "~/.pgpass", "~/.npmrc", "~/.pypirc", "/var/run/secrets"),
@@ -181,7 +184,8 @@ def _plan(home: Path, secrets: Sequence[Path]) -> dict[str, Any]:
     if os.geteuid() == 0 and shutil.which("buildah"):
         _BUILDAHS.mkdir(mode=0o700, exist_ok=True)
     temporary = [os.path.realpath(path) for path in (*_WRITABLE, str(_BUILDAHS), os.environ.get("TMPDIR", "/tmp"))]  # noqa: S108
-    away = [path for each in (*_ENGINES, *_OF_PEOPLE, *map(str, secrets)) if (path := _there(each))]
+    doors = [each for pattern in _DOORS for each in glob.glob(pattern)]
+    away = [path for each in (*doors, *_OF_PEOPLE, *map(str, secrets)) if (path := _there(each))]
     return {
         "home": os.path.realpath(home),
         "open": {os.path.realpath(home / name): writes for name, writes in OPEN.items()},
@@ -227,7 +231,9 @@ def _enter(program: str, plan: dict[str, Any], covered: tuple[tuple[int, int], .
         try:
             process.stdin.write(json.dumps(plan).encode() + b"\n")
             process.stdin.flush()
-            ready, _, _ = select.select([process.stdout], [], [], _START_SECONDS)
+            poll = select.poll()
+            poll.register(process.stdout, select.POLLIN)
+            ready = poll.poll(_START_SECONDS * 1000)
             said = process.stdout.readline().decode(errors="replace").strip() if ready else "it takes too long"
             if not said.startswith("ready"):
                 reason = said.removeprefix("refused ") or "no word of it"
