@@ -4,9 +4,11 @@ moto enforces actions of every service, and resources of S3. It knows no conditi
 left out of the policies here; `test_iam_policies.py` judges them. What object lock itself refuses shows here, too.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +17,12 @@ from boto3.session import Session
 from botocore.exceptions import ClientError
 
 from shopkart_pipeline.adapters._aws import error_code
+from shopkart_pipeline.adapters._report_blobs import FolderReports
+from shopkart_pipeline.adapters.s3_backups import S3Backups
+from shopkart_pipeline.adapters.s3_reports import S3Reports
+from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
 from shopkart_pipeline_tests.contract.aws_servers import running_moto
 from shopkart_pipeline_tests.contract.ecr_worlds import REGION, client_of
 from shopkart_pipeline_tests.pipeline_roles import BACKUPS, EVIDENCE, OUTPUTS, ROLES, role_policy, without_conditions
@@ -32,11 +40,14 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, 
     """An account with the pipeline's buckets, repositories, secrets, signing key and roles; gives the key, too."""
     with running_moto(tmp_path_factory.mktemp("moto")) as address:
         key = _furnish(address)
-        sessions = {role: _session(address, role) for role in ROLES}
+        keys = {role: _key(address, role) for role in ROLES}
         httpx.post(f"{address}/moto-api/reset-auth", content="0", timeout=30).raise_for_status()
+        # One session for all: each reads the descriptions of AWS's services anew.
+        session: Any = Session(region_name=REGION)
 
+        @functools.cache
         def client(role: str, service: str) -> Any:
-            return sessions[role].client(service, endpoint_url=address)
+            return session.client(service, endpoint_url=address, **keys[role])
 
         yield client, key
 
@@ -53,18 +64,18 @@ def _furnish(address: str) -> str:
     return made["KeyMetadata"]["KeyId"]
 
 
-def _session(address: str, role: str) -> Any:
+def _key(address: str, role: str) -> dict[str, str]:
+    """Makes a role and takes it; the credentials, as a client takes them."""
     iam, sts = client_of(address, "iam"), client_of(address, "sts")
     arn = iam.create_role(RoleName=f"shopkart-{role}", AssumeRolePolicyDocument=_TRUST)["Role"]["Arn"]
     document = without_conditions(role_policy(role), any_resource_but="arn:aws:s3:::")
     iam.put_role_policy(RoleName=f"shopkart-{role}", PolicyName=role, PolicyDocument=document)
     given = sts.assume_role(RoleArn=arn, RoleSessionName="run")["Credentials"]
-    return Session(
-        aws_access_key_id=given["AccessKeyId"],
-        aws_secret_access_key=given["SecretAccessKey"],
-        aws_session_token=given["SessionToken"],
-        region_name=REGION,
-    )
+    return {
+        "aws_access_key_id": given["AccessKeyId"],
+        "aws_secret_access_key": given["SecretAccessKey"],
+        "aws_session_token": given["SessionToken"],
+    }
 
 
 def refused(call: Callable[[], object]) -> bool:
@@ -139,6 +150,36 @@ def test_locked_evidence_is_removed_by_nobody(account: tuple[Client, str]) -> No
         wanted = {"Bucket": EVIDENCE, "Key": "a", "VersionId": version}
         assert refused(lambda s3=s3, wanted=wanted: s3.delete_object(**wanted)), role
     assert client("rescan", "s3").get_object(Bucket=EVIDENCE, Key="a")["Body"].read() == b"x"
+
+
+def test_evidence_is_kept_and_read_by_the_pipelines_own_adapter(account: tuple[Client, str], tmp_path: Path) -> None:
+    client, _ = account
+
+    def reports(role: str) -> S3Reports:
+        bucket = EvidenceBucket(EVIDENCE, REGION, prefix="reports/", retention_days=2557)
+        s3 = client(role, "s3")
+        return S3Reports(lambda: s3, bucket, FolderReports(tmp_path / role), SystemClock())
+
+    digits = reports("build").put(b"a report")
+
+    assert reports("rescan").get(digits) == b"a report"
+    with pytest.raises(ToolUnavailable, match="Access Denied"):
+        reports("rescan").put(b"another report")
+
+
+def test_backups_are_kept_read_and_retired_by_the_pipelines_own_adapter(
+    account: tuple[Client, str], tmp_path: Path
+) -> None:
+    client, _ = account
+    s3 = client("backup", "s3")
+    backups = S3Backups(lambda: s3, BACKUPS, "nightly/", tmp_path)
+    with backups.writing("shop/1/data") as write:
+        write(b"sealed")
+
+    assert b"".join(backups.reading("shop/1/data")) == b"sealed"
+    backups.remove("shop/1/data")
+    assert backups.names("shop") == ()
+    assert backups.sweep(datetime.now(UTC)) == 0
 
 
 def test_nobody_turns_off_what_protects_buckets(account: tuple[Client, str]) -> None:

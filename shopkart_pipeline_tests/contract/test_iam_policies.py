@@ -4,6 +4,10 @@ The evaluator (`iam_evaluator`) knows resources and conditions, which moto doesn
 `test_iam_moto.py`.
 """
 
+import json
+import re
+from typing import Any
+
 import pytest
 
 from shopkart_pipeline_tests.iam_evaluator import Request, is_allowed
@@ -26,7 +30,7 @@ from shopkart_pipeline_tests.pipeline_roles import (
     signing_key_policy,
     trust,
 )
-from shopkart_pipeline_tests.terraform_tree import policy
+from shopkart_pipeline_tests.terraform_tree import TERRAFORM, policy
 
 OURS = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/shopkart/backend"
 OTHERS = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/payroll"
@@ -67,6 +71,31 @@ def test_a_build_pushes_reads_scans_and_keeps_evidence() -> None:
     assert may("build", "s3:PutObject", EVIDENCE_OBJECT)
     assert may("build", "s3:PutObjectRetention", EVIDENCE_OBJECT, **LOCKED)
     assert may("build", "kms:GenerateDataKey", STORAGE_KEY, **S3_KEY)
+
+
+@pytest.mark.parametrize("role", ["control", "build", "deploy-staging", "deploy-production"])
+def test_whoever_keeps_evidence_has_the_rights_that_its_page_names(role: str) -> None:
+    objects, bucket = documented("evidence_bucket.md")["Statement"]
+    for action in objects["Action"]:
+        assert may(role, action, EVIDENCE_OBJECT, **LOCKED), action
+    for action in bucket["Action"]:
+        assert may(role, action, f"arn:aws:s3:::{EVIDENCE}"), action
+    assert may(role, "kms:GenerateDataKey", STORAGE_KEY, **S3_KEY)
+
+
+def test_a_build_has_the_rights_that_the_registrys_page_names_where_the_repositories_are_there() -> None:
+    for statement in documented("registry.md")["Statement"]:
+        actions = statement["Action"]
+        for action in [actions] if isinstance(actions, str) else actions:
+            resource = "*" if statement["Resource"] == "*" else OURS
+            assert may("build", action, resource) == (statement["Sid"] != "MakeOurRepositories"), action
+
+
+def documented(page: str) -> dict[str, Any]:
+    """The policy that a page shows."""
+    text = (TERRAFORM.parents[1] / "docs" / page).read_text()
+    [block] = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
+    return json.loads(block)
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
