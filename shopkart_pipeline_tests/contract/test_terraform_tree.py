@@ -187,3 +187,8 @@ def test_stars_in_policies_written_in_hcl_have_a_comment_before_them() -> None:
                 seen += 1
                 assert lines[number - 1].strip().startswith("#"), f"{file.name}:{number + 1}"
     assert seen
+
+
+def test_the_composition_and_the_roots_hold_no_resource_of_their_own() -> None:
+    for folder in (TERRAFORM / "modules" / "environment", *ROOTS):
+        assert blocks(folder, "resource") == []
