@@ -4,7 +4,7 @@ It is made after the leave to deploy was given and before anything is changed, s
 It names the policy by the declaration's digest, the envelopes that it rests on, and in a field of ours the release and
 the approvals by the hashes of their ledger entries. The level that is claimed is the first one unless the declaration
 says otherwise (`attestations: {options: {build_level: "2"}}`): whether the machine that builds is nobody's own, only
-its owner knows.
+its owner knows. The third one needs commands that are confined, which is looked at.
 
 Source: SLSA verification summary attestation v1; SLSA v1.0, "Security levels".
 """
@@ -20,6 +20,7 @@ from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.evidence import RawReport, StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.signed_moment import RELEASE_FIELD
+from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline.services.approve_release import APPROVE
 from shopkart_pipeline.services.attest_phase import attach_all, sign_all
 from shopkart_pipeline.services.authorise_deploy import Authorisation
@@ -73,7 +74,7 @@ def _predicate(
         "policy": {"uri": platform.pipeline.file.name, "digest": {"sha256": _value(platform.pipeline.digest)}},
         "inputAttestations": _inputs(service, records),
         "verificationResult": "PASSED",
-        "verifiedLevels": [f"SLSA_BUILD_LEVEL_{_level(service)}"],
+        "verifiedLevels": [f"SLSA_BUILD_LEVEL_{_level(platform, service)}"],
         "slsaVersion": "1.0",
         RELEASE_FIELD: {
             **about(release, now),
@@ -109,10 +110,12 @@ def _approvals(platform: Platform, release: Release, approvers: Sequence[str]) -
     ]
 
 
-def _level(service: Service) -> str:
+def _level(platform: Platform, service: Service) -> int:
+    """What is claimed. At the third level no build step may reach the key, so commands have to be confined."""
     stage = service.stage_of(StageKind.ATTESTATIONS)
     said = "1" if stage is None else stage.options.get(_LEVEL_OPTION, "1")
-    return said if said in ("1", "2", "3") else "1"
+    claimed = int(said) if said in ("1", "2", "3") else 1
+    return min(claimed, 2) if isinstance(platform.confinement(), NotConfined) else claimed
 
 
 def _value(digest: str) -> str:

@@ -32,11 +32,13 @@ from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawRepo
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.signable import signable
 from shopkart_pipeline.domain.signed_moment import RELEASE_FIELD, claims_of, moment_of
-from shopkart_pipeline.ports.confinement import NotConfined
+from shopkart_pipeline.domain.verdict import Verdict
+from shopkart_pipeline.ports.confinement import Confined, NotConfined
 from shopkart_pipeline.services.attach_envelope import attached_envelopes
-from shopkart_pipeline.services.authorise_deploy import authorise_deploy
+from shopkart_pipeline.services.authorise_deploy import Authorisation, authorise_deploy
 from shopkart_pipeline.services.judge_release import MAXIMUM_EVIDENCE_AGE_SECONDS
 from shopkart_pipeline.services.roll_back import roll_back
+from shopkart_pipeline.services.summarise_verification import summarise_verification
 from shopkart_pipeline.services.verify_attestations import attestation_lines, provenance_line
 from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
 from shopkart_pipeline_tests.fakes.world import World, a_component
@@ -532,19 +534,42 @@ def test_what_was_released_before_anybody_signed_is_told_as_that(tmp_path: Path)
     assert provenance_line(world.platform, release, world.digest(release)) == "nobody signed its provenance"
 
 
-def test_the_declaration_may_name_the_builder(world: World) -> None:
-    def named(service: Service) -> Service:
-        options = {"builder_id": "https://build.shop.example/v2", "build_level": "2"}
-        return replace(
-            service,
-            stages=tuple(
-                replace(each, options=options) if each.name == "attestations" else each for each in service.stages
-            ),
-        )
+def options(**said: str) -> Callable[[Service], Service]:
+    """The declaration says this of the stage that signs."""
 
-    world.declare("backend", named)
+    def changed(service: Service) -> Service:
+        stages = (replace(each, options=said) if each.name == "attestations" else each for each in service.stages)
+        return replace(service, stages=tuple(stages))
+
+    return changed
+
+
+def test_the_declaration_may_name_the_builder(world: World) -> None:
+    world.declare("backend", options(builder_id="https://build.shop.example/v2"))
     release = staged(world)
 
     details = statements(world, release)["provenance"].predicate["runDetails"]
     assert details["builder"]["id"] == "https://build.shop.example/v2"
     assert lines(world, release) == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "confinement", "claimed"),
+    [
+        ("2", NotConfined("off"), "SLSA_BUILD_LEVEL_2"),
+        ("3", NotConfined("off"), "SLSA_BUILD_LEVEL_2"),
+        ("3", Confined("in namespaces"), "SLSA_BUILD_LEVEL_3"),
+        ("4", Confined("in namespaces"), "SLSA_BUILD_LEVEL_1"),
+    ],
+)
+def test_a_level_is_claimed_as_declared_as_far_as_keys_are_out_of_reach(
+    world: World, declared: str, confinement: Confined | NotConfined, claimed: str
+) -> None:
+    world.confinement = confinement
+    world.declare("backend", options(build_level=declared))
+    release = staged(world)
+    authorised = Authorisation(world.digest(release), Verdict(()), ())
+
+    [raw] = summarise_verification(world.platform, release, "production", authorised)
+
+    assert read_statement(read_envelope(raw.content).payload).predicate["verifiedLevels"] == [claimed]
