@@ -22,6 +22,7 @@ from shopkart_pipeline.ledger_wiring import build_anchor
 from shopkart_pipeline.ports.ledger import AT_ONCE, Act, Entry, Ledger
 from shopkart_pipeline.services.ledger_claims import ledger_claims
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.record_policy import CHANGE_KEYS
 from shopkart_pipeline.services.sign_ledger import anchor_head, signed_head
 from shopkart_pipeline.services.verify_ledger import verify_ledger
 from shopkart_pipeline.services.verify_proofs import verify_proofs
@@ -57,8 +58,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _verify(platform: Platform, options: argparse.Namespace, console: Console) -> int:
     keys: Path = options.keys or from_environment().home / KEYS_FILE
-    is_signed = options.keys is not None or keys.exists() or platform.ledger.newest_head() is not None
     anchor = build_anchor(read_anchor(options.anchor)) if options.anchor else platform.anchor
+    is_signed = options.keys is not None or keys.exists() or anchor is not None or _was_signed(platform.ledger)
     if not isinstance(options.since, int):
         raise PipelineError("`verify` begins with an entry, not with a moment.", "Give the entry's number.")
     envelopes = KeyFileVerifier(keys) if is_signed else None
@@ -73,6 +74,11 @@ def _verify(platform: Platform, options: argparse.Namespace, console: Console) -
     for line in proofs.wrong:
         console.print(f"Not proved: {line}", markup=False)
     return 0 if claims.holds and not proofs.wrong else 1
+
+
+def _was_signed(ledger: Ledger) -> bool:
+    """Whether the ledger itself tells of signatures: whoever takes the keys away must not be let off with the chain."""
+    return ledger.newest_head() is not None or bool(ledger.entries("", "", (CHANGE_KEYS,)))
 
 
 def _sign(platform: Platform, console: Console) -> int:

@@ -15,9 +15,12 @@ from shopkart_pipeline.domain.errors import PipelineError, Refused
 from shopkart_pipeline.domain.roles import Verb
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.record_policy import CHANGE_KEYS
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
 from shopkart_pipeline_tests.fakes.world import World
+
+VERIFY = argparse.Namespace(what="verify", keys=None, anchor=None, since=1)
 
 
 @pytest.fixture
@@ -80,6 +83,18 @@ def test_an_entry_that_was_changed_is_named(signed: World, capsys: pytest.Captur
 
     assert code == 1
     assert told.startswith("Entry 2 was changed.")
+
+
+def test_taking_the_keys_away_does_not_make_it_a_ledger_that_nobody_signs(
+    signed: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home" / KEYS_FILE).unlink()
+    assert ledger.run(VERIFY) == 1
+
+    monkeypatch.setattr(ledger, "open_platform", lambda: signed.platform)
+    assert ledger.run(VERIFY) == 0, "nothing tells of signatures"
+    signed.ledger.append(Act(signed.clock.now(), "pipeline", CHANGE_KEYS, "", "", "", {"digest": "sha256:1"}))
+    assert ledger.run(VERIFY) == 1
 
 
 def test_keys_and_anchor_may_be_given(signed: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
