@@ -8,6 +8,7 @@ from shopkart_pipeline.domain.control_means import (
     APPROVAL,
     BILLS,
     BRANCHES,
+    BUTTONS,
     ENFORCED,
     FOUR_EYES,
     FRESH,
@@ -18,6 +19,7 @@ from shopkart_pipeline.domain.control_means import (
     RECORDS,
     RESCAN,
     REVIEW,
+    ROLES,
     ROLLBACK,
     SEPARATION,
     STAGING,
@@ -116,7 +118,13 @@ _SOC_2 = (
         SOC_2,
         "Deploys changes",
         "Changes are implemented under control, with duties kept apart",
-        (ENFORCED, FOUR_EYES, gate(StageKind.PRODUCTION, "released", "canary, judge and rollout report")),
+        (
+            ENFORCED,
+            FOUR_EYES,
+            ROLES,
+            BUTTONS,
+            gate(StageKind.PRODUCTION, "released", "canary, judge and rollout report"),
+        ),
     ),
     Requirement(
         SOC_2,
@@ -219,7 +227,7 @@ _PCI_DSS = (
         PCI_DSS,
         "6.5.4",
         "Roles are separated between production and what comes before it",
-        (APPROVAL, FOUR_EYES, ENFORCED),
+        (APPROVAL, FOUR_EYES, ENFORCED, ROLES, BUTTONS),
     ),
     Requirement(
         PCI_DSS, "6.5.5", "No live card numbers are used before production", (), "data of tests is not looked at"

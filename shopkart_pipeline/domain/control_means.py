@@ -120,6 +120,20 @@ def _stale_advisories(pipeline: Pipeline, service: Service) -> str | None:
     return f"advisories may be {oldest:.0f} days old (`maximum_age_days`)" if oldest > _FRESH_DAYS else None
 
 
+def _no_roles(pipeline: Pipeline, service: Service) -> str | None:
+    return None if pipeline.roles.is_declared else "no `roles` are declared: whoever approves is operator too"
+
+
+def _open_buttons(pipeline: Pipeline, service: Service) -> str | None:
+    """The web interface has no login of its own, so who pressed there is not known."""
+    buttons = ", ".join(each.value for each in pipeline.roles.buttons)
+    return (
+        f"whoever reaches the web interface may use: {buttons} (`roles: {{web_interface: []}}` closes it)"
+        if (buttons)
+        else None
+    )
+
+
 def _means(evidence: str, lacks: _Lacks) -> Means:
     return Means(evidence, lacks)
 
@@ -128,6 +142,10 @@ APPROVAL = _means(
     "signed approval about image, configuration and evidence: entry `approve` in the ledger", _no_approval
 )
 FOUR_EYES = _means("four eyes: an approval by whoever wrote part of it does not count", _no_four_eyes)
+ROLES = _means(
+    "roles with least privilege; whatever changes something is signed or shows a token (`shopkart roles`)", _no_roles
+)
+BUTTONS = _means("nothing is changed in the web interface by somebody unknown", _open_buttons)
 REVIEW = _means("`code_review.unreviewed`: every commit traced to its pull request and reviews", _no_review)
 BRANCHES = _means("check `branch_protection` of the branch, by schedule", _no_code_host)
 RESCAN = _means("rescans of what runs in production (`shopkart rescans`), by schedule", _no_rescan)

@@ -138,7 +138,12 @@ def proven_release(folder: Path) -> ProvenRelease:
 def _made() -> ProvenRelease:
     folder = Path(mkdtemp())
     atexit.register(rmtree, folder, ignore_errors=True)
-    world = World(folder)
+    return released_in(World(folder))
+
+
+def released_in(world: World) -> ProvenRelease:
+    """In this world a release goes to production with everything signed."""
+    folder = world.folder
     attestor = world.sign_statements()
     world.pipeline.file.write_bytes(DECLARATION)
     digest = f"sha256:{hashlib.sha256(DECLARATION).hexdigest()}"

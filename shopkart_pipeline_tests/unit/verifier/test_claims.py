@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from shopkart_pipeline.adapters.dsse import write_keys
+from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
+from shopkart_pipeline.adapters.sqlite_inbox import SqliteInbox
+from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.domain.attestation import (
     LEDGER_HEAD,
     PROVENANCE,
@@ -41,10 +44,11 @@ from shopkart_pipeline_tests.fakes.proven_release import (
     named,
     proven_release,
     provenance,
+    released_in,
     stage_result,
     verification,
 )
-from shopkart_pipeline_tests.fakes.world import JONAS, MAYA
+from shopkart_pipeline_tests.fakes.world import JONAS, MAYA, World
 
 IMAGE = "sha256:" + "a" * 64
 
@@ -53,6 +57,19 @@ IMAGE = "sha256:" + "a" * 64
 def own(tmp_path: Path) -> ProvenRelease:
     """A proven release of the test's own, to be spoiled."""
     return proven_release(tmp_path)
+
+
+def test_what_real_stores_keep_is_proved(tmp_path: Path) -> None:
+    world = World(
+        tmp_path,
+        evidence=SqliteEvidenceStore(tmp_path / "evidence"),  # type: ignore[arg-type]
+        ledger=SqliteLedger(tmp_path / "ledger.db"),  # type: ignore[arg-type]
+        inbox=SqliteInbox(tmp_path / "inbox.db"),  # type: ignore[arg-type]
+    )
+
+    found = claims(released_in(world))
+
+    assert [claim for claim in found.values() if claim.state != PROVED] == []
 
 
 def claims(proven: ProvenRelease, **options: Any) -> dict[str, Claim]:
