@@ -44,6 +44,9 @@ class Bundle:
     signed: list[Signed] = field(default_factory=list)
     acts: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     """What the ledger says about the release, oldest first."""
+    hashes: list[str] = field(default_factory=list)
+    """Of all entries of the ledger that are here."""
+    last_entry: int = 0
 
     def claim(self, name: str, check: Callable[[], str]) -> bool:
         """Look at one claim, which is proved where `check` returns and says by what."""
@@ -191,21 +194,22 @@ def read_ledger(bundle: Bundle) -> str:
         if (act["service"], act["release_key"]) == (bundle.manifest["service"], bundle.manifest["release"]):
             bundle.acts.append((number, act))
         previous, last, count = entry["entry_hash"], number, count + 1
+        bundle.hashes.append(previous)
     if not count:
         raise Fault("the ledger has no entry about this release", MISSING)
-    bundle.manifest["_last"] = (last, previous)
+    bundle.last_entry = last
     return f"{count} entries up to {last} follow each other, {len(bundle.acts)} are about this release"
 
 
 def read_head(bundle: Bundle) -> str:
     signed = opened(bundle.container.read(LEDGER_HEAD_FILE), bundle.keys, bundle.now)
-    last, entry_hash = bundle.manifest["_last"]
+    if not bundle.is_proved("ledger chain"):
+        raise Fault("the chain that leads to it is not whole", MISSING)
+    last, entry_hash = bundle.last_entry, bundle.hashes[-1]
     if signed.kind != LEDGER_HEAD:
         raise Fault(f"what is signed is no head of a ledger: {signed.kind[:80]!r}")
     if (signed.subject, signed.predicate.get("sequence")) != (f"sha256:{entry_hash}", last):
         raise Fault(f"the head that is signed is not entry {last}")
-    if not bundle.is_proved("ledger chain"):
-        raise Fault("the chain that leads to it is not whole")
     return f"entry {last} was signed as the ledger's head at {signed.at.isoformat()}"
 
 

@@ -87,8 +87,24 @@ def _attestations(bundle: Bundle) -> None:
                 bundle.claim(name, lambda digest=report["digest"], at=at: _attestation(bundle, digest, at))
     for digest in bundle.policy["summaries"]:
         bundle.claim(f"attestation {digest[7:19]}", lambda digest=digest: _attestation(bundle, digest, None))
-    for kind in (PROVENANCE, SBOM, VERIFICATION):
+    for kind in (PROVENANCE, SBOM):
         bundle.claim(words_of_kind(kind), lambda kind=kind: is_there(bundle.signed, kind))
+    bundle.claim(words_of_kind(VERIFICATION), lambda: _summary(bundle))
+
+
+def _summary(bundle: Bundle) -> str:
+    """What was verified before production has to be what is here: the statements and approvals that it names."""
+    words = is_there(bundle.signed, VERIFICATION)
+    summary = next(each for each in reversed(bundle.signed) if each.kind == VERIFICATION)
+    inputs = [f"sha256:{the_text(each['digest']['sha256'])}" for each in summary.predicate.get("inputAttestations", [])]
+    for digest in inputs:
+        if report_path(digest) not in bundle.container.files:
+            raise Fault(f"it rests on a statement that is not here: {digest}", MISSING)
+    approvals = [the_text(each["ledger_entry"]) for each in summary.named.get("approvals", [])]
+    for entry_hash in approvals:
+        if entry_hash not in bundle.hashes:
+            raise Fault(f"it rests on an approval that is not in the ledger here: entry {entry_hash[:16]}")
+    return f"{words}; it rests on {len(inputs)} statements and {len(approvals)} approvals, which are here"
 
 
 def _attestation(bundle: Bundle, digest: str, kept_at: datetime | None) -> str:
@@ -141,6 +157,7 @@ def _gates(bundle: Bundle, stage: dict[str, Any]) -> str:
         raise Fault(f"there is no evidence: {the_text(result['reason'])[:300]}", MISSING)
     _is_fit(bundle, stage, record)
     gates = [gate for gate in bundle.policy["gates"] if gate["stage"] == name]
+    _are_all(bundle, name, {the_text(gate["name"]) for gate in gates})
     waivers = [each for each in bundle.policy["waivers"] if each["stage"] == name]
     lines: list[str] = []
     for gate in gates:
@@ -151,6 +168,18 @@ def _gates(bundle: Bundle, stage: dict[str, Any]) -> str:
     return bundle.vouched("; ".join(lines) or "the evidence is there")
 
 
+def _are_all(bundle: Bundle, stage: str, gates: set[str]) -> None:
+    """Raises `Fault` where the same declaration had other gates when the stage's result was signed."""
+    for signed in bundle.signed:
+        same = signed.kind == STAGE_RESULT and signed.predicate.get("stage") == stage
+        if same and signed.predicate.get("policy") == bundle.policy["declaration"]:
+            lines = [line for line in signed.predicate.get("gates", []) if line["outcome"] != "skipped"]
+            then = {the_text(line["gate"]) for line in lines} - {"evidence"}
+            if then != gates:
+                named = ", ".join(sorted(then ^ gates))
+                raise Fault(f"the policy here has other gates than the stage was judged by: {named}")
+
+
 def _is_fit(bundle: Bundle, stage: dict[str, Any], record: dict[str, Any]) -> None:
     """Raises `Fault` where a record can't count for the release: about something else, too old, or of the future."""
     if record["commit"] != bundle.manifest["commit"]:
@@ -158,10 +187,8 @@ def _is_fit(bundle: Bundle, stage: dict[str, Any], record: dict[str, Any]) -> No
     subject = record["subject_digest"]
     if subject != bundle.image and (subject is not None or stage["about_image"]):
         raise Fault(f"the evidence is about {subject}, and not about {bundle.image}")
-    made, at = (
-        moment_of((record["reused"] or {"produced_at": record["finished_at"]})["produced_at"]),
-        bundle.production_at,
-    )
+    made = moment_of(record["finished_at"] if record["reused"] is None else record["reused"]["produced_at"])
+    at = bundle.production_at
     if made > at + TOLERANCE:
         raise Fault(f"the evidence is of {made.isoformat()}, after production was begun at {at.isoformat()}")
     if (at - made).total_seconds() > bundle.policy["maximum_age_seconds"]:
@@ -210,9 +237,7 @@ def _approver(bundle: Bundle, number: int, act: dict[str, Any], allowed: bytes) 
     document = the_text(body["statement"])
     person = signer_of(document.encode(), the_text(body["signature"]), allowed, at)
     statement, promoted = the_object(parse(document.encode())), bundle.promotion
-    before = {
-        name: bundle.policy["stages_before"] and _record_digest(bundle, name) for name in bundle.policy["stages_before"]
-    }
+    before = {name: _record_digest(bundle, name) for name in bundle.policy["stages_before"]}
     wanted = {
         "service": bundle.manifest["service"],
         "release_key": bundle.manifest["release"],

@@ -236,6 +236,37 @@ def test_another_repository_than_the_auditors_is_found(own: ProvenRelease) -> No
     assert claims(own, repository="mallory/storefront")["contents"].state == FALSE
 
 
+def test_a_policy_with_fewer_gates_than_the_stage_was_judged_by_is_found(own: ProvenRelease) -> None:
+    """Who can have the manifest signed can't leave out a gate: the stage's statement was signed with all of them."""
+    fewer = [gate for gate in own.world.pipeline.services["backend"].gates if gate.name != "tests"]
+    own.world.declare("backend", lambda service: replace(service, gates=tuple(fewer)))
+
+    assert claims(own)["gates of unit_tests"] == Claim(
+        "gates of unit_tests", FALSE, "the policy here has other gates than the stage was judged by: tests"
+    )
+
+
+def test_what_was_verified_before_production_has_to_be_here(own: ProvenRelease) -> None:
+    """An attestation stage that ran again has other statements than those that the deployment verified."""
+    edit(own, "attestations", lambda record: replace(record, result=replace(record.result, reports=())))
+
+    claim = claims(own)["verification summary"]
+
+    assert claim.state == MISSING
+    assert "it rests on a statement that is not here" in claim.reason
+
+
+def test_an_approval_that_the_verification_rested_on_has_to_be_in_the_ledger(own: ProvenRelease) -> None:
+    [place] = [place for place, each in enumerate(own.world.ledger.kept) if each.act.verb == "approve"]
+    entry = own.world.ledger.kept[place]
+    own.world.ledger.kept[place] = replace(entry, entry_hash="0" * 64)
+
+    claim = claims(own)["verification summary"]
+
+    assert claim.state == FALSE
+    assert f"entry {entry.entry_hash[:16]}" in claim.reason
+
+
 # Statements.
 
 
