@@ -1,5 +1,7 @@
 """The Dagster code location. Merges what the rooms below define; nothing else."""
 
+from importlib import import_module
+
 from dagster import DagsterInstance
 
 from shopkart_pipeline import masked_output
@@ -13,6 +15,8 @@ from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.wiring import build_platform
 
 masked_output.install()
+import_module("shopkart_pipeline.adapters._cyclonedx_document")
+"""Every run that signs writes bills of materials: forked from here, it has their library from its first moment."""
 settings = from_environment()
 WATCHED_FILES = (settings.declaration,)
 """When one of them changes, the warm server loads the definitions afresh."""
