@@ -70,6 +70,8 @@ class PostgresLedger(Ledger):
         self._database = Database(address, _TABLE, _SCHEMA, setting="SHOPKART_LEDGER")
 
     def append_all(self, acts: Sequence[Act]) -> tuple[Entry, ...]:
+        if not acts:
+            return ()
         tried = list[Entry]()
 
         def append(connection: Connection) -> tuple[Entry, ...]:

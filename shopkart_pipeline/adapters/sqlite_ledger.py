@@ -46,6 +46,8 @@ class SqliteLedger(Ledger):
         self._database = Database(path, _SCHEMA)
 
     def append_all(self, acts: Sequence[Act]) -> tuple[Entry, ...]:
+        if not acts:
+            return ()
         with self._database.transaction() as connection:
             return _append(connection, acts)
 
