@@ -4,11 +4,13 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from shopkart_pipeline.domain.roles import BUTTONS, Machine, Role, Roles, Verb
+from shopkart_pipeline.domain.code_host import Command
+from shopkart_pipeline.domain.roles import ALLOWED, BUTTONS, Machine, Role, Roles, Verb
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.models.roles import MachineSpec, RolesSpec, is_day
 from shopkart_pipeline.spec.teams import people_behind
 
+_VERBS = {Command.ROLLBACK: Verb.ROLL_BACK, Command.RERUN: Verb.RERUN}
 _PEOPLE = (Role.AUTHOR, Role.APPROVER, Role.OPERATOR, Role.AUDITOR)
 
 
@@ -41,6 +43,18 @@ def compile_roles(
         buttons=BUTTONS if spec.web_interface is None else tuple(Verb(each) for each in spec.web_interface),
         is_declared=True,
     )
+
+
+def check_commands(roles: Roles, commands: Mapping[Command, Collection[str]], faults: Faults) -> None:
+    """Whoever may use a command in comments needs a role that suffices, or it would be refused each time."""
+    if not roles.is_declared:
+        return
+    for command, verb in _VERBS.items():
+        for person in commands.get(command, ()):
+            if not roles.may(person, verb):
+                needed = " or ".join(sorted(ALLOWED[verb] - {Role.PIPELINE}))
+                message = f"{person} would be refused: that needs the role {needed}; name them there, or take them away"
+                faults.add_meaning(("github", "commands", command.value), message)
 
 
 def _members(role: Role, names: list[str], teams: Mapping[str, tuple[str, ...]], faults: Faults) -> tuple[str, ...]:

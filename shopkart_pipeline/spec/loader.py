@@ -16,7 +16,7 @@ from shopkart_pipeline.spec.compile_incidents import compile_incidents
 from shopkart_pipeline.spec.compile_notifications import compile_notifications
 from shopkart_pipeline.spec.compile_recovery import compile_recovery
 from shopkart_pipeline.spec.compile_registry import compile_registry
-from shopkart_pipeline.spec.compile_roles import compile_roles
+from shopkart_pipeline.spec.compile_roles import check_commands, compile_roles
 from shopkart_pipeline.spec.compile_service import check_between_services, compile_service
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.form import check_form
@@ -58,6 +58,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
     approvers = None if faults else approvers_of(services.values())
     code_host = compile_code_host(settings.github, around.teams, approvers, faults) if settings.github else None
     roles = compile_roles(settings.roles, around.teams, approvers, faults)
+    check_commands(roles, code_host.commands if code_host else {}, faults)
     told = settings.notifications
     notifications = compile_notifications(told, home, settings.github is not None, faults) if told else None
     places = file.absolute().parent, home

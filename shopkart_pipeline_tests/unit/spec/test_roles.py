@@ -61,3 +61,14 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
 )
 def test_what_can_not_be_is_a_fault(tmp_path: Path, roles: str, said: str) -> None:
     assert said in one_fault_of(tmp_path, f"{SMALLEST}roles: {{{roles}}}\n").message
+
+
+def test_a_command_in_comments_is_for_those_whose_role_suffices(tmp_path: Path) -> None:
+    people = "people: {ana: ana@shopkart.example}, commands: {rollback: [ana@shopkart.example]}"
+    declared = f"{SMALLEST}github: {{{people}}}\n"
+
+    fault = one_fault_of(tmp_path, f"{declared}roles: {{approver: [{_APPROVER}], author: [ana@shopkart.example]}}\n")
+
+    assert fault.path == "github.commands.rollback"
+    assert "ana@shopkart.example would be refused: that needs the role operator" in fault.message
+    assert pipeline_of(tmp_path, declared).code_host is not None
