@@ -7,11 +7,14 @@ and the summary names what judged and what was judged, so an absent tool can be 
 import contextlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters._confinement import Confinement
+from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline_tests.contract import alertmanager_server, aws_servers, prometheus_server
 from shopkart_pipeline_tests.contract.oci_readers import installed_readers
 from shopkart_pipeline_tests.contract.postgres import Postgres, running_postgres
@@ -152,3 +155,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"AWS's stand-ins: {'; '.join(filter(None, (servers, aws_servers.left_out())))}")
     terminalreporter.write_line(f"Docker Engine: {engine_for_tests() or 'none is reachable or can be started'}")
     terminalreporter.write_line(f"buildah: {buildah_for_tests() or 'took part'}")
+    terminalreporter.write_line(f"confinement: {_why_not_confined() or 'took part'}")
+
+
+def _why_not_confined() -> str | None:
+    """Why commands can't be confined here, so that what keeps them in is not shown."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = Confinement(Path(folder)).state()
+    return f"{state.reason}: LEFT OUT" if isinstance(state, NotConfined) else None
