@@ -26,6 +26,7 @@ from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.engine.run_ids import run_id_of
 from shopkart_pipeline.services.accept_release import accept
+from shopkart_pipeline.services.authenticate import WEB_INTERFACE
 from shopkart_pipeline.services.follow_up import STAGE_PASSED
 from shopkart_pipeline.services.requests import RunRequest
 from shopkart_pipeline.services.rerun_stages import VERB
@@ -278,7 +279,7 @@ def test_a_stage_that_is_pressed_alone_is_followed_by_exactly_what_is_downstream
     [request] = follow_ups(world)
     assert request.stages == AFTER_LINT
     assert request.key == f"{release.name}:ci:after:{result.run_id}"
-    assert by_hand(world) == [("web interface", "lint")]
+    assert by_hand(world) == [(WEB_INTERFACE, "lint")]
 
 
 def test_pressing_what_follows_is_followed_by_nothing_more(world: World, instance: DagsterInstance) -> None:
@@ -296,7 +297,7 @@ def test_pressing_a_whole_phase_is_followed_by_the_next_phase_alone(world: World
     press(world, instance, release, *CI)
 
     assert [delivery.event for delivery in world.inbox.pending()] == ["shopkart.phase_passed"]
-    assert by_hand(world) == [("web interface", ", ".join(CI))]
+    assert by_hand(world) == [(WEB_INTERFACE, ", ".join(CI))]
 
 
 def test_several_stages_that_are_pressed_together_are_followed_once(world: World, instance: DagsterInstance) -> None:
@@ -306,7 +307,7 @@ def test_several_stages_that_are_pressed_together_are_followed_once(world: World
 
     [request] = follow_ups(world)
     assert request.stages == AFTER_LINT
-    assert by_hand(world) == [("web interface", "lint, unit_tests")]
+    assert by_hand(world) == [(WEB_INTERFACE, "lint, unit_tests")]
 
 
 def test_nothing_follows_a_pressed_stage_whose_gate_failed(world: World, instance: DagsterInstance) -> None:
@@ -336,7 +337,7 @@ def test_what_the_pipeline_launched_is_no_act_of_a_person_until_it_is_executed_a
     assert by_hand(world) == []
 
     press(world, instance, release, "image_scan", tags=ours)
-    assert by_hand(world) == [("web interface", "image_scan")]
+    assert by_hand(world) == [(WEB_INTERFACE, "image_scan")]
 
 
 @pytest.mark.parametrize("stage", ["published_image", "staging", "production"])
