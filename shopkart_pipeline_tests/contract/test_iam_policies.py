@@ -249,9 +249,9 @@ def test_nobody_gives_himself_rights(role: str) -> None:
 
 
 def taking(role: str, **other: str) -> Request:
-    tags = {"namespace": NAMESPACE, "service-account": role}
-    context = {f"aws:RequestTag/kubernetes-{name}": value for name, value in tags.items()}
-    context |= {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": CLUSTER, **other}
+    tags = {"eks-cluster-arn": CLUSTER, "kubernetes-namespace": NAMESPACE, "kubernetes-service-account": role}
+    context = {f"aws:RequestTag/{name}": value for name, value in tags.items()}
+    context |= {"aws:SourceAccount": ACCOUNT, **other}
     return Request("sts:AssumeRole", principal="pods.eks.amazonaws.com", context=context)
 
 
@@ -268,7 +268,7 @@ def test_a_role_is_taken_by_the_service_account_of_its_name_alone(role: str) -> 
     [
         {"aws:RequestTag/kubernetes-namespace": "production"},
         {"aws:RequestTag/kubernetes-namespace": "shopkart-pipeline-2"},
-        {"aws:SourceArn": CLUSTER.replace("production", "staging")},
+        {"aws:RequestTag/eks-cluster-arn": CLUSTER.replace("production", "staging")},
         {"aws:SourceAccount": "210987654321"},
     ],
 )

@@ -7,6 +7,7 @@ checkov is in an environment of its own that `.ci/run` makes. What it finds and 
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,3 +50,27 @@ def test_checkov_looks_into_every_module(report: dict[str, Any]) -> None:
     seen = " ".join(check["file_path"] for kind in report["results"].values() for check in kind)
     with_resources = {folder.name for folder in MODULES if 'resource "' in code(folder)}
     assert {name for name in with_resources if f"/{name}/" in seen} == with_resources
+
+
+def test_every_action_in_a_policy_is_one_that_aws_has() -> None:
+    """By policy_sentry's copy of the Service Authorization Reference, which comes with checkov."""
+    assert CHECKOV
+    named = sorted({action for file in TERRAFORM.glob("modules/*/policies/*.json") for action in _actions(file)})
+    assert len(named) > 100
+    given = json.dumps([*named, "s3:PutObjects"])
+    command = [str(Path(CHECKOV).with_name("python")), "-c", _ASKED]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=120, check=True)
+    assert json.loads(done.stdout) == ["s3:PutObjects"]
+
+
+_ASKED = """
+import json, sys
+from policy_sentry.querying.actions import get_action_data
+print(json.dumps([each for each in json.load(sys.stdin) if not get_action_data(*each.split(":"))]))
+"""
+
+
+def _actions(file: Path) -> list[str]:
+    statements = json.loads(file.read_text()).get("Statement", [])
+    lists = [[each["Action"]] if isinstance(each["Action"], str) else each["Action"] for each in statements]
+    return [action for actions in lists for action in actions if "*" not in action]

@@ -16,10 +16,10 @@ resource "aws_iam_role" "controller" {
       Condition = {
         StringEquals = {
           "aws:SourceAccount"                         = data.aws_caller_identity.current.account_id
+          "aws:RequestTag/eks-cluster-arn"            = var.cluster.arn
           "aws:RequestTag/kubernetes-namespace"       = "kube-system"
           "aws:RequestTag/kubernetes-service-account" = "aws-load-balancer-controller"
         }
-        ArnEquals = { "aws:SourceArn" = var.cluster.arn }
       }
     }]
   })

@@ -51,9 +51,9 @@ variable "requests_per_five_minutes" {
 }
 
 variable "controller_version" {
-  description = "Version of the Helm chart of the AWS load balancer controller, one that knows the Gateway API."
+  description = "Version of the Helm chart of the AWS load balancer controller; its Gateway API is generally available from 3.0.0 on."
   type        = string
-  default     = "1.14.0"
+  default     = "3.4.2"
 }
 
 variable "route_namespaces" {

@@ -150,10 +150,10 @@ locals {
         Condition = {
           StringEquals = {
             "aws:SourceAccount"                         = data.aws_caller_identity.current.account_id
+            "aws:RequestTag/eks-cluster-arn"            = aws_eks_cluster.this.arn
             "aws:RequestTag/kubernetes-namespace"       = "kube-system"
             "aws:RequestTag/kubernetes-service-account" = account
           }
-          ArnEquals = { "aws:SourceArn" = aws_eks_cluster.this.arn }
         }
       }]
     })
