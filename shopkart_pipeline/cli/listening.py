@@ -25,6 +25,12 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def names_of(host: str, proxy: str) -> tuple[str, ...]:
+    """The names by which a server of ours is known; none where it answers to all: a proxy passes on the name that
+    people use, and what it lets through is its business."""
+    return () if proxy or not is_loopback(host) else tuple(dict.fromkeys((host, "localhost", "127.0.0.1", "::1")))
+
+
 def warn_where_open(what: str, host: str, proxy: str, asks: bool = False) -> None:
     """Say on standard error that others reach a server, unless a proxy is known to stand before it.
 

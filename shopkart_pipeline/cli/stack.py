@@ -23,6 +23,7 @@ from shopkart_pipeline.adapters._process import Background
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.engine.instance_home import prepare_home
 from shopkart_pipeline.engine.warm_client import ServerOptions, WarmClient
+from shopkart_pipeline.engine.web_options import WebOptions
 from shopkart_pipeline.settings import Settings, variables_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,12 +47,11 @@ class Stack:
         name: str,
         arguments: Sequence[str],
         extra: Mapping[str, str] | None = None,
-        stop_signal: signal.Signals = signal.SIGTERM,
     ) -> Background:
         """Start one; its output goes to `logs/NAME.log` in the home."""
         variables = variables_for(self.settings) | dict(extra or {})
         log = self.settings.home / "logs" / "processes" / f"{name}.log"
-        process = Background(name, arguments, variables, log, stop_signal)
+        process = Background(name, arguments, variables, log)
         self.processes.append(process)
         self._remember()
         return process
@@ -151,15 +151,10 @@ def start_daemon(stack: Stack, workspace: Path = ROOT / "workspace.yaml") -> Non
     stack.start("daemon", [str(_BIN / "dagster-daemon"), "run", "-w", str(workspace)])
 
 
-def start_web(
-    stack: Stack, *, with_daemon: bool, workspace: Path = ROOT / "workspace.yaml", host: str = "127.0.0.1"
-) -> None:
-    """The web interface; `dagster dev` runs the daemon beside it over one code server."""
-    port = str(stack.settings.web_port)
-    where = ["-w", str(workspace), "-h", host, "-p", port]
-    program = [str(_BIN / "dagster"), "dev"] if with_daemon else [str(_BIN / "dagster-webserver")]
-    # `dagster dev` stops its daemon and code server on Ctrl-C alone.
-    stack.start("web", [*program, *where], stop_signal=signal.SIGINT)
+def start_web(stack: Stack, options: WebOptions) -> None:
+    """The web interface."""
+    program = [sys.executable, "-m", "shopkart_pipeline.engine.web", str(stack.settings.dagster_home)]
+    stack.start("web", [*program, *options.arguments()])
 
 
 def start_receiver(stack: Stack) -> None:

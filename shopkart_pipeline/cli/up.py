@@ -12,10 +12,11 @@ from rich.markup import escape
 from shopkart_pipeline.adapters.local_cluster import wait_ready
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.cli.arguments import open_platform
-from shopkart_pipeline.cli.listening import add_host, is_loopback, warn_where_open
+from shopkart_pipeline.cli.listening import add_host, names_of, warn_where_open
 from shopkart_pipeline.cli.stack import (
     Stack,
     end_leftovers,
+    start_daemon,
     start_engine,
     start_exporter,
     start_platform,
@@ -26,6 +27,7 @@ from shopkart_pipeline.cli.stack import (
     wait_for_port,
 )
 from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.engine.web_options import WebOptions
 from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.settings import Settings, from_environment, webhook_secrets_of
@@ -64,14 +66,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _serve_auditors(host: str) -> int:
     # Nothing else of this command needs Dagster.
-    from shopkart_pipeline.engine.read_only_web import serve_read_only
+    from shopkart_pipeline.engine.web import serve
 
     settings, console = from_environment(), Console(soft_wrap=True, highlight=False)
     warn_where_open("The web interface for auditors", host, settings.proxy)
     console.print(f"Web interface for auditors: http://{host}:{settings.audit_port}. Ctrl-C stops it.")
-    # A proxy passes on the name that people use; what it lets through is its business.
-    names = () if settings.proxy or not is_loopback(host) else (host, "localhost", "127.0.0.1", "::1")
-    serve_read_only(settings.dagster_home, host, settings.audit_port, names)
+    options = WebOptions(host, settings.audit_port, names_of(host, settings.proxy), read_only=True)
+    serve(settings.dagster_home, options)
     return 0
 
 
@@ -84,7 +85,8 @@ def _start(stack: Stack, console: Console, host: str) -> None:
     wait_ready(settings.home, 60, SystemClock())
     wait_for_engine(stack)
     start_receiver(stack)
-    start_web(stack, with_daemon=True, host=host)
+    start_daemon(stack)
+    start_web(stack, WebOptions(host, settings.web_port, names_of(host, settings.proxy)))
     start_exporter(stack)
     wait_for_port(stack, settings.receiver_port)
     wait_for_port(stack, settings.web_port)

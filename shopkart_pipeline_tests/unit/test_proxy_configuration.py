@@ -20,8 +20,8 @@ from shopkart_pipeline_tests.fakes.memory_inbox import MemoryInbox
 FOLDER = Path(__file__).parents[2] / "deploy" / "proxy"
 DOCUMENTED: dict[type, str] = {
     bool: "auth_logging cookie_httponly cookie_secure force_https insecure_oidc_skip_nonce pass_access_token"
-    " pass_authorization_header pass_basic_auth pass_user_headers proxy_websockets request_logging reverse_proxy"
-    " session_cookie_minimal show_debug_on_error skip_auth_strip_headers",
+    " pass_authorization_header pass_basic_auth pass_host_header pass_user_headers proxy_websockets request_logging"
+    " reverse_proxy session_cookie_minimal show_debug_on_error skip_auth_strip_headers",
     list: "allowed_groups email_domains skip_auth_routes upstreams",
     str: "client_id client_secret_file code_challenge_method cookie_expire cookie_name cookie_refresh cookie_samesite"
     " http_address https_address oidc_groups_claim oidc_issuer_url provider provider_display_name redirect_url scope"
@@ -86,7 +86,7 @@ def test_sessions_are_apart_and_other_sites_cant_use_them() -> None:
         assert each["cookie_name"].startswith("__Host-")
         assert (each["cookie_secure"], each["cookie_httponly"], each["cookie_samesite"]) == (True, True, "lax")
         assert each["code_challenge_method"] == "S256"
-        assert each["proxy_websockets"]
+        assert (each["proxy_websockets"], each["pass_host_header"]) == (True, True)
         assert not any(each[f"pass_{what}"] for what in ("user_headers", "basic_auth", "access_token"))
 
 

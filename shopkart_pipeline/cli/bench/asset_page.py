@@ -10,6 +10,7 @@ import httpx
 from shopkart_pipeline.cli.bench.surroundings import RunningPipeline
 from shopkart_pipeline.cli.stack import Stack, start_web, wait_for_port
 from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.engine.web_options import WebOptions
 
 _ANSWER_SECONDS = 120.0
 _QUERY = """
@@ -35,7 +36,8 @@ def running_web(pipeline: RunningPipeline) -> Generator[str]:
     """The web interface of a pipeline that runs; gives its address."""
     stack = Stack(pipeline.settings)
     try:
-        start_web(stack, with_daemon=False, workspace=pipeline.settings.home / "workspace.yaml")
+        workspace = pipeline.settings.home / "workspace.yaml"
+        start_web(stack, WebOptions("127.0.0.1", pipeline.settings.web_port, workspace=workspace))
         wait_for_port(stack, pipeline.settings.web_port)
         yield f"http://127.0.0.1:{pipeline.settings.web_port}/graphql"
     finally:
