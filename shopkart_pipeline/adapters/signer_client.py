@@ -51,6 +51,17 @@ class SignerClient(Attestor):
                 return envelope
         raise ToolUnavailable("The signer answered with something else than what it was to sign.", _FIX)
 
+    def answers(self) -> bool:
+        """Whether somebody listens now."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(_ANSWER_SECONDS)
+                with address_of(self._places.socket) as address:
+                    connection.connect(address)
+        except OSError:
+            return False
+        return True
+
     def _ask(self, payload: bytes) -> bytes:
         with self._connected() as connection:
             deadline = time.monotonic() + _ANSWER_SECONDS

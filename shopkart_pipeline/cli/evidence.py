@@ -8,9 +8,11 @@ from rich.console import Console
 
 from shopkart_pipeline.cli.arguments import add_release, find_release, open_platform
 from shopkart_pipeline.cli.policy_then import under_policy_of
+from shopkart_pipeline.cli.signing import signer_at_hand
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.services.pack_evidence import pack_evidence
 from shopkart_pipeline.services.sign_ledger import sign_head
+from shopkart_pipeline.settings import from_environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,10 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     platform, console = open_platform(), Console(soft_wrap=True, highlight=False)
     release = find_release(platform, options.release)
-    sign_head(platform)
     part = options.out.with_name(f"{options.out.name}.{os.getpid()}.part")
     try:
-        with part.open("xb") as stream:
+        with part.open("xb") as stream, signer_at_hand(platform, from_environment()):
+            sign_head(platform)
             packed = pack_evidence(under_policy_of(platform, release), release, stream)
         part.replace(options.out)
     except OSError as error:

@@ -19,6 +19,7 @@ from shopkart_pipeline.adapters.dsse import KEYS_FILE
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.cli.arguments import find_release, open_platform
 from shopkart_pipeline.cli.policy_then import under_policy_of
+from shopkart_pipeline.cli.signing import signer_at_hand
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.services.pack_evidence import pack_evidence, verifier_hashes
@@ -73,7 +74,7 @@ def _claims(options: argparse.Namespace, keys: tuple[Key, ...], now: datetime) -
     if "@" not in options.what:
         raise PipelineError(f"There is no file {options.what}.", "Name a file, SERVICE@KEY, or IMAGE@sha256:...")
     release = find_release(platform, options.what)
-    with tempfile.TemporaryFile() as stream:
+    with tempfile.TemporaryFile() as stream, signer_at_hand(platform, from_environment()):
         _pack(under_policy_of(platform, release), release, stream)
         return verify(stream, keys, now, allowed=allowed, repository=options.repository)
 

@@ -15,6 +15,7 @@ from shopkart_pipeline.cli.words import MARKS, STYLES
 from shopkart_pipeline.domain.evidence import Evidence
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome
+from shopkart_pipeline.ports.component_index import SBOM
 from shopkart_pipeline.services.judge_release import stage_lines
 from shopkart_pipeline.services.platform import Platform
 
@@ -60,6 +61,8 @@ class Watcher:
     def _tell_notes(self) -> None:
         notes = self._platform.evidence.notes(self._release.service, self._release.key)
         for note in notes[self._notes :]:
+            if note.kind == SBOM:
+                continue
             at = (note.at - self._release.received_at).total_seconds()
             self._console.print(f"  {at:5.1f}s   [dim]{note.kind:<18}[/]        {escape(note.message[:110])}")
         self._notes = len(notes)
