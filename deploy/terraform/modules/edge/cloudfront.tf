@@ -41,7 +41,7 @@ resource "aws_cloudfront_vpc_origin" "gateway" {
   }
 }
 
-# CloudFront asks by this name, and the origin's certificate is for it.
+# CloudFront asks by this name, for which the origin's certificate is, too.
 resource "aws_route53_record" "origin" {
   count = var.load_balancer_ready ? 1 : 0
 
@@ -62,7 +62,7 @@ data "aws_cloudfront_cache_policy" "origin_decides" {
 }
 
 data "aws_cloudfront_origin_request_policy" "all_viewer" {
-  name = "Managed-AllViewerExceptHostHeader"
+  name = "Managed-AllViewer"
 }
 
 data "aws_cloudfront_response_headers_policy" "security" {

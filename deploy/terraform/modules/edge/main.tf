@@ -66,9 +66,11 @@ resource "helm_release" "controller" {
   depends_on = [aws_eks_pod_identity_association.controller]
 }
 
+# For both names: CloudFront asks by the origin's, and passes on the one that the customer used.
 resource "aws_acm_certificate" "origin" {
-  domain_name       = "origin.${var.domain}"
-  validation_method = "DNS"
+  domain_name               = var.domain
+  subject_alternative_names = ["origin.${var.domain}"]
+  validation_method         = "DNS"
 
   lifecycle {
     create_before_destroy = true
@@ -76,10 +78,12 @@ resource "aws_acm_certificate" "origin" {
 }
 
 locals {
-  # Of each certificate the record that proves the domain; one name each, so one record.
+  # The records that prove both names. That of a name is the same for every certificate of an account.
   validation = {
     domain = one(aws_acm_certificate.domain.domain_validation_options)
-    origin = one(aws_acm_certificate.origin.domain_validation_options)
+    origin = one([
+      for option in aws_acm_certificate.origin.domain_validation_options : option if option.domain_name == "origin.${var.domain}"
+    ])
   }
 }
 
@@ -95,7 +99,7 @@ resource "aws_route53_record" "validation" {
 
 resource "aws_acm_certificate_validation" "origin" {
   certificate_arn         = aws_acm_certificate.origin.arn
-  validation_record_fqdns = [aws_route53_record.validation["origin"].fqdn]
+  validation_record_fqdns = [for record in aws_route53_record.validation : record.fqdn]
 }
 
 resource "aws_security_group" "load_balancer" {

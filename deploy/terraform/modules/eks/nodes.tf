@@ -37,8 +37,21 @@ resource "aws_launch_template" "node" {
   name        = "${var.name}-node"
   description = "Managed nodes: encrypted disks, and a metadata service that pods don't reach."
 
+  # Bottlerocket's own system.
   block_device_mappings {
     device_name = "/dev/xvda"
+
+    ebs {
+      volume_size           = 4
+      volume_type           = "gp3"
+      encrypted             = true
+      delete_on_termination = true
+    }
+  }
+
+  # Images, containers and their logs.
+  block_device_mappings {
+    device_name = "/dev/xvdb"
 
     ebs {
       volume_size           = var.nodes.disk_gigabytes

@@ -163,3 +163,8 @@ resource "aws_s3_bucket_logging" "this" {
   target_bucket = aws_s3_bucket.this["access-logs"].id
   target_prefix = "${each.key}/"
 }
+
+# Disks of this region and account are encrypted whoever makes them, such as a cluster for a volume claim.
+resource "aws_ebs_encryption_by_default" "this" {
+  enabled = true
+}
