@@ -49,6 +49,9 @@ def start_writer(kind: str, path: Path | str, name: str, count: int) -> subproce
 
 def acknowledged(process: subprocess.Popen[str]) -> list[str]:
     """Everything that a writer was told is durable, once it has ended or was killed."""
-    out, _ = process.communicate(timeout=60)
-    lines = out.split("\n")
+    assert process.stdout is not None
+    # Not by `communicate`, which passes over what the stream has read ahead for an earlier line.
+    with process.stdout as stream:
+        lines = stream.read().split("\n")
+    process.wait(60)
     return lines[:-1]  # What stands behind the last line's end was cut short.
