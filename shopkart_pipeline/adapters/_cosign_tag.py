@@ -8,6 +8,7 @@ them with `--new-bundle-format=false`.
 """
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,23 +52,19 @@ class CosignTag:
         self._client = client
         self._blobs = blobs
 
-    def add(self, repository: str, subject_digest: str, envelope: bytes, predicate_type: str) -> None:
-        """Add an envelope that is not there yet; raises `ToolUnavailable` where the registry does not take it."""
+    def add(self, repository: str, subject_digest: str, envelopes: Mapping[bytes, str]) -> None:
+        """Add envelopes, each with its predicate's type, that are not there yet; raises `ToolUnavailable` where the
+        registry does not take them."""
         tag = _tag_of(check_digest(subject_digest))
-        new = _Layer(
-            mediaType=ENVELOPE_MEDIA_TYPE,
-            digest=digest_of(envelope),
-            size=len(envelope),
-            annotations={"dev.cosignproject.cosign/signature": "", "predicateType": predicate_type},
-        )
+        wanted = {digest_of(envelope): (envelope, kind) for envelope, kind in envelopes.items()}
         with turn(check_repository(repository), tag):
-            for _ in range(WRITINGS):
+            for left in reversed(range(WRITINGS + 1)):
                 held, layers = self._read(repository, tag)
-                if any(layer.digest == new.digest for layer in layers):
+                lacking = [wanted[digest] for digest in wanted.keys() - {layer.digest for layer in layers}]
+                if not lacking:
                     return
-                self._write(repository, tag, held, [*layers, new], envelope)
-            if any(layer.digest == new.digest for layer in self._read(repository, tag)[1]):
-                return
+                if left:
+                    self._write(repository, tag, held, layers, sorted(lacking, key=lambda one: one[1]))
         raise ToolUnavailable(f"Others go on changing {repository}:{tag}.", "Attach the statements again.")
 
     def read(self, repository: str, subject_digest: str) -> tuple[bytes, ...]:
@@ -91,13 +88,26 @@ class CosignTag:
             raise UntrustedInput(f"Blob {layer.digest} in the registry is corrupt: its bytes differ.", RESTORE)
         return answer.content
 
-    def _write(self, repository: str, tag: str, held: Answer | None, layers: list[_Layer], envelope: bytes) -> None:
+    def _write(
+        self, repository: str, tag: str, held: Answer | None, layers: list[_Layer], envelopes: list[tuple[bytes, str]]
+    ) -> None:
+        layers = [*layers, *(_layer(envelope, kind) for envelope, kind in envelopes)]
         with tempfile.TemporaryDirectory() as folder:
             layout = Path(folder)
             blob_path(layout, layers[-1].digest).parent.mkdir(parents=True)
             config = add_bytes(layout, _config_of(layers), CONFIG)
-            self._blobs.send(layout, [add_bytes(layout, envelope, ENVELOPE_MEDIA_TYPE), config], repository)
+            new = [config, *(add_bytes(layout, envelope, ENVELOPE_MEDIA_TYPE) for envelope, _ in envelopes)]
+            self._blobs.send(layout, new, repository, new=new)
         write_tagged(self._client, repository, tag, MANIFEST, _manifest_of(config, layers), held)
+
+
+def _layer(envelope: bytes, predicate_type: str) -> _Layer:
+    return _Layer(
+        mediaType=ENVELOPE_MEDIA_TYPE,
+        digest=digest_of(envelope),
+        size=len(envelope),
+        annotations={"dev.cosignproject.cosign/signature": "", "predicateType": predicate_type},
+    )
 
 
 def _manifest_of(config: Descriptor, layers: list[_Layer]) -> bytes:

@@ -8,9 +8,10 @@ Rules: OCI distribution-spec 1.1, "Pushing blobs" and "Mounting a blob from anot
 """
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from shopkart_pipeline.adapters._blob_places import BlobPlaces
 from shopkart_pipeline.adapters._http import Ask, HttpClient, HttpRefusal
@@ -22,6 +23,10 @@ RESTORE = "Find out what changed it in the registry, and push the image again."
 _UPLOADS = 3
 _AT_ONCE = 3
 """More would only share the line."""
+QUESTION_SECONDS = 60.0
+"""For what is no content: a registry that hangs must not be waited for as long as a layer may take."""
+_Each = TypeVar("_Each")
+_Done = TypeVar("_Done")
 _MAY_PASS = frozenset({404, 408, 416, 429, 500, 502, 503, 504})
 """Statuses of an upload that a new one may not meet: its address was unknown, or the server had trouble."""
 
@@ -40,21 +45,24 @@ class BlobTransfer:
 
     def has(self, repository: str, blob: Descriptor) -> bool:
         """Whether the repository holds the blob with its size."""
-        answer = self._client.ask(Ask("HEAD", f"/v2/{repository}/blobs/{blob.digest}", accept=(200, 404)))
+        path = f"/v2/{repository}/blobs/{blob.digest}"
+        answer = self._client.ask(Ask("HEAD", path, accept=(200, 404), timeout_seconds=QUESTION_SECONDS))
         return answer.status == 200 and answer.headers.get("content-length") == str(blob.size_bytes)
 
-    def send(self, layout: Path, blobs: Iterable[Descriptor], repository: str) -> None:
-        """Make sure that the repository holds the blobs of a layout.
+    def send(
+        self, layout: Path, blobs: Iterable[Descriptor], repository: str, *, new: Container[Descriptor] = ()
+    ) -> None:
+        """Make sure that the repository holds the blobs of a layout; it is not asked first for those that are `new`.
 
         Raises:
             UntrustedInput: a blob of the layout is corrupt, or the registry sends us elsewhere.
             ToolUnavailable: the registry does not answer, or refuses.
         """
-        _each(blobs, lambda blob: self._send(layout, repository, blob))
+        at_once(blobs, lambda blob: self._send(layout, repository, blob, new=blob in new))
 
     def fetch(self, repository: str, blobs: Iterable[Descriptor], layout: Path) -> None:
         """Write blobs into a layout that is being filled; raises `UntrustedInput` for one that is corrupt or gone."""
-        _each(blobs, lambda blob: self._fetch(repository, blob, layout))
+        at_once(blobs, lambda blob: self._fetch(repository, blob, layout))
 
     def remember(self, blobs: Iterable[Descriptor], repository: str) -> None:
         """Note that an image of the repository holds the blobs, for others to mount them."""
@@ -62,9 +70,9 @@ class BlobTransfer:
             for blob in blobs:
                 self._places.remember(blob, repository)
 
-    def _send(self, layout: Path, repository: str, blob: Descriptor) -> None:
+    def _send(self, layout: Path, repository: str, blob: Descriptor, *, new: bool) -> None:
         for left in reversed(range(_UPLOADS)):
-            if self.has(repository, blob):
+            if not new and self.has(repository, blob):
                 return
             location = self._open(repository, blob)
             if location is None:
@@ -73,7 +81,9 @@ class BlobTransfer:
             try:
                 self._upload(location, layout, blob)
             except ToolUnavailable as failure:
-                if left == 0 or (isinstance(failure, HttpRefusal) and failure.status not in _MAY_PASS):
+                if new:
+                    new = False  # It may be there all the same, and be refused for that.
+                elif left == 0 or (isinstance(failure, HttpRefusal) and failure.status not in _MAY_PASS):
                     raise
             else:
                 return
@@ -85,10 +95,11 @@ class BlobTransfer:
         if place is not None:
             mount = {"mount": blob.digest, "from": place}
             with contextlib.suppress(HttpRefusal):
-                opened = self._client.ask(Ask("POST", path, accept=(201, 202), params=mount))
+                ask = Ask("POST", path, accept=(201, 202), params=mount, timeout_seconds=QUESTION_SECONDS)
+                opened = self._client.ask(ask)
                 if opened.status == 201:
                     return None
-        opened = opened or self._client.ask(Ask("POST", path, accept=(202,)))
+        opened = opened or self._client.ask(Ask("POST", path, accept=(202,), timeout_seconds=QUESTION_SECONDS))
         location = opened.headers.get("location")
         if location is None:
             raise ToolUnavailable("The registry does not say where to send a blob.", "Check that it is a registry.")
@@ -118,13 +129,12 @@ class BlobTransfer:
         path.chmod(0o444)
 
 
-def _each(blobs: Iterable[Descriptor], work: Callable[[Descriptor], None]) -> None:
-    """Do the work for each blob, a few at once; the first failure is raised when those under way have ended."""
+def at_once(each: Iterable[_Each], work: Callable[[_Each], _Done]) -> list[_Done]:
+    """Do the work for each, a few at once; the first failure is raised when those under way have ended."""
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="blob") as pool:
-        running = [pool.submit(work, blob) for blob in blobs]
+        running = [pool.submit(work, one) for one in each]
         try:
-            for one in running:
-                one.result()
+            return [one.result() for one in running]
         finally:
             for one in running:
                 one.cancel()

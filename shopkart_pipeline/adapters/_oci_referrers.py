@@ -15,6 +15,7 @@ Rules: OCI distribution-spec 1.1, "Listing Referrers", "Pushing Manifests with S
 
 import re
 import tempfile
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from shopkart_pipeline.adapters._http import Answer, Ask, HttpClient, HttpRefusal
@@ -30,7 +31,7 @@ from shopkart_pipeline.adapters._oci_artifact import (
     parse_listed,
     with_artifacts,
 )
-from shopkart_pipeline.adapters._oci_blobs import RESTORE, BlobTransfer
+from shopkart_pipeline.adapters._oci_blobs import RESTORE, BlobTransfer, at_once
 from shopkart_pipeline.adapters._oci_documents import DOCUMENT_LIMIT_BYTES, MANIFEST, blob_path, digest_of
 from shopkart_pipeline.adapters._oci_names import check_digest, check_repository
 from shopkart_pipeline.adapters._oci_tagged import WRITINGS, read_document, turn, write_tagged
@@ -56,19 +57,23 @@ class OciReferrers:
         self._client = client
         self._blobs = blobs
 
-    def attach(self, repository: str, artifact: Artifact, content: bytes) -> None:
-        """Keep an artifact beside the image that it names; raises as `ImageRegistry.attach` does."""
-        subject = artifact.subject_digest
-        if any(each.digest == artifact.digest for each in self._listed(repository, subject, None)):
-            return
-        if self._send(repository, artifact, content) == subject:
-            return
-        found = self._ask_api(repository, subject, None)
-        if found is None:
-            self._list_under_tag(repository, artifact)
-        elif not any(each.digest == artifact.digest for each in found):
-            what = f"The registry does not list {artifact.digest} beside {subject} after it was sent."
-            raise ToolUnavailable(what, "Look at the repository there, and attach it again.")
+    def attach(self, repository: str, subject: str, made: Sequence[tuple[Artifact, bytes]]) -> None:
+        """Keep artifacts with their contents beside the image that they name; raises as `ImageRegistry.attach` does.
+
+        All contents are sent before the first manifest, all manifests before they are listed.
+        """
+        by_api = self._ask_api(repository, subject, None)
+        listed = self._read_index(repository, subject)[1] if by_api is None else by_api
+        new = {one.digest: (one, content) for one, content in made if one.digest not in _digests(listed)}
+        untold = self._send(repository, new.values())
+        if untold and by_api is None:
+            self._list_under_tag(repository, subject, untold)
+        elif untold:
+            listed = self._ask_api(repository, subject, None) or ()
+            lacking = [one.digest for one in untold if one.digest not in _digests(listed)]
+            if lacking:
+                what = f"The registry does not list {lacking[0]} beside {subject} after it was sent."
+                raise ToolUnavailable(what, "Look at the repository there, and attach it again.")
 
     def find(self, repository: str, subject_digest: str, artifact_type: str | None) -> tuple[Referrer, ...]:
         """The artifacts of an image; raises as `ImageRegistry.referrers` does."""
@@ -90,37 +95,52 @@ class OciReferrers:
             raise UntrustedInput(f"Blob {content.digest} in the registry is corrupt: its bytes differ.", RESTORE)
         return answer.content
 
-    def _send(self, repository: str, artifact: Artifact, content: bytes) -> str | None:
-        """Send an artifact; what the registry says that it is about, if it has the referrers API and says so.
+    def _send(self, repository: str, made: Collection[tuple[Artifact, bytes]]) -> list[Artifact]:
+        """Send artifacts; those of which the registry does not say itself that it has listed them."""
+        if not made:
+            return []
+        with tempfile.TemporaryDirectory() as folder:
+            layout = Path(folder)
+            blob_path(layout, digest_of(EMPTY_CONTENT)).parent.mkdir(parents=True)
+            empty = add_bytes(layout, EMPTY_CONTENT, EMPTY)
+            contents = {add_bytes(layout, content, one.artifact_type) for one, content in made} - {empty}
+            self._blobs.send(layout, [empty, *contents], repository, new=contents)
+
+            def put(artifact: Artifact) -> bool:
+                for left in reversed(range(_SENDINGS)):
+                    told = self._put(repository, artifact, last=left == 0)
+                    if told is not None:
+                        return told
+                    self._blobs.send(layout, [empty, artifact.content], repository)
+                raise AssertionError("the last sending returns or raises")
+
+            artifacts = [artifact for artifact, _ in made]
+            told = at_once(artifacts, put)
+        return [artifact for artifact, listed in zip(artifacts, told, strict=True) if not listed]
+
+    def _put(self, repository: str, artifact: Artifact, *, last: bool) -> bool | None:
+        """Send a manifest: whether the registry says that it listed it; None where a blob of it was gone again.
 
         It gets a tag of its own: cleaners take away what has none.
         """
         path = f"/v2/{repository}/manifests/{_own_tag(artifact)}"
-        with tempfile.TemporaryDirectory() as folder:
-            layout = Path(folder)
-            blob_path(layout, artifact.digest).parent.mkdir(parents=True)
-            blobs = add_bytes(layout, EMPTY_CONTENT, EMPTY), add_bytes(layout, content, artifact.artifact_type)
-            for left in reversed(range(_SENDINGS)):
-                self._blobs.send(layout, dict.fromkeys(blobs), repository)
-                try:
-                    answer = self._client.ask(
-                        Ask(
-                            "PUT",
-                            path,
-                            accept=(201,),
-                            headers={"Content-Type": MANIFEST},
-                            body=artifact.manifest,
-                            timeout_seconds=_DOCUMENT_SECONDS,
-                        )
-                    )
-                    return answer.headers.get("oci-subject")
-                except HttpRefusal as failure:
-                    # Another one has attached the same and tags don't move, or is sending the same blob at this moment.
-                    if read_document(self._client, repository, artifact.digest, MANIFEST) is not None:
-                        return None
-                    if left == 0 or _BLOB_UNKNOWN not in failure.what:
-                        raise
-        raise AssertionError("the last sending returns or raises")
+        ask = Ask(
+            "PUT",
+            path,
+            accept=(201,),
+            headers={"Content-Type": MANIFEST},
+            body=artifact.manifest,
+            timeout_seconds=_DOCUMENT_SECONDS,
+        )
+        try:
+            return self._client.ask(ask).headers.get("oci-subject") == artifact.subject_digest
+        except HttpRefusal as failure:
+            # Another one has attached the same and tags don't move, or is sending the same blob at this moment.
+            if read_document(self._client, repository, artifact.digest, MANIFEST) is not None:
+                return False
+            if last or _BLOB_UNKNOWN not in failure.what:
+                raise
+            return None
 
     def _artifact(self, repository: str, digest: str, subject_digest: str | None = None) -> Artifact:
         """An artifact by its digest; `UntrustedInput` where it is listed under an image that it does not name."""
@@ -170,18 +190,19 @@ class OciReferrers:
             path = following[1] if following else None
         return tuple(found)
 
-    def _list_under_tag(self, repository: str, artifact: Artifact) -> None:
-        """Add an artifact to the index of its image, as often as somebody else's write takes it away."""
-        subject = artifact.subject_digest
-        with turn(repository, _tag_of(subject)):
-            for _ in range(WRITINGS):
+    def _list_under_tag(self, repository: str, subject: str, artifacts: Sequence[Artifact]) -> None:
+        """Add artifacts to the index of their image, as often as somebody else's write takes them away."""
+        tag, wanted, listed = _tag_of(subject), {one.digest for one in artifacts}, tuple[Listed, ...]()
+        with turn(repository, tag):
+            for left in reversed(range(WRITINGS + 1)):
                 held, listed = self._read_index(repository, subject)
-                if any(each.digest == artifact.digest for each in listed):
+                if wanted <= _digests(listed):
                     return
-                self._write_index(repository, artifact, held)
-            if any(each.digest == artifact.digest for each in self._read_index(repository, subject)[1]):
-                return
-        what = f"Others go on changing what is listed beside {repository}@{subject}; {artifact.digest} is not listed."
+                if left:
+                    body = with_artifacts(held.content if held else None, artifacts)
+                    write_tagged(self._client, repository, tag, INDEX, body, held)
+        lacking = ", ".join(sorted(wanted - _digests(listed)))
+        what = f"Others go on changing what is listed beside {repository}@{subject}; not listed: {lacking}."
         raise ToolUnavailable(what, "Attach it again.")
 
     def _read_index(self, repository: str, subject_digest: str) -> tuple[Answer | None, tuple[Listed, ...]]:
@@ -190,10 +211,9 @@ class OciReferrers:
             return None, ()
         return answer, parse_listed(answer.content, f"the index {repository}:{_tag_of(subject_digest)}")
 
-    def _write_index(self, repository: str, artifact: Artifact, held: Answer | None) -> None:
-        tag = _tag_of(artifact.subject_digest)
-        body = with_artifacts(held.content if held else None, [artifact])
-        write_tagged(self._client, repository, tag, INDEX, body, held)
+
+def _digests(listed: Iterable[Listed]) -> frozenset[str]:
+    return frozenset(each.digest for each in listed)
 
 
 def _tag_of(subject_digest: str) -> str:

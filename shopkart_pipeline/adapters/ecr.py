@@ -10,7 +10,7 @@ Rules: Amazon ECR API reference (`GetAuthorizationToken`, `DescribeImages`).
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ from shopkart_pipeline.adapters.oci_distribution import OciHttpRegistry
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.registry import Registry, RegistryScanning
 from shopkart_pipeline.ports.clock import Clock
-from shopkart_pipeline.ports.registry import ImageRegistry, NotScanned, Referrer, RegistryScan
+from shopkart_pipeline.ports.registry import Attachment, ImageRegistry, NotScanned, Referrer, RegistryScan
 
 _EARLY = timedelta(minutes=30)
 _CONFIRMATIONS = 5
@@ -148,6 +148,10 @@ class EcrRegistry(ImageRegistry):
         """Keep a content beside an image, as `OciHttpRegistry.attach` does."""
         return self._images().attach(repository, subject_digest, artifact_type, content, annotations)
 
+    def attach_all(self, repository: str, subject_digest: str, attachments: Sequence[Attachment]) -> tuple[str, ...]:
+        """Keep several beside an image."""
+        return self._images().attach_all(repository, subject_digest, attachments)
+
     def referrers(self, repository: str, subject_digest: str, artifact_type: str | None = None) -> tuple[Referrer, ...]:
         """What is kept beside an image."""
         return self._images().referrers(repository, subject_digest, artifact_type)
@@ -156,9 +160,9 @@ class EcrRegistry(ImageRegistry):
         """The verified content of what is kept beside an image."""
         return self._images().read_attached(repository, digest)
 
-    def keep_for_cosign(self, repository: str, subject_digest: str, envelope: bytes, predicate_type: str) -> None:
-        """Put an envelope where cosign 2 looks; see `_cosign_tag`."""
-        self._images().keep_for_cosign(repository, subject_digest, envelope, predicate_type)
+    def keep_for_cosign(self, repository: str, subject_digest: str, envelopes: Mapping[bytes, str]) -> None:
+        """Put envelopes where cosign 2 looks; see `_cosign_tag`."""
+        self._images().keep_for_cosign(repository, subject_digest, envelopes)
 
     def kept_for_cosign(self, repository: str, subject_digest: str) -> tuple[bytes, ...]:
         """The envelopes in that place."""

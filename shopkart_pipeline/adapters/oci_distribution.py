@@ -12,7 +12,7 @@ Rules: OCI distribution-spec 1.1, "Pull", "Push" and "Content discovery".
 """
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from shopkart_pipeline.adapters._cosign_tag import CosignTag
 from shopkart_pipeline.adapters._http import Ask, HttpClient
 from shopkart_pipeline.adapters._oci import read_manifest
 from shopkart_pipeline.adapters._oci_artifact import new_artifact
-from shopkart_pipeline.adapters._oci_blobs import RESTORE, BlobTransfer
+from shopkart_pipeline.adapters._oci_blobs import QUESTION_SECONDS, RESTORE, BlobTransfer
 from shopkart_pipeline.adapters._oci_documents import (
     DOCUMENT_LIMIT_BYTES,
     MANIFEST,
@@ -36,7 +36,7 @@ from shopkart_pipeline.adapters._oci_names import check_digest, check_repository
 from shopkart_pipeline.adapters._oci_referrers import OciReferrers
 from shopkart_pipeline.adapters._oci_write import add_bytes, new_layout, write_index
 from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable, UntrustedInput
-from shopkart_pipeline.ports.registry import ImageRegistry, Referrer
+from shopkart_pipeline.ports.registry import Attachment, ImageRegistry, Referrer
 
 _ACCEPT = {"Accept": MANIFEST}
 _BLOB_UNKNOWN = "MANIFEST_BLOB_UNKNOWN"
@@ -131,13 +131,17 @@ class OciHttpRegistry(ImageRegistry):
     def resolve(self, repository: str, tag: str) -> str | None:
         """The digest that a tag names, or None."""
         path = f"/v2/{check_repository(repository)}/manifests/{check_tag(tag)}"
-        answer = self._client.ask(Ask("HEAD", path, accept=(200, 404), headers=_ACCEPT))
+        answer = self._client.ask(
+            Ask("HEAD", path, accept=(200, 404), headers=_ACCEPT, timeout_seconds=QUESTION_SECONDS)
+        )
         if answer.status == 404:
             return None
         named = answer.headers.get("docker-content-digest")
         if named is None:
             # The header is optional: then the manifest's bytes tell.
-            limited = Ask("GET", path, headers=_ACCEPT, limit_bytes=DOCUMENT_LIMIT_BYTES)
+            limited = Ask(
+                "GET", path, headers=_ACCEPT, limit_bytes=DOCUMENT_LIMIT_BYTES, timeout_seconds=QUESTION_SECONDS
+            )
             named = digest_of(self._client.ask(limited).content)
         return check_digest(named)
 
@@ -172,11 +176,19 @@ class OciHttpRegistry(ImageRegistry):
         annotations: Mapping[str, str],
     ) -> str:
         """Keep a content beside an image, see `_oci_referrers`."""
+        (digest,) = self.attach_all(repository, subject_digest, [Attachment(artifact_type, content, annotations)])
+        return digest
+
+    def attach_all(self, repository: str, subject_digest: str, attachments: Sequence[Attachment]) -> tuple[str, ...]:
+        """Keep several beside an image."""
         manifest, _ = self._get_manifest(repository, subject_digest)
         subject = Descriptor(MANIFEST, subject_digest, manifest.size_bytes)
-        artifact = new_artifact(subject, artifact_type, content, annotations)
-        self._referrers.attach(repository, artifact, content)
-        return artifact.digest
+        made = [
+            (new_artifact(subject, each.artifact_type, each.content, each.annotations), each.content)
+            for each in attachments
+        ]
+        self._referrers.attach(repository, subject_digest, made)
+        return tuple(artifact.digest for artifact, _ in made)
 
     def referrers(self, repository: str, subject_digest: str, artifact_type: str | None = None) -> tuple[Referrer, ...]:
         """What is kept beside an image."""
@@ -186,9 +198,9 @@ class OciHttpRegistry(ImageRegistry):
         """The verified content of what is kept beside an image."""
         return self._referrers.read(repository, digest)
 
-    def keep_for_cosign(self, repository: str, subject_digest: str, envelope: bytes, predicate_type: str) -> None:
-        """Put an envelope where cosign 2 looks; see `_cosign_tag`."""
-        self._cosign.add(repository, subject_digest, envelope, predicate_type)
+    def keep_for_cosign(self, repository: str, subject_digest: str, envelopes: Mapping[bytes, str]) -> None:
+        """Put envelopes where cosign 2 looks; see `_cosign_tag`."""
+        self._cosign.add(repository, subject_digest, envelopes)
 
     def kept_for_cosign(self, repository: str, subject_digest: str) -> tuple[bytes, ...]:
         """The envelopes in that place."""
@@ -196,7 +208,14 @@ class OciHttpRegistry(ImageRegistry):
 
     def _get_manifest(self, repository: str, digest: str) -> tuple[Manifest, bytes]:
         path = f"/v2/{check_repository(repository)}/manifests/{check_digest(digest)}"
-        ask = Ask("GET", path, accept=(200, 404), headers=_ACCEPT, limit_bytes=DOCUMENT_LIMIT_BYTES)
+        ask = Ask(
+            "GET",
+            path,
+            accept=(200, 404),
+            headers=_ACCEPT,
+            limit_bytes=DOCUMENT_LIMIT_BYTES,
+            timeout_seconds=QUESTION_SECONDS,
+        )
         answer = self._client.ask(ask)
         if answer.status == 404:
             raise NotFound(f"The registry has no image {repository}@{digest}.", "Push it first.")
@@ -206,7 +225,10 @@ class OciHttpRegistry(ImageRegistry):
 
     def _put_manifest(self, repository: str, tag: str, content: bytes) -> None:
         path = f"/v2/{repository}/manifests/{tag}"
-        self._client.ask(Ask("PUT", path, accept=(201,), headers={"Content-Type": MANIFEST}, body=content))
+        headers = {"Content-Type": MANIFEST}
+        self._client.ask(
+            Ask("PUT", path, accept=(201,), headers=headers, body=content, timeout_seconds=QUESTION_SECONDS)
+        )
 
 
 def _basic(user: str, password: str) -> str:

@@ -1,10 +1,10 @@
 """A registry in which all names of repositories begin alike, so that one registry can serve several pipelines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from shopkart_pipeline.ports.registry import ImageRegistry, NotScanned, Referrer, RegistryScan
+from shopkart_pipeline.ports.registry import Attachment, ImageRegistry, NotScanned, Referrer, RegistryScan
 
 
 class PrefixedRegistry(ImageRegistry):
@@ -45,14 +45,17 @@ class PrefixedRegistry(ImageRegistry):
     ) -> str:
         return self._registry.attach(self._prefix + repository, subject_digest, artifact_type, content, annotations)
 
+    def attach_all(self, repository: str, subject_digest: str, attachments: Sequence[Attachment]) -> tuple[str, ...]:
+        return self._registry.attach_all(self._prefix + repository, subject_digest, attachments)
+
     def referrers(self, repository: str, subject_digest: str, artifact_type: str | None = None) -> tuple[Referrer, ...]:
         return self._registry.referrers(self._prefix + repository, subject_digest, artifact_type)
 
     def read_attached(self, repository: str, digest: str) -> bytes:
         return self._registry.read_attached(self._prefix + repository, digest)
 
-    def keep_for_cosign(self, repository: str, subject_digest: str, envelope: bytes, predicate_type: str) -> None:
-        self._registry.keep_for_cosign(self._prefix + repository, subject_digest, envelope, predicate_type)
+    def keep_for_cosign(self, repository: str, subject_digest: str, envelopes: Mapping[bytes, str]) -> None:
+        self._registry.keep_for_cosign(self._prefix + repository, subject_digest, envelopes)
 
     def kept_for_cosign(self, repository: str, subject_digest: str) -> tuple[bytes, ...]:
         return self._registry.kept_for_cosign(self._prefix + repository, subject_digest)

@@ -5,7 +5,7 @@ found and nothing looked for are different answers.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +43,15 @@ class Referrer:
     digest: str
     """Of its manifest."""
     artifact_type: str
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """Something that is to be kept beside an image."""
+
+    artifact_type: str
+    content: bytes
     annotations: Mapping[str, str]
 
 
@@ -103,6 +112,16 @@ class ImageRegistry(ABC):
         del repository, subject_digest, artifact_type, content, annotations
         raise self._keeps_images_alone()
 
+    def attach_all(self, repository: str, subject_digest: str, attachments: Sequence[Attachment]) -> tuple[str, ...]:
+        """Several beside one image, in the fewest questions; the digests of their manifests in the same order.
+
+        Raises as `attach` does; then some of them may be attached.
+        """
+        return tuple(
+            self.attach(repository, subject_digest, each.artifact_type, each.content, each.annotations)
+            for each in attachments
+        )
+
     def referrers(self, repository: str, subject_digest: str, artifact_type: str | None = None) -> tuple[Referrer, ...]:
         """What is kept beside an image, in the order of the digests; of one type, or all.
 
@@ -123,14 +142,15 @@ class ImageRegistry(ABC):
         del repository, digest
         raise self._keeps_images_alone()
 
-    def keep_for_cosign(self, repository: str, subject_digest: str, envelope: bytes, predicate_type: str) -> None:
-        """Put a signed envelope where cosign 2 and sigstore's policy-controller look for those of an image.
+    def keep_for_cosign(self, repository: str, subject_digest: str, envelopes: Mapping[bytes, str]) -> None:
+        """Put signed envelopes, each with the type of its predicate, where cosign 2 and sigstore's policy-controller
+        look for those of an image.
 
         A registry that they can't read has no such place, and nothing is done. Again changes nothing.
 
         Raises `ToolUnavailable` where the registry does not answer, or refuses.
         """
-        del repository, subject_digest, envelope, predicate_type
+        del repository, subject_digest, envelopes
 
     def kept_for_cosign(self, repository: str, subject_digest: str) -> tuple[bytes, ...]:
         """The envelopes in that place, by whomever; only their digests were verified. Raises as `referrers` does."""

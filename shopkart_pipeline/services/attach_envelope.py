@@ -6,37 +6,45 @@ refuses the second, for instance because its tags don't move, is told of in word
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, Envelope, read_envelope
 from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.sigstore_bundle import BUNDLE_MEDIA_TYPE, nameless, read_bundle, to_bundle
-from shopkart_pipeline.ports.registry import ImageRegistry
+from shopkart_pipeline.ports.registry import Attachment, ImageRegistry
 
 _READERS = {BUNDLE_MEDIA_TYPE: read_bundle, ENVELOPE_MEDIA_TYPE: read_envelope}
 
 
 @dataclass(frozen=True)
 class Attached:
-    """An envelope beside an image."""
+    """Envelopes beside an image."""
 
-    digest: str
-    """Of the manifest that holds it in the registry."""
+    digests: tuple[str, ...]
+    """Of the manifests that hold them in the registry."""
     note: str | None = None
-    """Why it is not where cosign 2 and policy-controller look, if it isn't."""
+    """Why they are not where cosign 2 and policy-controller look, if they aren't."""
 
 
-def attach_envelope(
-    registry: ImageRegistry, repository: str, digest: str, envelope: Envelope, predicate_type: str
+def attach_envelopes(
+    registry: ImageRegistry, repository: str, digest: str, envelopes: Sequence[tuple[Envelope, str]]
 ) -> Attached:
-    """Attach an envelope to an image; again changes nothing. Raises as `ImageRegistry.attach` does."""
-    about = {"dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": predicate_type}
-    attached = registry.attach(repository, digest, BUNDLE_MEDIA_TYPE, to_bundle(envelope), about)
+    """Attach envelopes, each with its predicate's type, to an image; again changes nothing.
+
+    Raises as `ImageRegistry.attach_all` does.
+    """
+    attached = registry.attach_all(repository, digest, [_attachment(each, kind) for each, kind in envelopes])
     try:
-        registry.keep_for_cosign(repository, digest, nameless(envelope).to_bytes(), predicate_type)
+        registry.keep_for_cosign(repository, digest, {nameless(each).to_bytes(): kind for each, kind in envelopes})
     except ToolUnavailable as error:
-        return Attached(attached, f"It is not where cosign 2 and policy-controller look: {error.what}")
+        return Attached(attached, f"Not where cosign 2 and policy-controller look: {error.what}")
     return Attached(attached)
+
+
+def _attachment(envelope: Envelope, predicate_type: str) -> Attachment:
+    about = {"dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": predicate_type}
+    return Attachment(BUNDLE_MEDIA_TYPE, to_bundle(envelope), about)
 
 
 def attached_envelopes(registry: ImageRegistry, repository: str, digest: str) -> tuple[Envelope, ...]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, Envelope
 from shopkart_pipeline.domain.declaration import Stage, StageKind
-from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, StageRecord, Tool, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.signed_moment import moment_of
 from shopkart_pipeline.ports.confinement import NotConfined
-from shopkart_pipeline.services.attach_envelope import attach_envelope
+from shopkart_pipeline.services.attach_envelope import attach_envelopes
 from shopkart_pipeline.services.judge_release import stages_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.release_statements import Named, image_statements, stage_statements
@@ -94,21 +94,11 @@ def sign_all(platform: Platform, named: Sequence[Named]) -> list[Signed]:
 def attach_all(
     platform: Platform, release: Release, digest: str, signed: Sequence[Signed]
 ) -> tuple[int, tuple[str, ...]]:
-    """Keep the envelopes beside the image; how many are, and why others are not. Once the registry does not answer, no
-    other is tried: one that hangs would be waited for each time."""
-    notes, done = dict[str, None](), 0
-    for position, each in enumerate(signed):
-        kind = each.named.statement.predicate_type
-        try:
-            attached = attach_envelope(platform.registry, release.service, digest, each.envelope, kind)
-        except ToolUnavailable as error:
-            lacking = ", ".join(other.named.name for other in signed[position:])
-            notes[f"Not beside the image in the registry: {lacking}. {error.what}"] = None
-            break
-        except PipelineError as error:
-            notes[f"Not beside the image in the registry: {each.named.name}. {error.what}"] = None
-            continue
-        done += 1
-        if attached.note is not None:
-            notes[attached.note] = None
-    return done, tuple(notes)
+    """Keep the envelopes beside the image; how many surely are, and why others may not be."""
+    envelopes = [(each.envelope, each.named.statement.predicate_type) for each in signed]
+    try:
+        attached = attach_envelopes(platform.registry, release.service, digest, envelopes)
+    except PipelineError as error:
+        names = ", ".join(each.named.name for each in signed)
+        return 0, (f"Not, or not all, beside the image in the registry: {names}. {error.what}",)
+    return len(attached.digests), () if attached.note is None else (attached.note,)

@@ -21,7 +21,7 @@ from shopkart_pipeline.adapters._http import HttpClient
 from shopkart_pipeline.adapters.oci_distribution import OciHttpRegistry
 from shopkart_pipeline.domain.attestation import PROVENANCE, STAGE_RESULT, Statement
 from shopkart_pipeline.ports.registry import ImageRegistry
-from shopkart_pipeline.services.attach_envelope import attach_envelope, attached_envelopes
+from shopkart_pipeline.services.attach_envelope import attach_envelopes, attached_envelopes
 from shopkart_pipeline.settings import SHIPPED_DECLARATION
 from shopkart_pipeline_tests.contract.images import a_request
 from shopkart_pipeline_tests.contract.registry_server import running_registry
@@ -56,7 +56,7 @@ class World:
     def attest(self, digest: str, kind: str, predicate: Mapping[str, Any]) -> None:
         """A statement of ours, where it belongs."""
         envelope = self.attestor.sign(Statement("shop/backend", digest, kind, predicate))
-        assert attach_envelope(self.registry, "shop/backend", digest, envelope, kind).note is None
+        assert attach_envelopes(self.registry, "shop/backend", digest, [(envelope, kind)]).note is None
 
     def cosign(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "COSIGN_PASSWORD": "", "HOME": str(self.folder)}

@@ -14,6 +14,7 @@ from shopkart_pipeline.adapters._oci_artifact import REFERRERS_LIMIT
 from shopkart_pipeline.adapters.oci_distribution import OciHttpRegistry
 from shopkart_pipeline.adapters.oci_registry import DiskRegistry
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable, UntrustedInput
+from shopkart_pipeline.ports.registry import Attachment
 from shopkart_pipeline_tests.contract.images import a_request
 from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
 from shopkart_pipeline_tests.fakes.fake_distribution import FakeDistribution
@@ -48,6 +49,49 @@ def test_a_registry_with_the_api_lists_by_itself_and_in_pages(tmp_path: Path) ->
 
     assert {one.digest for one in registry.referrers("shop", image)} == attached
     assert index_tag(image) not in server.manifests
+
+
+@pytest.mark.parametrize(("referrers_api", "most"), [(True, 57), (False, 57)])
+def test_a_release_s_statements_take_few_requests(tmp_path: Path, referrers_api: bool, most: int) -> None:
+    """Each takes a round trip on the way to production, and a registry far away needs 50 ms for it."""
+    server = FakeDistribution(referrers_api=referrers_api)
+    registry = a_registry(server)
+    image = an_image(registry, tmp_path)
+    statements = [Attachment(_STATEMENT, b"%d" % number, {}) for number in range(16)]
+    server.requests.clear()
+
+    attached = registry.attach_all("shop", image, statements)
+
+    assert len(server.requests) <= most
+    assert {one.digest for one in registry.referrers("shop", image)} == set(attached)
+    assert registry.read_attached("shop", attached[3]) == b"3"
+
+
+def test_envelopes_for_cosign_are_put_there_in_one_go(tmp_path: Path) -> None:
+    server = FakeDistribution()
+    registry = a_registry(server)
+    image = an_image(registry, tmp_path)
+    envelopes = {b"%d" % number: _STATEMENT for number in range(16)}
+    registry.keep_for_cosign("shop", image, {b"theirs": _STATEMENT})
+    server.requests.clear()
+
+    registry.keep_for_cosign("shop", image, envelopes)
+
+    assert len(server.requests) <= 37
+    assert set(registry.kept_for_cosign("shop", image)) == {b"theirs", *envelopes}
+
+
+def test_a_content_that_is_there_and_refused_for_that_is_as_good_as_sent(tmp_path: Path) -> None:
+    server = FakeDistribution()
+    registry = a_registry(server)
+    image = an_image(registry, tmp_path)
+    server.blobs[f"sha256:{sha256(b'statement').hexdigest()}"] = b"statement"
+    server.blobs[f"sha256:{sha256(b'{}').hexdigest()}"] = b"{}"
+    server.answers["PUT", "/v2/shop/blobs/uploads/one"] = httpx.Response(400, text="LayerAlreadyExists")
+
+    attached = registry.attach("shop", image, _STATEMENT, b"statement", {})
+
+    assert registry.read_attached("shop", attached) == b"statement"
 
 
 def test_a_filter_that_the_registry_does_not_apply_is_applied_here(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from shopkart_pipeline.adapters.dsse import write_keys
 from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, PROVENANCE, Envelope
 from shopkart_pipeline.domain.errors import ToolUnavailable
-from shopkart_pipeline.services.attach_envelope import attach_envelope
+from shopkart_pipeline.services.attach_envelope import attach_envelopes
 from shopkart_pipeline.services.verify_image import verify_image
 from shopkart_pipeline.verifier.claims import FALSE, MISSING, Claim, all_proved
 from shopkart_pipeline.verifier.envelopes import read_keys
@@ -31,7 +31,7 @@ def own(tmp_path: Path) -> ProvenRelease:
 
 def attach(proven: ProvenRelease, envelope: Envelope) -> None:
     digest = proven.world.digest(proven.release)
-    attach_envelope(proven.world.registry, "backend", digest, envelope, PROVENANCE)
+    attach_envelopes(proven.world.registry, "backend", digest, [(envelope, PROVENANCE)])
 
 
 def claims(proven: ProvenRelease, source: str | None = None, digest: str | None = None) -> dict[str, Claim]:
