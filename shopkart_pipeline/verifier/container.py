@@ -19,7 +19,8 @@ from typing import BinaryIO
 from .claims import MISSING, Fault
 from .documents import LONGEST_DOCUMENT
 
-_MOST_FILES = 100_000
+_MOST_FILES, _MOST_BYTES = 0xFFFF, 0xFFFFFFFF
+"""What the directory can say."""
 _CHUNK = 1 << 20
 _NAME = re.compile(r"(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))(?!.*//)[A-Za-z0-9._@/+-]{1,200}(?<!/)", re.ASCII)
 
@@ -72,8 +73,8 @@ class Container:
             found = self._file(position)
             self.files[found.name] = found
             position = found.content_at + found.size_bytes
-            if len(self.files) > _MOST_FILES:
-                raise Fault(f"there are more than {_MOST_FILES} files")
+            if len(self.files) > _MOST_FILES or position > _MOST_BYTES:
+                raise Fault(f"there are more than {_MOST_FILES} files or {_MOST_BYTES} bytes")
         expected = directory(self.files.values())
         if self._at(position, len(expected) + 1) != expected:
             raise Fault(f"the directory at byte {position} is not that of the files before it, or more follows")

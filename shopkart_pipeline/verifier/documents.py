@@ -40,7 +40,7 @@ def _integer(text: str) -> int:
 
 
 def _finite(text: str) -> float:
-    value = float(text[:400])
+    value = float(text) if len(text) <= 400 else math.inf
     return value if math.isfinite(value) else _no_number(text)
 
 
@@ -63,7 +63,8 @@ def the_text(value: Any) -> str:
 
 def moment_of(text: Any) -> datetime:
     """A time with its zone."""
-    told = re.sub(r"(\.\d{6})\d+", r"\1", the_text(text))  # Go writes nanoseconds.
+    # Go writes as many digits as it takes, up to nanoseconds; Python before 3.11 reads six.
+    told = re.sub(r"\.([0-9]+)", lambda found: f".{found[1][:6]:0<6}", the_text(text), count=1)
     moment = datetime.fromisoformat(told[:-1] + "+00:00" if told.endswith("Z") else told)
     if moment.tzinfo is None:
         raise ValueError("a time without zone")

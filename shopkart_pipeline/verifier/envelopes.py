@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from .claims import MISSING, Fault
 from .documents import moment_of, parse, the_object, the_text
 
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+_STATEMENT_TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
+"""The earlier version, which cosign still writes, names subject and predicate alike."""
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 ENVELOPE_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json"
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -41,6 +42,7 @@ _ABOUT_IMAGE = {
     STAGE_RESULT: "stage result",
 }
 
+_MOST_SIGNATURES = 100
 TOLERANCE = timedelta(minutes=5)
 """Clocks of two machines may differ by as much."""
 
@@ -133,6 +135,8 @@ def opened(content: bytes, keys: tuple[Key, ...], now: datetime, kept_at: dateti
         signatures = [base64.b64decode(the_text(each["sig"]), validate=True) for each in envelope["signatures"]]
         if not signatures:
             raise Fault("it carries no signature", MISSING)
+        if len(signatures) > _MOST_SIGNATURES:
+            raise Fault(f"it carries more than {_MOST_SIGNATURES} signatures")
         signed = b"DSSEv1 %d %b %d %b" % (len(kind.encode()), kind.encode(), len(payload), payload)
         by = [key for key in keys for signature in signatures if is_by(key.public, signature, signed)]
         if not by:
@@ -146,7 +150,7 @@ def opened(content: bytes, keys: tuple[Key, ...], now: datetime, kept_at: dateti
 
 def _statement(payload: bytes, by: list[Key], now: datetime, kept_at: datetime | None) -> Signed:
     told = the_object(parse(payload))
-    if told["_type"] != STATEMENT_TYPE:
+    if told["_type"] not in _STATEMENT_TYPES:
         raise Fault(f"it is a {str(told['_type'])[:80]!r}, and not a statement")
     if len(told["subject"]) != 1:
         raise Fault(f"it is about {len(told['subject'])} subjects, and not about one")

@@ -6,8 +6,10 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .claims import FALSE, MISSING, PROVED
-from .documents import moment_of
+from .bundle import Bundle
+from .claims import FALSE, MISSING, PROVED, Fault
+from .documents import moment_of, the_text
+from .envelopes import STAGE_RESULT
 
 
 def judged(
@@ -36,6 +38,31 @@ def judged(
         value, sign, name = sum(_counts(each, rule, waivers, at) for each in result["findings"]), "<=", "findings"
         passed = value <= rule["limit"]
     return (PROVED if passed else FALSE), f"{name} {value:g}, has to be {sign} {rule['limit']:g}"
+
+
+def are_those_of_then(bundle: Bundle, stage: str, gates: list[dict[str, Any]]) -> None:
+    """Raises `Fault` where the same declaration had other gates or limits when the stage's result was signed."""
+    rules = {the_text(gate["name"]): gate["rule"] for gate in gates}
+    for signed in bundle.signed:
+        same = signed.kind == STAGE_RESULT and signed.predicate.get("stage") == stage
+        if same and signed.predicate.get("policy") == bundle.policy["declaration"]:
+            lines = [line for line in signed.predicate.get("gates", []) if line["outcome"] != "skipped"]
+            then = {the_text(line["gate"]) for line in lines} - {"evidence"}
+            if then != set(rules):
+                named = ", ".join(sorted(then ^ set(rules)))
+                raise Fault(f"the policy here has other gates than the stage was judged by: {named}")
+            for line in lines:
+                rule = rules.get(line["gate"])
+                limit = None if rule is None else (rule.get("comparison", "<="), rule["limit"])
+                if limit is not None and (line["comparison"], line["limit"]) != limit:
+                    raise Fault(f"the policy here has another limit than the stage was judged by: {line['gate']}")
+
+
+def declared_waivers(bundle: Bundle) -> list[Any]:
+    """The waivers that the release's commit holds, as the record of its checkout says, which is signed."""
+    source = next((each["name"] for each in bundle.policy["stages"] if each["kind"] == "source"), None)
+    record = bundle.records.get(str(source))
+    return [] if record is None else record["result"].get("waivers", [])
 
 
 def _counts(finding: dict[str, Any], rule: dict[str, Any], waivers: list[dict[str, Any]], at: datetime) -> bool:

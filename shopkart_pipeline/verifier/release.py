@@ -34,7 +34,7 @@ from .envelopes import (
     opened,
     words_of_kind,
 )
-from .gates import judged
+from .gates import are_those_of_then, declared_waivers, judged
 from .people import signer_of
 
 
@@ -157,8 +157,11 @@ def _gates(bundle: Bundle, stage: dict[str, Any]) -> str:
         raise Fault(f"there is no evidence: {the_text(result['reason'])[:300]}", MISSING)
     _is_fit(bundle, stage, record)
     gates = [gate for gate in bundle.policy["gates"] if gate["stage"] == name]
-    _are_all(bundle, name, {the_text(gate["name"]) for gate in gates})
+    are_those_of_then(bundle, name, gates)
     waivers = [each for each in bundle.policy["waivers"] if each["stage"] == name]
+    declared = declared_waivers(bundle)
+    if any(each not in declared for each in waivers):
+        raise Fault("the policy here has a waiver that the source does not hold")
     lines: list[str] = []
     for gate in gates:
         state, reason = judged(gate, result, waivers, bundle.production_at)
@@ -168,24 +171,12 @@ def _gates(bundle: Bundle, stage: dict[str, Any]) -> str:
     return bundle.vouched("; ".join(lines) or "the evidence is there")
 
 
-def _are_all(bundle: Bundle, stage: str, gates: set[str]) -> None:
-    """Raises `Fault` where the same declaration had other gates when the stage's result was signed."""
-    for signed in bundle.signed:
-        same = signed.kind == STAGE_RESULT and signed.predicate.get("stage") == stage
-        if same and signed.predicate.get("policy") == bundle.policy["declaration"]:
-            lines = [line for line in signed.predicate.get("gates", []) if line["outcome"] != "skipped"]
-            then = {the_text(line["gate"]) for line in lines} - {"evidence"}
-            if then != gates:
-                named = ", ".join(sorted(then ^ gates))
-                raise Fault(f"the policy here has other gates than the stage was judged by: {named}")
-
-
 def _is_fit(bundle: Bundle, stage: dict[str, Any], record: dict[str, Any]) -> None:
     """Raises `Fault` where a record can't count for the release: about something else, too old, or of the future."""
     if record["commit"] != bundle.manifest["commit"]:
         raise Fault(f"the evidence is about commit {record['commit']}")
     subject = record["subject_digest"]
-    if subject != bundle.image and (subject is not None or stage["about_image"]):
+    if (subject is not None or stage["about_image"]) and subject != bundle.image:
         raise Fault(f"the evidence is about {subject}, and not about {bundle.image}")
     made = moment_of(record["finished_at"] if record["reused"] is None else record["reused"]["produced_at"])
     at = bundle.production_at
@@ -261,6 +252,8 @@ def _approver(bundle: Bundle, number: int, act: dict[str, Any], allowed: bytes) 
     ends = min(moment_of(statement["expires_at"]), at + timedelta(seconds=policy["expires_after_seconds"]))
     if at > begun + TOLERANCE or ends <= begun:
         raise Fault(f"it counted from {at.isoformat()} until {ends.isoformat()}, not when production was begun")
+    if promoted is not None and number > promoted[0]:
+        raise Fault("the release had taken production before it")
     if promoted is not None and number <= bundle.turned_back_before(promoted[0]):
         raise Fault("the release was turned back after it")
     return person
@@ -272,9 +265,12 @@ def _record_digest(bundle: Bundle, stage: str) -> str:
 
 
 def _production(bundle: Bundle) -> str:
-    promoted = bundle.promotion
+    promoted, environment = bundle.promotion, bundle.policy["environment"]
     if promoted is None:
-        raise Fault(f"the ledger does not say that it was promoted to {bundle.policy['environment']}", MISSING)
+        acts = [act for _, act in bundle.acts if act["body"].get("environment") == environment]
+        told = ", ".join(f"{act['verb']} by {str(act['actor'])[:80]} at {act['at']}" for act in acts)
+        what = f"the ledger does not say that it was promoted to {environment}"
+        raise Fault(f"{what}; it says: {told or 'nothing'}", MISSING)
     number, act = promoted
     if act["digest"] != bundle.image or act["body"].get("commit") != bundle.manifest["commit"]:
         raise Fault(f"entry {number} promoted {act['digest']}, and not {bundle.image} of this commit")

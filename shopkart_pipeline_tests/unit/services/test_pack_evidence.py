@@ -106,7 +106,7 @@ def test_a_release_that_nothing_is_known_of_yet_makes_a_bundle_that_proves_nothi
 
     claims = verify(stream, (), world.clock.now())
     assert {what for what, _ in packed.missing} >= {"delivery.json", "declaration.yaml", "ledger/head.dsse.json"}
-    assert [claim.name for claim in claims if claim.state == "proved"] == ["container", "contents"]
+    assert [claim.name for claim in claims if claim.state == "proved"] == ["container", "contents", "documents"]
 
 
 def test_secrets_from_outside_are_masked(own: ProvenRelease) -> None:

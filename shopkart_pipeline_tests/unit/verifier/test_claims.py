@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,12 @@ from shopkart_pipeline.domain.attestation import (
     pre_authentication_encoding,
 )
 from shopkart_pipeline.domain.canonical import canonical_json
-from shopkart_pipeline.domain.evidence import Evidence, StageRecord
+from shopkart_pipeline.domain.declaration import StageKind
+from shopkart_pipeline.domain.evidence import Evidence, StageRecord, Tool
+from shopkart_pipeline.domain.policy import Gate
+from shopkart_pipeline.domain.waiver import Waiver
+from shopkart_pipeline.ports.ledger import Act
+from shopkart_pipeline.services.pack_evidence import pack_evidence
 from shopkart_pipeline.verifier.claims import FALSE, MISSING, PROVED, Claim
 from shopkart_pipeline.verifier.envelopes import Fault, Key, opened, read_keys
 from shopkart_pipeline.verifier.release import verify
@@ -49,6 +54,7 @@ from shopkart_pipeline_tests.fakes.proven_release import (
     verification,
 )
 from shopkart_pipeline_tests.fakes.world import JONAS, MAYA, World
+from shopkart_pipeline_tests.unit.verifier.test_tampering import files_of, with_manifest, written
 
 IMAGE = "sha256:" + "a" * 64
 
@@ -246,6 +252,86 @@ def test_a_policy_with_fewer_gates_than_the_stage_was_judged_by_is_found(own: Pr
     )
 
 
+def test_a_limit_that_is_not_the_one_that_the_stage_was_judged_by_is_found(own: ProvenRelease) -> None:
+    """Nor can they make it looser afterwards."""
+
+    def looser(gate: Gate) -> Gate:
+        return replace(gate, rule=replace(gate.rule, limit=99)) if gate.name == "failed" else gate
+
+    own.world.declare("backend", lambda service: replace(service, gates=tuple(map(looser, service.gates))))
+
+    assert claims(own)["gates of unit_tests"] == Claim(
+        "gates of unit_tests", FALSE, "the policy here has another limit than the stage was judged by: failed"
+    )
+
+
+def test_a_waiver_that_the_source_does_not_hold_counts_for_nothing(own: ProvenRelease) -> None:
+    """The policy is as good as the manifest; the source's record was signed when it was made."""
+    at = own.world.clock.now() + timedelta(days=1)
+    waiver = Waiver("lint", "because", MAYA, at, "waivers.yaml:1", rule="E501", path="app.py")
+
+    edit(own, "source", lambda record: replace(record, result=_with_waiver(record, waiver)))
+    assert (claims(own)["gates of lint"].state, claims(own)["record of source"].state) == (PROVED, FALSE)
+
+    policy = json.loads(files_of(own.bundle())["policy.json"])
+    edit(own, "source", lambda record: replace(record, result=_with_waiver(record, None)))
+    assert (
+        _with_policy(own, policy)["gates of lint"].reason
+        == "the policy here has a waiver that the source does not hold"
+    )
+
+
+def _with_waiver(record: StageRecord, waiver: Waiver | None) -> Evidence:
+    assert isinstance(record.result, Evidence)
+    return replace(record.result, waivers=() if waiver is None else (waiver,))
+
+
+def _with_policy(own: ProvenRelease, policy: object) -> dict[str, Claim]:
+    """The claims of a bundle with another policy, which the manifest that is signed does not cover."""
+    content = written(with_manifest({**files_of(own.bundle()), "policy.json": canonical_json(policy)}))
+    return {each.name: each for each in verify(BytesIO(content), read_keys(own.keys), own.world.clock.now())}
+
+
+def test_an_approval_that_came_when_it_was_in_production_does_not_count(own: ProvenRelease) -> None:
+    """Whatever the clock of whoever approved says: the ledger's order decides."""
+    kept = own.world.ledger.kept
+    [place] = [place for place, each in enumerate(kept) if each.act.verb == "approve"]
+    approval, *others = [each.act for each in kept[place:]]
+    del kept[place:]
+    for act in (*others, approval):
+        own.world.ledger.append(act)
+
+    assert "had taken production before it" in claims(own)["approvals"].reason
+
+
+def test_a_gate_that_fails_is_false_though_no_image_was_built(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    release, content = world.merge(), BytesIO()
+    world.scanners[StageKind.LINT].result = Evidence(Tool("ruff", "1"), "bad", {"new_violations": 1})
+    for stage in ("source", "dependencies", "lint"):
+        world.stage(release, stage)
+    pack_evidence(world.platform, release, content)
+
+    found = {each.name: each for each in verify(content, (), world.clock.now())}
+
+    assert (found["gates of lint"].state, found["gates of unit_tests"].state) == (FALSE, MISSING)
+
+
+@pytest.mark.parametrize("verb", ["bootstrap", "turn_back"])
+def test_what_became_of_a_release_that_was_never_promoted_is_told(tmp_path: Path, verb: str) -> None:
+    world = World(tmp_path)
+    release, content = world.merge(), BytesIO()
+    body = {"environment": "production", "commit": release.sha}
+    world.ledger.append(Act(world.clock.now(), MAYA, verb, "backend", release.key, IMAGE, body))
+    pack_evidence(world.platform, release, content)
+
+    found = {each.name: each for each in verify(content, (), world.clock.now())}
+
+    assert found["production"].state == MISSING
+    assert f"it says: {verb} by {MAYA} at" in found["production"].reason
+    assert (found["reports"].state, found["gates of lint"].state) == (MISSING, MISSING)
+
+
 def test_what_was_verified_before_production_has_to_be_here(own: ProvenRelease) -> None:
     """An attestation stage that ran again has other statements than those that the deployment verified."""
     edit(own, "attestations", lambda record: replace(record, result=replace(record.result, reports=())))
@@ -408,6 +494,7 @@ BAD_ENVELOPES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another payload type": (lambda found: {**found, "payloadType": "text/plain"}, "no trusted key"),
     "no base64": (lambda found: {**found, "payload": "%%"}, "no signed statement"),
     "no payload": (lambda found: {**found, "payload": None}, "no signed statement"),
+    "signatures without end": (lambda found: {**found, "signatures": found["signatures"] * 101}, "more than 100"),
     "signatures that are none": (lambda found: {**found, "signatures": "abc"}, "no signed statement"),
     "a list": (lambda found: [found], "no signed statement"),
     "a word": (lambda found: "envelope", "no signed statement"),
@@ -430,7 +517,7 @@ BAD_PAYLOADS: dict[str, tuple[bytes, str]] = {
         "about 2 subjects",
     ),
     "no subject": (statement_bytes(subject=[]), "about 0 subjects"),
-    "another type of statement": (statement_bytes(_type="https://in-toto.io/Statement/v0.1"), "and not a statement"),
+    "another type of statement": (statement_bytes(_type="https://in-toto.io/Statement/v0.2"), "and not a statement"),
     "no moment": (statement_bytes(predicate={}), "does not say when"),
     "a moment without zone": (statement_bytes(predicate={"signed_at": "2025-03-04T12:00:00"}), "no signed statement"),
     "the end of time": (statement_bytes(predicate={"signed_at": "9999-12-31T23:59:59-12:00"}), "future|no signed"),
@@ -439,6 +526,7 @@ BAD_PAYLOADS: dict[str, tuple[bytes, str]] = {
     "no JSON": (b"\xff\xfe", "no signed statement"),
     "deep": (b"[" * 100_000, "no signed statement"),
     "a number that is none": (statement_bytes()[:-1] + b',"x":NaN}', "no signed statement"),
+    "a number that is cut": (statement_bytes()[:-1] + b',"x":0.' + b"0" * 400 + b"1e401}", "no signed statement"),
     "a number without end": (statement_bytes()[:-1] + b',"x":' + b"9" * 5000 + b"}", "no signed statement"),
 }
 
@@ -450,6 +538,18 @@ def test_a_signed_payload_that_is_no_statement_does_not_count(proven: ProvenRele
 
     with pytest.raises(Fault, match=reason):
         opened(attestor.envelope(payload).to_bytes(), key_of(attestor), now_of(proven))
+
+
+@pytest.mark.parametrize("fraction", ["", ".5", ".123456", ".123456789"])
+def test_what_cosign_writes_is_read(proven: ProvenRelease, fraction: str) -> None:
+    """The version before of a statement, and times of Go."""
+    attestor = FakeAttestor()
+    at = f"2025-03-04T12:00:00{fraction}Z"
+    payload = statement_bytes(_type="https://in-toto.io/Statement/v0.1", predicate={"signed_at": at})
+
+    signed = opened(attestor.envelope(payload).to_bytes(), key_of(attestor), now_of(proven))
+
+    assert signed.at == datetime(2025, 3, 4, 12, 0, 0, int(f"{fraction[1:7]:0<6}"), UTC)
 
 
 def test_a_payload_of_another_type_is_no_statement_though_it_is_signed(proven: ProvenRelease) -> None:

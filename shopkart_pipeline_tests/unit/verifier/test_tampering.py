@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from shopkart_pipeline.domain.attestation import EVIDENCE_BUNDLE
 from shopkart_pipeline.services.bundle_container import in_memory, measure, write_container
-from shopkart_pipeline.verifier.claims import FALSE, MISSING, all_proved
+from shopkart_pipeline.verifier.claims import FALSE, MISSING, Claim, all_proved
 from shopkart_pipeline.verifier.container import Container, Fault, local_header
 from shopkart_pipeline.verifier.documents import canonical
 from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
@@ -230,6 +230,12 @@ def test_no_file_has_a_name_that_leads_elsewhere(name: str) -> None:
 
     with pytest.raises(Fault, match="name that no file may have"):
         Container(io.BytesIO(header + b"x"))
+
+
+def test_more_files_than_a_directory_can_name_have_an_answer(check: Verify) -> None:
+    content = b"".join(local_header(f"{number:05}", 0, 0) for number in range(0x10000))
+
+    assert check(content)[0] == Claim("container", FALSE, "there are more than 65535 files or 4294967295 bytes")
 
 
 def test_files_out_of_order_are_found() -> None:
