@@ -179,10 +179,10 @@ def check_role(platform: Platform, principal: str, verb: Verb) -> None:
 
 def _accepted(platform: Platform, act: RequestedAct, principal: Principal) -> Principal:
     now = platform.clock.now()
-    if not now - _FRESH <= act.at <= now + _CLOCKS_DIFFER:
+    if not is_fresh(act.at, now):
         raise Refused(f"What {principal} signed is of {act.at.isoformat()}: too old, or not yet.", "Ask again.")
     first = platform.ledger.after(0, 1)
-    if act.ledger and act.ledger != (first[0].entry_hash if first else ""):
+    if act.ledger != (first[0].entry_hash if first else ""):
         raise Refused(f"What {principal} signed is meant for another ledger.", "Ask again, where it is to be done.")
     check_role(platform, principal, act.verb)
     attempt = secrets.token_hex(8)
@@ -191,6 +191,11 @@ def _accepted(platform: Platform, act: RequestedAct, principal: Principal) -> Pr
     if platform.ledger.append_once(asked).act.body.get("attempt") != attempt:
         raise Refused(f"What {principal} signed was used before.", "One signature is good for one act; ask again.")
     return principal
+
+
+def is_fresh(signed_at: datetime, now: datetime) -> bool:
+    """Whether what was signed then still counts now."""
+    return now - _FRESH <= signed_at <= now + _CLOCKS_DIFFER
 
 
 def read_act(statement: bytes) -> RequestedAct:

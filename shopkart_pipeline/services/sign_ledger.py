@@ -44,7 +44,9 @@ def signed_head(platform: Platform) -> SignedHead | None:
     if attestor is None or envelopes is None:
         return None
     for _ in range(_TRIES):
-        newest, known = ledger.newest(), ledger.newest_head()
+        # In this order: whoever writes and signs in between leaves a newer entry, and no head of one that is not seen.
+        known = ledger.newest_head()
+        newest = ledger.newest()
         if known is None and newest is None:
             return None
         _check_leads_on(ledger, envelopes, known, newest)

@@ -78,6 +78,7 @@ def test_a_name_that_nobody_proved_has_no_proof() -> None:
 
 
 def test_a_statement_is_good_for_one_act(world: World) -> None:
+    signed(world, asks(world))
     act = asks(world)
     signature = FakeSigner(MAYA).sign(act.to_bytes())
     accept_signed(world.platform, act.to_bytes(), signature)
@@ -85,7 +86,15 @@ def test_a_statement_is_good_for_one_act(world: World) -> None:
     with pytest.raises(Refused, match="was used before"):
         accept_signed(world.platform, act.to_bytes(), signature)
 
-    assert len(world.ledger.entries()) == 1
+    assert len(world.ledger.entries()) == 2
+
+
+def test_what_was_signed_for_a_ledger_without_entries_counts_in_no_other(world: World) -> None:
+    act = asks(world)
+    signed(world, asks(world))
+
+    with pytest.raises(Refused, match="meant for another ledger"):
+        signed(world, act)
 
 
 @pytest.mark.parametrize(

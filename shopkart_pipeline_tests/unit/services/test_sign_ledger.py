@@ -8,7 +8,7 @@ import pytest
 
 from shopkart_pipeline.domain.attestation import read_envelope, read_statement
 from shopkart_pipeline.domain.errors import UntrustedInput
-from shopkart_pipeline.domain.hash_chain import SignedHead
+from shopkart_pipeline.domain.hash_chain import SignedHead, StoredEntry
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.ledger_segment import segment
 from shopkart_pipeline.services.platform import Platform
@@ -172,3 +172,25 @@ def test_a_release_s_part_without_a_head_says_so(platform: Platform) -> None:
     assert segment(platform, "backend", "r1").to_document()["head"] is None
     assert [entry.sequence for entry in segment(platform, "backend", "r1").entries] == [1]
     assert segment(platform, "backend", "nothing").entries == ()
+
+
+def test_others_who_write_and_sign_while_it_looks_are_no_fault(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = ledger_of(platform)
+    ledger.append(act(1))
+    newest, others = ledger.newest, [act(2)]
+
+    def newest_before_others_sign() -> StoredEntry | None:
+        seen = newest()
+        if others:
+            ledger.append(others.pop())
+            signed_head(platform)
+        return seen
+
+    monkeypatch.setattr(ledger, "newest", newest_before_others_sign)
+
+    head = signed_head(platform)
+
+    assert head is not None
+    assert head.sequence == 2

@@ -42,7 +42,11 @@ def test_what_people_signed_is_proved(world: World) -> None:
         ("approve", {"release_key": "another"}, "about another release"),
         ("approve", {"digest": "sha256:other"}, "about another release"),
         ("ask_roll_back", {"verb": "ask_restore"}, "is to roll back"),
+        ("ask_roll_back", {"service": "frontend"}, "is about backend"),
+        ("ask_roll_back", {"release_key": "another"}, "is about backend"),
+        ("ask_roll_back", {}, "was used before"),
         ("roll_back", {"service": "frontend"}, "is about backend"),
+        ("roll_back", {"verb": "promote"}, "is to roll back"),
         ("roll_back", {"actor": JONAS}, f"signed by {MAYA}"),
     ],
 )
@@ -53,6 +57,43 @@ def test_a_signature_does_not_prove_another_act(world: World, verb: str, forged:
 
     assert line.startswith(f"entry {entry.sequence}: ")
     assert said in line
+
+
+def test_what_was_done_has_to_follow_what_was_asked_for(world: World) -> None:
+    act = request(world.platform, Verb.ROLL_BACK, "backend", reason="never asked")
+    done = acts(world, "roll_back")
+    never = {**done.body, "act": act.to_bytes().decode(), "signature": FakeSigner(MAYA).sign(act.to_bytes())}
+    world.ledger.append(replace(done, at=world.clock.now(), body=never))
+    world.clock.advance(2 * 86400)
+    world.ledger.append(replace(done, at=world.clock.now()))
+
+    first, second = verify_proofs(world.platform).wrong
+
+    assert "not in the ledger as something that was asked for" in first
+    assert "What was signed is of" in second
+
+
+def test_who_signs_later_gives_it_no_earlier_moment(world: World) -> None:
+    world.clock.advance(86400)
+    world.ledger.append(replace(acts(world, "roll_back"), actor="pipeline", at=world.clock.now(), body={}))
+    world.ledger.append(acts(world, "approve"))
+
+    [line] = verify_proofs(world.platform).wrong
+
+    assert "stands behind what is of" in line
+
+
+def test_what_was_asked_for_names_a_proof(world: World) -> None:
+    entry = world.ledger.append(replace(acts(world, "ask_roll_back"), body={"reason": "invented"}))
+
+    [line] = verify_proofs(world.platform).wrong
+
+    assert line.startswith(f"entry {entry.sequence}: {MAYA}, ask_roll_back: Nothing says")
+
+
+def test_the_rest_of_a_ledger_can_be_looked_at_by_itself(world: World) -> None:
+    asked = next(entry for entry in world.ledger.entries() if entry.act.verb == "ask_roll_back")
+    assert verify_proofs(world.platform, asked.sequence + 1) == Proofs(2, ())
 
 
 @pytest.mark.parametrize("part", ["act", "signature"])
