@@ -66,6 +66,11 @@ def fault_of(entry: StoredEntry, sequence: int, previous_hash: str) -> str | Non
     return None
 
 
+def moment_of(entry: StoredEntry) -> datetime:
+    """When the act of an entry without fault was done."""
+    return datetime.fromisoformat(json.loads(entry.document)["at"])
+
+
 def _read(document: str) -> Mapping[str, Any] | None:
     """The act in a document; None for what is no act."""
     try:

@@ -8,11 +8,11 @@ heads is told by an anchor alone.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from shopkart_pipeline.domain.errors import UntrustedInput
-from shopkart_pipeline.domain.hash_chain import GENESIS, SignedHead, StoredEntry, fault_of
+from shopkart_pipeline.domain.hash_chain import GENESIS, SignedHead, StoredEntry, fault_of, moment_of
 from shopkart_pipeline.domain.ledger_head import HeadClaim, name_of
 from shopkart_pipeline.ports.attestor import EnvelopeVerifier
 from shopkart_pipeline.ports.ledger import AT_ONCE, Ledger
@@ -20,6 +20,8 @@ from shopkart_pipeline.ports.ledger_anchor import LedgerAnchor, Mark
 from shopkart_pipeline.services.verify_head import verify_head
 
 _BEGINNING = -(2**62)
+_CLOCKS_DIFFER = timedelta(hours=1)
+"""Several machines write and sign. A key that has ended signs nothing that happened later, whenever it says it did."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,10 @@ class _Heads:
         if claim.entry_hash != entry.entry_hash:
             changed = _span(self.proved, self._first, entry)
             raise _Found(f"{changed} since entry {entry.sequence} was signed {_on(claim.signed_at)}")
+        latest = max(self.proved.signed_at if self.proved else claim.signed_at, moment_of(entry))
+        if claim.signed_at < latest - _CLOCKS_DIFFER:
+            said = f"says that it was signed {_on(claim.signed_at)}"
+            raise _Found(f"the signed head of entry {head.sequence} {said}, behind what is of {_on(latest)[3:]}")
         is_linked = self._before is not None or self._first <= 1
         if is_linked and claim.previous != name_of(self._before):
             before = "another one" if self._before is None else f"that of entry {self._before.sequence}"

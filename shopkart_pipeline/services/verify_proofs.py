@@ -98,7 +98,7 @@ def _signed(act: Act) -> str | None:
 
 
 def _is_proved(platform: Platform, entry: Entry, seen: _Seen) -> bool:
-    """Whether a signature proves it; False for what needs none. Raises `UntrustedInput` where one should and doesn't."""
+    """Whether a signature proves it; False for what needs none. Raises `UntrustedInput` where it should."""
     act, signed = entry.act, _signed(entry.act)
     if signed is None:
         if act.verb.startswith(ASKED) and not (TOKEN in act.body or "payload" in act.body):

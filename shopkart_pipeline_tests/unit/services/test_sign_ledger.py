@@ -9,10 +9,12 @@ import pytest
 from shopkart_pipeline.domain.attestation import read_envelope, read_statement
 from shopkart_pipeline.domain.errors import UntrustedInput
 from shopkart_pipeline.domain.hash_chain import SignedHead, StoredEntry
+from shopkart_pipeline.domain.ledger_head import HeadClaim, name_of
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.ledger_segment import segment
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.sign_ledger import anchor_head, sign_head, signed_head
+from shopkart_pipeline.services.verify_ledger import verify_ledger
 from shopkart_pipeline_tests.fakes.fake_attestor import AwaySigner, FakeAttestor
 from shopkart_pipeline_tests.fakes.memory_anchor import MemoryAnchor
 from shopkart_pipeline_tests.fakes.memory_ledger import MemoryLedger
@@ -194,3 +196,24 @@ def test_others_who_write_and_sign_while_it_looks_are_no_fault(
 
     assert head is not None
     assert head.sequence == 2
+
+
+@pytest.mark.parametrize(("days", "entry_days"), [(0, 2), (-1, -1)])
+def test_a_head_says_no_earlier_moment_than_what_it_signs_or_the_head_before(
+    platform: Platform, days: int, entry_days: int
+) -> None:
+    """Whoever has a key that has ended could sign with it as of a day on which it had not."""
+    ledger, attestor = ledger_of(platform), platform.attestor
+    assert attestor is not None
+    now = platform.clock.now()
+    ledger.append(replace(act(1), at=now))
+    first = signed_head(platform)
+    assert first is not None
+    later = ledger.append(replace(act(2), at=now + timedelta(days=entry_days)))
+    claim = HeadClaim(2, later.entry_hash, now + timedelta(days=days), name_of(first))
+    ledger.add_head(SignedHead(2, later.entry_hash, attestor.sign(claim.to_statement()).to_bytes()), 1)
+
+    proof = verify_ledger(ledger, platform.envelopes)
+
+    assert proof.fault is not None
+    assert proof.fault.startswith("the signed head of entry 2 says that it was signed on 2025-03-0")
