@@ -17,9 +17,9 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from shopkart_pipeline.adapters import _installed_files as installed
 from shopkart_pipeline.adapters._licences import (
@@ -127,12 +127,12 @@ class PythonApplication(ApplicationBuilder):
             return ToolRun(EvidenceMissing("the application holds no package", tool))
         return _evidence(tool, application)
 
-    def locked(self, service: Service, tree: Path) -> Mapping[PackageVersion, Component]:
+    def locked(self, service: Service, read: Callable[[str], bytes | None]) -> Mapping[PackageVersion, Component]:
         name = _option(service, StageKind.APPLICATION, _LOCK)
-        lock = tree / service.source.path / name
+        content = read((PurePosixPath(service.source.path) / name).as_posix())
         try:
-            hashes = allowed_hashes(lock.read_text(encoding="utf-8") if lock.is_file() else "")
-        except (OSError, ValueError) as error:
+            hashes = allowed_hashes((content or b"").decode())
+        except ValueError as error:
             raise UntrustedInput(f"{name} can't be read: {error}.", "Lock the dependencies again.") from error
         found: dict[PackageVersion, Component] = {}
         for package, allowed in hashes.items():

@@ -1,7 +1,7 @@
 """What makes things out of source: environments, applications and images."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,13 +40,17 @@ class ApplicationBuilder(ABC):
         Findings: the licences of what others wrote (`licence:MIT`). Measures: `size_bytes`, `files`, `licences`,
         `unlicensed`."""
 
-    def locked(self, service: Service, tree: Path) -> Mapping[PackageVersion, Component]:
+    def locked(self, service: Service, read: Callable[[str], bytes | None]) -> Mapping[PackageVersion, Component]:
         """What the application's lock names, with the hashes that it allows; empty where nothing is locked.
+
+        Args:
+            service: whose application.
+            read: a file of the repository as it was committed, or None; the tree on disk is within reach of builds.
 
         Raises:
             UntrustedInput: the lock can't be read.
         """
-        del service, tree
+        del service, read
         return {}
 
 

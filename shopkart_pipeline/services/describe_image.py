@@ -1,9 +1,9 @@
 """Bills of materials of a release: of its image, and of the application in it.
 
 Both are read out of the image itself, from the layers that its digest stands for: what a build meant to install is one
-thing, and what lies in the image another. The application is what the image holds below `/app`; what its lock allows is
-put beside it, and what is locked and not there, or there and not locked, is said. The layout of the build is used where
-it is that image, else the registry's copy.
+thing, and what lies in the image another. The application is what the image holds below `/app`; what its lock allows,
+as git has it, is put beside it, and what is locked and not there, or there and not locked, is said. The layout of the
+build is used where it is that image, else the registry's copy.
 
 The image's bill is kept in the evidence store, a note says whose it is, and the component index learns of it: the index
 can be made again from notes and bills alone.
@@ -12,6 +12,7 @@ can be made again from notes and bills alone.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from shopkart_pipeline.domain.component import (
     CYCLONEDX,
@@ -27,7 +28,6 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.bill_format import BillFormat
 from shopkart_pipeline.ports.component_index import SBOM, DescribedRelease
 from shopkart_pipeline.ports.evidence_store import Note
-from shopkart_pipeline.services.checkout_source import tree
 from shopkart_pipeline.services.judge_release import image_digest
 from shopkart_pipeline.services.platform import Platform
 
@@ -76,7 +76,8 @@ def application_sbom(platform: Platform, release: Release) -> bytes:
         raise NotFound(f"{release.name} has no image yet.", "Its application is described from the image.")
     found = _contents(platform, release, digest)
     installed = [each for each in map(_of_application, found.components) if each.places]
-    locked = platform.application_builder.locked(service, tree(platform, release))
+    read = partial(platform.scm.read_file, service.source, release.sha)
+    locked = platform.application_builder.locked(service, read)
     if not installed and not locked:
         raise NotFound(f"Nothing of {release.name} is below /{_APPLICATION} in {digest}.", "Look at its Dockerfile.")
     bill = BillOfMaterials(

@@ -183,6 +183,8 @@ class FakeApplicationBuilder(ApplicationBuilder):
     def __init__(self) -> None:
         self.known: Mapping[str, str] | None = None
         self.lock: Mapping[PackageVersion, Component] = {}
+        self.locked_by: bytes | None = None
+        """The lock that it was shown last."""
         self.calls: list[str] = []
 
     def inputs(self) -> Mapping[str, str] | None:
@@ -209,7 +211,8 @@ class FakeApplicationBuilder(ApplicationBuilder):
         (application / "content.json").write_text(json.dumps(content))
         return ToolRun(Evidence(_TOOL, "built", {"files": 1, "size_bytes": 1}))
 
-    def locked(self, service: Service, tree: Path) -> Mapping[PackageVersion, Component]:
+    def locked(self, service: Service, read: Callable[[str], bytes | None]) -> Mapping[PackageVersion, Component]:
+        self.locked_by = read(f"{service.source.path}/requirements.lock")
         return self.lock
 
 

@@ -141,6 +141,19 @@ def test_what_the_lock_and_the_image_do_not_share_is_told(world: World) -> None:
     assert names(content) == {"colorama", "shop", "starlette", "stranger"}
 
 
+def test_a_lock_counts_as_git_has_it_and_not_as_a_build_left_it(world: World) -> None:
+    """Builds and tests write to the tree, so what they say was locked is nobody's word."""
+    release = world.merge({"backend/app.py": "x = 1\n", "backend/requirements.lock": "starlette==0.37.2\n"})
+    world.run(release, Phase.CI)
+    for written in (world.folder / "home").rglob("requirements.lock"):
+        written.chmod(0o600)
+        written.write_text("evil==1\n")
+
+    application_sbom(world.platform, release)
+
+    assert world.application_builder.locked_by == b"starlette==0.37.2\n"
+
+
 def test_an_application_without_lock_is_told_to_have_none(world: World) -> None:
     release, _ = published(world)
     assert "No lock says which distributions were allowed." in notes(application_sbom(world.platform, release))
