@@ -20,6 +20,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from heapq import nsmallest
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -128,12 +129,15 @@ class S3Reports(ReportBlobs):
         raise NotFound(what, "Compare the digest with the one in the evidence.")
 
     def _versions(self, digits: str) -> Iterator[dict[str, str]]:
-        """The newest version of an object, and then the others, oldest first."""
+        """The newest version of an object, and then the others, oldest first. They are listed the newest first, a
+        thousand at a time, so the list is read to its end: the right one may lie below any number of others."""
         yield {}
         place = self._object(digits)
-        found = self._client().list_object_versions(Bucket=place["Bucket"], Prefix=place["Key"], MaxKeys=1000)
-        older = [each for each in found.get("Versions", ()) if each["Key"] == place["Key"]]
-        for each in sorted(older, key=lambda one: one["LastModified"])[:_VERSIONS]:
+        pages = (
+            self._client().get_paginator("list_object_versions").paginate(Bucket=place["Bucket"], Prefix=place["Key"])
+        )
+        listed = (each for page in pages for each in page.get("Versions", ()) if each["Key"] == place["Key"])
+        for each in nsmallest(_VERSIONS, listed, key=lambda one: one["LastModified"]):
             yield {"VersionId": each["VersionId"]}
 
     def _look_at_bucket(self) -> None:
