@@ -48,6 +48,7 @@ from shopkart_pipeline.domain.signed_moment import moment_of
 _PR_SET_DUMPABLE = 4
 _REQUEST_SECONDS = 5.0
 _GOODBYE_SECONDS = 1.0
+_PAUSE_SECONDS = 0.2
 _CALLERS = 8
 """How many are served at the same time; the others wait in the socket's queue."""
 _log = logging.getLogger(__name__)
@@ -94,11 +95,15 @@ class SignerServer:
         """Answer until `close`."""
         if self._socket is None:
             self.open()
-        while self._socket is not None:
+        while (listening := self._socket) is not None:
             try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
+                connection, _ = listening.accept()
+            except OSError as error:
+                if self._is_open():
+                    # No file descriptor is free, say; one is soon.
+                    _log.error("accepts nobody: %s", error)
+                    time.sleep(_PAUSE_SECONDS)
+                continue
             self._free.acquire()
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
@@ -113,6 +118,9 @@ class SignerServer:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _is_open(self) -> bool:
+        return self._socket is not None
 
     def _answer(self, connection: socket.socket) -> None:
         try:

@@ -156,6 +156,22 @@ def test_whoever_sends_something_else_is_hung_up_on_and_the_next_one_is_served(h
         assert home.client.sign(head()).signatures
 
 
+def test_a_moment_without_a_free_descriptor_does_not_end_the_signer(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept, failures = socket.socket.accept, [OSError(24, "Too many open files")]
+
+    def scarce(listening: socket.socket) -> tuple[socket.socket, object]:
+        if failures:
+            raise failures.pop()
+        return accept(listening)
+
+    monkeypatch.setattr(socket.socket, "accept", scarce)
+    with home.serving():
+        assert home.client.sign(head()).signatures
+    assert not failures
+
+
 def test_many_callers_at_once_are_all_served(home: Home) -> None:
     signed: list[int] = []
     with home.serving():
