@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, Ellip
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from shopkart_pipeline.domain.attestation import Envelope, pre_authentication_encoding, read_statement
+from shopkart_pipeline.domain.attestation import PAYLOAD_TYPE, Envelope, pre_authentication_encoding, read_statement
 from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.trusted_key import TrustedKey, TrustedKeys
 from shopkart_pipeline.ports.attestor import EnvelopeVerifier, Verified
@@ -72,6 +72,8 @@ class KeyFileVerifier(EnvelopeVerifier):
 
 def verify_envelope(keys: TrustedKeys, envelope: Envelope, moment: datetime) -> Verified:
     """As `EnvelopeVerifier.verified`, against these keys."""
+    if envelope.payload_type != PAYLOAD_TYPE:
+        raise UntrustedInput(f"The envelope holds {envelope.payload_type[:80]!r}, which is no statement.", _AGAIN)
     signed = pre_authentication_encoding(envelope.payload_type, envelope.payload)
     too_late: TrustedKey | None = None
     for key in keys.tried_first(each.key_id for each in envelope.signatures):

@@ -35,6 +35,7 @@ LEDGER_HEAD = "https://shopkart.example/attestation/ledger-head/v1"
 EVIDENCE_BUNDLE = "https://shopkart.example/attestation/evidence-bundle/v1"
 
 _LONGEST_BYTES = 64 << 20
+_URL_SAFE = str.maketrans("-_", "+/")
 _AGAIN = "Attest the release again: `shopkart rerun RELEASE attestations`."
 
 
@@ -101,13 +102,12 @@ def read_envelope(content: bytes) -> Envelope:
     try:
         found = _object(content)
         signatures = tuple(
-            EnvelopeSignature(str(each.get("keyid") or ""), b64decode(each["sig"], validate=True))
-            for each in found["signatures"]
+            EnvelopeSignature(str(each.get("keyid") or ""), _decoded(each["sig"])) for each in found["signatures"]
         )
         payload_type = found["payloadType"]
         if not isinstance(payload_type, str) or not signatures:
             raise ValueError("no type, or no signature")
-        return Envelope(payload_type, b64decode(found["payload"], validate=True), signatures)
+        return Envelope(payload_type, _decoded(found["payload"]), signatures)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise UntrustedInput(f"This is no signed envelope: {type(error).__name__}.", _AGAIN) from error
 
@@ -136,6 +136,11 @@ def _object(content: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("no object")
     return cast(dict[str, Any], found)
+
+
+def _decoded(text: str) -> bytes:
+    """Base64, standard or URL-safe: both are allowed."""
+    return b64decode(text.translate(_URL_SAFE), validate=True)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from shopkart_pipeline.domain.errors import UntrustedInput
 from shopkart_pipeline.domain.signed_moment import claims_of, moment_of, part_of
 
 _CLOCK_TOLERANCE_SECONDS = 300.0
-_BILLS = 2
-"""Of the image, and of the application in it."""
+_BILLS = {"container": "image", "application": "application"}
+"""What there is a bill of, by the type of its component in CycloneDX."""
 _PASSED = "pass"
+_PASSED_TESTS = "PASSED"
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,17 @@ def unproved(release: AttestedRelease, wanted: Wanted, signed: Sequence[NamedSta
     results = {str(each.predicate.get("stage")): each for each in counted if each.predicate_type == STAGE_RESULT}
     for stage, record in wanted.records.items():
         reasons += _stage_lacks(stage, record, results.get(stage))
-    tested = {_tested(each) for each in counted if each.predicate_type == TEST_RESULT}
-    reasons += [f"no statement about the tests of {stage}" for stage in sorted(wanted.tests - tested)]
+    tests = [each for each in counted if each.predicate_type == TEST_RESULT]
+    tested = {_tested(each) for each in tests if each.predicate.get("result") == _PASSED_TESTS}
+    reasons += [f"no statement that the tests of {stage} passed" for stage in sorted(wanted.tests - tested)]
     return reasons
 
 
 def _image_lacks(counted: Sequence[Statement]) -> list[str]:
     kinds = [each.predicate_type for each in counted]
     lacks = [] if PROVENANCE in kinds else ["no provenance"]
-    return lacks if kinds.count(SBOM) >= _BILLS else [*lacks, "no bill of materials of both image and application"]
+    listed = {_billed(each) for each in counted if each.predicate_type == SBOM}
+    return lacks + [f"no bill of materials of the {what}" for kind, what in _BILLS.items() if kind not in listed]
 
 
 def _stage_lacks(stage: str, record: str, result: Statement | None) -> list[str]:
@@ -127,6 +130,10 @@ def _stage_lacks(stage: str, record: str, result: Statement | None) -> list[str]
 def _builder(statement: Statement) -> str:
     found = part_of(part_of(statement.predicate, "runDetails"), "builder").get("id")
     return found if isinstance(found, str) else "none"
+
+
+def _billed(statement: Statement) -> str:
+    return str(part_of(part_of(statement.predicate, "metadata"), "component").get("type"))
 
 
 def _tested(statement: Statement) -> str:

@@ -52,6 +52,8 @@ def attest_phase(platform: Platform, release: Release, stage: Stage, digest: str
     records, now = attested_records(platform, release, stage), platform.clock.now()
     named = image_statements(platform, release, digest, records, now) if stage.kind is StageKind.ATTESTATIONS else []
     named += stage_statements(platform, release, digest, records, now)
+    if not named:
+        return ToolRun(EvidenceMissing("no stage before this one in its phase has a result", TOOL))
     signed = sign_all(platform, named)
     attached, notes = attach_all(platform, release, digest, signed)
     key = signed[0].key_id

@@ -21,6 +21,7 @@ from shopkart_pipeline.adapters.dsse import (
     write_keys,
 )
 from shopkart_pipeline.domain.attestation import (
+    PAYLOAD_TYPE,
     Envelope,
     EnvelopeSignature,
     Statement,
@@ -116,6 +117,29 @@ def test_another_type_of_payload_is_another_content() -> None:
         signer.verified(replace(signer.sign(STATEMENT), payload_type="application/json"), NOW)
 
 
+def test_what_a_trusted_key_signed_as_something_else_is_no_statement() -> None:
+    """DSSE: whoever verifies has to know what he expects. Bytes of another format may look like a statement."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key()
+    payload, kind = STATEMENT.to_bytes(), "application/vnd.other+json"
+    signature = key.sign(pre_authentication_encoding(kind, payload), ec.ECDSA(hashes.SHA256()))
+    trusted = TrustedKeys((TrustedKey(key_id_of(public), public_pem_of(public), NOW),))
+    envelope = Envelope(kind, payload, (EnvelopeSignature("", signature),))
+
+    with pytest.raises(UntrustedInput, match=r"'application/vnd\.other\+json', which is no statement"):
+        verify_envelope(trusted, envelope, NOW)
+
+
+def test_base64_for_urls_is_read_as_well() -> None:
+    """DSSE 1.0.2 allows both, and other signers write it."""
+    signed = EnvelopeSignature("", b"\xfb\xff\xfe")
+    envelope = Envelope("application/x", b"\xfb\xff\xfe?", (signed,))
+    written = envelope.to_bytes()
+
+    assert read_envelope(written.replace(b"+/", b"-_").replace(b"//", b"__")) == envelope
+    assert b"-" in written.replace(b"+/", b"-_")
+
+
 def test_a_key_counts_in_its_time_alone() -> None:
     signer = FakeAttestor(valid_from=NOW, valid_until=NOW + timedelta(days=1))
     envelope = signer.sign(STATEMENT)
@@ -195,4 +219,4 @@ def test_other_kinds_of_keys_are_not_accepted(private: rsa.RSAPrivateKey | ec.El
     key = TrustedKey(key_id_of(public), public_pem_of(public), NOW)  # type: ignore[arg-type]
 
     with pytest.raises(ValueError, match="not accepted"):
-        verify_envelope(TrustedKeys((key,)), Envelope("t", b"p", (EnvelopeSignature("", b"s"),)), NOW)
+        verify_envelope(TrustedKeys((key,)), Envelope(PAYLOAD_TYPE, b"p", (EnvelopeSignature("", b"s"),)), NOW)

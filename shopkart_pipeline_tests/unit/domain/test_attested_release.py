@@ -44,9 +44,10 @@ def stage(name: str, record: str, **changes: object) -> NamedStatement:
     return stated(name, STAGE_RESULT, {**ABOUT, "stage": name, "record": record, "outcome": "pass", **changes})
 
 
-def bill(name: str) -> NamedStatement:
+def bill(name: str, kind: str) -> NamedStatement:
     properties = [{"name": f"shopkart:{key}", "value": value} for key, value in ABOUT.items()]
-    return stated(name, SBOM, {"bomFormat": "CycloneDX", "metadata": {"properties": properties}})
+    metadata = {"component": {"type": kind}, "properties": properties}
+    return stated(name, SBOM, {"bomFormat": "CycloneDX", "metadata": metadata})
 
 
 WHOLE = (
@@ -58,8 +59,8 @@ WHOLE = (
             "runDetails": {"builder": {"id": RELEASE.builder}, "metadata": {"finishedOn": NOW.isoformat()}},
         },
     ),
-    bill("image-sbom"),
-    bill("application-sbom"),
+    bill("image-sbom", "container"),
+    bill("application-sbom", "application"),
     stage("lint", "sha256:lint"),
     stage("unit_tests", "sha256:tests"),
     stated("unit_tests-result", TEST_RESULT, {"result": "PASSED", RELEASE_FIELD: {**ABOUT, "stage": "unit_tests"}}),
@@ -124,6 +125,25 @@ def test_a_stage_that_did_not_pass_is_named_although_it_was_signed() -> None:
     assert unproved(RELEASE, WANTED, [*others, stage("lint", "sha256:lint", outcome="fail")]) == [
         "stage lint is stated as fail, not as passed"
     ]
+
+
+def test_one_bill_twice_is_not_a_bill_of_both() -> None:
+    """Whoever may edit the evidence store could otherwise hide what the application consists of."""
+    others = [each for each in WHOLE if each.name != "application-sbom"]
+
+    assert unproved(RELEASE, WANTED, [*others, replace(others[1], name="application-sbom")]) == [
+        "no bill of materials of the application"
+    ]
+
+
+def test_tests_that_were_stated_to_have_failed_are_named() -> None:
+    """Such as those of an earlier attempt of the same release."""
+    [*others, result] = WHOLE
+    failed = replace(
+        result, statement=replace(result.statement, predicate={**result.statement.predicate, "result": "FAILED"})
+    )
+
+    assert unproved(RELEASE, WANTED, [*others, failed]) == ["no statement that the tests of unit_tests passed"]
 
 
 def test_an_edited_record_is_named() -> None:

@@ -35,12 +35,14 @@ from shopkart_pipeline.domain.signed_moment import RELEASE_FIELD, claims_of, mom
 from shopkart_pipeline.domain.verdict import Verdict
 from shopkart_pipeline.ports.confinement import Confined, NotConfined
 from shopkart_pipeline.services.attach_envelope import attached_envelopes
+from shopkart_pipeline.services.attest_phase import attest_phase
 from shopkart_pipeline.services.authorise_deploy import Authorisation, authorise_deploy
 from shopkart_pipeline.services.judge_release import MAXIMUM_EVIDENCE_AGE_SECONDS
 from shopkart_pipeline.services.roll_back import roll_back
 from shopkart_pipeline.services.summarise_verification import summarise_verification
 from shopkart_pipeline.services.verify_attestations import attestation_lines, provenance_line
 from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
+from shopkart_pipeline_tests.fakes.memory_evidence import MemoryEvidenceStore
 from shopkart_pipeline_tests.fakes.world import World, a_component
 
 SIGNING = ("attestations", "staging_attestations")
@@ -247,6 +249,16 @@ def test_without_a_signer_there_is_no_evidence(world: World) -> None:
     assert "nobody signs here" in outcome.record.result.reason
 
 
+def test_where_nothing_was_established_nothing_is_signed_and_that_is_said(world: World, release: Release) -> None:
+    stage = world.pipeline.services["backend"].stage("staging_attestations")
+    nothing = replace(world.platform, evidence=MemoryEvidenceStore())
+
+    ran = attest_phase(nothing, release, stage, world.digest(release))
+
+    assert isinstance(ran.result, EvidenceMissing)
+    assert "no stage before this one in its phase has a result" in ran.result.reason
+
+
 def test_a_signer_that_nobody_trusts_is_found_out_before_anything_is_kept(world: World) -> None:
     assert world.attestor is not None
     world.attestor.keys = FakeAttestor().keys
@@ -360,9 +372,9 @@ def test_a_missing_one(world: World, release: Release, missing: str) -> None:
 
     wanted = {
         "provenance": "no provenance",
-        "image-sbom": "no bill of materials of both image and application",
+        "image-sbom": "no bill of materials of the image",
         "image_scan": "no statement about stage image_scan",
-        "unit_tests-result": "no statement about the tests of unit_tests",
+        "unit_tests-result": "no statement that the tests of unit_tests passed",
     }
     assert lines(world, release) == [f"attestations: {wanted[missing]}"]
     assert wanted[missing] in refused(world, release)
