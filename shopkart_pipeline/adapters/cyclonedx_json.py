@@ -7,6 +7,8 @@ Source: CycloneDX 1.6; package URL specification.
 """
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 from packageurl import PackageURL
@@ -15,7 +17,7 @@ from shopkart_pipeline.domain.component import BillOfMaterials, PackageVersion
 from shopkart_pipeline.domain.errors import UntrustedInput
 from shopkart_pipeline.ports.bill_format import BillFormat
 
-_EXCLUDED = "excluded"
+_EXCLUDED, _SOURCE = "excluded", "shopkart:source"
 _OF_PURL = {"pypi": "PyPI", "npm": "npm"}
 _OF_DISTRIBUTION = {"debian": "Debian", "ubuntu": "Ubuntu", "alpine": "Alpine"}
 _AGAIN = "Make it again: `shopkart rerun RELEASE attestations`."
@@ -37,9 +39,18 @@ class CycloneDxJson(BillFormat):
                 raise ValueError("no CycloneDX")
             components = cast("list[dict[str, Any]]", found.get("components", []))
             there = (each for each in components if each.get("scope") != _EXCLUDED)
-            return tuple(sorted({_package(str(each["purl"])) for each in there}))
+            return tuple(sorted({package for each in there for package in _packages(each)}))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UntrustedInput(f"This is no bill of materials: {type(error).__name__}.", _AGAIN) from error
+
+
+def _packages(component: dict[str, Any]) -> Iterator[PackageVersion]:
+    """The package, and the one of its source, by whose name people and advisories of distributions ask."""
+    package = _package(str(component["purl"]))
+    yield package
+    for each in component.get("properties", []):
+        if each["name"] == _SOURCE:
+            yield replace(package, name=str(each["value"]))
 
 
 def _package(purl: str) -> PackageVersion:

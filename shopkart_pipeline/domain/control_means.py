@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from shopkart_pipeline.domain.code_host import Command
 from shopkart_pipeline.domain.controls import Means
 from shopkart_pipeline.domain.declaration import Approvals, Phase, Pipeline, Service, StageKind
 
@@ -54,11 +55,12 @@ def _no_approval(pipeline: Pipeline, service: Service) -> str | None:
     found = _approvals(pipeline, service)
     if found is None or found.required < 1:
         return "production asks for no approval"
-    return (
-        "no list of allowed signers is declared, so approvals rest on the code host's word"
-        if (found.allowed_signers is None)
-        else None
-    )
+    if found.allowed_signers is None:
+        return "no list of allowed signers is declared, so approvals rest on the code host's word"
+    host = pipeline.code_host
+    if host is not None and host.commands.get(Command.APPROVE):
+        return "comments may approve (`github.commands.approve`), which rest on the code host's word"
+    return None
 
 
 def _no_four_eyes(pipeline: Pipeline, service: Service) -> str | None:

@@ -1,7 +1,7 @@
 """Is an image what signed statements in the registry say? Asked of the registry, decided by public keys alone.
 
 A registry is nobody's witness: whatever is attached to an image counts only where a trusted key signed it, about this
-digest, and all statements have to be of one release.
+digest, and everything that is needed has to be there for one and the same release.
 """
 
 from datetime import datetime
@@ -24,6 +24,8 @@ from shopkart_pipeline.verifier.envelopes import (
 )
 
 _MOST_STATEMENTS = 1000
+_NEEDED = {PROVENANCE, SBOM, VERIFICATION}
+_OF_ALL = ("service", "repository")
 
 
 def verify_image(
@@ -64,7 +66,7 @@ def verify_image(
         except Fault as fault:
             claims.append(Claim(name, fault.state, fault.reason))
     there = [_there(statements, kind) for kind in (PROVENANCE, SBOM, VERIFICATION)]
-    return (*claims, *there, _of_one_release(statements))
+    return (*claims, *there, _of_releases(statements))
 
 
 def _there(statements: list[Signed], kind: str) -> Claim:
@@ -74,12 +76,27 @@ def _there(statements: list[Signed], kind: str) -> Claim:
         return Claim(words_of_kind(kind), fault.state, fault.reason)
 
 
-def _of_one_release(statements: list[Signed]) -> Claim:
-    """All provenance names the same release; others may leave it unsaid, but must not say another."""
+def _of_releases(statements: list[Signed]) -> Claim:
+    """One repository and service throughout, and one release at least of which all kinds are there. Several releases
+    have one image where inputs did not change; what leaves unsaid which one it is about counts for each."""
     said = {word: {str(each.named[word]) for each in statements if word in each.named} for word in RELEASE_WORDS}
     for word, values in said.items():
-        if len(values) != 1:
+        if not values or (word in _OF_ALL and len(values) > 1):
             state = FALSE if values else MISSING
             return Claim("release", state, f"statements name {len(values)} values for {word}, not one")
-    words = ", ".join(f"{word} {next(iter(values))}" for word, values in said.items())
-    return Claim("release", PROVED, words)
+    built = {
+        tuple(str(each.named.get(word)) for word in RELEASE_WORDS) for each in statements if each.kind == PROVENANCE
+    }
+    stray = [each for each in statements if not any(_agrees(each, release) for release in built)]
+    if built and stray:
+        return Claim("release", FALSE, f"a {words_of_kind(stray[0].kind)} is of a release that has no provenance here")
+    whole = [one for one in sorted(built) if {each.kind for each in statements if _agrees(each, one)} >= _NEEDED]
+    if not whole:
+        return Claim("release", MISSING, "there is none of which all that is needed is here")
+    told = (", ".join(f"{word} {value}" for word, value in zip(RELEASE_WORDS, one, strict=True)) for one in whole)
+    return Claim("release", PROVED, "; and ".join(told))
+
+
+def _agrees(signed: Signed, release: tuple[str, ...]) -> bool:
+    told = zip(RELEASE_WORDS, release, strict=True)
+    return all(word not in signed.named or str(signed.named[word]) == value for word, value in told)

@@ -37,6 +37,12 @@ from .envelopes import (
 from .gates import are_those_of_then, declared_waivers, judged
 from .people import signer_of
 
+_PLACED = {
+    "bootstrap": "taken over as it ran before",
+    "roll_back": "brought back by a rollback",
+    "turn_back": "turned back",
+}
+
 
 def verify(
     stream: BinaryIO,
@@ -267,8 +273,9 @@ def _record_digest(bundle: Bundle, stage: str) -> str:
 def _production(bundle: Bundle) -> str:
     promoted, environment = bundle.promotion, bundle.policy["environment"]
     if promoted is None:
-        acts = [act for _, act in bundle.acts if act["body"].get("environment") == environment]
-        told = ", ".join(f"{act['verb']} by {str(act['actor'])[:80]} at {act['at']}" for act in acts)
+        placed = [act for _, act in bundle.acts if act["verb"] in _PLACED]
+        here = [act for act in placed if act["body"].get("environment") == environment]
+        told = ", ".join(f"{_PLACED[act['verb']]} by {str(act['actor'])[:80]} at {act['at']}" for act in here)
         what = f"the ledger does not say that it was promoted to {environment}"
         raise Fault(f"{what}; it says: {told or 'nothing'}", MISSING)
     number, act = promoted
@@ -276,5 +283,6 @@ def _production(bundle: Bundle) -> str:
         raise Fault(f"entry {number} promoted {act['digest']}, and not {bundle.image} of this commit")
     if not bundle.is_proved("ledger head"):
         raise Fault(f"entry {number} says so, and no signed head of the ledger proves it", MISSING)
-    later = [f"{each['verb']} at {each['at']}" for position, each in bundle.acts if position > number]
-    return f"{bundle.image} since {act['at']}; later, as far as the ledger is here: {', '.join(later) or 'nothing'}"
+    acts = [each for position, each in bundle.acts if position > number]
+    later = ", ".join(f"{_PLACED.get(each['verb'], each['verb'])} at {each['at']}" for each in acts)
+    return f"{bundle.image} took it at {act['at']}; later, as far as the ledger is here: {later or 'nothing'}"

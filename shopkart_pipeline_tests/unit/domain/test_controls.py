@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.domain.code_host import CodeHostPolicy, Command
 from shopkart_pipeline.domain.control_frameworks import PCI_DSS, REQUIREMENTS, SLSA, SOC_2
 from shopkart_pipeline.domain.controls import Answer, Control, assess
 from shopkart_pipeline.domain.declaration import LeftOut, Pipeline, Service, StageKind
@@ -88,6 +89,16 @@ def test_without_a_code_host_nobody_claims_reviews(pipeline: Pipeline) -> None:
 
     assert found.answer is Answer.GAP
     assert any("no code host is declared" in why for why in found.lacks)
+
+
+def test_approvals_in_comments_are_the_code_hosts_word(pipeline: Pipeline) -> None:
+    commands = {Command.APPROVE: ("maya@shopkart.example",)}
+    host = replace(pipeline, code_host=CodeHostPolicy(commands=commands))
+
+    found = control(host, SOC_2, "Approves changes")
+
+    assert found.answer is Answer.IN_PART
+    assert "comments may approve (`github.commands.approve`), which rest on the code host's word" in found.lacks
 
 
 def test_a_hosted_platform_is_claimed_only_where_somebody_declares_it(pipeline: Pipeline) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shopkart_pipeline.adapters.dsse import write_keys
-from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, PROVENANCE, Envelope
+from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, PROVENANCE, SBOM, VERIFICATION, Envelope
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.services.attach_envelope import attach_envelopes
 from shopkart_pipeline.services.verify_image import verify_image
@@ -16,9 +16,11 @@ from shopkart_pipeline.verifier.envelopes import read_keys
 from shopkart_pipeline_tests.fakes.fake_attestor import FakeAttestor
 from shopkart_pipeline_tests.fakes.proven_release import (
     ProvenRelease,
+    bill,
     named,
     proven_release,
     provenance,
+    verification,
 )
 from shopkart_pipeline_tests.fakes.world import World
 
@@ -90,11 +92,37 @@ def test_a_statement_that_is_replayed_from_another_image_does_not_count(own: Pro
     assert any("it is about sha256:bbb" in claim.reason for claim in claims(own).values())
 
 
-def test_statements_of_two_releases_contradict_each_other(own: ProvenRelease) -> None:
+def test_a_later_release_of_the_same_image_takes_nothing_from_the_first(own: ProvenRelease) -> None:
+    """Where no input changed the image is taken over: its statements are of both."""
     other = {**said(own), "release": "another"}
     attach(own, own.attestor.sign(own.statement(PROVENANCE, provenance(other))))
 
-    assert claims(own)["release"] == Claim("release", FALSE, "statements name 2 values for release, not one")
+    found = claims(own)
+
+    assert all_proved(found.values())
+    assert (own.release.key in found["release"].reason, "another" in found["release"].reason) == (True, False)
+
+
+def test_what_is_needed_has_to_be_there_for_one_release(own: ProvenRelease, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Provenance of one and the verification of another do not make a third."""
+    verified = own.statement(VERIFICATION, verification({**said(own), "release": "another"}, "sha256:policy"))
+    envelopes = [own.attestor.sign(verified)]
+    envelopes += [own.attestor.sign(own.statement(SBOM, bill({**said(own), "release": "another"})))]
+    envelopes += [own.attestor.sign(own.statement(PROVENANCE, provenance(said(own))))]
+    monkeypatch.setattr("shopkart_pipeline.services.verify_image.attached_envelopes", lambda *_: tuple(envelopes))
+
+    assert claims(own)["release"].state == FALSE
+
+    envelopes += [own.attestor.sign(own.statement(PROVENANCE, provenance({**said(own), "release": "another"})))]
+    assert "release another," in claims(own)["release"].reason
+    del envelopes[1]
+    assert claims(own)["release"].state == MISSING
+
+
+def test_two_repositories_contradict_each_other(own: ProvenRelease) -> None:
+    attach(own, own.attestor.sign(own.statement(PROVENANCE, provenance({**said(own), "repository": "mallory/x"}))))
+
+    assert claims(own)["release"] == Claim("release", FALSE, "statements name 2 values for repository, not one")
 
 
 def test_another_source_than_the_one_that_is_asked_for_is_found(own: ProvenRelease) -> None:

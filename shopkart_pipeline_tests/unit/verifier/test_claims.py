@@ -39,6 +39,7 @@ from shopkart_pipeline.domain.policy import Gate
 from shopkart_pipeline.domain.waiver import Waiver
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.pack_evidence import pack_evidence
+from shopkart_pipeline.services.sign_ledger import sign_head
 from shopkart_pipeline.verifier.claims import FALSE, MISSING, PROVED, Claim
 from shopkart_pipeline.verifier.envelopes import Fault, Key, opened, read_keys
 from shopkart_pipeline.verifier.release import verify
@@ -317,8 +318,23 @@ def test_a_gate_that_fails_is_false_though_no_image_was_built(tmp_path: Path) ->
     assert (found["gates of lint"].state, found["gates of unit_tests"].state) == (FALSE, MISSING)
 
 
-@pytest.mark.parametrize("verb", ["bootstrap", "turn_back"])
-def test_what_became_of_a_release_that_was_never_promoted_is_told(tmp_path: Path, verb: str) -> None:
+def test_what_became_of_a_release_after_it_took_production_is_told(own: ProvenRelease) -> None:
+    act = Act(
+        own.world.clock.now(), MAYA, "turn_back", "backend", own.release.key, IMAGE, {"environment": "production"}
+    )
+    own.world.ledger.append(act)
+    sign_head(own.platform)
+
+    claim = claims(own)["production"]
+
+    assert claim.state == PROVED
+    assert claim.reason.endswith(f"later, as far as the ledger is here: turned back at {act.at.isoformat()}")
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"), [("bootstrap", "taken over as it ran before"), ("turn_back", "turned back")]
+)
+def test_what_became_of_a_release_that_was_never_promoted_is_told(tmp_path: Path, verb: str, words: str) -> None:
     world = World(tmp_path)
     release, content = world.merge(), BytesIO()
     body = {"environment": "production", "commit": release.sha}
@@ -328,7 +344,7 @@ def test_what_became_of_a_release_that_was_never_promoted_is_told(tmp_path: Path
     found = {each.name: each for each in verify(content, (), world.clock.now())}
 
     assert found["production"].state == MISSING
-    assert f"it says: {verb} by {MAYA} at" in found["production"].reason
+    assert f"it says: {words} by {MAYA} at" in found["production"].reason
     assert (found["reports"].state, found["gates of lint"].state) == (MISSING, MISSING)
 
 
