@@ -6,6 +6,7 @@ Exit codes: 0 all is well, 1 it did not work or was refused, 2 the arguments or 
 
 import argparse
 import importlib
+import keyword
 import signal
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ _COMMANDS = {
     "cluster": "run the local cluster alone",
     "validate": "check the declaration and report every fault at once",
     "plan": "show what would run, for which services, with which gates",
+    "import": "translate a declarative Jenkinsfile into a declaration, and say what could not be",
     "render": "print the Kubernetes manifests of an environment",
     "releases": "list releases and where they stand",
     "show": "show one release: stages, gates, approvals, rollout",
@@ -111,4 +113,5 @@ def _run(options: argparse.Namespace) -> int:
 
 def _module(name: str) -> Any:
     """A module with `add_arguments(parser)` and `run(options) -> int`."""
-    return importlib.import_module(f"shopkart_pipeline.cli.{name.replace('-', '_')}")
+    module = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
+    return importlib.import_module(f"shopkart_pipeline.cli.{module}")

@@ -1,0 +1,1 @@
+"""Declarative Jenkinsfiles, read and translated into a declaration of ours."""

@@ -1,0 +1,70 @@
+"""What became of each line of a Jenkinsfile, in words.
+
+Every statement that says something has a note: what it was translated to, that the pipeline does it by itself, or that
+it was not translated and why. Quotes are one line, short, and without anything that has the shape of a credential.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from shopkart_pipeline.domain.plain_text import plain
+from shopkart_pipeline.domain.secret_shapes import without_secrets
+
+_LONGEST_QUOTE = 90
+
+
+class Treatment(Enum):
+    TRANSLATED = "translated"
+    SHIPPED = "by itself"
+    LEFT = "NOT translated"
+    TO_SAY = "to be said"
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line's fate."""
+
+    line: int
+    """Of the Jenkinsfile; 0 where it does not say what a declaration has to."""
+    quote: str
+    treatment: Treatment
+    words: str
+
+    def __str__(self) -> str:
+        place = f"line {self.line}: {self.quote}" if self.line else self.quote
+        return f"{self.treatment.value}: {place}: {self.words}"
+
+
+@dataclass
+class Notes:
+    """Collects them."""
+
+    _notes: list[Note] = field(default_factory=list[Note])
+
+    def add(self, line: int, text: str, treatment: Treatment, words: str) -> None:
+        note = Note(line, quoted(text), treatment, quoted(words, 400))
+        if note not in self._notes:
+            self._notes.append(note)
+
+    def translated(self, line: int, text: str, words: str) -> None:
+        self.add(line, text, Treatment.TRANSLATED, words)
+
+    def shipped(self, line: int, text: str, words: str) -> None:
+        self.add(line, text, Treatment.SHIPPED, words)
+
+    def left(self, line: int, text: str, words: str) -> None:
+        self.add(line, text, Treatment.LEFT, words)
+
+    def to_say(self, key: str, words: str) -> None:
+        self.add(0, key, Treatment.TO_SAY, words)
+
+    def sorted(self) -> Sequence[Note]:
+        """By line; what has to be said stands first."""
+        return sorted(self._notes, key=lambda note: note.line)
+
+
+def quoted(text: str, longest: int = _LONGEST_QUOTE) -> str:
+    """A text as a note shows it."""
+    shown = plain(" ".join(without_secrets(text).split()))
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
