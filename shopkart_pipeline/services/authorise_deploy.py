@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from shopkart_pipeline.domain.awaited import Awaited
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.errors import NotYet, Refused, ToolUnavailable
+from shopkart_pipeline.domain.evidence import Report
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome, Verdict
 from shopkart_pipeline.services.approve_release import weigh_approvals
@@ -23,7 +24,7 @@ from shopkart_pipeline.services.check_compatibility import compatibility_lines
 from shopkart_pipeline.services.contracted import behind_contract
 from shopkart_pipeline.services.judge_release import image_digest, judge_records, phases_before
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.verify_attestations import attestation_lines
+from shopkart_pipeline.services.verify_attestations import attestation_lines, envelopes_among
 from shopkart_pipeline.services.wait_before_deploy import awaited
 from shopkart_pipeline.services.weigh_freeze import weigh_freeze
 
@@ -37,6 +38,8 @@ class Authorisation:
     approvers: tuple[str, ...]
     overrides: tuple[str, ...] = ()
     """Freezes that are on, and who agreed to go on all the same, one line each."""
+    statements: tuple[Report, ...] = ()
+    """The envelopes that were verified."""
 
 
 def authorise_deploy(platform: Platform, release: Release) -> Authorisation:
@@ -75,7 +78,8 @@ def authorise_deploy(platform: Platform, release: Release) -> Authorisation:
         )
     if waits:
         raise NotYet(f"{what}: {'; '.join(lines)}.", "Production is asked for again once that is over.")
-    return Authorisation(digest, verdict, approvals.approvers, overrides)
+    statements = envelopes_among(service, records)
+    return Authorisation(digest, verdict, approvals.approvers, overrides, statements)
 
 
 def _not_in_registry(platform: Platform, release: Release, digest: str) -> list[Awaited]:

@@ -9,15 +9,15 @@ its owner knows. The third one needs commands that are confined, which is looked
 Source: SLSA verification summary attestation v1; SLSA v1.0, "Security levels".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
-from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, VERIFICATION, Statement
+from shopkart_pipeline.domain.attestation import VERIFICATION, Statement
 from shopkart_pipeline.domain.declaration import ATTESTING, Service, StageKind
 from shopkart_pipeline.domain.errors import ToolUnavailable
-from shopkart_pipeline.domain.evidence import RawReport, StageRecord
+from shopkart_pipeline.domain.evidence import RawReport
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.signed_moment import RELEASE_FIELD
 from shopkart_pipeline.ports.confinement import NotConfined
@@ -45,8 +45,7 @@ def summarise_verification(
     service = platform.service(release.service)
     if not any(stage.kind in ATTESTING for stage in service.stages):
         return ()
-    records, now = platform.evidence.latest(release.service, release.key), platform.clock.now()
-    predicate = _predicate(platform, release, environment, authorised, records, now)
+    predicate = _predicate(platform, release, environment, authorised, platform.clock.now())
     statement = Statement(release.service, authorised.digest, VERIFICATION, predicate)
     signed = sign_all(platform, [Named(SUMMARY, statement)])
     if not signed:
@@ -63,7 +62,6 @@ def _predicate(
     release: Release,
     environment: str,
     authorised: Authorisation,
-    records: Mapping[str, StageRecord],
     now: datetime,
 ) -> dict[str, Any]:
     service = platform.service(release.service)
@@ -72,7 +70,9 @@ def _predicate(
         "timeVerified": now.isoformat(),
         "resourceUri": platform.registry.reference(release.service, authorised.digest),
         "policy": {"uri": platform.pipeline.file.name, "digest": {"sha256": _value(platform.pipeline.digest)}},
-        "inputAttestations": _inputs(service, records),
+        "inputAttestations": [
+            {"uri": report.name, "digest": {"sha256": _value(report.digest)}} for report in authorised.statements
+        ],
         "verificationResult": "PASSED",
         "verifiedLevels": [f"SLSA_BUILD_LEVEL_{_level(platform, service)}"],
         "slsaVersion": "1.0",
@@ -85,20 +85,6 @@ def _predicate(
             "gates": [result.line for result in authorised.verdict.results],
         },
     }
-
-
-def _inputs(service: Service, records: Mapping[str, StageRecord]) -> list[dict[str, Any]]:
-    reports = [
-        report
-        for stage in service.stages
-        if stage.kind in ATTESTING and stage.name in records
-        for report in records[stage.name].result.reports
-    ]
-    return [
-        {"uri": report.name, "digest": {"sha256": _value(report.digest)}}
-        for report in reports
-        if report.media_type == ENVELOPE_MEDIA_TYPE
-    ]
 
 
 def _approvals(platform: Platform, release: Release, approvers: Sequence[str]) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ from shopkart_pipeline.domain.attestation import (
 )
 from shopkart_pipeline.domain.attested_release import AttestedRelease, NamedStatement, Wanted, unproved
 from shopkart_pipeline.domain.canonical import digest_of
-from shopkart_pipeline.domain.declaration import ATTESTING, Stage, StageKind
+from shopkart_pipeline.domain.declaration import ATTESTING, Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import Evidence, Report, StageRecord
 from shopkart_pipeline.domain.release import Release
@@ -53,6 +53,17 @@ def attestation_lines(
             reasons = _reasons(platform, expected, stage, records)
             lines += [f"{stage.name}: {reason}" for reason in reasons]
     return lines
+
+
+def envelopes_among(service: Service, records: Mapping[str, StageRecord]) -> tuple[Report, ...]:
+    """What `attestation_lines` verifies of these records."""
+    signing = [stage.name for stage in service.stages if stage.kind in ATTESTING and stage.name in records]
+    return tuple(
+        report
+        for name in signing
+        for report in records[name].result.reports
+        if report.media_type == ENVELOPE_MEDIA_TYPE
+    )
 
 
 def provenance_line(platform: Platform, release: Release, digest: str) -> str | None:

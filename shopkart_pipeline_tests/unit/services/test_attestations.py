@@ -301,6 +301,18 @@ def test_what_is_proved_goes_to_production_with_a_signed_summary(world: World, r
     assert signable(statement.to_bytes(), moment_of(statement)) == statement
 
 
+def test_the_summary_names_what_was_verified_whatever_the_store_shows_by_then(world: World, release: Release) -> None:
+    authorised = authorise_deploy(world.platform, release)
+    verified = {report.digest for stage in SIGNING for report in evidence(world, release, stage).reports}
+    record = records(world, release)["attestations"]
+    world.evidence.finish(replace(record, result=replace(record.result, reports=())))
+
+    [raw, *_] = summarise_verification(world.platform, release, "production", authorised)
+
+    named = read_statement(read_envelope(raw.content).payload).predicate["inputAttestations"]
+    assert {f"sha256:{each['digest']['sha256']}" for each in named} == verified
+
+
 def test_without_a_signed_summary_nothing_is_rolled_out(world: World, release: Release) -> None:
     assert world.attestor is not None
     world.attestor = Failing(world.attestor)
