@@ -185,7 +185,7 @@ def check(folder: Path, source: str) -> None:
 
 
 @given(text=st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_whatever_stands_in_a_stage_it_is_translated_or_refused(folder: Path, text: str) -> None:
     check(folder, text)
     check(folder, stage_of(text))
@@ -193,7 +193,7 @@ def test_whatever_stands_in_a_stage_it_is_translated_or_refused(folder: Path, te
 
 
 @given(file=st.sampled_from(FILES), at=st.integers(0, 5000), length=st.integers(0, 60))
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_a_sample_with_a_hole_is_translated_or_refused(folder: Path, file: Path, at: int, length: int) -> None:
     text = file.read_text(encoding="utf-8")
     check(folder, text[:at] + text[at + length :])
