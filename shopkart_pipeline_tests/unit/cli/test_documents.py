@@ -1,4 +1,4 @@
-"""What pages for newcomers tell: commands can be typed, declarations are valid, messages exist, links lead somewhere."""
+"""What pages for newcomers tell: commands can be typed, declarations load, messages exist, links lead somewhere."""
 
 import argparse
 import re
