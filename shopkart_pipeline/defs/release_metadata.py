@@ -11,6 +11,7 @@ from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
 from shopkart_pipeline.defs.running import running_metadata
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Phase, StageKind
+from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import GateResult
 from shopkart_pipeline.ports.ledger import Entry
@@ -27,7 +28,15 @@ _DEPLOYS = (StageKind.STAGING, StageKind.PRODUCTION)
 
 
 def release_metadata(platform: Platform, release: Release, outcome: StageOutcome) -> dict[str, MetadataValue]:
-    """What the asset of a stage tells of its release, beside its own result."""
+    """What the asset of a stage tells of its release, beside its own result. The stage is done when this is told: a
+    ledger that does not answer then is said, and undoes nothing."""
+    try:
+        return _told(platform, release, outcome)
+    except PipelineError as error:
+        return {"not told": MetadataValue.text(f"{error.what} {error.fix}")}
+
+
+def _told(platform: Platform, release: Release, outcome: StageOutcome) -> dict[str, MetadataValue]:
     record, service = outcome.record, platform.service(release.service)
     stage = service.stage(record.stage)
     entries = platform.ledger.entries(release.service, release.key) if stage.phase is not Phase.CI else ()

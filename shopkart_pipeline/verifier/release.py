@@ -223,7 +223,8 @@ def _approvals(bundle: Bundle) -> str:
     if len(found) < policy["required"] or policy["required"] < 1:
         raise Fault("; ".join([f"{len(found)} of {policy['required']} are proved", *rejected]), MISSING)
     people = ", ".join(f"{person} at {at.isoformat()}" for person, at in sorted(found.items()))
-    return bundle.vouched(f"{people}; {policy['required']} needed")
+    by = "the bundle's own list" if bundle.allowed is None else "the list that was given"
+    return bundle.vouched(f"{people}; {policy['required']} needed; by {by} of people")
 
 
 def _approver(bundle: Bundle, number: int, act: dict[str, Any], allowed: bytes) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from dagster import AssetKey, DagsterInstance, MetadataValue, TableMetadataValue
 
 from shopkart_pipeline.defs.build import build_definitions
@@ -49,6 +50,22 @@ def test_production_tells_who_wrote_merged_and_approved_and_where_that_is_writte
     assert ledger[approval.sequence]["image"] == world.digest(release)
     assert told["link: commit"].value == f"https://github.com/{release.repository}/commit/{release.sha}"
     assert told["run"].value
+
+
+def test_a_ledger_that_does_not_answer_does_not_undo_a_stage_that_is_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = world.stage(release := world.approved(), "production")
+
+    def silent(*_: object) -> None:
+        raise ToolUnavailable("The ledger does not answer.", "Start it.")
+
+    monkeypatch.setattr(world.ledger, "entries", silent)
+
+    told = release_metadata(world.platform, release, outcome)
+
+    assert outcome.passed
+    assert told["not told"].value == "The ledger does not answer. Start it."
 
 
 def test_gates_are_a_table_with_value_and_limit(world: World) -> None:

@@ -204,7 +204,9 @@ def test_the_author_can_not_be_the_approver(own: ProvenRelease) -> None:
 
 
 def test_a_list_of_people_of_the_auditors_own_decides(own: ProvenRelease) -> None:
-    assert claims(own, allowed=own.signers.read_bytes())["approvals"].state == PROVED
+    found = claims(own, allowed=own.signers.read_bytes())["approvals"]
+    assert (found.state, "by the list that was given" in found.reason) == (PROVED, True)
+    assert "by the bundle's own list" in claims(own)["approvals"].reason
     assert "nobody in the list" in claims(own, allowed=b"")["approvals"].reason
 
 
