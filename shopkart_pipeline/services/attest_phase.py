@@ -7,7 +7,7 @@ deployment verifies is in the evidence store.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, Envelope
 from shopkart_pipeline.domain.declaration import Stage, StageKind
@@ -15,6 +15,7 @@ from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, StageRecord, Tool, ToolRun
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.signed_moment import moment_of
+from shopkart_pipeline.known_secrets import masked_data
 from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline.services.attach_envelope import attach_envelopes
 from shopkart_pipeline.services.judge_release import stages_before
@@ -82,11 +83,16 @@ def attested_records(platform: Platform, release: Release, stage: Stage) -> dict
 
 
 def sign_all(platform: Platform, named: Sequence[Named]) -> list[Signed]:
-    """Each in an envelope that verifies. Raises `PipelineError` where one is not signed, or by no trusted key."""
+    """Each in an envelope that verifies. Raises `PipelineError` where one is not signed, or by no trusted key.
+
+    Secrets are masked before: inside of an envelope they would be in the registry as they are, and masking the envelope
+    in the evidence store would break it.
+    """
     if platform.attestor is None or platform.envelopes is None:
         return []
     signed: list[Signed] = []
-    for each in named:
+    for one in named:
+        each = replace(one, statement=masked_data(one.statement))
         envelope = platform.attestor.sign(each.statement)
         verified = platform.envelopes.verified(envelope, moment_of(each.statement))
         signed.append(Signed(each, envelope, verified.key_id))

@@ -33,6 +33,7 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.signable import signable
 from shopkart_pipeline.domain.signed_moment import RELEASE_FIELD, claims_of, moment_of
 from shopkart_pipeline.domain.verdict import Verdict
+from shopkart_pipeline.known_secrets import know
 from shopkart_pipeline.ports.confinement import Confined, NotConfined
 from shopkart_pipeline.services.attach_envelope import attached_envelopes
 from shopkart_pipeline.services.attest_phase import attest_phase
@@ -188,6 +189,22 @@ def test_a_package_has_a_digest_where_its_lock_leaves_no_choice(
     definition = statements(world, release)["provenance"].predicate["buildDefinition"]
 
     assert {"uri": "pkg:pypi/starlette@0.37.2", **said} in definition["resolvedDependencies"]
+
+
+def test_a_secret_is_masked_before_it_is_signed(world: World) -> None:
+    """Base64 hides it from whoever reads the registry's copy, and masking it there would break the envelope."""
+    planted = "correct-horse-7-battery"
+    know(planted)
+    package = replace(a_component().package, name=planted)
+    world.application_builder.lock = {package: replace(a_component(), package=package, places=())}
+    release = staged(world)
+
+    payloads = [each.payload for each in attached_envelopes(world.registry, "backend", world.digest(release))]
+
+    assert payloads
+    assert not [payload for payload in payloads if planted.encode() in payload]
+    assert any(b"[redacted]" in payload for payload in payloads)
+    assert lines(world, release) == []
 
 
 def test_a_lock_is_named_as_git_has_it_and_not_as_a_build_left_it(world: World) -> None:
