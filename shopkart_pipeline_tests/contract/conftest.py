@@ -59,6 +59,9 @@ TERRAFORM_PROGRAM = shutil.which("terraform", path=TOOLS)
 """In no package registry: it takes part where the machine has it."""
 GITLEAKS, TRIVY = shutil.which("gitleaks", path=TOOLS), shutil.which("trivy", path=TOOLS)
 
+ZIZMOR = shutil.which("zizmor", path=TOOLS)
+"""Judges the workflow of GitHub Actions."""
+
 collect_ignore = [
     *([] if engine_for_tests() else ["test_docker_engine.py"]),
     *([] if buildah_for_tests() is None else ["test_buildah.py"]),
@@ -79,6 +82,7 @@ collect_ignore = [
     *([] if CEL else ["test_admission.py"]),
     *([] if aws_servers.installed("moto") else ["test_iam_moto.py"]),
     *([] if CHECKOV else ["test_terraform.py"]),
+    *([] if ZIZMOR else ["test_workflow_judge.py"]),
     *([] if TERRAFORM_PROGRAM else ["test_terraform_program.py"]),
 ]
 
@@ -137,6 +141,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"images judged by: {', '.join(installed_readers())}")
     terminalreporter.write_line(f"npm: {NPM or 'not installed'}")
     terminalreporter.write_line(f"gitleaks: {GITLEAKS or 'not installed'}")
+    terminalreporter.write_line(f"zizmor: {ZIZMOR or 'not installed: the workflow is NOT JUDGED'}")
     terminalreporter.write_line(f"cosign: {COSIGN or 'not installed: what it verifies is LEFT OUT'}")
     terminalreporter.write_line(f"trivy: {TRIVY or 'not installed'}")
     judges = ", ".join(filter(None, VALIDATORS)) or "kubernetes-validate and checkov are not installed"

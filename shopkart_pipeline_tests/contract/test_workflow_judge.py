@@ -1,0 +1,42 @@
+"""The workflow before zizmor, which knows how workflows are attacked; it is in the validators' environment of `.ci/run`."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shopkart_pipeline_tests.unit.test_workflow import FILE
+
+CARELESS = """\
+name: careless
+on: pull_request_target
+jobs:
+  build:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: actions/checkout@v4
+      - run: echo ${{ github.event.pull_request.title }}
+"""
+
+
+def _zizmor(file: Path) -> "subprocess.CompletedProcess[str]":
+    options = ["--offline", "--persona", "auditor", "--strict-collection", "--no-progress"]
+    return subprocess.run(["zizmor", *options, str(file)], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_zizmor_finds_nothing() -> None:
+    done = _zizmor(FILE)
+
+    assert (done.returncode, done.stdout) == (0, done.stdout), done.stdout + done.stderr
+    assert "No findings to report" in done.stdout
+
+
+@pytest.mark.parametrize("rule", ["dangerous-triggers", "template-injection", "unpinned-uses", "excessive-permissions"])
+def test_zizmor_would_find_a_careless_one(tmp_path: Path, rule: str) -> None:
+    file = tmp_path / "careless.yml"
+    file.write_text(CARELESS, encoding="utf-8")
+
+    done = _zizmor(file)
+
+    assert done.returncode != 0
+    assert rule in done.stdout
