@@ -1,4 +1,4 @@
-"""The workflow before zizmor, which knows how workflows are attacked; it is in the validators' environment of `.ci/run`."""
+"""The workflow before zizmor, which knows how workflows are attacked; the validators of `.ci/run` include it."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The workflow for those who fork the repository: nothing in it is more than it needs. zizmor judges it, too (contract)."""
+"""The workflow for those who fork the repository: nothing in it is more than it needs. zizmor judges it, too."""
 
 import re
 from pathlib import Path
