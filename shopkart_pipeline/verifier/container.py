@@ -61,6 +61,12 @@ class StoredFile:
     sha256: str
 
 
+def _is_same(file: StoredFile, sha256: str) -> None:
+    """What is read on has to be what was measured: somebody may write to the file meanwhile."""
+    if sha256 != file.sha256:
+        raise Fault(f"{file.name} was changed while it was read")
+
+
 class Container:
     """The files of a bundle, every byte of which has been accounted for. Raises `Fault` where one is not."""
 
@@ -88,21 +94,25 @@ class Container:
             raise Fault(f"there is no {name}", MISSING)
         if found.size_bytes > LONGEST_DOCUMENT:
             raise Fault(f"{name} is too long to be read")
-        return self._at(found.content_at, found.size_bytes)
+        content = self._at(found.content_at, found.size_bytes)
+        _is_same(found, hashlib.sha256(content).hexdigest())
+        return content
 
     def lines(self, name: str) -> Iterator[bytes]:
         """The lines of a file, which all end."""
         found = self.files.get(name)
         if found is None:
             raise Fault(f"there is no {name}", MISSING)
-        position, end = found.content_at, found.content_at + found.size_bytes
+        position, end, sha256 = found.content_at, found.content_at + found.size_bytes, hashlib.sha256()
         while position < end:
             self._stream.seek(position)
             line = self._stream.readline(min(LONGEST_DOCUMENT, end - position))
             if not line.endswith(b"\n"):
                 raise Fault(f"{name} has a line that does not end")
             position += len(line)
+            sha256.update(line)
             yield line[:-1]
+        _is_same(found, sha256.hexdigest())
 
     def _at(self, position: int, length: int) -> bytes:
         self._stream.seek(position)

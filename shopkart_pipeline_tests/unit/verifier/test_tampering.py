@@ -238,6 +238,18 @@ def test_more_files_than_a_directory_can_name_have_an_answer(check: Verify) -> N
     assert check(content)[0] == Claim("container", FALSE, "there are more than 65535 files or 4294967295 bytes")
 
 
+def test_a_file_that_changes_after_it_was_measured_is_found() -> None:
+    stream = io.BytesIO(written({"a": b"one\n"}))
+    container = Container(stream)
+    stream.seek(container.files["a"].content_at)
+    stream.write(b"two\n")
+
+    with pytest.raises(Fault, match="a was changed while it was read"):
+        container.read("a")
+    with pytest.raises(Fault, match="a was changed while it was read"):
+        list(container.lines("a"))
+
+
 def test_files_out_of_order_are_found() -> None:
     one, two = (local_header(name, 1, zlib.crc32(b"x")) + b"x" for name in ("a", "b"))
 
