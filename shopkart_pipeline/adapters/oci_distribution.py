@@ -22,7 +22,7 @@ from shopkart_pipeline.adapters._cosign_tag import CosignTag
 from shopkart_pipeline.adapters._http import Ask, HttpClient
 from shopkart_pipeline.adapters._oci import read_manifest
 from shopkart_pipeline.adapters._oci_artifact import new_artifact
-from shopkart_pipeline.adapters._oci_blobs import QUESTION_SECONDS, RESTORE, BlobTransfer
+from shopkart_pipeline.adapters._oci_blobs import QUESTION_SECONDS, RESTORE, BlobTransfer, at_once
 from shopkart_pipeline.adapters._oci_documents import (
     DOCUMENT_LIMIT_BYTES,
     MANIFEST,
@@ -151,7 +151,7 @@ class OciHttpRegistry(ImageRegistry):
             manifest, _ = self._get_manifest(repository, digest)
         except NotFound:
             return False
-        return all(self._blobs.has(repository, blob) for blob in manifest.blobs)
+        return all(at_once(manifest.blobs, partial(self._blobs.has, repository)))
 
     def pull(self, repository: str, digest: str, layout: Path) -> None:
         """Fetch the image as a layout.

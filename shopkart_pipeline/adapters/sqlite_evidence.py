@@ -7,7 +7,8 @@ file name that is not UTF-8) becomes a question mark.
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,8 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.known_secrets import KNOWN, masked
 from shopkart_pipeline.ports.evidence_store import EvidenceStore, Note, StageStart
 
+_AT_ONCE = 4
+"""How many reports are kept at the same time."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS releases (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -237,6 +240,13 @@ class SqliteEvidenceStore(EvidenceStore):
         content = KNOWN.masked_bytes(raw.content)
         digits = self._reports.put(content)
         return Report(masked(raw.name), raw.media_type, f"sha256:{digits}", len(content))
+
+    def put_reports(self, raws: Sequence[RawReport]) -> tuple[Report, ...]:
+        """A few at once: a signing stage has twenty, and each waits for a disk or for a bucket far away."""
+        if len(raws) < 2:
+            return super().put_reports(raws)
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="report") as pool:
+            return tuple(pool.map(self.put_report, raws))
 
     def get_report(self, digest: str) -> bytes:
         return self._reports.get(check_digits(digest))

@@ -3,7 +3,7 @@
 Records are only ever added. An attempt that was begun and not finished is visible as running."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -108,6 +108,10 @@ class EvidenceStore(ABC):
     @abstractmethod
     def put_report(self, raw: RawReport) -> Report:
         """Keep a raw report under its digest."""
+
+    def put_reports(self, raws: Sequence[RawReport]) -> tuple[Report, ...]:
+        """Keep several, in any order; all of them are kept when this returns. Gives them in the order of `raws`."""
+        return tuple(self.put_report(raw) for raw in raws)
 
     @abstractmethod
     def get_report(self, digest: str) -> bytes:

@@ -113,7 +113,7 @@ def _made(
 ) -> StageRecord:
     """The record of an attempt that runs."""
     run = _do(platform, release, stage, image, start.run_id)
-    reports = tuple(platform.evidence.put_report(raw) for raw in run.raw)
+    reports = platform.evidence.put_reports(run.raw)
     return StageRecord(
         service=start.service,
         release_key=release.key,

@@ -2,6 +2,7 @@
 
 import math
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shopkart_pipeline.adapters._report_blobs import FolderReports
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
 from shopkart_pipeline.domain.errors import NotFound, PipelineError
 from shopkart_pipeline.domain.evidence import (
@@ -274,6 +276,16 @@ def test_the_newest_notes_of_a_kind_come_first(store: EvidenceStore) -> None:
 # Reports.
 
 
+def test_several_reports_are_kept_in_their_order(store: EvidenceStore) -> None:
+    raws = [RawReport(f"{number}.json", "application/json", b"%d" % (number % 7)) for number in range(20)]
+
+    reports = store.put_reports(raws)
+
+    assert [each.name for each in reports] == [each.name for each in raws]
+    assert [store.get_report(each.digest) for each in reports] == [each.content for each in raws]
+    assert store.put_reports([]) == ()
+
+
 def test_a_report_comes_back_under_its_digest(store: EvidenceStore) -> None:
     content = bytes(range(256)) * 10
 
@@ -328,6 +340,24 @@ def test_everything_is_there_for_the_next_process(tmp_path: Path) -> None:
     assert second.release("backend", "key") == a_release()
     assert second.latest("backend", "key")["lint"].result == FULL
     assert second.get_report(digest) == b"hello"
+
+
+class FarAway(FolderReports):
+    """Answers when two ask at the same time."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.two = threading.Barrier(2, timeout=5.0)
+
+    def put(self, content: bytes) -> str:
+        self.two.wait()
+        return super().put(content)
+
+
+def test_several_reports_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    store = SqliteEvidenceStore(tmp_path, FarAway(tmp_path / "blobs"))
+
+    assert len(store.put_reports([RawReport(f"{number}", "text/plain", b"%d" % number) for number in range(2)])) == 2
 
 
 def test_a_report_that_was_changed_on_disk_is_an_error_and_not_shown(tmp_path: Path) -> None:
