@@ -16,7 +16,9 @@ from shopkart_pipeline.adapters._image_tree import ImageTree, KeptFile
 from shopkart_pipeline.domain.component import Component, PackageVersion
 
 OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
-_DPKG, _DPKG_PARTS, _APK = "var/lib/dpkg/status", "var/lib/dpkg/status.d/", "lib/apk/db/installed"
+_DPKG, _DPKG_PARTS = "var/lib/dpkg/status", "var/lib/dpkg/status.d/"
+_APK = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
+"""The second where `/lib` is a link to `/usr/lib`."""
 _RPM = tuple(
     f"{folder}/{name}"
     for folder in ("var/lib/rpm", "usr/lib/sysimage/rpm")
@@ -37,7 +39,7 @@ class SystemRelease:
 def is_system_file(path: str) -> bool:
     """Whether a file tells of the operating system or its packages."""
     in_parts = path.startswith(_DPKG_PARTS) and not path.endswith(".md5sums")
-    return path in (*OS_RELEASE, _DPKG, _APK) or in_parts
+    return path in (*OS_RELEASE, _DPKG, *_APK) or in_parts
 
 
 def system_release(files: Iterable[KeptFile]) -> SystemRelease:
@@ -60,8 +62,8 @@ def system_components(files: Iterable[KeptFile], release: SystemRelease) -> tupl
             findings.unreadable.append(file.path)
             continue
         text = file.content.decode(errors="replace")
-        for fields in _apk_paragraphs(text) if file.path == _APK else _dpkg_paragraphs(text):
-            one = _found(file, fields, release, "apk" if file.path == _APK else "deb")
+        for fields in _apk_paragraphs(text) if file.path in _APK else _dpkg_paragraphs(text):
+            one = _found(file, fields, release, "apk" if file.path in _APK else "deb")
             if one is None:
                 findings.unreadable.append(f"{fields.get('Package', 'a paragraph')} in {file.path}")
             else:

@@ -137,9 +137,11 @@ def test_system_packages_are_those_that_are_installed(tmp_path: Path) -> None:
     assert found.properties == {"operating-system": "Debian GNU/Linux 12", "layers": "1"}
 
 
-def test_packages_of_alpine_find_what_they_need_by_what_others_provide(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["lib", "usr/lib"])
+def test_packages_of_alpine_find_what_they_need_by_what_others_provide(tmp_path: Path, folder: str) -> None:
+    """Where `/lib` is a link to `/usr/lib`, the database is in the latter."""
     database = "P:musl\nV:1.2.5-r0\nA:x86_64\np:so:libc.musl.so.1=1\n\nP:zlib\nV:1.3\nD:so:libc.musl.so.1\n"
-    found = contents(tmp_path, layer(("etc/os-release", "ID=alpine\n"), ("lib/apk/db/installed", database)))
+    found = contents(tmp_path, layer(("etc/os-release", "ID=alpine\n"), (f"{folder}/apk/db/installed", database)))
     assert by_purl(found)["pkg:apk/alpine/zlib@1.3"].needs == ("pkg:apk/alpine/musl@1.2.5-r0?arch=x86_64",)
 
 
