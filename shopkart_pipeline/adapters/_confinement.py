@@ -34,17 +34,22 @@ from shopkart_pipeline.ports.confinement import Confined, NotConfined
 
 AUTO, REQUIRED, OFF = "auto", "required", "off"
 MODES = (AUTO, REQUIRED, OFF)
+PACKAGES = ("work/packages", "work/releases")
+"""What images are made of: who installs and builds may write there, and no test, or one would decide what is in the
+images of others."""
+IMAGES = ("cluster/images",)
+"""What replicas run; they add byte code to it."""
 OPEN = {
     "work": True,
     "work/trees": False,
+    **dict.fromkeys((*PACKAGES, *IMAGES), False),
     "cache/trivy": True,
     "cache/sonarqube": True,
     "cache/buildah": True,
-    "cluster/images": True,
     "cluster/scratch": True,
     "mirrors": False,
 }
-"""What of the home commands find, and whether they may write there."""
+"""What of the home commands find, and whether they may write there if nothing else is said."""
 _WRITABLE = ("/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/tmp", "/var/tmp")  # noqa: S108
 _BUILDAHS = Path("/run/libpod")
 """Where buildah keeps locks, whatever it is told."""
@@ -109,7 +114,7 @@ class Confinement:
         """
         self.home, self.mode, self.secrets = home.absolute(), mode, tuple(secrets)
         self._lock = threading.Lock()
-        self._found: Entrance | NotConfined | None = None
+        self._found: dict[tuple[str, ...], Entrance | NotConfined] = {}
 
     def is_as(self, other: "Confinement") -> bool:
         """Whether it keeps commands from the same."""
@@ -120,30 +125,30 @@ class Confinement:
         entrance = self.entrance()
         return Confined(_HOW) if isinstance(entrance, Entrance) else entrance
 
-    def entrance(self) -> Entrance | NotConfined:
-        """The way in, made if there is none yet."""
+    def entrance(self, writes: tuple[str, ...] = ()) -> Entrance | NotConfined:
+        """The way in, made if there is none yet; to where what is named may be written, too."""
         if self.mode == OFF:
             return NotConfined("SHOPKART_CONFINEMENT is off")
         with self._lock:
-            found = self._found
+            found = self._found.get(writes)
             if found is None or (isinstance(found, Entrance) and found.covered != _identities(self.home)):
-                found = self._found = self._made()
+                found = self._found[writes] = self._made(writes)
             return found
 
-    def _made(self) -> Entrance | NotConfined:
+    def _made(self, writes: tuple[str, ...]) -> Entrance | NotConfined:
         program = shutil.which("nsenter")
         if program is None:
             return NotConfined("nsenter (util-linux) is not installed")
         try:
             for name in OPEN:
                 (self.home / name).mkdir(parents=True, exist_ok=True)
-            return _enter(program, _plan(self.home, self.secrets), _identities(self.home))
+            return _enter(program, _plan(self.home, self.secrets, writes), _identities(self.home))
         except OSError as error:
             return NotConfined(f"this system does not allow it: {error.strerror or type(error).__name__}")
 
-    def check(self) -> Entrance | None:
+    def check(self, writes: tuple[str, ...] = ()) -> Entrance | None:
         """The way in for one command; None: it runs as it is. Raises `ToolUnavailable` where that may not be."""
-        entrance = self.entrance()
+        entrance = self.entrance(writes)
         if isinstance(entrance, Entrance):
             return entrance
         if self.mode == REQUIRED:
@@ -170,9 +175,9 @@ def confinement() -> Confined | NotConfined:
     return NotConfined("no home is known") if _current is None else _current.state()
 
 
-def entrance() -> Entrance | None:
-    """How the next command gets in; None: it runs as it is."""
-    return None if _current is None else _current.check()
+def entrance(writes: tuple[str, ...] = ()) -> Entrance | None:
+    """How the next command gets in, which may write to `writes` as well; None: it runs as it is."""
+    return None if _current is None else _current.check(writes)
 
 
 def words_of(arguments: Sequence[str], cwd: Path, inside: Entrance | None, *, privileged: bool = False) -> list[str]:
@@ -180,7 +185,7 @@ def words_of(arguments: Sequence[str], cwd: Path, inside: Entrance | None, *, pr
     return list(arguments) if inside is None else inside.arguments(arguments, cwd, privileged=privileged)
 
 
-def _plan(home: Path, secrets: Sequence[Path]) -> dict[str, Any]:
+def _plan(home: Path, secrets: Sequence[Path], writes: Sequence[str]) -> dict[str, Any]:
     if os.geteuid() == 0 and shutil.which("buildah"):
         _BUILDAHS.mkdir(mode=0o700, exist_ok=True)
     temporary = [os.path.realpath(path) for path in (*_WRITABLE, str(_BUILDAHS), os.environ.get("TMPDIR", "/tmp"))]  # noqa: S108
@@ -188,11 +193,17 @@ def _plan(home: Path, secrets: Sequence[Path]) -> dict[str, Any]:
     away = [path for each in (*doors, *_OF_PEOPLE, *map(str, secrets)) if (path := _there(each))]
     return {
         "home": os.path.realpath(home),
-        "open": {os.path.realpath(home / name): writes for name, writes in OPEN.items()},
+        "open": {os.path.realpath(home / name): may_write for name, may_write in _opened(writes).items()},
         "writable": [each for each in dict.fromkeys(temporary) if Path(each).is_dir() and not _inside(each, home)],
         "frozen": [path for path in _FROZEN if Path(path).exists()],
         "hidden": [*(path for path in dict.fromkeys(away) if not _inside(path, home)), *_disks()],
     }
+
+
+def _opened(writes: Sequence[str]) -> dict[str, bool]:
+    """As `OPEN`; what lies in a folder that may be written is no mount of its own, so that links reach across."""
+    kept = {name: may_write for name, may_write in OPEN.items() if name not in writes}
+    return kept | {name: True for name in writes if not kept.get(name.partition("/")[0], False)}
 
 
 def _inside(path: str, home: Path) -> bool:

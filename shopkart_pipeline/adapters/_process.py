@@ -68,6 +68,8 @@ class Command:
     confined: bool = True
     """Whether it is kept away from what the pipeline keeps for itself. Only for what runs none of the project's code,
     or runs it in a container, this may be given up."""
+    writes: tuple[str, ...] = ()
+    """What it makes for others, of what commands otherwise can't write to (`_confinement.PACKAGES`)."""
     privileged: bool = False
     """Whether it keeps the privileges that this process has, as it makes containers itself. What it is kept away from
     is the same; the containers are what keeps the project's code from taking the covers off."""
@@ -166,7 +168,7 @@ def _started(
     command: Command, stdin: IO[bytes] | int, stdout: IO[bytes] | int, stderr: IO[bytes] | int
 ) -> Generator[subprocess.Popen[bytes]]:
     environment = scrubbed_environment(command.variables, network=command.network, home=command.cwd)
-    inside = entrance() if command.confined else None
+    inside = entrance(command.writes) if command.confined else None
     if inside is not None:
         _check_startable(command, environment)
     process = subprocess.Popen(

@@ -3,6 +3,9 @@
 Both come from lock files with hashes, so an index can only give what was locked. The package cache is asked first and
 the index after it: a locked file is the same from either, and a release does not wait for an index that is down.
 
+Tests share an environment, and may change it. So it shares no file with the package cache, and nothing that gets into
+an image is built by what is in it: that has an environment of its own, which no test can write to (`_confinement`).
+
 The application folder holds `deps` (the locked packages) and `app` (the service and its shared projects), for a
 `PYTHONPATH` of `/app/app:/app/deps`. It is built from a copy of the tree and says nothing about where, when and by
 which interpreter it was built: the same commit gives the same bytes. `_installed_files` takes care of that. The
@@ -12,6 +15,7 @@ Locks: option `lock` of the dependencies stage (default `requirements-dev.lock`)
 `requirements.lock`), relative to the service's path.
 """
 
+import hashlib
 import shutil
 import sys
 import tempfile
@@ -22,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from shopkart_pipeline.adapters import _installed_files as installed
+from shopkart_pipeline.adapters._confinement import PACKAGES
 from shopkart_pipeline.adapters._licences import (
     licence_findings,
     licence_measures,
@@ -43,6 +48,8 @@ _DEV_LOCK = "requirements-dev.lock"
 _LOCK = "requirements.lock"
 _LOCKED = "deps"
 """Where the packages of others go; the service's own are in `app`."""
+_FOR_TESTS = ("--compile-bytecode", "--link-mode=copy")
+"""Compiled once here instead of at every start of a test process: environments are shared and long-lived."""
 _LICENCES = "1"
 """Moves when licences are told in another way: earlier results don't stand then."""
 _VARIABLES = {
@@ -88,7 +95,7 @@ class PythonApplication(ApplicationBuilder):
             if not lock.is_file():
                 return ToolRun(EvidenceMissing(f"{service.source.path} has no {name}", tool))
             with tempfile.TemporaryDirectory(prefix=f".{environment.name}-", dir=uv.home) as scratch:
-                if reason := uv.make_environment(Path(scratch) / "environment", self._interpreter, lock):
+                if reason := uv.make_environment(Path(scratch) / "environment", self._interpreter, lock, *_FOR_TESTS):
                     return ToolRun(EvidenceMissing(reason, tool))
                 _publish(Path(scratch) / "environment", environment)
         packages = installed.packages_of(environment)
@@ -113,13 +120,20 @@ class PythonApplication(ApplicationBuilder):
         name = _option(service, StageKind.APPLICATION, _LOCK)
         tool = uv.tool(f"{name} with hashes")
         lock = tree / service.source.path / name
+        dev_lock = tree / service.source.path / _option(service, StageKind.DEPENDENCIES, _DEV_LOCK)
         if not lock.is_file() or not _is_project(tree / service.source.path):
             return ToolRun(EvidenceMissing(f"{service.source.path} has no {name} or no Python project", tool))
         if not application.exists():
-            with tempfile.TemporaryDirectory(prefix=f".{application.name}-", dir=uv.home) as scratch:
-                projects = _copied_projects(service, tree, Path(scratch) / "source")
+            with (
+                tempfile.TemporaryDirectory(prefix=f".{application.name}-", dir=uv.home) as scratch,
+                tempfile.TemporaryDirectory(prefix="shopkart-", ignore_cleanup_errors=True) as aside,
+            ):
+                projects = _copied_projects(service, tree, Path(aside) / "source")
                 target = Path(scratch) / "application"
-                if reason := uv.build(target, projects, lock, environment):
+                builder = uv.builder(self._interpreter, dev_lock) if dev_lock.is_file() else environment
+                if isinstance(builder, str):
+                    return ToolRun(EvidenceMissing(builder, tool))
+                if reason := uv.build(target, projects, lock, builder, Path(aside) / "app"):
                     return ToolRun(EvidenceMissing(reason, tool))
                 installed.make_reproducible(target)
                 _publish(target, application)
@@ -167,33 +181,53 @@ class _Uv:
         words = done.stdout.decode(errors="replace").split()
         return Tool("uv", words[1] if len(words) > 1 else "unknown", rules)
 
-    def make_environment(self, environment: Path, interpreter: Path, lock: Path) -> str | None:
+    def make_environment(self, environment: Path, interpreter: Path, lock: Path, *options: str) -> str | None:
         python = environment / "bin" / "python"
-        return self._run(["venv", "--relocatable", "--python", str(interpreter), str(environment)]) or self._install(
-            # Compiled once here instead of at every start of a test process: environments are shared and long-lived.
-            ["--python", str(python), "--compile-bytecode", "--requirements", str(lock)],
+        words = ["venv", "--relocatable", "--python", str(interpreter), str(environment)]
+        return self._run(words, writes=PACKAGES) or self._install(
+            ["--python", str(python), *options, "--requirements", str(lock)]
         )
 
-    def build(self, target: Path, projects: Sequence[Path], lock: Path, environment: Path) -> str | None:
+    def builder(self, interpreter: Path, lock: Path) -> Path | str:
+        """An environment that builds alone use; or why there is none."""
+        known = f"{interpreter}\n{sys.version}\n".encode() + lock.read_bytes()
+        environment = self.cache / "builders" / hashlib.sha256(known).hexdigest()[:32]
+        if not environment.exists():
+            environment.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=environment.parent) as scratch:
+                if reason := self.make_environment(Path(scratch) / "environment", interpreter, lock):
+                    return reason
+                _publish(Path(scratch) / "environment", environment)
+        return environment
+
+    def build(self, target: Path, projects: Sequence[Path], lock: Path, environment: Path, aside: Path) -> str | None:
+        """The service's own code runs as it is built: aside, where no installation of others can be changed."""
         python = ["--python", str(environment / "bin" / "python")]
         # Copies: links into the cache would let whoever changes the application change the cache.
         locked = [*python, "--link-mode=copy", "--target", str(target / _LOCKED), "--requirements", str(lock)]
-        own = ["--no-deps", "--no-build-isolation", "--offline", "--no-cache", "--target", str(target / "app")]
-        return self._install(locked) or self._run(["pip", "install", *python, *own, *map(str, projects)])
+        own = ["--no-deps", "--no-build-isolation", "--offline", "--no-cache", "--target", str(aside)]
+        return (
+            self._install(locked)
+            or self._run(["pip", "install", *python, *own, *map(str, projects)])
+            # By a command, too: something that was left running may put links to anywhere in.
+            or self._ended("cp", ["cp", "-a", "--", str(aside), str(target / "app")], False, PACKAGES)
+        )
 
     def _install(self, arguments: Sequence[str]) -> str | None:
         command = ["pip", "install", "--require-hashes", *arguments]
         cached = ["--cache-dir", str(self.cache)]
-        if self._run([*command, *cached, "--offline"]) is None:
+        if self._run([*command, *cached, "--offline"], writes=PACKAGES) is None:
             return None
-        return self._run([*command, *cached], network=True)
+        return self._run([*command, *cached], network=True, writes=PACKAGES)
 
-    def _run(self, arguments: Sequence[str], *, network: bool = False) -> str | None:
+    def _run(self, arguments: Sequence[str], *, network: bool = False, writes: tuple[str, ...] = ()) -> str | None:
+        return self._ended(f"uv {arguments[0]}", [self.executable, *arguments], network, writes)
+
+    def _ended(self, name: str, words: Sequence[str], network: bool, writes: tuple[str, ...]) -> str | None:
         variables: Mapping[str, str] = {**_VARIABLES, "HOME": str(self.cache)}
         left_seconds = max(0.01, self.deadline_seconds - time.monotonic())
-        command = [self.executable, *arguments]
-        done = run(Command(command, self.home, left_seconds, variables=variables, network=network, log=self.log))
-        return done.failure(f"uv {arguments[0]}")
+        command = Command(words, self.home, left_seconds, variables, network, self.log, writes=writes)
+        return run(command).failure(name)
 
 
 def _evidence(tool: Tool, application: Path) -> ToolRun:

@@ -41,8 +41,9 @@ def sweep_workspace(platform: Platform) -> int:
         kept = {release.key for release in releases}
         removed += _remove_old((work / "releases" / service.name).glob("*"), kept, now - WORK_AGE_SECONDS)
     removed += _remove_old((work / "trees").glob("*/*"), commits, now - WORK_AGE_SECONDS)
-    environments = sorted((work / "environments").glob("*"), key=_age, reverse=True)
-    removed += _remove_old(environments[KEPT_ENVIRONMENTS:], set(), now - WORK_AGE_SECONDS)
+    for shared in ("environments", "packages/builders"):
+        environments = sorted((work / shared).glob("*"), key=_age, reverse=True)
+        removed += _remove_old(environments[KEPT_ENVIRONMENTS:], set(), now - WORK_AGE_SECONDS)
     platform.inbox.drop_bodies(platform.clock.now() - WEBHOOK_BODY_AGE)
     platform.outbox.forget(platform.clock.now() - NOTICE_AGE)
     if platform.notifications is not None:

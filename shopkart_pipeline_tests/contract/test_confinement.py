@@ -114,6 +114,9 @@ def test_a_command_writes_where_it_works_and_nowhere_else(home: Path) -> None:
     places = {
         "work/of-a-test": True,
         "work/trees/changed": False,
+        "work/packages/changed": False,
+        "work/releases/changed": False,
+        "cluster/images/changed": False,
         "ledger.db": False,
         "evidence": False,
     }
@@ -126,15 +129,27 @@ def test_a_command_writes_where_it_works_and_nowhere_else(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("confined")
+def test_who_builds_writes_to_packages_and_links_between_them_and_reads_no_key(home: Path) -> None:
+    script = f"cd {home}/work && echo a > packages/a && ln packages/a releases/a && cat releases/a"
+    done = run(Command(["sh", "-c", script], home / "work", 20.0, capture=True, writes=_confinement.PACKAGES))
+    assert (done.exit_code, done.stdout) == (0, b"a\n")
+    for words in (f"cat {home}/signer/key", f"touch {home}/work/trees/a", f"touch {home}/cluster/images/a"):
+        done = run(Command(["sh", "-c", words], home / "work", 20.0, capture=True, writes=_confinement.PACKAGES))
+        assert (done.exit_code, done.stdout) == (1, b""), words
+    assert tried(home, "echo b > packages/a").exit_code != 0
+
+
+@pytest.mark.usefixtures("confined")
 def test_a_replica_is_kept_away_as_well(home: Path) -> None:
     folder, log = home / "cluster" / "scratch" / "replica", home / "replica.log"
     processes = Processes("of-this-test")
-    words = ["sh", "-c", f"pwd; cat {home}/signer/key"]
+    words = ["sh", "-c", f"pwd; touch {home}/cluster/images/byte-code; cat {home}/signer/key {home}/ledger.db"]
 
     handle = processes.start(Daemon(words, folder, {}, log, confined=True))
 
     assert asyncio.run(processes.wait(handle)) == 1
     assert log.read_text().startswith(f"{folder}\n")
+    assert (home / "cluster" / "images" / "byte-code").exists()
     assert _SECRET not in log.read_text()
 
 

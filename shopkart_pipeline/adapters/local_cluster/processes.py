@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from shopkart_pipeline.adapters._confinement import entrance, words_of
+from shopkart_pipeline.adapters._confinement import IMAGES, entrance, words_of
 from shopkart_pipeline.adapters._process import kill_group, scrubbed_environment
 
 MARK = "SHOPKART_CLUSTER_HOME"
@@ -52,7 +52,7 @@ class Processes:
         daemon.cwd.mkdir(parents=True, exist_ok=True)
         daemon.log.parent.mkdir(parents=True, exist_ok=True)
         variables = {**daemon.variables, MARK: self._mark}
-        inside = entrance() if daemon.confined else None
+        inside = entrance(IMAGES) if daemon.confined else None
         with daemon.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
             child = psutil.Popen(
                 words_of(daemon.arguments, daemon.cwd, inside),

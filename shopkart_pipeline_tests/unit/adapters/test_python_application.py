@@ -9,19 +9,27 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters import _confinement
+from shopkart_pipeline.adapters._confinement import Confinement
 from shopkart_pipeline.adapters.python_application import PythonApplication
 from shopkart_pipeline.domain.declaration import Service, StageKind
 from shopkart_pipeline.domain.evidence import Severity, ToolRun
+from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline_tests.scan_requests import a_service, a_stage, evidence_of, reason_of, write_files
 
 HATCHLING = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
 
 
-def wheel(folder: Path, name: str = "greeter", licence: str = "License-Expression: MIT\n") -> str:
+def wheel(
+    folder: Path,
+    name: str = "greeter",
+    licence: str = "License-Expression: MIT\n",
+    code: str = "def main():\n    print('hello')\n",
+) -> str:
     """A wheel with one module and one command; gives the line that a lock file has for it."""
     info = f"{name}-1.0.dist-info"
     members = {
-        f"{name}.py": "def main():\n    print('hello')\n",
+        f"{name}.py": code,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{licence}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
@@ -242,3 +250,71 @@ def test_an_application_that_is_there_is_kept(tmp_path: Path, service: Service) 
 
     assert evidence_of(build(tmp_path, tree, service)).measures["files"] > 0
     assert contents(tmp_path / "application") == before
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home's folder for work, in whose home commands are confined."""
+    monkeypatch.setattr(_confinement, "_current", Confinement(tmp_path / "home"))
+    if isinstance(_confinement.confinement(), NotConfined):
+        pytest.skip("commands can't be confined here: what confinement keeps out is LEFT OUT")
+    return tmp_path / "home" / "work"
+
+
+def test_code_that_runs_as_it_is_built_changes_no_package_of_others(work: Path, service: Service) -> None:
+    tree = storefront(work / "trees" / "abc", wheel(work.parents[1] / "wheels"))
+    with (tree / "backend/pyproject.toml").open("a") as project:
+        project.write("[tool.hatch.build.hooks.custom]\npath = 'hook.py'\n")
+    (tree / "backend/hook.py").write_text(_HOSTILE_HOOK.format(work=str(work)))
+    builder, application = PythonApplication(work / "packages"), work / "releases" / "abc" / "application"
+
+    run = builder.build(service, tree, Path(sys.prefix), application, work / "log", 60.0)
+
+    assert evidence_of(run).measures["files"] > 2
+    assert (application / "app/storefront_backend/__init__.py").read_text() == "NAME = 'backend'\n"
+    assert not (work / "packages" / "changed").exists()
+    assert (work / "changed").exists()
+
+
+def test_what_a_test_does_to_its_environment_gets_into_no_image(work: Path, service: Service) -> None:
+    backend = wheel(work.parents[1] / "wheels", "backend_of_builds", code=_BUILD_BACKEND)
+    project = (
+        '[build-system]\nrequires = []\nbuild-backend = "backend_of_builds"\n[project]\nname="own"\nversion="1.0"\n'
+    )
+    files = {"backend/requirements-dev.lock": backend, "backend/requirements.lock": backend}
+    tree = write_files(work / "trees" / "abc", {**files, "backend/pyproject.toml": project})
+    builder, environment = PythonApplication(work / "packages"), work / "environments" / "abc"
+    assert evidence_of(builder.install(service, tree, environment, work / "log", 60.0)).measures == {"packages": 1}
+    [installed] = environment.glob("lib/python*/site-packages/backend_of_builds.py")
+    installed.write_text("raise SystemExit('a test was here')")
+    application = work / "releases" / "abc" / "application"
+
+    run = builder.build(service, tree, environment, application, work / "log", 60.0)
+
+    assert evidence_of(run).measures["files"] > 2
+    assert (application / "app" / "own.py").read_text() == "NAME = 'own'"
+    assert (application / "deps" / "backend_of_builds.py").read_text() == _BUILD_BACKEND
+
+
+_HOSTILE_HOOK = """
+import contextlib, pathlib
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+class Hook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        for name in ("packages/changed", "changed"):
+            with contextlib.suppress(OSError):
+                (pathlib.Path({work!r}) / name).write_text("changed")
+"""
+_BUILD_BACKEND = """
+import pathlib, zipfile
+
+def build_wheel(folder, settings=None, metadata=None):
+    name, info = "own-1.0-py3-none-any.whl", "own-1.0.dist-info"
+    with zipfile.ZipFile(pathlib.Path(folder) / name, "w") as archive:
+        archive.writestr("own.py", "NAME = 'own'")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: own\\nVersion: 1.0\\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr(f"{info}/RECORD", "own.py,,\\n")
+    return name
+"""
