@@ -1,5 +1,6 @@
 """Who may reach what: confinement of commands, and the token that a machine shows. `settings` reads the environment."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,14 @@ from shopkart_pipeline.given_secret import read_reference, referred
 from shopkart_pipeline.known_secrets import know
 
 CONFINEMENTS = ("auto", "required", "off")
+_OF_OTHERS = (
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CONFIG_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "KUBECONFIG",
+)
+"""By which the libraries that we use find credentials."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +29,8 @@ class AccessSettings:
     given_token: str = field(default="", repr=False)
     token_file: Path | None = None
     secret_files: tuple[Path, ...] = ()
-    """Every file that a variable of ours names: commands of the project's code don't find them."""
+    """Every file that a variable of ours names, or one of the libraries that we use: commands of the project's code
+    don't find them."""
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> "AccessSettings":
@@ -32,6 +42,7 @@ class AccessSettings:
         file = None if reference is None else reference.file
         token = "" if reference is None or file else read_reference(reference, given)
         named = [value for name, value in given.items() if name.startswith("SHOPKART_") and name.endswith("_FILE")]
+        named += [path for name in _OF_OTHERS for path in given.get(name, "").split(os.pathsep)]
         return cls(confinement, token, file, tuple(Path(value).absolute() for value in named if value))
 
     def token(self) -> str:

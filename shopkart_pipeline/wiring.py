@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from shopkart_pipeline.adapters._confinement import confine, confinement
+from shopkart_pipeline.adapters._confinement import confinement
 from shopkart_pipeline.adapters._github_answers import AnswerStore
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials
@@ -66,6 +66,7 @@ from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.adapters.trivy import Trivy
 from shopkart_pipeline.adapters.trivy_fs import TrivyFs
 from shopkart_pipeline.backup_wiring import build_backups
+from shopkart_pipeline.confinement_wiring import confine_commands
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Environment, Source, StageKind
 from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
@@ -95,8 +96,8 @@ def build_platform(settings: Settings) -> Platform:
         PipelineError: it says how a cluster is reached in a way that there is not.
     """
     home, clock = settings.home, SystemClock()
-    confine(home, settings.access.confinement, settings.access.secret_files)
     pipeline = load(settings.declaration, home=home)
+    confine_commands(settings, pipeline)
     registry = build_registry(settings, pipeline.registry)
     github = _github_client(settings, pipeline.code_host)
     scm = GitSource(home / "mirrors", authorization=_git_authorization(github))

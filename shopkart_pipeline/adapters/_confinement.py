@@ -18,6 +18,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 import select
 import shutil
 import stat
@@ -68,6 +69,10 @@ _OF_PEOPLE = (
     *("~/.netrc", "~/.git-credentials", "~/.pgpass", "~/.npmrc", "~/.pypirc", "/var/run/secrets"),
 )
 """Where people, and clusters for their pods, keep what they introduce themselves with."""
+_OF_THE_MACHINE = ("/etc/ssh/ssh_host_*_key", "/etc/kubernetes", "/etc/rancher", "/var/lib/kubelet")
+"""What the machine introduces itself with; modes keep others than root from it."""
+_RAW_DISKS = re.compile(r"/dev/((sg|ng|nvme|st|nst)[0-9][^/]*|(bsg|raw)/.+|mapper/control)")
+"""Devices that are no block devices, and read disks all the same."""
 _HOW = "commands run in namespaces of mounts and users of their own, without the pipeline's home"
 _COVER = Path(__file__).with_name("_confinement_cover.py")
 _START_SECONDS = 20.0
@@ -180,6 +185,15 @@ def entrance(writes: tuple[str, ...] = ()) -> Entrance | None:
     return None if _current is None else _current.check(writes)
 
 
+def private_folder() -> Path | None:
+    """Where this process keeps files for a while that no command may find or change; None: where all others do."""
+    if _current is None:
+        return None
+    folder = _current.home / "private"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 def words_of(arguments: Sequence[str], cwd: Path, inside: Entrance | None, *, privileged: bool = False) -> list[str]:
     """What to start: the command itself, or the command behind the door."""
     return list(arguments) if inside is None else inside.arguments(arguments, cwd, privileged=privileged)
@@ -189,8 +203,8 @@ def _plan(home: Path, secrets: Sequence[Path], writes: Sequence[str]) -> dict[st
     if os.geteuid() == 0 and shutil.which("buildah"):
         _BUILDAHS.mkdir(mode=0o700, exist_ok=True)
     temporary = [os.path.realpath(path) for path in (*_WRITABLE, str(_BUILDAHS), os.environ.get("TMPDIR", "/tmp"))]  # noqa: S108
-    doors = [each for pattern in _DOORS for each in glob.glob(pattern)]
-    away = [path for each in (*doors, *_OF_PEOPLE, *map(str, secrets)) if (path := _there(each))]
+    doors = [each for pattern in (*_DOORS, *_OF_THE_MACHINE) for each in glob.glob(pattern)]
+    away = [path for each in (*doors, *_of_people(), *map(str, secrets)) if (path := _there(each))]
     return {
         "home": os.path.realpath(home),
         "open": {os.path.realpath(home / name): may_write for name, may_write in _opened(writes).items()},
@@ -217,11 +231,22 @@ def _there(path: str) -> str | None:
     return None
 
 
+def _of_people() -> list[str]:
+    """Of whoever runs this, and where that is root, of everybody."""
+    homes = ["~", *(("/root", *glob.glob("/home/*")) if os.geteuid() == 0 else ())]
+    return [home + path.removeprefix("~") if path.startswith("~") else path for home in homes for path in _OF_PEOPLE]
+
+
 def _disks() -> list[str]:
-    """Block devices, which root could read past every file system."""
+    """Devices by which root could read past every file system."""
     found: list[str] = []
-    with contextlib.suppress(OSError), os.scandir("/dev") as entries:
-        found = [each.path for each in entries if not each.is_symlink() and stat.S_ISBLK(each.stat().st_mode)]
+    for folder, folders, names in os.walk("/dev"):
+        folders[:] = [name for name in folders if f"{folder}/{name}" not in _WRITABLE]
+        for path in (f"{folder}/{name}" for name in names):
+            with contextlib.suppress(OSError):
+                mode = os.lstat(path).st_mode
+                if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and _RAW_DISKS.fullmatch(path)):
+                    found.append(path)
     return found
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from shopkart_pipeline.adapters._confinement import private_folder
 from shopkart_pipeline.adapters._docker_connection import Engine
 from shopkart_pipeline.adapters._oci_pack import Deadline
 from shopkart_pipeline.adapters._process import Command, Completed, find_executable, run
@@ -53,7 +54,7 @@ def build_with_buildkit(program: str, plan: Plan, deadline: Deadline) -> None:
         *(word for label in labels for word in ("--label", label)),
         *("--file", str(plan.dockerfile), "--tag", plan.tag, str(plan.context)),
     )
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory(prefix="docker-", dir=private_folder()) as home:
         done = run_docker(program, words, Path(home), deadline.left_seconds, host=plan.host, log=plan.log)
     if done.timed_out:
         raise TimeoutError
@@ -91,7 +92,7 @@ def has_buildx(program: str, home: Path) -> bool:
 
 
 def _speaks_buildkit(program: str) -> bool:
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory(prefix="docker-", dir=private_folder()) as home:
         if has_buildx(program, Path(home)):
             return True
         # `version` exits with an error where it finds no engine, and still tells the client's version.

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from shopkart_pipeline.adapters import _build_inputs, _buildkit, _docker_build
 from shopkart_pipeline.adapters._buildkit import OWN_BUILDER, Builder
+from shopkart_pipeline.adapters._confinement import private_folder
 from shopkart_pipeline.adapters._docker_archive import convert
 from shopkart_pipeline.adapters._docker_build import Plan
 from shopkart_pipeline.adapters._docker_connection import (
@@ -164,7 +165,7 @@ class DockerEngineBuilder(ImageBuilder):
         now = time.monotonic()
         if self._way is None or now - self._way[0] > _REMEMBERED_SECONDS:
             program = self._program()
-            with tempfile.TemporaryDirectory() as home:
+            with tempfile.TemporaryDirectory(prefix="docker-", dir=private_folder()) as home:
                 doubt = _buildkit.why_not_rewriting(engine, program, self._host, self._builder, Path(home))
             self._way = (now, _Way(program, doubt))
         return self._way[1]
@@ -253,7 +254,10 @@ def _export(engine: Engine, request: ImageRequest, tag: str, packer: LayerPacker
 def _import_application(engine: Engine, request: ImageRequest, name: str, deadline: Deadline) -> None:
     names = [path.name for path in request.application.iterdir()]
     repository, _, tag = name.partition(":")
-    with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+    with (
+        tempfile.TemporaryDirectory(prefix="docker-", dir=private_folder()) as folder,
+        open(f"{folder}/application.tar", "wb") as archive,
+    ):
         write_archive(archive, request.application, names, "app", deadline)
         engine.import_image(archive.name, repository, tag)
 

@@ -2,9 +2,9 @@
 
 import argparse
 
-from shopkart_pipeline.adapters._confinement import confine
 from shopkart_pipeline.adapters.local_cluster import serve
 from shopkart_pipeline.adapters.system_clock import SystemClock
+from shopkart_pipeline.confinement_wiring import confine_commands
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline.wiring import build_registry, choose_runtime
@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     del options
     settings = from_environment()
-    confine(settings.home, settings.access.confinement, settings.access.secret_files)
     pipeline = load(settings.declaration, home=settings.home)
+    confine_commands(settings, pipeline)
     names = [name for name, environment in pipeline.environments.items() if environment.platform == "local"]
     runtime, reason = choose_runtime(settings)
     print(f"replicas run by the runtime {runtime}: {reason}", flush=True)

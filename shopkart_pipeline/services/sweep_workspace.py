@@ -51,6 +51,7 @@ def sweep_workspace(platform: Platform) -> int:
     for builder in platform.image_builders:
         if builder.unavailable() is None:
             builder.trim_cache(BUILD_CACHE_BYTES)
+    removed += _remove_old((work.parent / "private").glob("docker-*"), set(), now - SCRATCH_AGE_SECONDS)
     return removed + _remove_old((work / "scratch").glob("*"), set(), now - SCRATCH_AGE_SECONDS)
 
 

@@ -28,7 +28,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home with a key, a token, a ledger and a listening socket; commands of this process are kept from it."""
     home = tmp_path_factory.mktemp("confined") / "home"
     home.mkdir()
-    for name in ("signer/key", "signer/token", "secrets/webhook", "demo/approver", "ledger.db"):
+    for name in ("signer/key", "signer/token", "secrets/webhook", "demo/approver", "private/key", "ledger.db"):
         (home / name).parent.mkdir(exist_ok=True)
         (home / name).write_text(_SECRET)
     (home / "work" / "trees").mkdir(parents=True)
@@ -71,6 +71,7 @@ _ATTEMPTS = {
     "goes through the pipeline's process": "cat /proc/{pid}/root{home}/signer/key",
     "goes to the pipeline's namespace": "nsenter --mount=/proc/{pid}/ns/mnt cat {home}/signer/key",
     "goes through the pipeline's open files": "cat /proc/{pid}/cwd{home}/signer/key",
+    "reads what the pipeline puts aside": "cat {home}/private/key",
     "climbs up from its folder": "cat ../signer/key",
 }
 
@@ -172,6 +173,14 @@ def test_a_home_that_was_made_anew_is_covered_again(tmp_path: Path) -> None:
     second = confinement.entrance()
     assert first != second
     assert confinement.entrance() == second
+
+
+def test_every_way_to_a_disk_is_known_by_its_name() -> None:
+    known = ("sg0", "nvme0", "nvme0n1p1", "ng0n1", "st0", "bsg/0:0:0:0", "mapper/control", "raw/raw1")
+    assert all(_confinement._RAW_DISKS.fullmatch(f"/dev/{name}") for name in known)
+    assert not any(
+        _confinement._RAW_DISKS.fullmatch(f"/dev/{name}") for name in ("null", "stdin", "sgx_enclave", "tty1")
+    )
 
 
 def test_where_it_is_not_possible_that_is_told_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters import _confinement
 from shopkart_pipeline.adapters.github_host import GitHubHost
+from shopkart_pipeline.confinement_wiring import confine_commands
 from shopkart_pipeline.domain.errors import ToolUnavailable
-from shopkart_pipeline.domain.notification import Notification
+from shopkart_pipeline.domain.notification import (
+    Channel,
+    ChannelKind,
+    Notification,
+    NotificationPolicy,
+    SecretReference,
+)
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.domain.traffic import MetricsMissing
 from shopkart_pipeline.ports.notifier import NotDelivered
@@ -157,3 +165,28 @@ def test_declared_channels_speak_or_say_what_they_lack(settings: Settings, tmp_p
         with pytest.raises(NotDelivered, match=reason):
             platform.notifiers[name].send(test, None, maybe_sent=False)
     assert not (settings.home / "notifications.db").exists()
+
+
+def test_commands_are_kept_from_every_file_that_is_named_as_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_confinement, "_current", None)
+    given = {
+        "SHOPKART_HOME": str(tmp_path),
+        "SHOPKART_TOKEN_FILE": "/run/token",
+        "AWS_SHARED_CREDENTIALS_FILE": "/run/aws",
+        "KUBECONFIG": "/run/one:/run/two",
+    }
+    pipeline = build_platform(from_environment({"SHOPKART_HOME": str(tmp_path)})).pipeline
+    channel = Channel("oncall", ChannelKind.SLACK, SecretReference(file=Path("/run/channel")))
+    remote = replace(next(iter(pipeline.environments.values())), options={"kubeconfig": "/run/three"})
+    declared = replace(
+        pipeline, notifications=NotificationPolicy({"oncall": channel}, ()), environments={"remote": remote}
+    )
+
+    confine_commands(from_environment(given), declared)
+
+    current = _confinement._current
+    assert current is not None
+    assert {path.name for path in current.secrets} == {"token", "aws", "one", "two", "channel", "three"}
+    assert _confinement.private_folder() == tmp_path / "private"

@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from shopkart_pipeline.adapters._aws import LazyClient, aws_errors
+from shopkart_pipeline.adapters._confinement import private_folder
 from shopkart_pipeline.adapters.kubernetes.credentials import read_certificates, without_telling
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.ports.clock import Clock
@@ -102,11 +103,14 @@ def _made(access: Access, clock: Clock) -> Any:
             case "eks":
                 authority = _configure_eks(configuration, access, clock)
             case _:
-                config.load_kube_config(
+                folder = private_folder()
+                config.kube_config.load_kube_config(
                     config_file=access.kubeconfig,
                     context=access.context,
                     client_configuration=configuration,
                     persist_config=False,
+                    # The client writes the key of its certificate into a file.
+                    temp_file_path=None if folder is None else str(folder),
                 )
         configuration.retries = False
         made = client.ApiClient(configuration)

@@ -1,0 +1,16 @@
+"""Chooses what commands of the project's code are kept away from: the home, and files that are named as secret."""
+
+from pathlib import Path
+
+from shopkart_pipeline.adapters._confinement import confine
+from shopkart_pipeline.domain.declaration import Pipeline
+from shopkart_pipeline.settings import Settings
+
+
+def confine_commands(settings: Settings, pipeline: Pipeline) -> None:
+    """Keep commands away from the home, and from files that the environment or the declaration names as secret."""
+    channels = () if pipeline.notifications is None else pipeline.notifications.channels.values()
+    named = [channel.secret.file for channel in channels if channel.secret is not None]
+    said = [environment.options.get("kubeconfig") for environment in pipeline.environments.values()]
+    declared = [file for file in named if file is not None] + [Path(path).expanduser() for path in said if path]
+    confine(settings.home, settings.access.confinement, (*settings.access.secret_files, *declared))
