@@ -36,13 +36,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     kept.mkdir()
     for path in (kept / "private-key.pem", home.parent / "kept-file"):
         path.write_text(_SECRET)
-    before = _confinement._current
+    before = _confinement._current  # pyright: ignore[reportPrivateUsage]
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(os.path.relpath(home / "signer" / "socket"))
         listening.listen()
         _confinement.confine(home, AUTO, (home.parent / "kept-file", kept))
         yield home
-    _confinement._current = before
+    _confinement._current = before  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.fixture(scope="module")
@@ -176,11 +176,10 @@ def test_a_home_that_was_made_anew_is_covered_again(tmp_path: Path) -> None:
 
 
 def test_every_way_to_a_disk_is_known_by_its_name() -> None:
+    is_disk = _confinement._RAW_DISKS.fullmatch  # pyright: ignore[reportPrivateUsage]
     known = ("sg0", "nvme0", "nvme0n1p1", "ng0n1", "st0", "bsg/0:0:0:0", "mapper/control", "raw/raw1")
-    assert all(_confinement._RAW_DISKS.fullmatch(f"/dev/{name}") for name in known)
-    assert not any(
-        _confinement._RAW_DISKS.fullmatch(f"/dev/{name}") for name in ("null", "stdin", "sgx_enclave", "tty1")
-    )
+    assert all(is_disk(f"/dev/{name}") for name in known)
+    assert not any(is_disk(f"/dev/{name}") for name in ("null", "stdin", "sgx_enclave", "tty1"))
 
 
 def test_where_it_is_not_possible_that_is_told_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,7 +186,7 @@ def test_commands_are_kept_from_every_file_that_is_named_as_secret(
 
     confine_commands(from_environment(given), declared)
 
-    current = _confinement._current
+    current = _confinement._current  # pyright: ignore[reportPrivateUsage]
     assert current is not None
     assert {path.name for path in current.secrets} == {"token", "aws", "one", "two", "channel", "three"}
     assert _confinement.private_folder() == tmp_path / "private"
