@@ -113,12 +113,12 @@ def _not_hosted(pipeline: Pipeline, service: Service) -> str | None:
 
 def _stale_advisories(pipeline: Pipeline, service: Service) -> str | None:
     """Data that may grow old says nothing about what was found since."""
-    allowed = [
-        float(stage.options["maximum_age_days"])
-        for stage in service.stages
-        if stage.kind in (StageKind.DEPENDENCY_SCAN, StageKind.IMAGE_SCAN) and "maximum_age_days" in stage.options
-    ]
-    oldest = max(allowed, default=0.0)
+    scans = [each for each in service.stages if each.kind in (StageKind.DEPENDENCY_SCAN, StageKind.IMAGE_SCAN)]
+    told = [each.options["maximum_age_days"] for each in scans if "maximum_age_days" in each.options]
+    odd = [text for text in told if not (text.isascii() and text.isdecimal())]
+    if odd:
+        return f"`maximum_age_days` is {odd[0][:40]!r}, no number of days, so the scans leave no evidence"
+    oldest = max(map(float, told), default=0.0)
     return f"advisories may be {oldest:.0f} days old (`maximum_age_days`)" if oldest > _FRESH_DAYS else None
 
 

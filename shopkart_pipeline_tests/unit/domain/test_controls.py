@@ -101,6 +101,24 @@ def test_approvals_in_comments_are_the_code_hosts_word(pipeline: Pipeline) -> No
     assert "comments may approve (`github.commands.approve`), which rest on the code host's word" in found.lacks
 
 
+@pytest.mark.parametrize(("days", "words"), [("40", "may be 40 days old"), ("soon", "is 'soon', no number of days")])
+def test_advisories_that_may_be_old_are_told(pipeline: Pipeline, days: str, words: str) -> None:
+    def lenient(service: Service) -> Service:
+        scans = (StageKind.DEPENDENCY_SCAN, StageKind.IMAGE_SCAN)
+        options = {"maximum_age_days": days}
+        return replace(
+            service,
+            stages=tuple(replace(each, options=options) if each.kind in scans else each for each in service.stages),
+        )
+
+    old = replace(pipeline, services={name: lenient(each) for name, each in pipeline.services.items()})
+
+    found = control(old, PCI_DSS, "6.3.1")
+
+    assert found.answer is Answer.IN_PART
+    assert any(words in each for each in found.lacks)
+
+
 def test_a_hosted_platform_is_claimed_only_where_somebody_declares_it(pipeline: Pipeline) -> None:
     def hosted(service: Service) -> Service:
         stages = [
