@@ -28,6 +28,7 @@
 | `SHOPKART_PUBLIC_URL` | where people reach the web interface; links to runs begin with it | none: no links |
 | `SHOPKART_INBOX` | where webhooks are kept, as a PostgreSQL address | `inbox.db` in the home |
 | `SHOPKART_LEDGER` | where acts are recorded, as a PostgreSQL address | `ledger.db` in the home |
+| `SHOPKART_DAGSTER_DB_HOST`, `_NAME`, `_USER`, `_PASSWORD` | Dagster's database, on Kubernetes | none |
 | `SHOPKART_LEDGER_ANCHOR` | a folder or `s3://BUCKET/PREFIX` where the ledger's heads are kept, too | none |
 | `SHOPKART_SIGNER_URI` | the key that signs statements, as securesystemslib names it: `awskms:...` | `signer/key.pem` |
 | `SHOPKART_SIGNER_PUBLIC_KEY_FILE` | its public key in PEM, for keys elsewhere than in AWS KMS | none |
@@ -59,7 +60,13 @@ from shopkart_pipeline.ledger_settings import LedgerSettings
 from shopkart_pipeline.secret_settings import BearerLogin, GitHubAccess, database_address, login, several, token
 
 SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
-_OF_OTHERS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "SHOPKART_TOKEN")
+_OF_OTHERS = (
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "PGPASSWORD",
+    "SHOPKART_DAGSTER_DB_PASSWORD",
+    "SHOPKART_TOKEN",
+)
 """Secrets that are read elsewhere, if at all."""
 _OF_TERRAFORM = frozenset(
     {"GITHUB_APP_ID", "GITHUB_APP_INSTALLATION_ID", "GITHUB_APP_PEM_FILE", "GITHUB_TOKEN", "HOME"}

@@ -46,6 +46,7 @@ _COMMANDS = {
     "signer": "sign what the pipeline states, in a process of its own, or rotate its key",
     "exporter": "serve the pipeline's own metrics to Prometheus",
     "monitoring": "write what Prometheus, Alertmanager, Grafana, Loki and Kubernetes need to watch what runs",
+    "cluster-files": "write what installs the pipeline itself on Kubernetes",
     "admission": "write or show the rule by which a cluster of production admits images and changes",
     "iac": "show how infrastructure differs from its declaration, or write what there is of it",
     "github": "show how the pipeline is connected to GitHub, and what it lacks there",

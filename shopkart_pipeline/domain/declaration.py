@@ -25,6 +25,7 @@ from shopkart_pipeline.domain.policy import Gate
 from shopkart_pipeline.domain.registry import Registry
 from shopkart_pipeline.domain.roles import Roles
 from shopkart_pipeline.domain.rollout import RolloutStep
+from shopkart_pipeline.domain.run_pods import DEFAULT_PODS, RunKind, RunPod
 
 
 class Phase(StrEnum):
@@ -279,6 +280,8 @@ class Pipeline:
     """Dagster partitions kept per service; older releases stay in the evidence store."""
     registry: Registry = field(default_factory=Registry)
     concurrency: Concurrency = field(default_factory=Concurrency)
+    run_pods: Mapping[RunKind, RunPod] = field(default_factory=lambda: DEFAULT_PODS)
+    """What runs may use where they are pods in Kubernetes, for every kind."""
     alerting: Alerting = field(default_factory=Alerting)
     incidents: IncidentPolicy = field(default_factory=IncidentPolicy)
     code_host: CodeHostPolicy | None = None

@@ -29,7 +29,9 @@ def compile_pod(scope: Scope, spec: WorkloadSpec, port: int) -> PodRequirements:
     default = PodRequirements()
     egress = None if spec.egress is None else tuple(spec.egress)
     for index, destination in enumerate(egress or ()):
-        _check_destination(scope, destination, index)
+        problem = destination_problem(destination)
+        if problem:
+            scope.fault(problem, "workload", "egress", index)
     return PodRequirements(
         port=port,
         resources=_resources(scope, spec.resources or ResourcesSpec()),
@@ -51,14 +53,15 @@ def check_manifests(scope: Scope, folder: str | None) -> None:
 def _resources(scope: Scope, spec: ResourcesSpec) -> Resources:
     default = Resources()
     memory, limit = spec.memory or default.memory, spec.memory_limit or default.memory_limit
-    if _bytes(limit) < _bytes(memory):
+    if memory_bytes(limit) < memory_bytes(memory):
         message = f"a replica may not use {limit} if it is to get {memory}; raise `memory_limit`"
         said = "memory_limit" if scope.says("workload", "resources", "memory_limit") else "memory"
         scope.fault(message, "workload", "resources", said)
     return Resources(spec.cpu or default.cpu, memory, limit)
 
 
-def _bytes(quantity: str) -> int:
+def memory_bytes(quantity: str) -> int:
+    """How much a quantity such as `256Mi` is."""
     return int(quantity[:-2]) * _UNITS[quantity[-2:]]
 
 
@@ -85,16 +88,16 @@ def _secret(spec: SecretSpec) -> SecretReference | None:
     return SecretReference(spec.name, spec.key) if spec.name and spec.key else None
 
 
-def _check_destination(scope: Scope, destination: str, index: int) -> None:
+def destination_problem(destination: str) -> str | None:
+    """What is wrong with a place to connect to."""
     place, _, port = destination.partition(":")
     if port and not 1 <= int(port) <= _HIGHEST_PORT:
-        scope.fault(f"{port} is no port; write one from 1 to {_HIGHEST_PORT}", "workload", "egress", index)
-    if "/" not in place:
-        return
+        return f"{port} is no port; write one from 1 to {_HIGHEST_PORT}"
     try:
-        ipaddress.IPv4Network(place)
+        ipaddress.IPv4Network(place if "/" in place else "0.0.0.0/0")
     except ValueError as error:
-        scope.fault(f"{place} is not a network ({error}); write one such as 10.0.0.0/16", "workload", "egress", index)
+        return f"{place} is not a network ({error}); write one such as 10.0.0.0/16"
+    return None
 
 
 def compile_scale(scope: Scope, environment: str, spec: DeploymentSpec) -> tuple[int, Autoscale | None]:

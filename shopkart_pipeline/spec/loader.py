@@ -17,6 +17,7 @@ from shopkart_pipeline.spec.compile_notifications import compile_notifications
 from shopkart_pipeline.spec.compile_recovery import compile_recovery
 from shopkart_pipeline.spec.compile_registry import compile_registry
 from shopkart_pipeline.spec.compile_roles import check_commands, compile_roles
+from shopkart_pipeline.spec.compile_run_pods import compile_run_pods
 from shopkart_pipeline.spec.compile_service import check_between_services, compile_service
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.form import check_form
@@ -64,6 +65,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
     places = file.absolute().parent, home
     recovery = compile_recovery(settings.recovery or RecoverySpec(), around.environments, services, places, faults)
     evidence_bucket = compile_evidence(settings.evidence, faults)
+    run_pods = compile_run_pods(settings.run_pods, faults)
     if faults:
         raise faults.error()
     schedules = settings.schedules.model_dump(exclude_none=True) if settings.schedules else {}
@@ -78,6 +80,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         live_releases=live_releases or Pipeline.live_releases,
         registry=registry,
         concurrency=Concurrency(**concurrency),
+        run_pods=run_pods,
         code_host=code_host,
         notifications=notifications,
         alerting=alerting,

@@ -90,6 +90,8 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("RetentionSpec", "`retention`", ("retention",)),
     ("IncidentsSpec", "`incidents`", None),
     ("ConcurrencySpec", "`concurrency`", ("concurrency",)),
+    ("RunPodsSpec", "`run_pods`", None),
+    ("RunPodSpec", "`run_pods.KIND`", None),
     ("AlertingSpec", "`alerting`", ("alerting",)),
 )
 """Definition in the schema, heading, and where its defaults are: in what is shipped, or for what concerns deployments

@@ -189,6 +189,21 @@ Destination = Annotated[
         "a network or host, with a port if it is to be one alone, such as 10.0.0.0/16:5432 or api.example",
     ),
 ]
+_LABEL_NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+NodeLabel = Annotated[
+    str,
+    Matching(
+        rf"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_LABEL_NAME}", "the name of a node's label, such as shopkart/pool"
+    ),
+]
+NodeLabelValue = Annotated[str, Matching(_LABEL_NAME, "the value of a node's label, such as pipeline")]
+SeccompProfile = Annotated[
+    str,
+    Matching(
+        r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9/._-]{0,200}\.json",
+        "the path of a seccomp profile below the kubelet's folder, such as profiles/shopkart.json",
+    ),
+]
 AwsRegion = Annotated[str, Matching(r"[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}", "an AWS region, such as eu-central-1")]
 BucketName = Annotated[
     str, Matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket, such as shopkart-backups")

@@ -15,7 +15,7 @@ import pytest
 
 from shopkart_pipeline.adapters._confinement import Confinement
 from shopkart_pipeline.ports.confinement import NotConfined
-from shopkart_pipeline_tests.contract import alertmanager_server, aws_servers, prometheus_server
+from shopkart_pipeline_tests.contract import alertmanager_server, aws_servers, postgres_storage, prometheus_server
 from shopkart_pipeline_tests.contract.oci_readers import installed_readers
 from shopkart_pipeline_tests.contract.postgres import Postgres, running_postgres
 from shopkart_pipeline_tests.contract.registry_server import PROGRAM
@@ -78,7 +78,8 @@ collect_ignore = [
     *([] if TRIVY else ["test_trivy.py", "test_bills_by_trivy.py"]),
     *([] if COSIGN and PROGRAM else ["test_cosign_referrers.py"]),
     *([] if COSIGN else ["test_cosign.py"]),
-    *([] if all(VALIDATORS) else ["test_manifest_validators.py"]),
+    *([] if all(VALIDATORS) else ["test_manifest_validators.py", "test_installation_validators.py"]),
+    *([] if aws_servers.installed("moto") and postgres_storage.is_installed() else ["test_instance_on_kubernetes.py"]),
     *([] if CEL else ["test_admission.py"]),
     *([] if aws_servers.installed("moto") else ["test_iam_moto.py"]),
     *([] if CHECKOV else ["test_terraform.py"]),
@@ -158,6 +159,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"Alertmanager, with Prometheus: {watching}")
     servers = ", ".join(name for name in aws_servers.SERVERS if aws_servers.installed(name))
     terminalreporter.write_line(f"AWS's stand-ins: {'; '.join(filter(None, (servers, aws_servers.left_out())))}")
+    storage = "took part" if postgres_storage.is_installed() else "not installed: Dagster on PostgreSQL is LEFT OUT"
+    terminalreporter.write_line(f"dagster-postgres: {storage}")
     terminalreporter.write_line(f"Docker Engine: {engine_for_tests() or 'none is reachable or can be started'}")
     terminalreporter.write_line(f"buildah: {buildah_for_tests() or 'took part'}")
     terminalreporter.write_line(f"confinement: {_why_not_confined() or 'took part'}")

@@ -72,7 +72,7 @@ def network_policy(place: Place, spec: WorkloadSpec) -> Manifest | None:
             "podSelector": {"matchLabels": selector(place)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [anybody | {"ports": [port]}],
-            "egress": _egress(spec.pod.egress),
+            "egress": egress_rules(spec.pod.egress),
         },
     }
 
@@ -88,12 +88,14 @@ def job_policy(place: Place, spec: WorkloadSpec) -> Manifest | None:
         "spec": {
             "podSelector": {"matchLabels": job_selector(place)},
             "policyTypes": ["Ingress", "Egress"],
-            "egress": _egress(spec.pod.egress),
+            "egress": egress_rules(spec.pod.egress),
         },
     }
 
 
-def _egress(destinations: tuple[str, ...] | None) -> list[Manifest]:
+def egress_rules(destinations: tuple[str, ...] | None) -> list[Manifest]:
+    """Where pods may connect to: the declared destinations, DNS and their own namespace; None for everywhere but the
+    metadata service."""
     if destinations is None:
         return [{"to": [{"namespaceSelector": {}}]}, {"to": [_addresses(_ANYWHERE, [_METADATA_SERVICE])]}]
     name_service = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]

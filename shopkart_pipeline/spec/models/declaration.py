@@ -16,6 +16,7 @@ from shopkart_pipeline.spec.models.notifications import NotificationsSpec
 from shopkart_pipeline.spec.models.recovery import RecoverySpec
 from shopkart_pipeline.spec.models.registry import RegistrySpec
 from shopkart_pipeline.spec.models.roles import RolesSpec
+from shopkart_pipeline.spec.models.run_pods import RunPodsSpec
 from shopkart_pipeline.spec.models.section import Section
 from shopkart_pipeline.spec.models.stages import StagesSpec
 from shopkart_pipeline.spec.models.telemetry import TelemetrySpec
@@ -196,5 +197,8 @@ class DeclarationSpec(Section):
     incidents: IncidentsSpec | None = Field(default=None, description="What is done about incidents.")
     concurrency: ConcurrencySpec | None = Field(
         default=None, description="How many runs may be at work at the same time."
+    )
+    run_pods: RunPodsSpec | None = Field(
+        default=None, description="What runs may use where they are pods in Kubernetes."
     )
     alerting: AlertingSpec | None = Field(default=None, description="Where alerts go and where people look.")

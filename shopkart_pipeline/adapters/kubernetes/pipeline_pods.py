@@ -1,0 +1,129 @@
+"""What all pods of the pipeline itself have in common, and what pods of runs have by their kind.
+
+They keep to the Pod Security Standards' `restricted` profile, and have no token for the cluster's API but where said.
+The home is one volume that one node at a time can have: whoever works with it runs on that node, beside whoever does so
+already. Pods of runs have no API token; what they are in the cloud comes from their service account alone (EKS Pod
+Identity), and pull requests have one without a role.
+"""
+
+import math
+from typing import Any
+
+from shopkart_pipeline.adapters.kubernetes.names import Manifest
+from shopkart_pipeline.domain.run_pods import ACCOUNTS, UNTRUSTED, RunKind, RunPod
+
+HOME = "/var/lib/shopkart"
+ARTIFACTS = f"{HOME}/dagster"
+"""What Dagster's instance writes into files. Whatever prepares it by itself copies `dagster.yaml` to there."""
+CODE = "/app"
+"""Where the image has what is shipped, `dagster.yaml` among it; the instance's own is mounted over that. A mount inside
+of the home would leave a folder behind that belongs to root."""
+USER_ID = 65532
+INSTANCE, SETTINGS = "shopkart-instance", "shopkart-settings"
+"""ConfigMaps: `dagster.yaml`, and variables that are no secrets."""
+STORAGE_SECRETS, RECEIVER_SECRETS, PIPELINE_SECRETS = "shopkart-storage", "shopkart-receiver", "shopkart-secrets"
+HOME_CLAIM = "shopkart-home"
+KIND_LABEL = "shopkart/run-kind"
+_BESIDE_HOME = {"shopkart/home": "here"}
+_POOL = "shopkart/pool"
+_RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "privileged": False,
+    "readOnlyRootFilesystem": True,
+}
+_INSTANCE_MOUNT = {
+    "name": "instance",
+    "mountPath": f"{CODE}/dagster.yaml",
+    "subPath": "dagster.yaml",
+    "readOnly": True,
+}
+_MOUNTS: list[Manifest] = [
+    {"name": "home", "mountPath": HOME},
+    _INSTANCE_MOUNT,
+    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+]
+
+
+def container_basics() -> Manifest:
+    """Of every container."""
+    return {"securityContext": dict(_RESTRICTED), "volumeMounts": [dict(each) for each in _MOUNTS]}
+
+
+def pod_basics(*, with_home: bool, scratch: str = "1Gi", seccomp_profile: str | None = None) -> Manifest:
+    """Of every pod.
+
+    Args:
+        with_home: whether it works with the pipeline's home; otherwise it has an empty one of its own.
+        scratch: how much it may write into `/tmp`.
+        seccomp_profile: of the node; None for the runtime's own.
+    """
+    profile: Manifest = {"type": "RuntimeDefault"}
+    if seccomp_profile is not None:
+        profile = {"type": "Localhost", "localhostProfile": seccomp_profile}
+    home: Manifest = {"persistentVolumeClaim": {"claimName": HOME_CLAIM}} if with_home else {"emptyDir": {}}
+    return {
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "fsGroup": USER_ID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": profile,
+        },
+        "volumes": [
+            {"name": "home", **home},
+            {"name": "instance", "configMap": {"name": INSTANCE}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": scratch}},
+        ],
+        **({"affinity": _beside_home()} if with_home else {}),
+    }
+
+
+def home_labels(with_home: bool) -> dict[str, str]:
+    """By which those who work with the home find each other."""
+    return dict(_BESIDE_HOME) if with_home else {}
+
+
+def variables_from(*secrets: str) -> list[Manifest]:
+    """Every variable that a pod gets."""
+    return [{"configMapRef": {"name": SETTINGS}}, *({"secretRef": {"name": each}} for each in secrets)]
+
+
+def run_config(kind: RunKind, pod: RunPod) -> dict[str, Any]:
+    """Pods of a kind of run, as Dagster's `run_k8s_config`. Where code runs that nobody has reviewed, secrets beyond
+    those of the storage are left away, and it runs confined or not at all."""
+    untrusted = kind is UNTRUSTED
+    secrets = (STORAGE_SECRETS,) if untrusted else (STORAGE_SECRETS, PIPELINE_SECRETS)
+    confined: list[Manifest] = [{"name": "SHOPKART_CONFINEMENT", "value": "required"}] if untrusted else []
+    return {
+        "container_config": {
+            **container_basics(),
+            "resources": {
+                "requests": {"cpu": pod.resources.cpu, "memory": pod.resources.memory},
+                "limits": {"memory": pod.resources.memory_limit},
+            },
+            "envFrom": variables_from(*secrets),
+            "env": confined,
+        },
+        "pod_template_spec_metadata": {"labels": {KIND_LABEL: kind.label, **home_labels(True)}},
+        "pod_spec_config": {
+            **pod_basics(with_home=True, scratch="10Gi", seccomp_profile=pod.seccomp_profile),
+            "serviceAccountName": ACCOUNTS[kind],
+            "automountServiceAccountToken": False,
+            "nodeSelector": dict(pod.node_selector),
+            "tolerations": _tolerations(pod),
+        },
+        "job_spec_config": {"activeDeadlineSeconds": math.ceil(pod.deadline_seconds), "backoffLimit": 0},
+    }
+
+
+def _tolerations(pod: RunPod) -> list[Manifest]:
+    pool = pod.node_selector.get(_POOL)
+    return [{"key": _POOL, "operator": "Equal", "value": pool, "effect": "NoSchedule"}] if pool else []
+
+
+def _beside_home() -> Manifest:
+    term = {"labelSelector": {"matchLabels": dict(_BESIDE_HOME)}, "topologyKey": "kubernetes.io/hostname"}
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
