@@ -1,19 +1,29 @@
 """Keeps signed envelopes beside the image that they are about, where the tools of others look for them.
 
-An envelope is attached as a sigstore bundle, which cosign 3 finds as a referrer, and is put as well where cosign 2 and
-sigstore's policy-controller look, if the registry has such a place. The first is ours to rest on; a registry that
-refuses the second, for instance because its tags don't move, is told of in words and refuses nothing here.
+An envelope is attached as a sigstore bundle, which cosign 3 finds as a referrer. Provenance, bills and summaries are
+put as well where cosign 2 and sigstore's policy-controller look, if the registry has such a place; no others, because a
+controller fetches all that is there whenever a pod starts, and has ten seconds for it. The first is ours to rest on; a
+registry that refuses the second, for instance because its tags don't move, is told of in words and refuses nothing
+here.
 """
 
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shopkart_pipeline.domain.attestation import ENVELOPE_MEDIA_TYPE, Envelope, read_envelope
+from shopkart_pipeline.domain.attestation import (
+    ENVELOPE_MEDIA_TYPE,
+    PROVENANCE,
+    SBOM,
+    VERIFICATION,
+    Envelope,
+    read_envelope,
+)
 from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.sigstore_bundle import BUNDLE_MEDIA_TYPE, nameless, read_bundle, to_bundle
 from shopkart_pipeline.ports.registry import Attachment, ImageRegistry
 
+_FOR_COSIGN = frozenset({PROVENANCE, SBOM, VERIFICATION})
 _READERS = {BUNDLE_MEDIA_TYPE: read_bundle, ENVELOPE_MEDIA_TYPE: read_envelope}
 
 
@@ -35,8 +45,10 @@ def attach_envelopes(
     Raises as `ImageRegistry.attach_all` does.
     """
     attached = registry.attach_all(repository, digest, [_attachment(each, kind) for each, kind in envelopes])
+    asked_for = {nameless(each).to_bytes(): kind for each, kind in envelopes if kind in _FOR_COSIGN}
     try:
-        registry.keep_for_cosign(repository, digest, {nameless(each).to_bytes(): kind for each, kind in envelopes})
+        if asked_for:
+            registry.keep_for_cosign(repository, digest, asked_for)
     except ToolUnavailable as error:
         return Attached(attached, f"Not where cosign 2 and policy-controller look: {error.what}")
     return Attached(attached)

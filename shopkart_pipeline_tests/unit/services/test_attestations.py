@@ -255,6 +255,21 @@ def test_a_registry_that_keeps_nothing_beside_an_image_is_told_of_and_stops_nobo
     assert lines(world, release) == []
 
 
+def test_where_a_cluster_looks_is_only_what_it_is_to_verify(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """policy-controller fetches all that is there whenever a pod starts, and its webhook has ten seconds."""
+    kept: list[Mapping[bytes, str]] = []
+
+    def keep(_repository: str, _digest: str, envelopes: Mapping[bytes, str]) -> None:
+        kept.append(envelopes)
+
+    monkeypatch.setattr(world.registry, "keep_for_cosign", keep)
+    release = staged(world)
+    world.approve(release)
+    assert world.stage(release, "production").passed
+
+    assert [sorted(each.values()) for each in kept] == [[SBOM, SBOM, PROVENANCE], [VERIFICATION]]
+
+
 def test_without_a_signer_there_is_no_evidence(world: World) -> None:
     world.attestor = None
     release = world.merge()
