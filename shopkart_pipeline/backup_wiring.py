@@ -28,12 +28,13 @@ def _blobs(settings: Settings, place: BackupPlace) -> Blobs:
             # AWS's client library takes a fifth of a second to import, which only those who use it should wait for.
             from shopkart_pipeline.adapters.s3_backups import s3_backups
 
-            scratch = settings.home / "work" / "backups"
+            scratch = settings.home / "private"
             return s3_backups(place.bucket, place.prefix, place.region, place.endpoint, scratch)
 
 
 def _database(settings: Settings, database: BackedUp) -> Database:
-    scratch = settings.home / "work" / "recovery"
+    # Not in `work`, where commands of the project's code read and write.
+    scratch = settings.home / "recovery"
     if database.engine is Engine.SQLITE:
         return SqliteFiles(settings.home, scratch / database.name)
     # PostgreSQL's client library likewise.

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters._confinement import OPEN
 from shopkart_pipeline.adapters.postgres_dump import check_address
 from shopkart_pipeline.backup_settings import BackupSettings
 from shopkart_pipeline.backup_wiring import build_backups
-from shopkart_pipeline.domain.backup import BackedUp, BackupPlace, Recovery, StoreKind
+from shopkart_pipeline.domain.backup import PIPELINE, BackedUp, BackupPlace, Recovery, StoreKind
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.ports.backups import Backups
 from shopkart_pipeline.settings import from_environment
@@ -129,3 +130,14 @@ def test_an_environment_that_was_never_started_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(PipelineError, match="no environment production"):
         database.dump(len)
+
+
+@pytest.mark.parametrize("name", [PIPELINE, "shop"])
+def test_what_is_backed_up_or_recovered_never_lies_where_commands_work(tmp_path: Path, name: str) -> None:
+    """They could read it, and have the server for drills run what they write into its configuration."""
+    backups = build_backups(from_environment({"SHOPKART_HOME": str(tmp_path)}), Recovery())
+
+    scratch = [value for value in vars(backups.database(BackedUp(name))).values() if isinstance(value, Path)]
+
+    assert tmp_path / "recovery" / name in scratch
+    assert not any(path.is_relative_to(tmp_path / opened) for path in scratch for opened in OPEN)
