@@ -210,6 +210,8 @@ def _policy(bundle: Bundle) -> str:
 def _approvals(bundle: Bundle) -> str:
     policy = bundle.policy["approvals"]
     if policy is None:
+        if bundle.allowed is not None:
+            raise Fault("the policy here asks for no approval, though a list of people was given", MISSING)
         return bundle.vouched("the policy asks for no approval")
     allowed = bundle.container.read(ALLOWED_SIGNERS) if bundle.allowed is None else bundle.allowed
     found: dict[str, datetime] = {}

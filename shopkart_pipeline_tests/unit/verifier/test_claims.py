@@ -210,6 +210,18 @@ def test_a_list_of_people_of_the_auditors_own_decides(own: ProvenRelease) -> Non
     assert "nobody in the list" in claims(own, allowed=b"")["approvals"].reason
 
 
+def test_a_policy_that_asks_nobody_does_not_pass_beside_a_list_of_people(own: ProvenRelease) -> None:
+    """Who can have anything signed may say that nobody was to be asked; who gives a list expects that somebody was."""
+    deployment = own.world.pipeline.services["backend"].deployments["production"]
+    nobody = replace(deployment, approvals=None)
+    own.world.declare(
+        "backend", lambda service: replace(service, deployments={**service.deployments, "production": nobody})
+    )
+
+    assert claims(own)["approvals"].reason == "the policy asks for no approval"
+    assert claims(own, allowed=own.signers.read_bytes())["approvals"].state == MISSING
+
+
 def test_a_key_that_had_ended_when_it_signed_does_not_count(own: ProvenRelease) -> None:
     principal, options, *rest = own.signers.read_text().split()
     line = " ".join([principal, f'{options},valid-before="20250101"', *rest])
