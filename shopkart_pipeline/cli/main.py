@@ -10,6 +10,7 @@ import keyword
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from types import FrameType
 from typing import Any
 
@@ -69,9 +70,18 @@ _COMMANDS = {
 }
 
 
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: `pyproject.toml` says it, and the installation knows."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *ignored: object, **also: object) -> None:
+        print(f"shopkart {version('shopkart-pipeline')}")
+        parser.exit()
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the console script."""
     parser = argparse.ArgumentParser(prog="shopkart", description="ShopKart's CI/CD pipeline.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and end")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     given = list(sys.argv[1:] if arguments is None else arguments)
     for name, text in _COMMANDS.items():

@@ -23,7 +23,7 @@ from shopkart_pipeline.adapters._process import Background
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.engine.instance_home import prepare_home
 from shopkart_pipeline.engine.warm_client import ServerOptions, WarmClient
-from shopkart_pipeline.engine.web_options import WebOptions
+from shopkart_pipeline.engine.web_options import WORKSPACE, WebOptions
 from shopkart_pipeline.settings import Settings, variables_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,7 +146,7 @@ def wait_for_engine(stack: Stack, timeout_seconds: float = START_SECONDS) -> Non
     client.status(max(1.0, deadline - time.monotonic()))
 
 
-def start_daemon(stack: Stack, workspace: Path = ROOT / "workspace.yaml") -> None:
+def start_daemon(stack: Stack, workspace: Path = WORKSPACE) -> None:
     """Sensors, schedules and run monitoring."""
     stack.start("daemon", [str(_BIN / "dagster-daemon"), "run", "-w", str(workspace)])
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.engine.file_lock import file_lock
+from shopkart_pipeline.engine.shipped_files import shipped_file
 
-SHIPPED_CONFIG = Path(__file__).parents[2] / "dagster.yaml"
+SHIPPED_CONFIG = shipped_file("dagster.yaml")
 
 
 def prepare_home(home: Path, shipped_config: Path = SHIPPED_CONFIG) -> None:

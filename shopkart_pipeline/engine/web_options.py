@@ -4,7 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-WORKSPACE = Path(__file__).resolve().parents[2] / "workspace.yaml"
+from shopkart_pipeline.engine.shipped_files import shipped_file
+
+WORKSPACE = shipped_file("workspace.yaml")
 
 
 @dataclass(frozen=True)
