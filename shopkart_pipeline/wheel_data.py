@@ -1,13 +1,14 @@
 """What the wheel carries beside its code: Dagster's configuration, and what is deployed, as `shopkart_pipeline/data`.
 
-Hatchling runs this when the package is built; nothing else uses it. The JSON Schema and `shipped.yaml` are package data of
-the code itself. Only files of known kinds go in: a plan, a state or variables of Terraform that lie about never do. An
-editable installation has the files beside it already, and needs none of them to be there.
+Hatchling runs this when the package is built; nothing else uses it. The JSON Schema and `shipped.yaml` are package data
+of the code itself. Only files of known kinds go in: a plan, a state or variables of Terraform that lie about never do.
+An editable installation has the files beside it already, and needs none of them to be there.
 """
 
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _KINDS = {".cfg", ".hcl", ".json", ".lock", ".md", ".tf", ".tftest", ".txt", ".yaml", ".yml"}
@@ -15,7 +16,7 @@ _NAMES = {"Dockerfile"}
 _NEVER = ("tfstate", "tfplan", "tfvars")
 
 
-class WheelData(BuildHookInterface):
+class WheelData(BuildHookInterface[BuilderConfig]):
     """Adds the files to a wheel that is no editable one."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
