@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from dagster import AssetKey, DagsterInstance, MetadataValue, TableMetadataValue
 
+from shopkart_pipeline.defs import running
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.release_metadata import MOST_ROWS, release_metadata
 from shopkart_pipeline.defs.running import running_key, show_running
@@ -113,6 +114,17 @@ def test_what_runs_is_observed_when_it_changes_and_once_an_hour(world: World) ->
         assert newest[PRODUCTION]["running digest"] == "sha256:other"
         assert newest[PRODUCTION]["digest in the ledger"] == world.digest(release)
         assert newest[PRODUCTION]["compared"].startswith("drift: stable runs sha256:other")
+
+
+def test_an_autoscaler_at_work_is_no_news(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.released()
+    seen = observe_running(world.platform, world.platform.service("backend"))
+    scaled = tuple(replace(row, replicas="5 of 5") for row in seen)
+    with DagsterInstance.ephemeral() as instance:
+        show_running(instance, world.platform)
+        monkeypatch.setattr(running, "observe_running", lambda *_: scaled)
+        show_running(instance, world.platform)
+        assert len(observations(instance)) == 1
 
 
 def test_an_environment_that_does_not_answer_is_not_shown_as_running_well(world: World) -> None:
