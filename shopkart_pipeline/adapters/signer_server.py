@@ -49,6 +49,7 @@ _PR_SET_DUMPABLE = 4
 _REQUEST_SECONDS = 5.0
 _GOODBYE_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
+_AGAIN = "Sign it again. If that does not help, a rotation was broken off: start the signer again, which ends it."
 _CALLERS = 8
 """How many are served at the same time; the others wait in the socket's queue."""
 _log = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ class SignerServer:
         key_id = key_id_of(public)
         keys = read_keys(self._keys_file.read_bytes(), str(self._keys_file)).keys
         if not any(key.key_id == key_id and key.holds(moment_of(statement)) for key in keys):
-            raise Refused(f"Key {key_id[:12]} was not trusted yet when the statement was made.", "Sign it again.")
+            raise Refused(f"Key {key_id[:12]} was not trusted when the statement was made.", _AGAIN)
         _log.info("signed %s about %s with key %s", statement.predicate_type, statement.subject_digest, key_id[:12])
         return Envelope(PAYLOAD_TYPE, payload, (EnvelopeSignature(key_id, signature),))
 
