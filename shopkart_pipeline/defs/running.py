@@ -3,8 +3,8 @@ and how both differ.
 
 Nothing materializes it: a sensor of its own, which holds up nothing else where an environment hangs, observes it
 whenever what it tells (but the count of replicas) changed, and once an hour so that an auditor sees that somebody still
-looks. It belongs to no
-release; the asset of each deployment shows the same rows as they were when its release got there.
+looks. It belongs to no release; the asset of each deployment shows the same rows as they were when its release got
+there.
 """
 
 # Dagster leaves type parameters of these functions open.

@@ -42,7 +42,10 @@ _ABOUT_IMAGE = {
     STAGE_RESULT: "stage result",
 }
 
+_BILLS = {"container": "image", "application": "application in it"}
+"""What there is a bill of, by the type of its component in CycloneDX."""
 _MOST_SIGNATURES = 100
+_URL_SAFE = str.maketrans("-_", "+/")
 TOLERANCE = timedelta(minutes=5)
 """Clocks of two machines may differ by as much."""
 
@@ -130,9 +133,9 @@ def opened(content: bytes, keys: tuple[Key, ...], now: datetime, kept_at: dateti
         envelope = the_object(parse(content))
         kind, payload = (
             the_text(envelope["payloadType"]),
-            base64.b64decode(the_text(envelope["payload"]), validate=True),
+            _decoded(envelope["payload"]),
         )
-        signatures = [base64.b64decode(the_text(each["sig"]), validate=True) for each in envelope["signatures"]]
+        signatures = [_decoded(each["sig"]) for each in envelope["signatures"]]
         if not signatures:
             raise Fault("it carries no signature", MISSING)
         if len(signatures) > _MOST_SIGNATURES:
@@ -146,6 +149,11 @@ def opened(content: bytes, keys: tuple[Key, ...], now: datetime, kept_at: dateti
         return _statement(payload, by, now, kept_at)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise Fault(f"it is no signed statement: {type(error).__name__}") from error
+
+
+def _decoded(text: Any) -> bytes:
+    """Base64 in its usual or its URL-safe letters: an envelope may have either."""
+    return base64.b64decode(the_text(text).translate(_URL_SAFE), validate=True)
 
 
 def _statement(payload: bytes, by: list[Key], now: datetime, kept_at: datetime | None) -> Signed:
@@ -211,3 +219,15 @@ def is_there(signed: list[Signed], kind: str) -> str:
     if kind == VERIFICATION and any(each.predicate.get("verificationResult") != "PASSED" for each in found):
         raise Fault("it says that verification did not pass")
     return f"{len(found)} signed: {', '.join(each.at.isoformat() for each in found)}"
+
+
+def bills_are_there(signed: list[Signed]) -> str:
+    """Where the bills of image and application are among those that are proved. Raises `Fault` where one is not."""
+    words = is_there(signed, SBOM)
+    described = {
+        each.predicate.get("metadata", {}).get("component", {}).get("type") for each in signed if each.kind == SBOM
+    }
+    lacking = [what for kind, what in _BILLS.items() if kind not in described]
+    if lacking:
+        raise Fault(f"there is none of the {' and the '.join(lacking)}", MISSING)
+    return words

@@ -26,9 +26,11 @@ from .envelopes import (
     PROVENANCE,
     SBOM,
     STAGE_RESULT,
+    TEST_RESULT,
     TOLERANCE,
     VERIFICATION,
     Key,
+    bills_are_there,
     is_about,
     is_there,
     opened,
@@ -93,8 +95,8 @@ def _attestations(bundle: Bundle) -> None:
                 bundle.claim(name, lambda digest=report["digest"], at=at: _attestation(bundle, digest, at))
     for digest in bundle.policy["summaries"]:
         bundle.claim(f"attestation {digest[7:19]}", lambda digest=digest: _attestation(bundle, digest, None))
-    for kind in (PROVENANCE, SBOM):
-        bundle.claim(words_of_kind(kind), lambda kind=kind: is_there(bundle.signed, kind))
+    bundle.claim(words_of_kind(PROVENANCE), lambda: is_there(bundle.signed, PROVENANCE))
+    bundle.claim(words_of_kind(SBOM), lambda: bills_are_there(bundle.signed))
     bundle.claim(words_of_kind(VERIFICATION), lambda: _summary(bundle))
 
 
@@ -118,6 +120,8 @@ def _attestation(bundle: Bundle, digest: str, kept_at: datetime | None) -> str:
     is_about(signed, bundle.image, bundle.manifest)
     if signed.kind == PROVENANCE and signed.predicate["runDetails"]["builder"]["id"] != bundle.policy["builder"]:
         raise Fault(f"it names the builder {str(signed.predicate['runDetails']['builder']['id'])[:200]!r}")
+    if signed.kind == TEST_RESULT and signed.predicate.get("result") != "PASSED":
+        raise Fault("it says that the tests did not pass")
     begun, ended = bundle.production_at, bundle.production_ended_at
     if signed.at > ended + TOLERANCE:
         raise Fault(f"it was signed at {signed.at.isoformat()}, when production was over, at {ended.isoformat()}")

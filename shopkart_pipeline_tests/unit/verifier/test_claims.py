@@ -26,11 +26,13 @@ from shopkart_pipeline.domain.attestation import (
     PROVENANCE,
     SBOM,
     STAGE_RESULT,
+    TEST_RESULT,
     VERIFICATION,
     Envelope,
     EnvelopeSignature,
     Statement,
     pre_authentication_encoding,
+    read_envelope,
 )
 from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.declaration import StageKind
@@ -470,6 +472,23 @@ def test_a_verification_that_did_not_pass_is_told(own: ProvenRelease) -> None:
     assert claims(own)["verification summary"].state == FALSE
 
 
+def test_tests_that_are_stated_as_failed_do_not_count(own: ProvenRelease) -> None:
+    result = {**named(own.world, own.release), "result": "FAILED"}
+    own.add_statement("other", own.statement(TEST_RESULT, result))
+
+    assert claims(own)["attestation production/other.dsse.json"].reason == "it says that the tests did not pass"
+
+
+def test_one_bill_twice_is_not_two(own: ProvenRelease) -> None:
+    def without_application(record: StageRecord) -> StageRecord:
+        reports = [each for each in record.result.reports if not each.name.startswith("application")]
+        return replace(record, result=replace(record.result, reports=tuple(reports)))
+
+    edit(own, "attestations", without_application)
+
+    assert claims(own)["SBOM"] == Claim("SBOM", MISSING, "there is none of the application in it")
+
+
 def test_a_statement_by_somebody_else_does_not_count(own: ProvenRelease) -> None:
     own.add_statement("other", spoiled_statement(own), by=FakeAttestor())
 
@@ -509,6 +528,23 @@ def test_an_envelope_is_opened_whatever_key_it_hints_at(proven: ProvenRelease) -
     envelope["signatures"][0]["keyid"] = "0" * 64
 
     assert opened(json.dumps(envelope).encode(), key_of(attestor), now_of(proven)).key_id == attestor.key.key_id
+
+
+def test_an_envelope_may_have_letters_that_are_safe_in_addresses(proven: ProvenRelease) -> None:
+    """DSSE: verifiers take either alphabet."""
+    attestor = FakeAttestor()
+    envelope = envelope_of(attestor, statement_bytes(subject=[{"name": "~?>~?>", "digest": {"sha256": "a" * 64}}]))
+    signature = envelope["signatures"][0]
+    other = {
+        **envelope,
+        "payload": envelope["payload"].translate(str.maketrans("+/", "-_")),
+        "signatures": [{**signature, "sig": signature["sig"].translate(str.maketrans("+/", "-_"))}],
+    }
+    content = json.dumps(other).encode()
+
+    assert other != envelope
+    assert opened(content, key_of(attestor), now_of(proven)).key_id == attestor.key.key_id
+    assert read_envelope(content) == read_envelope(json.dumps(envelope).encode())
 
 
 def _other_keys_name(envelope: dict[str, Any]) -> dict[str, Any]:
