@@ -17,7 +17,7 @@ from shopkart_pipeline.spec.jenkins.notes import Note, Treatment
 from shopkart_pipeline.spec.jenkins.translate import Translation, translate
 from shopkart_pipeline.spec.loader import load
 
-_LARGEST_BYTES = 512 * 1024
+_LARGEST_BYTES = 128 * 1024
 _STYLES = {
     Treatment.TRANSLATED: "green",
     Treatment.SHIPPED: "dim",

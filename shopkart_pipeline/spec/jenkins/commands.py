@@ -15,7 +15,7 @@ _RUNNERS = re.compile(
     r"|[A-Za-z_]\w*=(?:'[^']*'|\"[^\"]*\"|[^\s'\"]*))\s+)+"
 )
 _FOLDER_OF_PROGRAMS = re.compile(r"^(?:\./)?(?:node_modules/\.bin|\.?venv/bin|[\w./-]*/bin)/")
-_CONTROL = re.compile(r"(?m)<<|^\s*(?:if|for|while|until|case|function|select)\b|\(\)\s*\{|^\s*\{|^\s*\(")
+_CONTROL = re.compile(r"(?m)<<|^[ \t]*(?:if|for|while|until|case|function|select)\b|\(\)[ \t]*\{|^[ \t]*[{(]")
 _IGNORED_FAILURE = re.compile(r"\s*\|\|\s*(?:true|:|echo\b.*|exit 0)\s*$")
 _LONGEST = 20_000
 

@@ -56,7 +56,8 @@ def environment(draft: Draft, variables: Variables, directive: Statement) -> Non
                 draft.notes.left(each.line, each.text, words)
             case _:
                 variables.unknown[each.name] = f"{each.name} is an expression, which only a build of Jenkins knows"
-                draft.notes.left(each.line, each.text, "an expression, which only a build of Jenkins knows")
+                text = each.name if is_secret(each.name, "") else each.text
+                draft.notes.left(each.line, text, "an expression, which only a build of Jenkins knows")
 
 
 def _assigned(draft: Draft, variables: Variables, each: Statement, text: Text) -> None:

@@ -12,6 +12,7 @@ from shopkart_pipeline.spec.jenkins.syntax import Listing, Other, Statement, Tex
 from shopkart_pipeline.spec.jenkins.tokens import Kind, Token, tokens_of, unreadable
 
 _DEEPEST = 40
+_MOST_STATEMENTS = 3000
 _SCRIPTED = frozenset({"script", "expression", "node", "def", "if", "for", "while", "try", "switch", "class", "return"})
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _OPENING_SIGNS, _CLOSING_SIGNS = frozenset("([{"), frozenset(")]}")
@@ -31,6 +32,7 @@ class _Parser:
         self._source = source
         self._tokens = tokens_of(source)
         self._at = 0
+        self._count = 0
 
     def statements(self, depth: int, opened: Token | None) -> tuple[Statement, ...]:
         """Up to the brace that closes the block which `opened` opened, or up to the end of the file."""
@@ -59,6 +61,9 @@ class _Parser:
 
     def _statement(self, depth: int) -> Statement:
         first = self._now()
+        self._count += 1
+        if self._count > _MOST_STATEMENTS:
+            raise unreadable(first.line, f"there are more than {_MOST_STATEMENTS} statements up to here")
         if first.kind is not Kind.NAME or first.text in _SCRIPTED:
             return self._scripted(first)
         self._at += 1

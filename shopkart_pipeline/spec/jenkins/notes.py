@@ -4,14 +4,23 @@ Every statement that says something has a note: what it was translated to, that 
 it was not translated and why. Quotes are one line, short, and without anything that has the shape of a credential.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from shopkart_pipeline.domain.plain_text import plain
 from shopkart_pipeline.domain.secret_shapes import without_secrets
+from shopkart_pipeline.known_secrets import MASK
 
 _LONGEST_QUOTE = 90
+_OPTION = re.compile(
+    r"(?P<user>(?:^|\s)(?:-u|--user)[= ]?['\"]?[^\s:'\"]{0,99}:)(?!//)[^\s'\"]+"
+    r"|(?P<option>\b(?:login|sshpass|mysql|mysqldump)\b(?:\s[^\n]{0,200}?)?\s(?:-p|--password(?!-))[= ]?)[^\s-]\S*"
+    r"|(?P<variable>(?i:\b\w{0,40}(?:pass|pwd)\w{0,20}=))[^\s,\]]+"
+)
+"""Options and variables that hold a credential by what they are for, whatever it looks like; what comes before it is
+kept."""
 
 
 class Treatment(Enum):
@@ -40,12 +49,10 @@ class Note:
 class Notes:
     """Collects them."""
 
-    _notes: list[Note] = field(default_factory=list[Note])
+    _notes: dict[Note, None] = field(default_factory=dict[Note, None])
 
     def add(self, line: int, text: str, treatment: Treatment, words: str) -> None:
-        note = Note(line, quoted(text), treatment, quoted(words, 400))
-        if note not in self._notes:
-            self._notes.append(note)
+        self._notes[Note(line, quoted(text), treatment, quoted(words, 400))] = None
 
     def translated(self, line: int, text: str, words: str) -> None:
         self.add(line, text, Treatment.TRANSLATED, words)
@@ -64,7 +71,21 @@ class Notes:
         return sorted(self._notes, key=lambda note: note.line)
 
 
+def without_credentials(text: str) -> str:
+    """A text with everything masked that looks like a credential, or stands where one belongs; unchanged without any.
+
+    What stands there as `$NAME` is no value.
+    """
+    return _OPTION.sub(_masked, without_secrets(text))
+
+
+def _masked(match: re.Match[str]) -> str:
+    kept = match["user"] or match["option"] or match["variable"]
+    value = match[0].removeprefix(kept).strip("'\"")
+    return match[0] if value.startswith(("$", MASK[:-1])) else f"{kept}{MASK}"
+
+
 def quoted(text: str, longest: int = _LONGEST_QUOTE) -> str:
     """A text as a note shows it."""
-    shown = plain(" ".join(without_secrets(text).split()))
+    shown = plain(" ".join(without_credentials(text).split()))
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"

@@ -5,7 +5,7 @@ import re
 from shopkart_pipeline.spec.jenkins.draft import Draft
 
 _ECR = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com(?:/([a-z0-9][a-z0-9._/-]*))?")
-_TAGGED = re.compile(r"(?:-t|--tag)[= ]\s*['\"]?(\S+?)['\"]?(?=\s|$)")
+_TAGGED = re.compile(r"(?:-t|--tag)[= ]\s*['\"]?(\S{1,300}?)['\"]?(?=\s|$)")
 _LAST = re.compile(r"([a-z0-9][a-z0-9._-]*)(?::[^/\s]*)?$")
 
 

@@ -10,9 +10,9 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
-from shopkart_pipeline.domain.secret_shapes import without_secrets
 from shopkart_pipeline.spec.jenkins.commands import Command, Work, commands_of
 from shopkart_pipeline.spec.jenkins.draft import Draft
+from shopkart_pipeline.spec.jenkins.notes import without_credentials
 from shopkart_pipeline.spec.jenkins.registries import note_image
 from shopkart_pipeline.spec.jenkins.variables import Unknown, Variables, is_secret
 from shopkart_pipeline.spec.placeholders import placeholders
@@ -22,7 +22,7 @@ _JUNIT = re.compile(r"--junit-?xml[= ]['\"]?([\w./-]+)")
 _COVERAGE = re.compile(r"--cov-report[= ]['\"]?xml(?::([\w./-]+))?")
 _PYTEST = re.compile(r"(?:pytest|py\.test)(?:\s|$)")
 _NAMESPACE = re.compile(r"(?:-n|--namespace)[= ]([a-z0-9][a-z0-9-]{0,62})(?=\s|$)")
-_WEIGHT = re.compile(r"(?i)(?:canary\S*[= ]|weight[= ])(\d{1,2})(?=[%\s'\",]|$)")
+_WEIGHT = re.compile(r"(?i)(?:canary\S{0,60}[= ]|weight[= ])(\d{1,2})(?=[%\s'\",]|$)")
 _PAUSE = re.compile(r"sleep (\d{1,6})([smh]?)")
 _WORDS = {
     Work.SOURCE: "the pipeline checks out the release's commit by itself",
@@ -65,13 +65,15 @@ def translate_script(draft: Draft, stage: Stage, line: int, script: str) -> None
             prepared.append(command)
             continue
         _translate(draft, stage, line + command.offset, command, prepared)
+    kept = _kept(stage) if prepared else ""
     for command in prepared:
-        if command.text not in _kept(stage):
+        if command.text not in kept:
             draft.notes.shipped(line + command.offset, command.text, "only prepares for commands that were not kept")
 
 
 def _kept(stage: Stage) -> str:
-    return "\n".join(argument for target in stage.targets.values() for argument in target.get("command", ()))
+    own = "\n".join(stage.own[1]) if stage.own else ""
+    return own + "\n".join(argument for target in stage.targets.values() for argument in target.get("command", ()))
 
 
 def _translate(draft: Draft, stage: Stage, line: int, command: Command, prepared: list[Command]) -> None:
@@ -159,8 +161,8 @@ def _keep(draft: Draft, stage: Stage, line: int, command: Command, prepared: lis
     except Unknown as why:
         draft.notes.left(line, command.text, f"{why}")
         return
-    script = "\n".join(arguments)
-    if without_secrets(script) != script:
+    script = " ".join(arguments)
+    if without_credentials(script) != script:
         draft.notes.left(line, command.text, "it holds what looks like a credential, and credentials are never copied")
         return
     if [name for argument in arguments for name in placeholders(argument) if name != "python"]:
@@ -221,9 +223,15 @@ def _add_own(draft: Draft, stage: Stage, command: Command, arguments: list[str])
         stage.targets[name] = target
     name, lines = stage.own
     lines.append(script)
-    several = ["sh", "-ec", "\n".join(f"(\n{each}\n)" for each in lines)]
-    stage.targets[name]["command"] = arguments if len(lines) == 1 else several
+    stage.targets[name].setdefault("command", arguments)
     return name
+
+
+def finish(stage: Stage) -> None:
+    """Several commands of the team's own become one script, each beginning where the first did."""
+    if stage.own is not None and len(stage.own[1]) > 1:
+        name, lines = stage.own
+        stage.targets[name]["command"] = ["sh", "-ec", "\n".join(f"(\n{each}\n)" for each in lines)]
 
 
 def _reports(target: dict[str, Any], command: Command) -> None:

@@ -16,7 +16,7 @@ from shopkart_pipeline.spec.jenkins.forms import is_branch
 from shopkart_pipeline.spec.jenkins.grammar import parse
 from shopkart_pipeline.spec.jenkins.limits import set_retries, set_timeout
 from shopkart_pipeline.spec.jenkins.notes import Note
-from shopkart_pipeline.spec.jenkins.shell_steps import Stage
+from shopkart_pipeline.spec.jenkins.shell_steps import Stage, finish
 from shopkart_pipeline.spec.jenkins.steps import approval, scripted, translate_steps
 from shopkart_pipeline.spec.jenkins.syntax import Statement
 from shopkart_pipeline.spec.jenkins.variables import Variables
@@ -94,6 +94,8 @@ def _each(draft: Draft, directive: Statement, known: dict[str, tuple[str, str]])
         named = known.get(f"{directive.name}.{name}") or known.get(directive.name)
         if directive.scripted_lines or part.scripted_lines:
             scripted(draft, part, f"in `{directive.name}`")
+        elif part.name == "password":
+            draft.notes.left(part.line, part.name, "a parameter that is a credential: its value is not copied")
         elif named is None:
             draft.notes.left(part.line, part.text, f"`{directive.name}` has no counterpart here")
         elif named[0] == "shipped":
@@ -142,6 +144,7 @@ class _Walk:
                 self._options(stage, directive)
         if goes_to is not None:
             self._phase = "after" if goes_to == "production" else "staging"
+        finish(stage)
         if stage.targets or goes_to:
             names = ", ".join(f"`{name}`" for name in (*stage.targets, *((goes_to,) if goes_to else ())))
             self._draft.notes.translated(statement.line, statement.text, f"stage {names}")

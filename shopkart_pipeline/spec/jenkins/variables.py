@@ -21,6 +21,8 @@ _OF_JENKINS = re.compile(
     r"(?:BUILD|JOB|NODE|EXECUTOR|STAGE|CHANGE|TAG|BRANCH|GIT|JENKINS|HUDSON|RUN)(?:_[A-Z_]*)?|WORKSPACE(?:_TMP)?"
 )
 _USED = re.compile(r"(?<!\\)\$(?:\{([A-Za-z_]\w*)[^}]*\}|([A-Za-z_]\w*))")
+_NAME_OF_A_SECRET = re.compile(r"(?i)pass(?!ed|ing)|pwd|secret|token|credential|api_?key|private_?key|auth(?!or)")
+_LONGEST = 50_000
 _NAME = re.compile(r"(?:env\.)?([A-Za-z_]\w*)")
 
 
@@ -58,7 +60,10 @@ class Variables:
         Raises:
             Unknown: an expression has no value here.
         """
-        return "".join(part if isinstance(part, str) else self._filled(part, in_shell) for part in text.parts)
+        filled = [part if isinstance(part, str) else self._filled(part, in_shell) for part in text.parts]
+        if sum(map(len, filled)) > _LONGEST:
+            raise Unknown(f"it has more than {_LONGEST} characters")
+        return "".join(filled)
 
     def _filled(self, part: Interpolation, in_shell: bool) -> str:
         named = _NAME.fullmatch(part.expression)
@@ -106,4 +111,4 @@ class Variables:
 def is_secret(name: str, value: str) -> bool:
     """Whether a variable's name or value looks like a credential's."""
     line = f"{name}={value}"
-    return without_secrets(line) != line or without_secrets(value) != value
+    return bool(_NAME_OF_A_SECRET.search(name)) or without_secrets(line) != line or without_secrets(value) != value

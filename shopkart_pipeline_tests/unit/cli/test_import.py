@@ -55,7 +55,7 @@ def test_what_can_not_stand_in_a_declaration_is_refused(
     ("content", "words"),
     [
         (b"\xff\xfe", "is no text in UTF-8"),
-        (b" " * (512 * 1024 + 1), "has more than 512 KiB"),
+        (b" " * (128 * 1024 + 1), "has more than 128 KiB"),
         (b"node { }", "declares no pipeline"),
     ],
 )

@@ -66,6 +66,33 @@ def test_credentials_are_copied_neither_into_the_declaration_nor_into_the_notes(
     assert not [secret for secret in SECRETS if secret in everything]
 
 
+@pytest.mark.parametrize(
+    ("steps", "more"),
+    [
+        ("sh 'curl -u deploy:xyzzy42 https://shop.example'", ""),
+        ("sh 'curl --user=deploy:xyzzy42 https://shop.example'", ""),
+        ("sh 'docker login -u deploy -p xyzzy42 registry.example'", ""),
+        ("sh 'sshpass -p xyzzy42 ssh host'", ""),
+        ("sh 'DB_PASS=xyzzy42 ./migrate.sh'", ""),
+        ("sh './migrate.sh $DB_PASS'", "environment { DB_PASS = 'xyzzy42' }"),
+        ("sh './migrate.sh $DB_PASS'", "environment { DB_PASS = 'xyzzy42' + 'more' }"),
+        ("withEnv(['DB_PWD=xyzzy42']) { sh './migrate.sh $DB_PWD' }", ""),
+        ("sh './x.sh'", "parameters { password(name: 'P', defaultValue: 'xyzzy42') }"),
+        ("sh 'git clone https://deploy:xyzzy42@git.example/x.git'", ""),
+    ],
+)
+def test_a_credential_without_the_shape_of_one_is_known_by_its_place(steps: str, more: str) -> None:
+    translation = told(stage_of(steps, more=more))
+
+    assert "xyzzy42" not in translation.declaration + "".join(map(str, translation.notes))
+
+
+def test_a_credential_that_is_named_by_a_variable_is_no_value() -> None:
+    translation = told(stage_of("sh './t.sh -u me:$T'"))
+
+    assert "./t.sh -u me:$T" in translation.declaration
+
+
 def test_the_case_studys_pipeline_keeps_its_meaning(tmp_path: Path) -> None:
     file = SAMPLES / "storefront.Jenkinsfile"
     pipeline = loaded(
@@ -111,6 +138,14 @@ def test_values_reach_the_commands_that_use_them(tmp_path: Path) -> None:
     ]
 
 
+def test_values_that_grow_without_end_are_not_followed() -> None:
+    doubled = "\n".join(f'A{number} = "${{A{number - 1}}}${{A{number - 1}}}"' for number in range(1, 60))
+
+    translation = told(stage_of("sh './x.sh $A59'", more=f"environment {{\nA0 = 'xx'\n{doubled}\n}}"))
+
+    assert len(translation.declaration) < 10_000
+
+
 def test_a_failure_that_was_ignored_counts_and_is_told() -> None:
     translation = told(stage_of("sh './check.sh || true'", "Check"))
 
@@ -132,6 +167,7 @@ def test_a_failure_that_was_ignored_counts_and_is_told() -> None:
         ("pipeline { a(" + "[" * 5000, "nested more than 40 deep"),
         ("pipeline { a " + "b " * 5000, "nested more than 40 deep"),
         ("pipeline {\n\x1b[31m}", "Line 2 of the Jenkinsfile: a control character stands there"),
+        ("pipeline { " + "a\n" * 4000, "more than 3000 statements"),
         ("pipeline {}\npipeline {}", "more than one pipeline"),
     ],
 )
