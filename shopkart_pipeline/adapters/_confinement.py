@@ -209,9 +209,15 @@ def _plan(home: Path, secrets: Sequence[Path], writes: Sequence[str]) -> dict[st
         "home": os.path.realpath(home),
         "open": {os.path.realpath(home / name): may_write for name, may_write in _opened(writes).items()},
         "writable": [each for each in dict.fromkeys(temporary) if Path(each).is_dir() and not _inside(each, home)],
-        "frozen": [path for path in _FROZEN if Path(path).exists()],
+        "frozen": [*(path for path in _FROZEN if Path(path).exists()), *_own_code(temporary)],
         "hidden": [*(path for path in dict.fromkeys(away) if not _inside(path, home)), *_disks()],
     }
+
+
+def _own_code(writable: Sequence[str]) -> list[str]:
+    """Where the pipeline's own code is, which the next start would run, as far as commands could write there."""
+    places = {os.path.realpath(each) for each in (Path(__file__).parents[2], sys.prefix)}
+    return [each for each in sorted(places) if any(Path(each).is_relative_to(path) for path in writable)]
 
 
 def _opened(writes: Sequence[str]) -> dict[str, bool]:

@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,5 +46,5 @@ def test_checkov_finds_nothing_that_is_not_explained() -> None:
 
 
 def test_the_dockerfile_of_the_code_location_is_clean() -> None:
-    done = _run("hadolint", str(ROOT / "deploy" / "image" / "Dockerfile"))
+    done = _run(str(Path(sys.executable).with_name("hadolint")), str(ROOT / "deploy" / "image" / "Dockerfile"))
     assert done.returncode == 0, done.stdout
