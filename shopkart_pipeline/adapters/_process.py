@@ -2,8 +2,7 @@
 
 Every command has a timeout, a process group of its own that ends with it, an environment made from nothing but what
 a command needs (no pipeline secret reaches a build or a test), and its output captured in a log, from which known
-secrets are taken when it ends. It is confined
-(`_confinement`) unless it is the pipeline's own act. Cancelling kills
+secrets are taken when it ends. It is confined (`_confinement`) unless it is the pipeline's own act. Cancelling kills
 all running groups: `stop_all` is what the engine calls when a run is terminated. A command that writes more to a
 captured standard output than a report may hold is killed.
 """
@@ -44,6 +43,8 @@ _NETWORK = (
     "NO_PROXY",
 )
 _TAIL_BYTES = 4000
+_READ_BYTES = 2 * _TAIL_BYTES
+"""Of which the tail is made: a secret that its beginning would cut in two has to be found first."""
 _LONGEST_LINE = 300
 _GRACE_SECONDS = 2.0
 
@@ -229,7 +230,7 @@ def _finish(process: subprocess.Popen[bytes], command: Command, logged_before_by
     cancelled = was_cancelled(process.pid)
     stdout = captured.content if captured is not None else b""
     logged = _tail(command.log, logged_before_bytes) if command.log is not None else stderr
-    tail = masked((logged or stdout).decode(errors="replace"))[-_TAIL_BYTES:]
+    tail = masked((logged or stdout)[-_READ_BYTES:].decode(errors="replace"))[-_TAIL_BYTES:]
     overflowed = captured is not None and captured.overflowed
     return Completed(process.returncode, stdout, tail, timed_out, cancelled, overflowed)
 
@@ -263,8 +264,7 @@ def _tail(log: Path, start_bytes: int) -> bytes:
     """The end of what was appended to the log since it had `start_bytes`: never another command's words."""
     with log.open("rb") as stream:
         end = stream.seek(0, os.SEEK_END)
-        # Longer than it will be: a secret that the end cuts in two has to be found first.
-        stream.seek(max(start_bytes, end - 2 * _TAIL_BYTES))
+        stream.seek(max(start_bytes, end - _READ_BYTES))
         return stream.read()
 
 

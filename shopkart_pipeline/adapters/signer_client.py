@@ -54,10 +54,7 @@ class SignerClient(Attestor):
     def answers(self) -> bool:
         """Whether somebody listens now."""
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(_ANSWER_SECONDS)
-                with address_of(self._places.socket) as address:
-                    connection.connect(address)
+            self._connected_now().close()
         except OSError:
             return False
         return True
@@ -77,14 +74,20 @@ class SignerClient(Attestor):
     def _connected(self) -> socket.socket:
         until = time.monotonic() + (_START_SECONDS if self._places.folder.is_dir() else 0.0)
         while True:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.settimeout(_ANSWER_SECONDS)
             try:
-                with address_of(self._places.socket) as address:
-                    connection.connect(address)
-                return connection
+                return self._connected_now()
             except OSError:
-                connection.close()
                 if time.monotonic() >= until:
                     raise
                 time.sleep(0.02)
+
+    def _connected_now(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(_ANSWER_SECONDS)
+        try:
+            with address_of(self._places.socket) as address:
+                connection.connect(address)
+        except OSError:
+            connection.close()
+            raise
+        return connection

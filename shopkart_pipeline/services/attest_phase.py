@@ -18,9 +18,8 @@ from shopkart_pipeline.domain.signed_moment import moment_of
 from shopkart_pipeline.known_secrets import masked_data
 from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline.services.attach_envelope import attach_envelopes
-from shopkart_pipeline.services.judge_release import stages_before
 from shopkart_pipeline.services.platform import Platform
-from shopkart_pipeline.services.release_statements import Named, image_statements, stage_statements
+from shopkart_pipeline.services.release_statements import Named, attested_stages, image_statements, stage_statements
 
 TOOL = Tool("in-toto attestations", "1")
 ENVELOPE_SUFFIX = ".dsse.json"
@@ -75,10 +74,9 @@ def _unconfined(platform: Platform) -> tuple[str, ...]:
 
 
 def attested_records(platform: Platform, release: Release, stage: Stage) -> dict[str, StageRecord]:
-    """The records that a stage of this kind signs, by stage: those of its phase that come before it."""
-    service = platform.service(release.service)
+    """The records that a stage of this kind signs, by stage."""
     latest = platform.evidence.latest(release.service, release.key)
-    names = [name for name in stages_before(service, stage) if service.stage(name).phase is stage.phase]
+    names = attested_stages(platform.service(release.service), stage)
     return {name: latest[name] for name in names if name in latest}
 
 

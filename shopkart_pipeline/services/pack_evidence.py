@@ -37,6 +37,7 @@ from shopkart_pipeline.services.judge_release import image_digest
 from shopkart_pipeline.services.keep_policy import declaration_text
 from shopkart_pipeline.services.ledger_segment import segment
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.release_statements import about
 from shopkart_pipeline.verifier.bundle import FORMAT, MANIFEST, POLICY, RELEASE, SIGNED_MANIFEST
 
 
@@ -148,12 +149,4 @@ def _manifest(
 
 def _statement(release: Release, manifest_sha256: str, now: datetime) -> Statement:
     """What the signer is asked to sign: this manifest is the pipeline's, about this release."""
-    predicate = {
-        "service": release.service,
-        "release": release.key,
-        "repository": release.repository,
-        "branch": release.branch,
-        "commit": release.sha,
-        "signed_at": now,
-    }
-    return Statement(MANIFEST, f"sha256:{manifest_sha256}", EVIDENCE_BUNDLE, predicate)
+    return Statement(MANIFEST, f"sha256:{manifest_sha256}", EVIDENCE_BUNDLE, about(release, now))

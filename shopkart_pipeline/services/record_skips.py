@@ -5,7 +5,7 @@ A merge says all services that it leaves alone in one entry. Results that were t
 once the phase is through that rests on them; before that they change nothing.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 
 from shopkart_pipeline.domain.declaration import LeftOut, Service
 from shopkart_pipeline.domain.evidence import Reuse, StageRecord
@@ -42,10 +42,9 @@ def record_left_out(platform: Platform, release: Release, digest: str) -> None:
         platform.ledger.append(act)
 
 
-def record_reuse(platform: Platform, release: Release, stages: Iterable[str]) -> None:
+def record_reuse(platform: Platform, release: Release, records: Mapping[str, StageRecord]) -> None:
     """Write into the ledger which of these stages took a result over, and from which run; each is said once."""
-    records = platform.evidence.latest(release.service, release.key)
-    taken = [(record, record.reused) for name in stages if (record := records.get(name)) and record.reused]
+    taken = [(record, record.reused) for record in records.values() if record.reused]
     if not taken:
         return
     entries = platform.ledger.entries(release.service, release.key, (REUSE,))

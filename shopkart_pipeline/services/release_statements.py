@@ -15,13 +15,13 @@ from typing import Any
 
 from shopkart_pipeline.domain.attestation import PROVENANCE, SBOM, STAGE_RESULT, TEST_RESULT, Statement
 from shopkart_pipeline.domain.canonical import digest_of
-from shopkart_pipeline.domain.declaration import StageKind
+from shopkart_pipeline.domain.declaration import Service, Stage, StageKind
 from shopkart_pipeline.domain.evidence import Evidence, StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.signed_moment import BOM_PROPERTY, RELEASE_FIELD
 from shopkart_pipeline.domain.verdict import Outcome, Verdict
 from shopkart_pipeline.services.describe_image import application_sbom, image_sbom
-from shopkart_pipeline.services.judge_release import stage_lines
+from shopkart_pipeline.services.judge_release import stage_lines, stages_before
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.provenance import packages_in, provenance, reports_of
 
@@ -88,6 +88,12 @@ def stage_statements(
         if service.stage(name).kind in TESTS:
             made.append(Named(f"{name}-result", _test_result(platform, release, digest, name, record, outcome, now)))
     return made
+
+
+def attested_stages(service: Service, stage: Stage) -> list[str]:
+    """The stages whose results a signing stage states: those of its phase that come before it. Whoever verifies expects
+    the same."""
+    return [name for name in stages_before(service, stage) if service.stage(name).phase is stage.phase]
 
 
 def about(release: Release, now: datetime) -> dict[str, Any]:

@@ -37,7 +37,6 @@ from shopkart_pipeline.services.judge_release import (
     image_digest,
     is_about_image,
     judge_records,
-    judge_release,
     stage_lines,
     stages_before,
 )
@@ -257,8 +256,9 @@ def _announce(platform: Platform, release: Release, stage: Stage, run_id: str) -
     if stage.phase is Phase.PRODUCTION or any(stage.name in other.needs for other in in_phase):
         return False
     names = [each.name for each in in_phase]
-    verdict = judge_release(platform, release, names)
+    records = platform.evidence.latest(release.service, release.key)
+    verdict = judge_records(platform, release, names, records)
     if verdict.outcome is not Outcome.PASS:
         return False
-    record_reuse(platform, release, names)
+    record_reuse(platform, release, {name: records[name] for name in names})
     return platform.inbox.put(progress(PHASE_PASSED, release, stage.phase, run_id, platform))

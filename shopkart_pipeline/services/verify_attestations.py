@@ -26,10 +26,10 @@ from shopkart_pipeline.domain.evidence import Evidence, Report, StageRecord
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.signed_moment import moment_of
 from shopkart_pipeline.ports.attestor import EnvelopeVerifier
-from shopkart_pipeline.services.judge_release import MAXIMUM_EVIDENCE_AGE_SECONDS, stages_before
+from shopkart_pipeline.services.judge_release import MAXIMUM_EVIDENCE_AGE_SECONDS
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.provenance import builder_of
-from shopkart_pipeline.services.release_statements import TESTS
+from shopkart_pipeline.services.release_statements import TESTS, attested_stages
 
 _EVER = float("inf")
 
@@ -103,7 +103,7 @@ def _reasons(
     if record is None or not isinstance(record.result, Evidence):
         return ["missing: nothing was signed"]
     service = platform.service(expected.service)
-    names = [name for name in stages_before(service, stage) if service.stage(name).phase is stage.phase]
+    names = attested_stages(service, stage)
     wanted = Wanted(
         records={name: digest_of(records[name]) if name in records else "none" for name in names},
         tests=frozenset(name for name in names if service.stage(name).kind in TESTS),
