@@ -96,7 +96,7 @@ def login(given: Mapping[str, str], user: str, password: str) -> tuple[str, str]
 
 
 def database_address(given: Mapping[str, str], name: str) -> str:
-    """The address of the inbox's or the ledger's database, with its password; empty: it is a file."""
+    """The address of a database of the pipeline's own, with its password; empty: it is a file."""
     address = _secret(given, name)
     if address and not address.startswith(("postgresql://", "postgres://")):
         raise PipelineError(f"{name} is not a PostgreSQL address.", "Use postgresql://USER@HOST/DATABASE.")

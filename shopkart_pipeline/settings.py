@@ -28,6 +28,7 @@
 | `SHOPKART_PUBLIC_URL` | where people reach the web interface; links to runs begin with it | none: no links |
 | `SHOPKART_INBOX` | where webhooks are kept, as a PostgreSQL address | `inbox.db` in the home |
 | `SHOPKART_LEDGER` | where acts are recorded, as a PostgreSQL address | `ledger.db` in the home |
+| `SHOPKART_STORES` | where evidence, incidents and messages are kept, as a PostgreSQL address | the home |
 | `SHOPKART_DAGSTER_DB_HOST`, `_NAME`, `_USER`, `_PASSWORD` | Dagster's database, on Kubernetes | none |
 | `SHOPKART_LEDGER_ANCHOR` | a folder or `s3://BUCKET/PREFIX` where the ledger's heads are kept, too | none |
 | `SHOPKART_SIGNER_URI` | the key that signs statements, as securesystemslib names it: `awskms:...` | `signer/key.pem` |
@@ -100,6 +101,8 @@ class Settings:
     """Without a slash at its end; empty: nothing links to the web interface."""
     inbox_address: str = field(default="", repr=False)
     """Of a PostgreSQL database, with its password; empty: a file in the home."""
+    stores_address: str = field(default="", repr=False)
+    """Of a PostgreSQL database, with its password; empty: evidence, incidents and messages are in the home."""
     prometheus: BearerLogin = field(default_factory=BearerLogin)
     loki: BearerLogin = field(default_factory=BearerLogin)
     alertmanager_tokens: tuple[str, ...] = field(default=(), repr=False)
@@ -157,6 +160,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         loki=BearerLogin.read(given, "LOKI"),
         public_url=_public_url(given),
         inbox_address=database_address(given, "SHOPKART_INBOX"),
+        stores_address=database_address(given, "SHOPKART_STORES"),
         alertmanager_tokens=several(given, "SHOPKART_ALERTMANAGER_TOKEN"),
         backups=BackupSettings.read(given),
         access=AccessSettings.read(given),

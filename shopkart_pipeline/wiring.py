@@ -6,13 +6,11 @@ the declaration choose; where it says `auto`, the order below is the order of pr
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 
 from shopkart_pipeline.adapters._confinement import confinement
 from shopkart_pipeline.adapters._github_answers import AnswerStore
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials
-from shopkart_pipeline.adapters._report_blobs import FolderReports
 from shopkart_pipeline.adapters._sonarqube_access import Access
 from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
 from shopkart_pipeline.adapters.buildah import BuildahBuilder
@@ -21,7 +19,6 @@ from shopkart_pipeline.adapters.cyclonedx_json import CycloneDxJson
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
 from shopkart_pipeline.adapters.dependency_scan import DependencyScan, Reachability, probe_service
 from shopkart_pipeline.adapters.detect_secrets import DetectSecrets
-from shopkart_pipeline.adapters.disk_incidents import DiskIncidentStore
 from shopkart_pipeline.adapters.docker_engine import Builder, DockerEngineBuilder
 from shopkart_pipeline.adapters.dsse import KEYS_FILE, KeyFileVerifier
 from shopkart_pipeline.adapters.eslint import Eslint
@@ -57,10 +54,6 @@ from shopkart_pipeline.adapters.silent_channel import SilentChannel
 from shopkart_pipeline.adapters.slack_webhook import SlackWebhook
 from shopkart_pipeline.adapters.smtp_mail import MailServer, SmtpMail
 from shopkart_pipeline.adapters.sonarqube import SonarQube
-from shopkart_pipeline.adapters.sqlite_components import SqliteComponentIndex
-from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore, reports_folder
-from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
-from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
 from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.adapters.trivy import Trivy
@@ -69,7 +62,6 @@ from shopkart_pipeline.backup_wiring import build_backups
 from shopkart_pipeline.confinement_wiring import confine_commands
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Environment, Source, StageKind
-from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
 from shopkart_pipeline.domain.notification import Channel, ChannelKind, NotificationPolicy
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.ledger_wiring import build_anchor, build_ledger
@@ -86,6 +78,7 @@ from shopkart_pipeline.services.workspace import Workspace
 from shopkart_pipeline.settings import Settings, read_secret
 from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline.spec.waivers import YamlWaivers
+from shopkart_pipeline.stores_wiring import build_stores
 
 
 def build_platform(settings: Settings) -> Platform:
@@ -101,6 +94,7 @@ def build_platform(settings: Settings) -> Platform:
     registry = build_registry(settings, pipeline.registry)
     github = _github_client(settings, pipeline.code_host)
     scm = GitSource(home / "mirrors", authorization=_git_authorization(github))
+    stores = build_stores(settings, pipeline.evidence_bucket, clock)
     return Platform(
         pipeline=pipeline,
         workspace=Workspace(home),
@@ -109,15 +103,15 @@ def build_platform(settings: Settings) -> Platform:
         forge=GitHubForge(),
         alert_reader=AlertmanagerReader(),
         inbox=build_inbox(settings),
-        evidence=_evidence(home / "evidence", pipeline.evidence_bucket, clock),
-        incidents=DiskIncidentStore(home / "incidents"),
+        evidence=stores.evidence,
+        incidents=stores.incidents,
         ledger=build_ledger(settings),
         verifier=SshSignatureVerifier(),
         waivers=YamlWaivers(),
         registry=registry,
         image_files=OciImageFiles(),
         bills=CycloneDxJson(),
-        components=SqliteComponentIndex(home / "components.db"),
+        components=stores.components,
         advisories=OsvBook(home / "cache" / "advisories"),
         application_builder=PythonApplication(home / "work" / "packages"),
         image_builders=_image_builders(settings),
@@ -125,11 +119,11 @@ def build_platform(settings: Settings) -> Platform:
         sites={
             name: _site(settings, environment, registry, clock) for name, environment in pipeline.environments.items()
         },
-        outbox=SqliteOutbox(home / "outbox.db"),
+        outbox=stores.outbox,
         manifests=RepositoryManifests(),
         code_reader=None if github is None else GitHubReader(github, clock),
         code_host=None if github is None else GitHubHost(github),
-        notifications=None if pipeline.notifications is None else SqliteNotificationQueue(home / "notifications.db"),
+        notifications=None if pipeline.notifications is None else stores.notifications,
         notifiers=_notifiers(pipeline.notifications, github, clock),
         backups=build_backups(settings, pipeline.recovery),
         attestor=SignerClient(settings.signer_folder),
@@ -176,15 +170,6 @@ def _github_client(settings: Settings, policy: CodeHostPolicy | None) -> GitHubC
     stored = None if given.stored_key is None else partial(read_secret, given.stored_key, lines=True)
     credentials = GitHubCredentials(policy.api, given.app_id, given.private_key_file, given.token, stored)
     return GitHubClient(credentials, SystemClock(), AnswerStore(settings.home / "cache" / "github.db"))
-
-
-def _evidence(root: Path, bucket: EvidenceBucket | None, clock: Clock) -> SqliteEvidenceStore:
-    if bucket is None:
-        return SqliteEvidenceStore(root)
-    # AWS's client takes a while to import; most pipelines never need it.
-    from shopkart_pipeline.adapters.s3_reports import s3_reports
-
-    return SqliteEvidenceStore(root, s3_reports(bucket, FolderReports(reports_folder(root)), clock))
 
 
 def build_registry(settings: Settings, declared: Registry) -> ImageRegistry:

@@ -77,6 +77,7 @@ VALUES = {
     "SHOPKART_DATABASE_DAGSTER": "planted-database-in-file-7d1f",
     "SHOPKART_INBOX": "planted-inbox-7d1f",
     "SHOPKART_LEDGER": "planted-ledger-7d1f",
+    "SHOPKART_STORES": "planted-stores-7d1f",
     "SHOPKART_BACKUP_KEY": base64.b64encode(b"planted-backup-key-7d1f-32-bytes").decode(),
     "AWS_SECRET_ACCESS_KEY": "planted/aws+key/7d1f",
     "PGPASSWORD": "planted-libpq-7d1f",
@@ -84,7 +85,7 @@ VALUES = {
 }
 """By setting. Of a database's address it is the password."""
 _NO_SECRETS = ("SHOPKART_SIGNER_PUBLIC_KEY_FILE",)
-_SOUNDS_SECRET = re.compile("SECRET|TOKEN|PASSWORD|KEY|DATABASE|INBOX|LEDGER$|NOTIFY")
+_SOUNDS_SECRET = re.compile("SECRET|TOKEN|PASSWORD|KEY|DATABASE|INBOX|LEDGER$|STORES|NOTIFY")
 ALL = " | ".join(VALUES.values())
 CROWD = f"{ALL} | {json.dumps(ALL)} | {urllib.parse.quote(ALL)} | {base64.b64encode(f'x:{ALL}'.encode()).decode()}"
 """What everybody writes."""
@@ -145,7 +146,7 @@ def _plant(given: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = VALUES["SHOPKART_GITHUB_PRIVATE_KEY"]
     for name, value in VALUES.items():
         match name:
-            case "SHOPKART_DATABASE_SHOP" | "SHOPKART_INBOX" | "SHOPKART_LEDGER":
+            case "SHOPKART_DATABASE_SHOP" | "SHOPKART_INBOX" | "SHOPKART_LEDGER" | "SHOPKART_STORES":
                 monkeypatch.setenv(name, address.format(value))
             case "SHOPKART_DATABASE_DAGSTER":
                 monkeypatch.setenv(f"{name}_FILE", file(name, address.format(value)))

@@ -1,0 +1,67 @@
+"""Chooses where evidence, incidents, messages on their way and the index of components are kept.
+
+All of them are in the home, or all in one PostgreSQL database, for a pipeline whose runs are on several machines.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shopkart_pipeline.adapters._report_blobs import FolderReports, ReportBlobs
+from shopkart_pipeline.adapters.disk_incidents import DiskIncidentStore
+from shopkart_pipeline.adapters.sqlite_components import SqliteComponentIndex
+from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore, reports_folder
+from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
+from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
+from shopkart_pipeline.ports.clock import Clock
+from shopkart_pipeline.ports.component_index import ComponentIndex
+from shopkart_pipeline.ports.evidence_store import EvidenceStore
+from shopkart_pipeline.ports.incident_store import IncidentStore
+from shopkart_pipeline.ports.notifier import NotificationQueue
+from shopkart_pipeline.ports.outbox import Outbox
+from shopkart_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What the pipeline keeps besides deliveries and acts."""
+
+    evidence: EvidenceStore
+    incidents: IncidentStore
+    outbox: Outbox
+    notifications: NotificationQueue
+    components: ComponentIndex
+
+
+def build_stores(settings: Settings, bucket: EvidenceBucket | None, clock: Clock) -> Stores:
+    """The stores; nothing is opened before it is used.
+
+    Args:
+        settings: where they are.
+        bucket: keeps reports, where one is declared.
+        clock: from when the bucket's locks count.
+    """
+    if settings.stores_address:
+        raise PipelineError("SHOPKART_STORES can't be used yet.", "Leave it out: the stores are in the home.")
+    return _in_home(settings.home, bucket, clock)
+
+
+def _in_home(home: Path, bucket: EvidenceBucket | None, clock: Clock) -> Stores:
+    evidence = home / "evidence"
+    return Stores(
+        SqliteEvidenceStore(evidence, _reports(bucket, FolderReports(reports_folder(evidence)), clock)),
+        DiskIncidentStore(home / "incidents"),
+        SqliteOutbox(home / "outbox.db"),
+        SqliteNotificationQueue(home / "notifications.db"),
+        SqliteComponentIndex(home / "components.db"),
+    )
+
+
+def _reports(bucket: EvidenceBucket | None, copies: ReportBlobs, clock: Clock) -> ReportBlobs:
+    if bucket is None:
+        return copies
+    # AWS's client takes a while to import; most pipelines never need it.
+    from shopkart_pipeline.adapters.s3_reports import s3_reports
+
+    return s3_reports(bucket, copies, clock)
