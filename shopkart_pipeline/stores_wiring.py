@@ -6,13 +6,12 @@ All of them are in the home, or all in one PostgreSQL database, for a pipeline w
 from dataclasses import dataclass
 from pathlib import Path
 
-from shopkart_pipeline.adapters._report_blobs import FolderReports, ReportBlobs
+from shopkart_pipeline.adapters._report_blobs import EarlierReports, FolderReports, ReportBlobs
 from shopkart_pipeline.adapters.disk_incidents import DiskIncidentStore
 from shopkart_pipeline.adapters.sqlite_components import SqliteComponentIndex
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore, reports_folder
 from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
 from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
-from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.component_index import ComponentIndex
@@ -43,7 +42,7 @@ def build_stores(settings: Settings, bucket: EvidenceBucket | None, clock: Clock
         clock: from when the bucket's locks count.
     """
     if settings.stores_address:
-        raise PipelineError("SHOPKART_STORES can't be used yet.", "Leave it out: the stores are in the home.")
+        return _in_postgres(settings.stores_address, settings.home, bucket, clock)
     return _in_home(settings.home, bucket, clock)
 
 
@@ -55,6 +54,28 @@ def _in_home(home: Path, bucket: EvidenceBucket | None, clock: Clock) -> Stores:
         SqliteOutbox(home / "outbox.db"),
         SqliteNotificationQueue(home / "notifications.db"),
         SqliteComponentIndex(home / "components.db"),
+    )
+
+
+def _in_postgres(address: str, home: Path, bucket: EvidenceBucket | None, clock: Clock) -> Stores:
+    # The client library takes a while to import, which only those who use it should wait for.
+    from shopkart_pipeline.adapters._store_tables import stores_database
+    from shopkart_pipeline.adapters.postgres_components import PostgresComponentIndex
+    from shopkart_pipeline.adapters.postgres_evidence import PostgresEvidenceStore
+    from shopkart_pipeline.adapters.postgres_incidents import PostgresIncidentStore
+    from shopkart_pipeline.adapters.postgres_notifications import PostgresNotificationQueue
+    from shopkart_pipeline.adapters.postgres_outbox import PostgresOutbox
+    from shopkart_pipeline.adapters.postgres_reports import PostgresReports
+
+    database = stores_database(address)
+    kept = PostgresReports(database)
+    copies = EarlierReports(FolderReports(reports_folder(home / "evidence")), kept)
+    return Stores(
+        PostgresEvidenceStore(database, kept if bucket is None else _reports(bucket, copies, clock)),
+        PostgresIncidentStore(database),
+        PostgresOutbox(database),
+        PostgresNotificationQueue(database),
+        PostgresComponentIndex(database),
     )
 
 

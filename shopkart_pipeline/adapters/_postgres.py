@@ -1,26 +1,33 @@
 """Connections to one PostgreSQL database: kept open, used by one thread at a time, made anew when they were lost.
 
-A connection survives no fork, so a child leaves those of its parent alone and opens its own. Work that meets a kept
-connection which was lost meanwhile is done once more on a new one, so it has to be work that may be done twice. Nothing
-waits for ever: not for a connection, a lock, a statement, nor for a network that swallows everything. The address holds
-a password, which no error repeats.
+A connection survives no fork, so a child leaves those of its parent alone and opens its own. Work that meets a
+connection which was lost is done once more on a new one, so it has to be work that may be done twice; `write` asks the
+server instead whether the transaction was committed before its answer was lost, and does it once. Nothing waits for
+ever: not for a connection, a lock, a statement, nor for a server or a network that swallows everything. The address
+holds a password, which no error repeats.
+
+Source: PostgreSQL's documentation, "Transaction ID and Snapshot Information Functions" (`pg_xact_status`, since 13).
 """
 
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from psycopg import conninfo
+from psycopg.pq import TransactionStatus
 
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.masked_postgres import MaskingCursor
 
 _T = TypeVar("_T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 _KEPT_OPEN = 4
+_ANSWER_SECONDS = 20.0
+"""For a statement whose server has stopped without its machine: longer than the server's own limit."""
 WAITING: dict[str, int] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 5000,
@@ -29,9 +36,24 @@ WAITING: dict[str, int] = {
     "keepalives_count": 2,
 }
 """Limits of libpq for a server or a network that does not answer."""
-_PREPARE = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'"
+_PREPARE = (
+    "SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s';"
+    " SET synchronous_commit = on; SET TimeZone = 'UTC'"
+)
 _of_parents: list[Connection] = []
 """Connections that came over a fork; closing one here would close the parent's."""
+
+
+class _Impatient(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that is lost where its server does not answer in time."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        try:
+            return super().wait(gen, interval, _ANSWER_SECONDS if timeout is None else timeout)
+        except psycopg.Error:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
 
 
 class Database:
@@ -42,12 +64,13 @@ class Database:
         table: its presence says that the schema is there.
         schema: statements that make it.
         setting: the variable that holds the address, for whoever has to mend it.
+        version: of the schema, which `table` holds as its only row; None: it has none.
 
     Raises:
         PipelineError: the address can't be read.
     """
 
-    def __init__(self, address: str, table: str, schema: str, *, setting: str) -> None:
+    def __init__(self, address: str, table: str, schema: str, *, setting: str, version: int | None = None) -> None:
         try:
             parts = conninfo.conninfo_to_dict(address)
         except psycopg.Error:
@@ -61,36 +84,62 @@ class Database:
         )
         self._password = str(parts.get("password") or "")
         self._name = f"{parts.get('host') or 'the local socket'}/{parts.get('dbname') or ''}"
-        self._table, self._schema = table, schema
+        self._table, self._schema, self._version = table, schema, version
+        self._sql_of_version = f"SELECT version FROM {table}"  # noqa: S608 # A table of our own.
         self._turn = threading.Lock()
         self._idle: list[Connection] = []
         self._owner = 0
         self._is_prepared = False
         weakref.finalize(self, _close, self._idle)
 
+    def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """What one statement that only reads gives. Raises `ToolUnavailable`."""
+        return self._use(lambda connection: connection.execute(sql.encode(), values).fetchall())
+
     def run(self, work: Callable[[Connection], _T]) -> _T:
-        """What the work gives, done in one transaction. Raises `ToolUnavailable`."""
+        """What the work gives, done in one transaction, twice if its connection was lost. Raises `ToolUnavailable`."""
+
+        def transact(connection: Connection) -> _T:
+            with connection.transaction():
+                return work(connection)
+
+        return self._use(transact)
+
+    def write(self, work: Callable[[Connection], _T], turn: str = "") -> _T:
+        """What the work gives, done in one transaction that is on the server's disk then, and done once.
+
+        Args:
+            work: changes the database, and nothing else, as it may have to begin anew.
+            turn: those who write with the same one do so one after the other, so what they see is what there is, and
+                the numbers that they give become visible in their order; empty: side by side.
+
+        Raises:
+            ToolUnavailable: the database can't be used. What was written then is not known to be kept.
+        """
+        return self._use(_Write(work, turn))
+
+    def _use(self, act: Callable[[Connection], _T]) -> _T:
         try:
-            connection, is_new = self._take()
+            connection = self._take()
             try:
-                return self._transact(connection, work)
+                return self._done(connection, act)
             except (psycopg.OperationalError, psycopg.InterfaceError):
-                if is_new or not connection.closed:
+                if not connection.broken:
                     raise
             self._forget_idle()
-            return self._transact(self._open(), work)
+            return self._done(self._open(), act)
         except psycopg.Error as error:
             raise ToolUnavailable(
                 f"The database {self._name} can't be used: {self._words(error)}.",
                 "See whether it runs, who may connect to it, and its disk's space.",
             ) from None
 
-    def _transact(self, connection: Connection, work: Callable[[Connection], _T]) -> _T:
+    def _done(self, connection: Connection, act: Callable[[Connection], _T]) -> _T:
         try:
-            with connection.transaction():
-                result = work(connection)
+            result = act(connection)
         except BaseException:
-            connection.close()
+            if not connection.broken:
+                connection.close()
             raise
         with self._turn:
             if len(self._idle) < _KEPT_OPEN and self._owner == os.getpid():
@@ -99,32 +148,46 @@ class Database:
         connection.close()
         return result
 
-    def _take(self) -> tuple[Connection, bool]:
+    def _take(self) -> Connection:
         with self._turn:
             if self._owner != os.getpid():
                 _of_parents.extend(self._idle)
                 self._idle.clear()
                 self._owner = os.getpid()
             if self._idle:
-                return self._idle.pop(), False
-        return self._open(), True
+                return self._idle.pop()
+        return self._open()
 
     def _open(self) -> Connection:
         # Statements are not prepared: connection poolers can't keep them apart.
-        connection = psycopg.connect(self._address, autocommit=True, prepare_threshold=None)
+        connection = _Impatient.connect(
+            self._address, autocommit=True, prepare_threshold=None, cursor_factory=MaskingCursor
+        )
         try:
             connection.execute(_PREPARE)
             if not self._is_prepared:
-                with connection.transaction():
-                    # Two who make a table at once would disturb each other, also with IF NOT EXISTS.
-                    connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (self._table,))
-                    if connection.execute("SELECT to_regclass(%s)", (self._table,)).fetchone() == (None,):
-                        connection.execute(self._schema.encode())
+                self._prepare(connection)
                 self._is_prepared = True
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _prepare(self, connection: Connection) -> None:
+        with connection.transaction():
+            # Two who make a table at once would disturb each other, also with IF NOT EXISTS.
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (self._table,))
+            if connection.execute("SELECT to_regclass(%s)", (self._table,)).fetchone() == (None,):
+                connection.execute(self._schema.encode())
+        if self._version is None:
+            return
+        [(found,)] = connection.execute(self._sql_of_version.encode()).fetchall()
+        if found > self._version:
+            raise PipelineError(
+                f"The database {self._name} is of a newer pipeline: its tables are version {found}, and this one knows"
+                f" version {self._version}.",
+                "Use the newer pipeline, or restore the backup from before the upgrade.",
+            )
 
     def _forget_idle(self) -> None:
         with self._turn:
@@ -134,6 +197,37 @@ class Database:
     def _words(self, error: psycopg.Error) -> str:
         said = " ".join(str(error).split()) or type(error).__name__
         return said.replace(self._password, "***") if self._password else said
+
+
+class _Write(Generic[_T]):
+    """One transaction that is made once, however often its connection breaks."""
+
+    def __init__(self, work: Callable[[Connection], _T], turn: str) -> None:
+        self._work, self._turn = work, turn
+        self._tried: tuple[str, _T] | None = None
+        """Number and result of a transaction that may have been committed."""
+
+    def __call__(self, connection: Connection) -> _T:
+        if self._tried is not None:
+            number, result = self._tried
+            match connection.execute("SELECT pg_xact_status(%s::xid8)", (number,)).fetchone():
+                case ("committed",):
+                    return result
+                case ("aborted",):
+                    self._tried = None
+                case _:
+                    raise psycopg.OperationalError("the connection broke, and whether it was written is not known")
+        with connection.transaction():
+            number = self._begin(connection)
+            result = self._work(connection)
+            self._tried = number, result
+        return result
+
+    def _begin(self, connection: Connection) -> str:
+        if self._turn:
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (self._turn,))
+        [(number,)] = connection.execute("SELECT pg_current_xact_id()::text").fetchall()
+        return number
 
 
 def _close(connections: list[Connection]) -> None:

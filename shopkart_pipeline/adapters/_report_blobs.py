@@ -53,6 +53,23 @@ class FolderReports(ReportBlobs):
         return self._folder / digits[:2] / digits
 
 
+class EarlierReports(ReportBlobs):
+    """A place for contents, where those that were kept before are still in another one."""
+
+    def __init__(self, now: ReportBlobs, before: ReportBlobs) -> None:
+        self._now = now
+        self._before = before
+
+    def put(self, content: bytes) -> str:
+        return self._now.put(content)
+
+    def get(self, digits: str) -> bytes:
+        try:
+            return self._now.get(digits)
+        except PipelineError:
+            return self._before.get(digits)
+
+
 def check_digits(digest: str) -> str:
     """The digits of a digest, with or without its algorithm; raises `NotFound` for what is none."""
     digits = digest.removeprefix("sha256:")

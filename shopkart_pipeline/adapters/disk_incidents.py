@@ -6,28 +6,30 @@ the same one, because sensors ask for all incidents every few seconds, and old o
 """
 
 import fcntl
-import logging
 import os
-import re
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from shopkart_pipeline.adapters._files import write_atomically
-from shopkart_pipeline.domain.errors import NotFound, PipelineError, ToolUnavailable
+from shopkart_pipeline.adapters._incident_documents import (
+    DOCUMENT,
+    INCIDENT,
+    is_attachment_name,
+    is_incident_id,
+    newest_first,
+    no_attachment,
+    no_incident,
+)
+from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.incident import Incident
 from shopkart_pipeline.known_secrets import KNOWN
 from shopkart_pipeline.ports.incident_store import IncidentStore
 
-log = logging.getLogger(__name__)
-
-_INCIDENT = TypeAdapter(Incident)
-_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
-"""Names that are one folder or file, and a visible one."""
-_DOCUMENT, _LOCK = "incident.json", ".lock"
+_LOCK = ".lock"
 _SETTLED_NANOSECONDS = 2_000_000_000
 """Clocks of file systems are coarse, so a file that was written just now is read again."""
 _Version = tuple[int, int, int]
@@ -53,21 +55,21 @@ class DiskIncidentStore(IncidentStore):
     def get(self, incident_id: str) -> Incident:
         incident = self._kept(incident_id)
         if incident is None:
-            raise NotFound(f"There is no incident {incident_id!r}.", "See `shopkart incidents` for those there are.")
+            raise no_incident(incident_id)
         return incident
 
     def _kept(self, incident_id: str) -> Incident | None:
         """None where there is none of that name."""
-        if not _ID.fullmatch(incident_id):
+        if not is_incident_id(incident_id):
             return None
-        path = f"{self._root}/{incident_id}/{_DOCUMENT}"
+        path = f"{self._root}/{incident_id}/{DOCUMENT}"
         try:
             status = os.stat(path)
             version = status.st_ino, status.st_mtime_ns, status.st_size
             known = self._read.get(incident_id)
             if known is not None and known[0] == version:
                 return known[1]
-            incident = _INCIDENT.validate_json(Path(path).read_bytes())
+            incident = INCIDENT.validate_json(Path(path).read_bytes())
             if time.time_ns() - status.st_mtime_ns > _SETTLED_NANOSECONDS:
                 self._read[incident_id] = version, incident
             return incident
@@ -80,38 +82,29 @@ class DiskIncidentStore(IncidentStore):
         names = os.listdir(self._root) if self._root.exists() else []
         for gone in set(self._read).difference(names):
             self._read.pop(gone, None)
-        found = map(self._readable, names)
-        return tuple(sorted(filter(None, found), key=lambda incident: (incident.opened_at, incident.id), reverse=True))
-
-    def _readable(self, incident_id: str) -> Incident | None:
-        """One that can't be read must not keep others from being opened; whoever asks for it is told."""
-        try:
-            return self._kept(incident_id)
-        except PipelineError as error:
-            log.error("an incident is left out: %s %s", error.what, error.fix)
-            return None
+        return newest_first(names, self._kept)
 
     def attach(self, incident_id: str, name: str, content: bytes) -> None:
-        if not _ID.fullmatch(name) or name == _DOCUMENT:
+        if not is_attachment_name(name):
             raise ValueError(f"{name!r} is no name for what is kept beside an incident")
         with _written():
             write_atomically(self._root / self.get(incident_id).id / name, KNOWN.masked_bytes(content))
 
     def attached(self, incident_id: str) -> tuple[str, ...]:
         names = (path.name for path in (self._root / self.get(incident_id).id).iterdir())
-        return tuple(sorted(name for name in names if _ID.fullmatch(name) and name != _DOCUMENT))
+        return tuple(sorted(name for name in names if is_attachment_name(name)))
 
     def attachment(self, incident_id: str, name: str) -> bytes:
         path = self._root / self.get(incident_id).id / name
-        if not _ID.fullmatch(name) or not path.is_file():
-            raise NotFound(f"There is no {name!r} beside incident {incident_id}.", "See what its folder holds.")
+        if not is_attachment_name(name) or not path.is_file():
+            raise no_attachment(incident_id, name)
         return path.read_bytes()
 
     def _write(self, incident: Incident) -> Incident:
-        if not _ID.fullmatch(incident.id):
+        if not is_incident_id(incident.id):
             raise ValueError(f"{incident.id!r} is no id for an incident")
         write_atomically(
-            self._root / incident.id / _DOCUMENT, KNOWN.masked_bytes(_INCIDENT.dump_json(incident, indent=2))
+            self._root / incident.id / DOCUMENT, KNOWN.masked_bytes(INCIDENT.dump_json(incident, indent=2))
         )
         return incident
 

@@ -1,31 +1,19 @@
-"""The evidence store on one machine: records in a SQLite file, raw reports under their digest (`_report_blobs`).
+"""The evidence store on one machine: records in a SQLite file, raw reports under their digest (`_report_blobs`)."""
 
-Domain data becomes JSON through pydantic's type adapters, so a record that is read back is checked field by field.
-What could not be read back is not written: a number that is none raises `ValueError`, and half of a surrogate pair (a
-file name that is not UTF-8) becomes a question mark.
-"""
-
-import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter
-
-from shopkart_pipeline.adapters._report_blobs import FolderReports, ReportBlobs, check_digits
+from shopkart_pipeline.adapters._evidence_documents import document_of, read_document
+from shopkart_pipeline.adapters._evidence_reports import ReportKeepingStore
+from shopkart_pipeline.adapters._report_blobs import FolderReports, ReportBlobs
 from shopkart_pipeline.adapters._sqlite import Database
 from shopkart_pipeline.domain.errors import NotFound
-from shopkart_pipeline.domain.evidence import Evidence, RawReport, Report, StageRecord
+from shopkart_pipeline.domain.evidence import Evidence, StageRecord
 from shopkart_pipeline.domain.release import Release
-from shopkart_pipeline.known_secrets import KNOWN, masked
-from shopkart_pipeline.ports.evidence_store import EvidenceStore, Note, StageStart
+from shopkart_pipeline.ports.evidence_store import Note, StageStart
 
-_AT_ONCE = 4
-"""How many reports are kept at the same time."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS releases (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -77,17 +65,7 @@ def reports_folder(root: Path) -> Path:
     return root / "blobs" / "sha256"
 
 
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
-def _dump(value: object) -> str:
-    plain = _adapter(type(value)).dump_python(value, mode="json")
-    return json.dumps(plain, allow_nan=False, ensure_ascii=False).encode(errors="replace").decode()
-
-
-class SqliteEvidenceStore(EvidenceStore):
+class SqliteEvidenceStore(ReportKeepingStore):
     """Records below the folder `root`, which is made when it is missing.
 
     Args:
@@ -97,13 +75,13 @@ class SqliteEvidenceStore(EvidenceStore):
 
     def __init__(self, root: Path, reports: ReportBlobs | None = None) -> None:
         self._database = Database(root / "evidence.db", _SCHEMA)
-        self._reports = reports or FolderReports(reports_folder(root))
+        super().__init__(reports or FolderReports(reports_folder(root)))
 
     def add_release(self, release: Release) -> bool:
         with self._database.transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO releases (service, key, document) VALUES (?, ?, ?) ON CONFLICT (service, key) DO NOTHING",
-                (release.service, release.key, _dump(release)),
+                (release.service, release.key, document_of(release)),
             )
             return cursor.rowcount == 1
 
@@ -114,14 +92,14 @@ class SqliteEvidenceStore(EvidenceStore):
             ).fetchone()
         if row is None:
             raise NotFound(f"There is no release {key} of {service}.", "See `shopkart releases` for those there are.")
-        return _adapter(Release).validate_json(row["document"])
+        return read_document(Release, row["document"])
 
     def releases(self, service: str | None = None, limit: int = 100) -> tuple[Release, ...]:
         with self._database.reading() as connection:
             rows = connection.execute(
                 _NEWEST if service is None else _NEWEST_OF_SERVICE, {"service": service, "limit": limit}
             ).fetchall()
-        return tuple(_adapter(Release).validate_json(row["document"]) for row in rows)
+        return tuple(read_document(Release, row["document"]) for row in rows)
 
     def release_names(self) -> tuple[tuple[str, str], ...]:
         with self._database.reading() as connection:
@@ -134,7 +112,7 @@ class SqliteEvidenceStore(EvidenceStore):
                 "SELECT sequence, document FROM releases WHERE sequence > ? ORDER BY sequence LIMIT ?",
                 (position, limit),
             ).fetchall()
-        return tuple((row["sequence"], _adapter(Release).validate_json(row["document"])) for row in rows)
+        return tuple((row["sequence"], read_document(Release, row["document"])) for row in rows)
 
     def finished_after(self, position: int, limit: int) -> tuple[tuple[int, StageRecord], ...]:
         with self._database.reading() as connection:
@@ -143,7 +121,7 @@ class SqliteEvidenceStore(EvidenceStore):
                 " WHERE finished.sequence > ? ORDER BY finished.sequence LIMIT ?",
                 (position, limit),
             ).fetchall()
-        return tuple((row["sequence"], _adapter(StageRecord).validate_json(row["record"])) for row in rows)
+        return tuple((row["sequence"], read_document(StageRecord, row["record"])) for row in rows)
 
     def begin(self, start: StageStart) -> None:
         with self._database.transaction() as connection:
@@ -153,7 +131,7 @@ class SqliteEvidenceStore(EvidenceStore):
             )
 
     def finish(self, record: StageRecord) -> None:
-        attempt, document = (record.service, record.release_key, record.stage, record.run_id), _dump(record)
+        attempt, document = (record.service, record.release_key, record.stage, record.run_id), document_of(record)
         with self._database.transaction() as connection:
             begun = connection.execute(
                 "SELECT max(sequence) FROM attempts WHERE service = ? AND key = ? AND stage = ? AND run_id = ?"
@@ -185,7 +163,7 @@ class SqliteEvidenceStore(EvidenceStore):
                 (service, key),
             ).fetchall()
         newest: dict[str, str] = {row["stage"]: row["record"] for row in rows}
-        return {stage: _adapter(StageRecord).validate_json(record) for stage, record in newest.items()}
+        return {stage: read_document(StageRecord, record) for stage, record in newest.items()}
 
     def reusable(self, service: str, stage: str, input_key: str) -> StageRecord | None:
         with self._database.reading() as connection:
@@ -195,7 +173,7 @@ class SqliteEvidenceStore(EvidenceStore):
                 " AND attempts.record IS NOT NULL ORDER BY attempts.sequence DESC LIMIT 1",
                 (service, stage, input_key),
             ).fetchone()
-        return None if row is None else _adapter(StageRecord).validate_json(row["record"])
+        return None if row is None else read_document(StageRecord, row["record"])
 
     def running(self, service: str, key: str) -> tuple[StageStart, ...]:
         with self._database.reading() as connection:
@@ -211,7 +189,7 @@ class SqliteEvidenceStore(EvidenceStore):
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO notes (service, key, kind, document) VALUES (?, ?, ?, ?)",
-                (note.service, note.release_key, note.kind, _dump(note)),
+                (note.service, note.release_key, note.kind, document_of(note)),
             )
 
     def note_once(self, *notes: Note) -> tuple[Note, ...]:
@@ -225,7 +203,7 @@ class SqliteEvidenceStore(EvidenceStore):
                 " ORDER BY sequence",
                 (service, key, kind),
             ).fetchall()
-        return tuple(_adapter(Note).validate_json(row["document"]) for row in rows)
+        return tuple(read_document(Note, row["document"]) for row in rows)
 
     def newest_notes(self, kind: str, service: str | None = None, limit: int = 100) -> tuple[Note, ...]:
         everywhere = "SELECT document FROM notes WHERE kind = ?1 ORDER BY sequence DESC LIMIT ?3"
@@ -234,22 +212,7 @@ class SqliteEvidenceStore(EvidenceStore):
             # One statement for both would use no index for the service.
             sql = everywhere if service is None else of_one
             rows = connection.execute(sql, (kind, service, limit)).fetchall()
-        return tuple(_adapter(Note).validate_json(row["document"]) for row in rows)
-
-    def put_report(self, raw: RawReport) -> Report:
-        content = KNOWN.masked_bytes(raw.content)
-        digits = self._reports.put(content)
-        return Report(masked(raw.name), raw.media_type, f"sha256:{digits}", len(content))
-
-    def put_reports(self, raws: Sequence[RawReport]) -> tuple[Report, ...]:
-        """A few at once: a signing stage has twenty, and each waits for a disk or for a bucket far away."""
-        if len(raws) < 2:
-            return super().put_reports(raws)
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="report") as pool:
-            return tuple(pool.map(self.put_report, raws))
-
-    def get_report(self, digest: str) -> bytes:
-        return self._reports.get(check_digits(digest))
+        return tuple(read_document(Note, row["document"]) for row in rows)
 
 
 def _insert_once(connection: sqlite3.Connection, note: Note) -> bool:
@@ -257,7 +220,7 @@ def _insert_once(connection: sqlite3.Connection, note: Note) -> bool:
         "INSERT INTO notes (service, key, kind, document) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM notes"
         " WHERE service = ?1 AND key = ?2 AND kind = ?3"
         " AND json_extract(document, '$.message') = json_extract(?4, '$.message'))",
-        (note.service, note.release_key, note.kind, _dump(note)),
+        (note.service, note.release_key, note.kind, document_of(note)),
     )
     return cursor.rowcount == 1
 

@@ -1,15 +1,13 @@
 """The outbox in a SQLite file. What a thing is called at the code host is kept for as long as the file is."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter
-
+from shopkart_pipeline.adapters._notice_documents import notice_document, read_notice
 from shopkart_pipeline.adapters._sqlite import Database
-from shopkart_pipeline.domain.notice import CheckNotice, CommentNotice, DeploymentNotice, Notice, ScanNotice
+from shopkart_pipeline.domain.notice import Notice
 from shopkart_pipeline.ports.outbox import Outbox, Outgoing
 
 _SCHEMA = """
@@ -30,9 +28,6 @@ CREATE TABLE IF NOT EXISTS things (about TEXT PRIMARY KEY, remote_id TEXT NOT NU
 CREATE TABLE IF NOT EXISTS turns (id INTEGER PRIMARY KEY CHECK (id = 1), holder TEXT NOT NULL, until TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS pauses (id INTEGER PRIMARY KEY CHECK (id = 1), until TEXT NOT NULL, reason TEXT NOT NULL);
 """
-_ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
-    kind.__name__: TypeAdapter(kind) for kind in (CheckNotice, DeploymentNotice, CommentNotice, ScanNotice)
-}
 
 
 class SqliteOutbox(Outbox):
@@ -44,8 +39,7 @@ class SqliteOutbox(Outbox):
     def put(self, notices: Sequence[Notice], now: datetime) -> None:
         with self._database.transaction() as connection:
             for notice in notices:
-                kind = type(notice).__name__
-                body = _ADAPTERS[kind].dump_json(notice).decode()
+                kind, body = notice_document(notice)
                 newest = connection.execute(
                     "SELECT kind, body FROM notices WHERE about = ? ORDER BY sequence DESC LIMIT 1", (notice.about,)
                 ).fetchone()
@@ -139,4 +133,4 @@ def _outgoing(row: sqlite3.Row) -> Outgoing:
 
 
 def _notice(row: sqlite3.Row) -> Notice:
-    return _ADAPTERS[row["kind"]].validate_json(row["body"])
+    return read_notice(row["kind"], row["body"])

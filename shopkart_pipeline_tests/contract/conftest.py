@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from shopkart_pipeline.adapters._confinement import Confinement
+from shopkart_pipeline.adapters._postgres import Database
+from shopkart_pipeline.adapters._store_tables import stores_database
 from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline_tests.contract import alertmanager_server, aws_servers, postgres_storage, prometheus_server
 from shopkart_pipeline_tests.contract.oci_readers import installed_readers
-from shopkart_pipeline_tests.contract.postgres import Postgres, running_postgres
+from shopkart_pipeline_tests.contract.postgres import EMPTIED, Postgres, running_postgres
 from shopkart_pipeline_tests.contract.registry_server import PROGRAM
 from shopkart_pipeline_tests.docker_base import (
     buildah_for_tests,
@@ -135,6 +137,25 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A running server; whoever stops it starts it again."""
     with running_postgres(tmp_path_factory.mktemp("postgres")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def stores_address(postgres: Postgres) -> str:
+    """Where the stores of the pipeline have their tables."""
+    return postgres.address()
+
+
+@pytest.fixture(scope="session")
+def kept_stores(stores_address: str) -> Database:
+    """The stores' database with connections that stay open; see `stores`."""
+    return stores_database(stores_address)
+
+
+@pytest.fixture
+def stores(kept_stores: Database) -> Database:
+    """The stores' database with nothing in it."""
+    kept_stores.run(lambda connection: connection.execute(EMPTIED.encode()))
+    return kept_stores
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

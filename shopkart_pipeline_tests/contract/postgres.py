@@ -17,6 +17,14 @@ from shopkart_pipeline.adapters.local_cluster.ports import HOST, Ports
 from shopkart_pipeline.adapters.local_cluster.postgres_server import PostgresServer
 
 _START_SECONDS = 60.0
+_TABLES = (
+    *("finished", "attempts", "releases", "reusable", "notes", "reports"),
+    *("incident_files", "incidents"),
+    *("notices", "things", "pauses", "notifications", "shown", "turns"),
+    *("package_members", "package_sets", "packages", "images", "described"),
+)
+EMPTIED = "; ".join(f"DELETE FROM shopkart_{table}" for table in _TABLES)
+"""Takes everything out of the stores; a hundred times as fast as making their tables anew."""
 
 
 class Postgres:

@@ -1,10 +1,11 @@
-"""What every component index owes its callers: one suite over the fake and over SQLite."""
+"""What every component index owes its callers: one suite over the fake, SQLite and PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters.postgres_components import PostgresComponentIndex
 from shopkart_pipeline.adapters.sqlite_components import SqliteComponentIndex
 from shopkart_pipeline.domain.component import PackageVersion
 from shopkart_pipeline.ports.component_index import ComponentIndex, DescribedRelease, Holding
@@ -14,9 +15,15 @@ OLD, NEW = PackageVersion("PyPI", "requests", "2.31.0"), PackageVersion("PyPI", 
 OTHER = PackageVersion("npm", "lodash", "4.17.21")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> ComponentIndex:
-    return MemoryComponentIndex() if request.param == "memory" else SqliteComponentIndex(tmp_path / "below" / "c.db")
+    match request.param:
+        case "memory":
+            return MemoryComponentIndex()
+        case "sqlite":
+            return SqliteComponentIndex(tmp_path / "below" / "c.db")
+        case _:
+            return PostgresComponentIndex(request.getfixturevalue("stores"))
 
 
 def release(key: str, digest: str = "sha256:1", service: str = "backend") -> DescribedRelease:

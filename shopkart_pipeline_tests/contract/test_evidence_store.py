@@ -1,4 +1,4 @@
-"""What every evidence store owes its callers: one suite over the fake and over SQLite, and the files of the latter."""
+"""What every evidence store owes its callers: one suite over the fake, SQLite and PostgreSQL, and what only files do."""
 
 import math
 import signal
@@ -14,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shopkart_pipeline.adapters._postgres import Database
 from shopkart_pipeline.adapters._report_blobs import FolderReports
+from shopkart_pipeline.adapters.postgres_evidence import PostgresEvidenceStore
+from shopkart_pipeline.adapters.postgres_reports import PostgresReports
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
 from shopkart_pipeline.domain.errors import NotFound, PipelineError
 from shopkart_pipeline.domain.evidence import (
@@ -38,9 +41,16 @@ NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
 TOOL = Tool("ruff", "0.14", "E,F")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> EvidenceStore:
-    return MemoryEvidenceStore() if request.param == "memory" else SqliteEvidenceStore(tmp_path / "below")
+    match request.param:
+        case "memory":
+            return MemoryEvidenceStore()
+        case "sqlite":
+            return SqliteEvidenceStore(tmp_path / "below")
+        case _:
+            stores: Database = request.getfixturevalue("stores")
+            return PostgresEvidenceStore(stores, PostgresReports(stores))
 
 
 def a_release(key: str = "key", service: str = "backend", **details: Any) -> Release:

@@ -1,4 +1,4 @@
-"""What every incident store owes its callers: one suite over the fake and over folders."""
+"""What every incident store owes its callers: one suite over the fake, folders and PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shopkart_pipeline.adapters.disk_incidents import DiskIncidentStore
+from shopkart_pipeline.adapters.postgres_incidents import PostgresIncidentStore
 from shopkart_pipeline.domain.errors import NotFound, Refused
 from shopkart_pipeline.domain.incident import ErrorSignature, Incident, IncidentStep, TimelineEntry
 from shopkart_pipeline.ports.incident_store import POSTMORTEM, IncidentStore
@@ -16,9 +17,15 @@ from shopkart_pipeline_tests.fakes.memory_incidents import MemoryIncidentStore
 NOON = datetime(2025, 3, 4, 12, 0, 0, tzinfo=UTC)
 
 
-@pytest.fixture(params=["memory", "disk"])
+@pytest.fixture(params=["memory", "disk", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> IncidentStore:
-    return MemoryIncidentStore() if request.param == "memory" else DiskIncidentStore(tmp_path / "below")
+    match request.param:
+        case "memory":
+            return MemoryIncidentStore()
+        case "disk":
+            return DiskIncidentStore(tmp_path / "below")
+        case _:
+            return PostgresIncidentStore(request.getfixturevalue("stores"))
 
 
 def an_incident(number: int = 1) -> Incident:

@@ -1,4 +1,4 @@
-"""What every queue of notifications owes its callers: one suite over the fake and over SQLite."""
+"""What every queue of notifications owes its callers: one suite over the fake, SQLite and PostgreSQL."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters.postgres_notifications import PostgresNotificationQueue
 from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
 from shopkart_pipeline.domain.notification import Notification, Urgency
 from shopkart_pipeline.ports.notifier import NotificationQueue
@@ -17,9 +18,15 @@ OPENED = Notification("backend-1/opened", "backend-1", "Errors ✓", "a\nb", "ht
 CLOSED = replace(OPENED, key="backend-1/closed", urgency=Urgency.OVER, url=None)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def queue(request: pytest.FixtureRequest, tmp_path: Path) -> NotificationQueue:
-    return MemoryNotificationQueue() if request.param == "memory" else SqliteNotificationQueue(tmp_path / "a" / "n.db")
+    match request.param:
+        case "memory":
+            return MemoryNotificationQueue()
+        case "sqlite":
+            return SqliteNotificationQueue(tmp_path / "a" / "n.db")
+        case _:
+            return PostgresNotificationQueue(request.getfixturevalue("stores"))
 
 
 def _sequence(queue: NotificationQueue, channel: str, now: datetime = NOON) -> int:

@@ -1,4 +1,4 @@
-"""What every outbox owes its callers: one suite over the fake and over SQLite."""
+"""What every outbox owes its callers: one suite over the fake, SQLite and PostgreSQL."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline.adapters.postgres_outbox import PostgresOutbox
 from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
 from shopkart_pipeline.domain.notice import (
     Annotation,
@@ -40,9 +41,15 @@ COMMENT = CommentNotice(REPOSITORY, 7, "| stage | result |")
 SCAN = ScanNotice(REPOSITORY, SHA, "refs/heads/main", "shopkart/backend", "sha256:x")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def outbox(request: pytest.FixtureRequest, tmp_path: Path) -> Outbox:
-    return MemoryOutbox() if request.param == "memory" else SqliteOutbox(tmp_path / "below" / "outbox.db")
+    match request.param:
+        case "memory":
+            return MemoryOutbox()
+        case "sqlite":
+            return SqliteOutbox(tmp_path / "below" / "outbox.db")
+        case _:
+            return PostgresOutbox(request.getfixturevalue("stores"))
 
 
 def notices(outbox: Outbox, now: datetime = NOON) -> list[Notice]:
