@@ -36,7 +36,8 @@ WHERE members.member_of = (SELECT consists_of FROM shopkart_images WHERE digest 
 """
 _ADD_SET = "INSERT INTO shopkart_package_sets (digest) VALUES (%s) RETURNING id"
 _ADD_PACKAGES = """
-INSERT INTO shopkart_packages (digest, ecosystem, name, version) SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+INSERT INTO shopkart_packages (digest, ecosystem, name, version)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
 ON CONFLICT (digest) DO NOTHING
 """
 _ADD_MEMBERS = """

@@ -1,4 +1,4 @@
-"""What every evidence store owes its callers: one suite over the fake, SQLite and PostgreSQL, and what only files do."""
+"""What every evidence store owes its callers: one suite over the fake, SQLite and PostgreSQL; what files do."""
 
 import math
 import signal
