@@ -28,6 +28,7 @@ from pathlib import Path
 
 import docker
 import docker.errors
+import pytest
 
 from shopkart_pipeline.adapters.buildah import BuildahBuilder
 from shopkart_pipeline_tests.fakes.fake_builder import write_image
@@ -41,6 +42,9 @@ _LEFT_OUT = re.compile(r"(^|/)(__pycache__|tests?|idlelib|tkinter|turtledemo|lib
 """Of the standard library's folder: what no service needs."""
 _PIP = '#!/bin/sh\nexec python -m pip "$@"\n'
 _START_SECONDS = 60.0
+_CAP_SYS_ADMIN = 21
+ON_AN_ENGINE = [pytest.mark.docker, pytest.mark.thorough]
+"""Of suites on an engine: they take minutes. `test_container_image` alone is for every run."""
 
 
 @functools.cache
@@ -49,7 +53,7 @@ def engine_for_tests() -> str | None:
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if _answers(host):
         return host
-    return "startable" if shutil.which("dockerd") is not None and os.geteuid() == 0 else None
+    return "startable" if shutil.which("dockerd") is not None and _may_mount() else None
 
 
 @functools.cache
@@ -71,13 +75,14 @@ def running_engine(folder: Path) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
-        _wait_for(host, folder / "log")
+        _wait_for(host, daemon, folder / "log")
         yield host
     finally:
+        # It ends its containers and its containerd itself.
         daemon.terminate()
-        daemon.wait(timeout=30)
+        daemon.wait(timeout=60)
         # It leaves its network namespace mounted, and a mounted file can't be removed with the folder.
-        for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        for line in reversed(Path("/proc/mounts").read_text(encoding="utf-8").splitlines()):
             if line.split()[1].startswith(f"{folder}/"):
                 subprocess.run(["umount", line.split()[1]], timeout=30, check=True)
 
@@ -246,12 +251,19 @@ def _link(tar: tarfile.TarFile, name: str, target: str) -> None:
     tar.addfile(entry)
 
 
-def _wait_for(host: str, log: Path) -> None:
+def _wait_for(host: str, daemon: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not _answers(host):
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or daemon.poll() is not None:
             raise TimeoutError(log.read_text(encoding="utf-8")[-2000:])
         time.sleep(0.1)
+
+
+def _may_mount() -> bool:
+    """Whether this process may what an engine must: root in a container of its own often may not."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    rights = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return os.geteuid() == 0 and rights is not None and bool(int(rights[1], 16) >> _CAP_SYS_ADMIN & 1)
 
 
 def _answers(host: str) -> bool:

@@ -46,7 +46,7 @@ from shopkart_pipeline.domain.workload import Probes, ServiceStatus, Track, Work
 from shopkart_pipeline.ports.cluster import Cluster
 from shopkart_pipeline.ports.telemetry import LogLine, Logs, Metrics
 from shopkart_pipeline.ports.vitals import Vitals
-from shopkart_pipeline_tests.docker_base import BASE_IMAGE
+from shopkart_pipeline_tests.docker_base import make_base_image
 from shopkart_pipeline_tests.fakes.fake_builder import write_image
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster, FakeLogs, FakeMetrics, JobBehaviour
 from shopkart_pipeline_tests.fakes.fake_vitals import FakeVitals
@@ -344,7 +344,7 @@ def base_parts(docker_host: str) -> ImageParts:
     """The layers of the engine's base image, and its variables."""
     client = docker.APIClient(base_url=docker_host, version="auto", timeout=120)
     try:
-        archive = io.BytesIO(b"".join(client.get_image(BASE_IMAGE)))
+        archive = io.BytesIO(b"".join(client.get_image(make_base_image(docker_host))))
     finally:
         client.close()
     with tarfile.open(fileobj=archive) as tar:

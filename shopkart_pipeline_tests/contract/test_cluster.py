@@ -27,7 +27,7 @@ from shopkart_pipeline_tests.contract.cluster_worlds import (
     is_complete,
 )
 from shopkart_pipeline_tests.contract.kubernetes_worlds import an_emulated_world
-from shopkart_pipeline_tests.docker_base import engine_for_tests
+from shopkart_pipeline_tests.docker_base import ON_AN_ENGINE, engine_for_tests
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour, FakeCluster, FakeLogs, FakeMetrics
 from shopkart_pipeline_tests.fakes.world import World as Surroundings
 from shopkart_pipeline_tests.fakes.world import a_service as a_declared_service
@@ -35,13 +35,13 @@ from shopkart_pipeline_tests.fakes.world import a_service as a_declared_service
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-# An engine that would have to be started first is left to the few tests of `test_container_runtime`.
-_WORLDS = ["fake", "local", "kubernetes", *(["docker"] if engine_for_tests() not in (None, "startable") else [])]
+_WORLDS = ["fake", "local", "kubernetes"]
+_ENGINES = [pytest.param("docker", marks=ON_AN_ENGINE)] if engine_for_tests() else []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "world" in metafunc.fixturenames:
-        worlds = ["real"] if metafunc.config.getoption("--cluster") else _WORLDS
+        worlds = ["real"] if metafunc.config.getoption("--cluster") else [*_WORLDS, *_ENGINES]
         metafunc.parametrize("world", worlds, indirect=True, scope="module")
 
 

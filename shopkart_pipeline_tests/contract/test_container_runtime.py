@@ -10,7 +10,7 @@ from shopkart_pipeline.adapters.local_cluster.folders import Folders
 from shopkart_pipeline.adapters.local_cluster.state import OBSERVED
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline_tests.contract.cluster_worlds import LocalWorld, a_local_world, a_service, a_spec, is_complete
-from shopkart_pipeline_tests.docker_base import engine_for_tests
+from shopkart_pipeline_tests.docker_base import ON_AN_ENGINE, engine_for_tests
 from shopkart_pipeline_tests.fakes.fake_cluster import Behaviour
 
 
@@ -20,9 +20,9 @@ def world(docker_host: str, tmp_path_factory: pytest.TempPathFactory) -> Generat
         yield local
 
 
-@pytest.mark.docker
 class TestContainers:
     __test__ = engine_for_tests() is not None
+    pytestmark = ON_AN_ENGINE
 
     def test_a_controllers_successor_takes_containers_over_and_updates_them(self, world: LocalWorld) -> None:
         service = a_service()

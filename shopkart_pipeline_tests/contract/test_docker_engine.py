@@ -1,6 +1,6 @@
 """Docker's builder beyond what all builders promise; see `test_image_builder` for that.
 
-Collected only where an engine is reachable or can be started.
+Collected only where an engine is reachable or can be started; among the thorough tests.
 """
 
 import json
@@ -8,7 +8,6 @@ import secrets
 import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
-from gzip import decompress
 from io import BytesIO
 from pathlib import Path
 
@@ -20,11 +19,12 @@ from shopkart_pipeline.adapters._oci_documents import blob_path
 from shopkart_pipeline.adapters.docker_engine import DockerEngineBuilder
 from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.evidence import EvidenceMissing
-from shopkart_pipeline.ports.builder import BuiltImage, ImageRequest
-from shopkart_pipeline_tests.contract.images import APPLICATION, BASE_ON_DISK, a_request, a_service, write_files
-from shopkart_pipeline_tests.docker_base import BASE_IMAGE, EMPTY_BASE_IMAGE
+from shopkart_pipeline.ports.builder import BuiltImage
+from shopkart_pipeline_tests.contract.images import APPLICATION, BASE_ON_DISK, a_request, a_service
+from shopkart_pipeline_tests.contract.images_of_engines import a_docker_request, docker_archive
+from shopkart_pipeline_tests.docker_base import EMPTY_BASE_IMAGE, ON_AN_ENGINE, SHELL_BASE_IMAGE, make_base_image
 
-pytestmark = pytest.mark.docker
+pytestmark = ON_AN_ENGINE
 
 _PLAIN = f'FROM {EMPTY_BASE_IMAGE}\nCOPY . /app\nWORKDIR /app\nUSER 10001\nENTRYPOINT ["python", "-m", "shop"]\n'
 
@@ -32,12 +32,6 @@ _PLAIN = f'FROM {EMPTY_BASE_IMAGE}\nCOPY . /app\nWORKDIR /app\nUSER 10001\nENTRY
 @pytest.fixture(params=[True, False], ids=["BuildKit", "classic"])
 def builder(request: pytest.FixtureRequest, docker_host: str, tmp_path: Path) -> DockerEngineBuilder:
     return DockerEngineBuilder(tmp_path.parent / "layers", docker_host, buildkit=request.param)
-
-
-def a_docker_request(folder: Path, tree: Mapping[str, str], base_image: str = EMPTY_BASE_IMAGE) -> ImageRequest:
-    request = a_request(folder, a_service(base_image=base_image))
-    write_files(request.tree, tree)
-    return request
 
 
 def unpacked(built: BuiltImage | EvidenceMissing, destination: Path) -> Path:
@@ -95,7 +89,7 @@ def test_an_engine_takes_the_configuration_byte_for_byte(
     config = blob_path(built.layout, manifest.config.digest)
     client = docker.DockerClient(base_url=docker_host)
 
-    (loaded,) = client.images.load(_docker_archive(built.layout))
+    (loaded,) = client.images.load(docker_archive(built.layout))
 
     # An image's id is the configuration's digest, or the manifest's where images are kept in containerd.
     assert _saved_config(b"".join(loaded.save())) == config.read_bytes()
@@ -103,10 +97,10 @@ def test_an_engine_takes_the_configuration_byte_for_byte(
 
 
 def test_the_container_runs(builder: DockerEngineBuilder, docker_host: str, tmp_path: Path) -> None:
-    built = builder.build(a_docker_request(tmp_path, {}, BASE_IMAGE))
+    built = builder.build(a_docker_request(tmp_path, {}, make_base_image(docker_host)))
     assert isinstance(built, BuiltImage), built
     client = docker.DockerClient(base_url=docker_host)
-    (image,) = client.images.load(_docker_archive(built.layout))
+    (image,) = client.images.load(docker_archive(built.layout))
 
     said = client.containers.run(image.id, network_mode="none", remove=True)
 
@@ -118,7 +112,7 @@ def test_the_container_runs(builder: DockerEngineBuilder, docker_host: str, tmp_
     ("tree", "reason"),
     [
         ({"Dockerfile": _PLAIN.replace('"shop"', '"other"')}, "The image starts python -m other; the declaration"),
-        ({"Dockerfile": f"FROM {BASE_IMAGE}\nRUN exit 3\n"}, "exit 3"),
+        ({"Dockerfile": f"FROM {SHELL_BASE_IMAGE}\nRUN exit 3\n"}, "exit 3"),
         ({"Dockerfile": "NONSENSE\n"}, "unknown instruction: NONSENSE"),
     ],
     ids=["another command", "a failing command", "nonsense"],
@@ -161,7 +155,7 @@ def test_an_image_that_is_not_reproducible_says_why(builder: DockerEngineBuilder
 def test_a_build_that_hangs_is_ended(builder: DockerEngineBuilder, tmp_path: Path) -> None:
     # The engine remembers commands that it has run to their end; this one is new to it.
     command = f"RUN : {secrets.token_hex(8)} && sleep 60"
-    request = a_docker_request(tmp_path, {"Dockerfile": f"FROM {BASE_IMAGE}\n{command}\n"})
+    request = a_docker_request(tmp_path, {"Dockerfile": f"FROM {SHELL_BASE_IMAGE}\n{command}\n"})
 
     result = builder.build(replace(request, timeout_seconds=3.0))
 
@@ -188,20 +182,3 @@ def _saved_config(archive: bytes) -> bytes:
         config = tar.extractfile(entry["Config"])
         assert config is not None
         return config.read()
-
-
-def _docker_archive(layout: Path) -> bytes:
-    """The image as `docker load` reads it: what engines before 25 write and every engine reads."""
-    manifest, files = read_manifest(layout), {}
-    for layer in manifest.layers:
-        files[f"{layer.digest[7:]}.tar"] = decompress(blob_path(layout, layer.digest).read_bytes())
-    entry = {"Config": "config.json", "Layers": list(files)}
-    files["config.json"] = blob_path(layout, manifest.config.digest).read_bytes()
-    files["manifest.json"] = json.dumps([entry]).encode()
-    target = BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, BytesIO(content))
-    return target.getvalue()

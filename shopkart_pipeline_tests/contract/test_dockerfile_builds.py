@@ -4,7 +4,7 @@ next commit's build does not do again.
 What a command did is read from the image and not from the log: buildah may lose the words of a command that ends as
 soon as it has spoken, on a busy machine.
 
-Collected where Docker's or buildah's builder can work; the test ids tell which ran.
+Collected where Docker's or buildah's builder can work, Docker's among the thorough tests; the test ids tell which ran.
 """
 
 import os
@@ -24,11 +24,11 @@ from shopkart_pipeline.domain.declaration import Phase, Stage, StageKind
 from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.ports.builder import BuiltImage, ImageBuilder, ImageRequest
 from shopkart_pipeline_tests.contract.images import BASE_ON_DISK, a_request, a_service, write_files
-from shopkart_pipeline_tests.docker_base import SHELL_BASE_IMAGE, buildah_for_tests, engine_for_tests
+from shopkart_pipeline_tests.docker_base import ON_AN_ENGINE, SHELL_BASE_IMAGE, buildah_for_tests, engine_for_tests
 
 _BUILDERS: list[object] = ["buildah"] if buildah_for_tests() is None else []
 if engine_for_tests():
-    _BUILDERS += [pytest.param(name, marks=pytest.mark.docker) for name in ("docker", "docker without BuildKit")]
+    _BUILDERS += [pytest.param(name, marks=ON_AN_ENGINE) for name in ("docker", "docker without BuildKit")]
 
 _COMMAND = 'WORKDIR /app\nUSER 10001\nENTRYPOINT ["python", "-m", "shop"]\n'
 _FROM_BASE = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n"

@@ -1,7 +1,7 @@
 """What every image builder promises, each on the real thing.
 
-The fake and the daemonless builder run everywhere; Docker's runs, with and without BuildKit, where an engine is
-reachable or can be started (marker `docker`), buildah's where it is installed. The test ids tell which ran.
+The fake and the daemonless builder run everywhere, buildah's where it is installed; Docker's, with and without
+BuildKit, where an engine is reachable or can be started, among the thorough tests. The test ids tell which ran.
 Every image is judged by the strict reader, and by `skopeo` and `umoci` where they are installed.
 """
 
@@ -26,7 +26,7 @@ from shopkart_pipeline_tests.contract.images import (
     write_files,
 )
 from shopkart_pipeline_tests.contract.oci_readers import LayoutReader, installed_readers
-from shopkart_pipeline_tests.docker_base import EMPTY_BASE_IMAGE, buildah_for_tests, engine_for_tests
+from shopkart_pipeline_tests.docker_base import EMPTY_BASE_IMAGE, ON_AN_ENGINE, buildah_for_tests, engine_for_tests
 from shopkart_pipeline_tests.fakes.fake_builder import FakeBuilder
 
 _READERS = installed_readers()
@@ -34,7 +34,7 @@ _BUILDERS = ["fake", "oci_layout"]
 if buildah_for_tests() is None:
     _BUILDERS.append("buildah")
 if engine_for_tests():
-    _BUILDERS += [pytest.param(name, marks=pytest.mark.docker) for name in ("docker", "docker without BuildKit")]
+    _BUILDERS += [pytest.param(name, marks=ON_AN_ENGINE) for name in ("docker", "docker without BuildKit")]
 
 
 @pytest.fixture(params=_BUILDERS)
