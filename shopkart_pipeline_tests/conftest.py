@@ -69,3 +69,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 terminalreporter.write_line(f"{scenario}: left out {value}")
     if scenarios:
         terminalreporter.write_line(f"{scenarios} scenarios: {sums[0]} requests, {sums[1]} failed")
+    if terminalreporter.config.getoption("numprocesses", None):
+        # Others have collected the contract suites; this process says for them what took part.
+        from shopkart_pipeline_tests.contract import conftest
+
+        conftest.pytest_terminal_summary(terminalreporter)

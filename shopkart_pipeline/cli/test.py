@@ -16,7 +16,6 @@ and not to be lived with, so more than a handful is a failure whatever they do w
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +29,8 @@ _MOST_AGAIN = 5
 """Tests that may be run once more; where more failed it was not the machine."""
 _CLUSTER = "--cluster"
 _ON_CLUSTER = ("shopkart_pipeline_tests/contract/test_cluster.py", "shopkart_pipeline_tests/cluster")
+_STORY = "shopkart_pipeline_tests/e2e"
+"""Where every test of the story is: to look for them elsewhere, too, means to import all tests once more."""
 _GO_ON = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
@@ -44,7 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     passed_on: Sequence[str] = options.passed_on
-    sys.dont_write_bytecode = True
     if _CLUSTER in passed_on:
         shown = ("-p", "no:cacheprovider", "-v", "--tb=short")
         return _pytest(*(str(ROOT / path) for path in _ON_CLUSTER), *shown, *passed_on)
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"Once more, alone: {', '.join(failed.tests)}")
         side_by_side = _pytest(*(f"{ROOT}/{test}" for test in failed.tests))
         flaky = tuple(failed.tests) if side_by_side == pytest.ExitCode.OK else ()
-    story = _pytest(everything, "-m", "e2e")
+    story = _pytest(str(ROOT / _STORY), "-m", "e2e")
     for test in flaky:
         print(f"FLAKY: {test} failed beside others and passed alone.")
     return story or side_by_side

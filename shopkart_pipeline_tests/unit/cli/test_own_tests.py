@@ -2,10 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from shopkart_pipeline.cli import test as command
+from shopkart_pipeline.cli.stack import ROOT
 
 OK, FAILED, BROKEN = int(pytest.ExitCode.OK), int(pytest.ExitCode.TESTS_FAILED), int(pytest.ExitCode.INTERNAL_ERROR)
 
@@ -63,3 +65,10 @@ def test_a_run_that_broke_off_is_a_failure_at_once(monkeypatch: pytest.MonkeyPat
 
 def test_a_story_that_failed_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _run(monkeypatch, Runs([OK, FAILED])) == FAILED
+
+
+def test_the_whole_story_is_where_it_is_looked_for() -> None:
+    tests = ROOT / "shopkart_pipeline_tests"
+    marked = [path for path in tests.rglob("test_*.py") if "mark.e2e" in path.read_text(encoding="utf-8")]
+
+    assert {path.parent for path in marked if path != Path(__file__)} == {tests / "e2e"}
