@@ -4,10 +4,12 @@ Written into a folder as `shopkart monitoring` does it. What differs by account 
 """
 
 import argparse
+from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 
+from shopkart_pipeline.adapters.kubernetes.pipeline_chart import render_chart
 from shopkart_pipeline.adapters.kubernetes.pipeline_objects import render_installation
 from shopkart_pipeline.cli.generated_folder import compare_folder, write_folder
 from shopkart_pipeline.domain.installation import Installation
@@ -18,6 +20,7 @@ from shopkart_pipeline.spec.loader import load
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="where the files are")
     parser.add_argument("--check", action="store_true", help="write nothing, and fail where a file is not up to date")
+    parser.add_argument("--helm", action="store_true", help="write a Helm chart in place of plain manifests")
     parser.add_argument("--image", required=True, help="image of the code location, as REPOSITORY@sha256:DIGEST")
     parser.add_argument("--compute-logs", metavar="BUCKET", required=True, help="bucket for outputs of steps")
     parser.add_argument("--region", required=True, help="AWS region of the bucket")
@@ -38,5 +41,9 @@ def run(options: argparse.Namespace) -> int:
         options.secret_store,
         signer_uri=options.signer_uri,
     )
-    files = render_installation(load(settings.declaration, home=settings.home), installation)
+    pipeline = load(settings.declaration, home=settings.home)
+    if options.helm:
+        files = render_chart(pipeline, installation, version("shopkart-pipeline"))
+    else:
+        files = render_installation(pipeline, installation)
     return (compare_folder if options.check else write_folder)(options.out, files, console)

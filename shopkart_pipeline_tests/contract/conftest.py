@@ -18,6 +18,7 @@ from shopkart_pipeline.adapters._postgres import Database
 from shopkart_pipeline.adapters._store_tables import stores_database
 from shopkart_pipeline.ports.confinement import NotConfined
 from shopkart_pipeline_tests.contract import alertmanager_server, aws_servers, postgres_storage, prometheus_server
+from shopkart_pipeline_tests.contract.helm import helm_python
 from shopkart_pipeline_tests.contract.oci_readers import installed_readers
 from shopkart_pipeline_tests.contract.postgres import EMPTIED, Postgres, running_postgres
 from shopkart_pipeline_tests.contract.registry_server import PROGRAM
@@ -63,6 +64,9 @@ GITLEAKS, TRIVY = shutil.which("gitleaks", path=TOOLS), shutil.which("trivy", pa
 ZIZMOR = shutil.which("zizmor", path=TOOLS)
 """Judges the workflow of GitHub Actions."""
 
+HELM = helm_python()
+"""A Python that has Helm as a library."""
+
 collect_ignore = [
     *([] if engine_for_tests() else ["test_docker_engine.py", "test_container_image.py"]),
     *([] if buildah_for_tests() is None else ["test_buildah.py"]),
@@ -82,6 +86,7 @@ collect_ignore = [
     *([] if all(VALIDATORS) else ["test_manifest_validators.py", "test_installation_validators.py"]),
     *([] if aws_servers.installed("moto") and postgres_storage.is_installed() else ["test_instance_on_kubernetes.py"]),
     *([] if CEL else ["test_admission.py"]),
+    *([] if HELM and all(VALIDATORS) else ["test_helm_chart.py"]),
     *([] if aws_servers.installed("moto") else ["test_iam_moto.py"]),
     *([] if CHECKOV else ["test_terraform.py"]),
     *([] if ZIZMOR else ["test_workflow_judge.py"]),
@@ -166,6 +171,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"trivy: {TRIVY or 'not installed'}")
     judges = ", ".join(filter(None, VALIDATORS)) or "kubernetes-validate and checkov are not installed"
     terminalreporter.write_line(f"manifests judged by: {judges}")
+    terminalreporter.write_line(f"Helm: {HELM or 'not installed: the chart is NOT RENDERED'}")
     terminalreporter.write_line(f"CEL: {CEL or 'not installed: the rules for clusters are NOT EVALUATED'}")
     terminalreporter.write_line(f"terraform: {TERRAFORM_PROGRAM or 'not installed: what it says is LEFT OUT'}")
     terminalreporter.write_line(f"eslint: {ESLINT or 'not installed'}")

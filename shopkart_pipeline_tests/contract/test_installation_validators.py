@@ -27,12 +27,13 @@ def _run(*command: str) -> "subprocess.CompletedProcess[str]":
 
 def test_every_object_is_what_kubernetes_takes() -> None:
     versions = [option for version in VERSIONS for option in ("-k", version)]
-    done = _run("kubernetes-validate", "--strict", *versions, MANIFESTS)
+    files = [DEPLOYED / "manifests.yaml", DEPLOYED / "migrate.yaml"]
+    done = _run("kubernetes-validate", "--strict", *versions, *map(str, files))
     assert done.returncode == 0, done.stdout
     passed = re.findall(r"^INFO .* passed for resource (\S+) against version (\S+)$", done.stdout, re.MULTILINE)
     unknown = re.findall(r"Couldn't find schema for kind (\w+)", done.stdout)
     assert set(unknown) == {"ExternalSecret"}
-    assert len(passed) + len(unknown) == len(VERSIONS) * (DEPLOYED / "manifests.yaml").read_text().count("\nkind: ")
+    assert len(passed) + len(unknown) == len(VERSIONS) * sum(each.read_text().count("\nkind: ") for each in files)
 
 
 @pytest.mark.thorough

@@ -20,6 +20,7 @@ _DRIVER = "postgresql+psycopg2"
 """Said, because SQLAlchemy 2.1 takes psycopg 3 otherwise, which has no parameters for the NOTIFY that dagster-postgres
 sends with each event of a run."""
 BUCKET_VARIABLE, REGION_VARIABLE, IMAGE_VARIABLE = "SHOPKART_COMPUTE_LOGS_BUCKET", "AWS_REGION", "SHOPKART_IMAGE"
+_PORT = 5432
 _FINISHED_JOBS_SECONDS = 3600
 _LONGEST_START_SECONDS = 900
 """From a launch to the first word of the run: a node may have to come first."""
@@ -70,7 +71,8 @@ def instance_configuration(pipeline: Pipeline, installation: Installation) -> di
 
 
 def _database() -> dict[str, Any]:
-    return {"scheme": _DRIVER, **{key: {"env": f"SHOPKART_DAGSTER_DB_{name}"} for key, name in _STORAGE.items()}}
+    named = {key: {"env": f"SHOPKART_DAGSTER_DB_{name}"} for key, name in _STORAGE.items()}
+    return {"scheme": _DRIVER, **named, "port": _PORT}
 
 
 def _launcher(pipeline: Pipeline, installation: Installation) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from shopkart_pipeline.domain.pod import Resources
 _EVERYWHERE = "0.0.0.0"  # noqa: S104
 _WEB = ("python", "-m", "shopkart_pipeline.engine.web", ARTIFACTS, f"--host={_EVERYWHERE}")
 _GRACE_SECONDS = 60
+FINGERPRINT = "shopkart/instance"
+"""Annotation by which pods differ when what they have been told differs."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,9 @@ PROCESSES = (
 )
 
 
-def deployment(installation: Installation, process: Process, configuration: str) -> Manifest:
-    """The Deployment of a process. `configuration` is `dagster.yaml`: pods are made anew when it changes."""
+def deployment(installation: Installation, process: Process, fingerprint: str) -> Manifest:
+    """The Deployment of a process. `fingerprint` is `dagster.yaml` and the settings: pods are made anew when they
+    change."""
     labels = {COMPONENT: process.name, "app.kubernetes.io/part-of": "shopkart-pipeline"}
     alone = process.replicas == 1
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
@@ -129,7 +132,7 @@ def deployment(installation: Installation, process: Process, configuration: str)
             "template": {
                 "metadata": {
                     "labels": {**labels, **home_labels(process.with_home)},
-                    "annotations": {"shopkart/instance": hashlib.sha256(configuration.encode()).hexdigest()},
+                    "annotations": {FINGERPRINT: hashlib.sha256(fingerprint.encode()).hexdigest()},
                 },
                 "spec": {
                     **pod_basics(with_home=process.with_home),
