@@ -8,9 +8,8 @@ from shopkart_pipeline import masked_output
 from shopkart_pipeline.adapters import _process
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.dispatch import drain
-from shopkart_pipeline.defs.keys import PULL_REQUESTS
+from shopkart_pipeline.defs.run_limits import run_limits
 from shopkart_pipeline.engine import cancellation, collector
-from shopkart_pipeline.engine.places import RunLimits
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.wiring import build_platform
 
@@ -24,10 +23,7 @@ with collector.paused():
     platform = build_platform(settings)
     defs = build_definitions(platform)
     defs.get_repository_def()  # Dagster asks for it next, and it is kept.
-RUN_LIMITS = RunLimits(
-    runs=platform.pipeline.concurrency.runs,
-    groups={PULL_REQUESTS: platform.pipeline.concurrency.pull_requests},
-)
+RUN_LIMITS = run_limits(platform.pipeline)
 """How many runs the warm server lets be at work."""
 cancellation.on_cancel(_process.stop_all)
 

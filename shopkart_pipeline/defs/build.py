@@ -22,10 +22,10 @@ from shopkart_pipeline.defs.running import build_running
 from shopkart_pipeline.defs.schedules import declared_schedules
 from shopkart_pipeline.defs.sensors import build_sensors
 from shopkart_pipeline.defs.stages import build_stages
-from shopkart_pipeline.domain.declaration import Phase, Service
+from shopkart_pipeline.domain.declaration import Phase, Pipeline, Service
 from shopkart_pipeline.engine.asset_shapes import NarrowJob
 from shopkart_pipeline.engine.executor import parallel_threads
-from shopkart_pipeline.engine.places import QUEUE_TAG
+from shopkart_pipeline.engine.places import ENVIRONMENT_TAG, QUEUE_TAG
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.requests import queue_of
 
@@ -74,7 +74,7 @@ def build_definitions(platform: Platform) -> Definitions:
             *rescanning,
             *measuring,
             *channel_jobs,
-            *(job for service in services for job in _phase_jobs(service)),
+            *(job for service in services for job in _phase_jobs(platform.pipeline, service)),
         ],
         sensors=[*build_sensors(platform.pipeline, rollbacks), *build_bake_sensor(platform.pipeline)],
         schedules=[
@@ -87,11 +87,12 @@ def build_definitions(platform: Platform) -> Definitions:
     )
 
 
-def _phase_jobs(service: Service) -> list[UnresolvedAssetJobDefinition]:
-    return [_phase_job(service, phase) for phase in Phase if service.stages_of(phase)]
+def _phase_jobs(pipeline: Pipeline, service: Service) -> list[UnresolvedAssetJobDefinition]:
+    return [_phase_job(pipeline, service, phase) for phase in Phase if service.stages_of(phase)]
 
 
-def _phase_job(service: Service, phase: Phase) -> UnresolvedAssetJobDefinition:
+def _phase_job(pipeline: Pipeline, service: Service, phase: Phase) -> UnresolvedAssetJobDefinition:
+    changed = next((each.name for each in pipeline.environments.values() if each.phase is phase), None)
     job = define_asset_job(
         job_name(service.name, phase),
         selection=AssetSelection.assets(*(asset_key(service.name, stage.name) for stage in service.stages_of(phase))),
@@ -99,6 +100,7 @@ def _phase_job(service: Service, phase: Phase) -> UnresolvedAssetJobDefinition:
         tags={
             SERVICE_TAG: service.name,
             "shopkart/phase": phase.value,
+            **({ENVIRONMENT_TAG: changed} if changed else {}),
             **({QUEUE_TAG: queue} if (queue := queue_of(service.name, phase)) else {}),
         },
     )

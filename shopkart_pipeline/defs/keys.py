@@ -5,9 +5,10 @@ from functools import cache
 from dagster import AssetKey, DynamicPartitionsDefinition
 
 from shopkart_pipeline.domain.declaration import Phase
+from shopkart_pipeline.engine import places
 
 APPROVAL = "approval"
-SERVICE_TAG = "shopkart/service"
+SERVICE_TAG = places.SERVICE_TAG
 RELEASE_TAG = "shopkart/release"
 """`SERVICE@KEY`."""
 PULL_REQUEST_TAG = "shopkart/pull_request"

@@ -258,11 +258,16 @@ class Environment:
 
 @dataclass(frozen=True)
 class Concurrency:
-    """How many runs may be at work at the same time on one machine, over all services; the others wait in order."""
+    """How many runs may be at work at the same time, over all services; the others wait in order. Rollbacks wait for no
+    place, and take none."""
 
     runs: int = 6
     pull_requests: int = 3
     """Runs of pull requests among them; fewer than `runs` always leaves places to merges."""
+    per_service: int | None = None
+    """Runs of each service among them; None: as many as there are places."""
+    environments: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Runs that change an environment, by its name; as many as there are places where it is not named."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_
 
 from shopkart_pipeline.domain.errors import NotFound, ToolUnavailable
 from shopkart_pipeline.engine.definitions_source import DefinitionsSource
-from shopkart_pipeline.engine.places import GROUP_TAG, QUEUE_TAG
+from shopkart_pipeline.engine.places import QUEUE_TAG, groups_of
 from shopkart_pipeline.engine.reconcile import WORKER_TAG, WORKER_TAG_VALUE
 from shopkart_pipeline.engine.run_records import Ended, NoRecord, Queued, Running, RunRecords
 from shopkart_pipeline.engine.warm_client import ServerOptions, WarmClient
@@ -122,7 +122,7 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
 
     def _hand_over(self, run: DagsterRun) -> None:
         client = self.start_server()
-        client.launch(run.run_id, run.job_name, run.tags.get(QUEUE_TAG, ""), run.tags.get(GROUP_TAG, ""))
+        client.launch(run.run_id, run.job_name, run.tags.get(QUEUE_TAG, ""), groups_of(run.tags))
 
     def terminate(self, run_id: str) -> bool:
         """End a run: its worker is asked to, and made to after the grace. Returns False when it has ended."""

@@ -6,9 +6,10 @@ together. Nothing but the file itself is read: the allowed-signers file, remotes
 
 from pathlib import Path
 
-from shopkart_pipeline.domain.declaration import Concurrency, Pipeline, Service
+from shopkart_pipeline.domain.declaration import Pipeline, Service
 from shopkart_pipeline.spec.compile_alerting import compile_alerting
 from shopkart_pipeline.spec.compile_code_host import approvers_of, compile_code_host
+from shopkart_pipeline.spec.compile_concurrency import compile_concurrency
 from shopkart_pipeline.spec.compile_deployments import Surroundings
 from shopkart_pipeline.spec.compile_evidence import compile_evidence
 from shopkart_pipeline.spec.compile_health import check_watched
@@ -65,12 +66,12 @@ def load(file: Path, *, home: Path) -> Pipeline:
     places = file.absolute().parent, home
     recovery = compile_recovery(settings.recovery or RecoverySpec(), around.environments, services, places, faults)
     evidence_bucket = compile_evidence(settings.evidence, faults)
+    concurrency = compile_concurrency(settings.concurrency, around.environments, faults)
     run_pods = compile_run_pods(settings.run_pods, faults)
     if faults:
         raise faults.error()
     schedules = settings.schedules.model_dump(exclude_none=True) if settings.schedules else {}
     live_releases = settings.retention.live_releases if settings.retention else None
-    concurrency = settings.concurrency.model_dump(exclude_none=True) if settings.concurrency else {}
     return Pipeline(
         file=file,
         digest=source.digest,
@@ -79,7 +80,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         schedules=schedules,
         live_releases=live_releases or Pipeline.live_releases,
         registry=registry,
-        concurrency=Concurrency(**concurrency),
+        concurrency=concurrency,
         run_pods=run_pods,
         code_host=code_host,
         notifications=notifications,

@@ -29,7 +29,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.engine.counting_coordinator import COUNTED_TAG
-from shopkart_pipeline.engine.places import GROUP_TAG, NO_LIMIT
+from shopkart_pipeline.engine.places import ENVIRONMENT_TAG, GROUP_TAG, NO_LIMIT, SERVICE_TAG
 from shopkart_pipeline_tests.contract.postgres import Postgres
 from shopkart_pipeline_tests.contract.postgres_storage import packages
 from shopkart_pipeline_tests.fakes import kubernetes_server as emulator
@@ -222,12 +222,19 @@ def test_a_rollback_takes_no_place_in_the_queue_and_everything_else_does(home: H
         GROUP_TAG: 3,
         "shopkart/queue": 1,
     }
-    merge, rollback = home.run("backend_ci", MERGE), home.run("backend_rollback", **{GROUP_TAG: NO_LIMIT})
+    changes = {SERVICE_TAG: "backend", ENVIRONMENT_TAG: "production"}
+    merge = home.run("backend_production", MERGE, **changes)
+    rollback = home.run("backend_rollback", **changes, **{GROUP_TAG: NO_LIMIT})
     for run in (merge, rollback):
         home.instance.run_coordinator.submit_run(SubmitRunContext(run, workspace=None))  # pyright: ignore[reportArgumentType]
     found = {run.run_id: run for run in home.instance.get_runs() if run.status is DagsterRunStatus.QUEUED}
-    assert COUNTED_TAG in found[merge.run_id].tags
-    assert COUNTED_TAG not in found[rollback.run_id].tags
+    counted = {key: value for key, value in found[merge.run_id].tags.items() if key.startswith(COUNTED_TAG)}
+    assert counted == {
+        COUNTED_TAG: "yes",
+        f"{COUNTED_TAG}_service": "backend",
+        f"{COUNTED_TAG}_environment": "production",
+    }
+    assert not [key for key in found[rollback.run_id].tags if key.startswith(COUNTED_TAG)]
 
     assert home.instance.run_launcher.terminate(merge.run_id)
     ended = home.instance.get_run_by_id(merge.run_id)

@@ -96,11 +96,18 @@ def _launcher(pipeline: Pipeline, installation: Installation) -> dict[str, Any]:
 
 def _coordinator(pipeline: Pipeline) -> dict[str, Any]:
     """The rules of `engine.places`, as tags."""
-    limits = [
-        {"key": "shopkart/counted", "limit": pipeline.concurrency.runs},
-        {"key": "shopkart/limit", "value": "pull_requests", "limit": pipeline.concurrency.pull_requests},
-        {"key": "shopkart/queue", "value": {"applyLimitPerUniqueValue": True}, "limit": 1},
+    said, each = pipeline.concurrency, {"applyLimitPerUniqueValue": True}
+    limits: list[dict[str, Any]] = [
+        {"key": "shopkart/counted", "limit": said.runs},
+        {"key": "shopkart/limit", "value": "pull_requests", "limit": said.pull_requests},
+        {"key": "shopkart/queue", "value": dict(each), "limit": 1},
+        *[
+            {"key": "shopkart/counted_environment", "value": name, "limit": limit}
+            for name, limit in sorted(said.environments.items())
+        ],
     ]
+    if said.per_service is not None:
+        limits.append({"key": "shopkart/counted_service", "value": dict(each), "limit": said.per_service})
     return {
         "module": "shopkart_pipeline.engine.counting_coordinator",
         "class": "CountingRunCoordinator",

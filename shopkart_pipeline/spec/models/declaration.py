@@ -154,11 +154,20 @@ class RetentionSpec(Section):
 
 
 class ConcurrencySpec(Section):
-    """How many runs may be at work at the same time on one machine, over all services; the others wait in order."""
+    """How many runs may be at work at the same time, over all services; the others wait in order. Rollbacks wait for
+    no place, and take none."""
 
     runs: Annotated[int, Field(ge=1, le=1000)] | None = Field(default=None, description="Runs of any kind.")
     pull_requests: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="Runs of pull requests among them; fewer than `runs` always leaves places to merges."
+    )
+    per_service: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="Runs of each service among them; not limited unless it is said."
+    )
+    environments: dict[EnvironmentName, Annotated[int, Field(ge=1, le=1000)]] | None = Field(
+        default=None,
+        description="Runs that change an environment, by its name, such as `production: 1`; not limited unless it is "
+        "said.",
     )
 
 

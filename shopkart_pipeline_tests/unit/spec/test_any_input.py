@@ -52,7 +52,7 @@ TREE: dict[str, Any] = {
     "environments": {"staging": {"platform": "local"}, "production": {"phase": "production"}},
     "schedules": {"reconcile": "*/5 * * * *"},
     "retention": {"live_releases": 100},
-    "concurrency": {"runs": 2, "pull_requests": 1},
+    "concurrency": {"runs": 2, "pull_requests": 1, "per_service": 2, "environments": {"production": 1}},
 }
 
 

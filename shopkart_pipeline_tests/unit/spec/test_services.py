@@ -119,6 +119,16 @@ def test_what_nobody_declares_is_shipped(tmp_path: Path) -> None:
     assert pipeline.digest.startswith("sha256:")
 
 
+def test_limits_of_runs_are_for_services_and_environments_that_there_are(tmp_path: Path) -> None:
+    said = "concurrency: {runs: 8, per_service: 2, environments: {production: 1}}\n"
+    found = pipeline_of(tmp_path, SMALLEST + said).concurrency
+    assert found == Concurrency(runs=8, per_service=2, environments={"production": 1})
+
+    fault = one_fault_of(tmp_path, SMALLEST + said.replace("production", "prodcution"))
+    assert fault.path == "concurrency.environments.prodcution"
+    assert "did you mean production?" in fault.message
+
+
 FAULTS = [
     (
         "team:captains",

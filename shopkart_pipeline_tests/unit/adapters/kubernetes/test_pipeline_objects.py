@@ -1,16 +1,21 @@
 """The pipeline's own installation: who has which rights, who reaches whom, and that it is up to date."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from shopkart_pipeline.adapters.kubernetes.pipeline_instance import instance_configuration
+from shopkart_pipeline.domain.declaration import Concurrency
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.installation import Installation
 from shopkart_pipeline.domain.run_pods import ACCOUNTS, RunKind, jobs_by_kind, kind_of_run
-from shopkart_pipeline_tests.pipeline_installation import DEPLOYED, IMAGE, WRITE, files, objects
+from shopkart_pipeline.settings import SHIPPED_DECLARATION
+from shopkart_pipeline.spec.loader import load
+from shopkart_pipeline_tests.pipeline_installation import DEPLOYED, IMAGE, INSTALLATION, WRITE, files, objects
 
 ROOT = Path(__file__).resolve().parents[4]
 GRAPH = ROOT / "shopkart_pipeline_tests" / "orchestration" / "asset_graph.json"
@@ -109,6 +114,14 @@ def test_what_keeps_nothing_is_there_twice_and_the_rest_once_beside_the_home() -
     for name, count in replicas.items():
         has_home = any("persistentVolumeClaim" in volume for volume in PODS[f"shopkart-{name}"]["volumes"])
         assert has_home == (count == 1)
+
+
+def test_limits_by_service_and_environment_are_limits_of_the_queue() -> None:
+    shipped = load(SHIPPED_DECLARATION, home=Path("/var/lib/shopkart"))
+    limited = replace(shipped, concurrency=Concurrency(per_service=2, environments={"production": 1}))
+    limits = instance_configuration(limited, INSTALLATION)["run_coordinator"]["config"]["tag_concurrency_limits"]
+    assert {"key": "shopkart/counted_environment", "value": "production", "limit": 1} in limits
+    assert {"key": "shopkart/counted_service", "value": {"applyLimitPerUniqueValue": True}, "limit": 2} in limits
 
 
 def test_no_secret_is_written_anywhere() -> None:
