@@ -33,10 +33,15 @@
 | `SHOPKART_LEDGER_ANCHOR` | a folder or `s3://BUCKET/PREFIX` where the ledger's heads are kept, too | none |
 | `SHOPKART_SIGNER_URI` | the key that signs statements, as securesystemslib names it: `awskms:...` | `signer/key.pem` |
 | `SHOPKART_SIGNER_PUBLIC_KEY_FILE` | its public key in PEM, for keys elsewhere than in AWS KMS | none |
+| `SHOPKART_SIGNER_KEY` | the key itself, PKCS #8 in PEM, for a signer without a home that lasts | none |
+| `SHOPKART_SIGNER_ADDRESS` | `HOST:PORT` of a signer in the network | none: it is on this machine |
+| `SHOPKART_SIGNER_TOKEN` | what that signer and its callers share, separated by commas; the first is used | none |
+| `SHOPKART_TRUSTED_KEYS` | file of the keys whose signatures count | `trust/attestation-keys.json` in the home |
 | `SHOPKART_PORT` | port of the web interface | 3000 |
 | `SHOPKART_RECEIVER_PORT` | port of the webhook receiver | 3001 |
 | `SHOPKART_EXPORTER_PORT` | port of the pipeline's own metrics | 3002 |
 | `SHOPKART_AUDIT_PORT` | port of the web interface for auditors | 3003 |
+| `SHOPKART_SIGNER_PORT` | port of the signer, where it listens in the network | 3004 |
 | `SHOPKART_PROXY` | what asks people who they are before they reach us, such as `oauth2-proxy` | none: we warn |
 
 Where a secret is meant, `VARIABLE_FILE` may name a file that holds it, and `VARIABLE_SECRET` a secret in AWS Secrets
@@ -54,11 +59,13 @@ from shopkart_pipeline.access_settings import AccessSettings
 from shopkart_pipeline.backup_settings import BackupSettings
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.notification import SecretReference
+from shopkart_pipeline.domain.trusted_key import KEYS_FILE
 from shopkart_pipeline.given_secret import read_reference
 from shopkart_pipeline.kept_secret import keep_secret
 from shopkart_pipeline.known_secrets import know
 from shopkart_pipeline.ledger_settings import LedgerSettings
 from shopkart_pipeline.secret_settings import BearerLogin, GitHubAccess, database_address, login, several, token
+from shopkart_pipeline.signer_settings import SignerSettings
 
 SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
 _OF_OTHERS = (
@@ -116,14 +123,18 @@ class Settings:
     """Empty: nothing before us asks people who they are."""
     registry_login: tuple[str, str] | None = field(default=None, repr=False)
     """User and password for a registry of kind `oci`; None: it asks nobody who they are."""
-    signer_uri: str = field(default="", repr=False)
-    """Empty: the signer makes a key of its own and keeps it in its folder."""
-    signer_public_key_file: Path | None = None
+    signer: SignerSettings = field(default_factory=SignerSettings)
+    signer_port: int = 3004
 
     @property
     def signer_folder(self) -> Path:
         """Where the signer's socket, token and key are: in the home, which commands of stages can't look into."""
         return self.home / "signer"
+
+    @property
+    def trusted_keys(self) -> Path:
+        """The file of the keys whose signatures count."""
+        return self.signer.trusted_keys or self.home / KEYS_FILE
 
     @property
     def dagster_home(self) -> Path:
@@ -170,8 +181,8 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         exporter_port=_port(given, "SHOPKART_EXPORTER_PORT", 3002),
         audit_port=_port(given, "SHOPKART_AUDIT_PORT", 3003),
         proxy=(given.get("SHOPKART_PROXY") or "").strip(),
-        signer_uri=given.get("SHOPKART_SIGNER_URI") or "",
-        signer_public_key_file=_path(given, "SHOPKART_SIGNER_PUBLIC_KEY_FILE"),
+        signer=SignerSettings.read(given),
+        signer_port=_port(given, "SHOPKART_SIGNER_PORT", 3004),
         registry_login=login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
     )
 
@@ -230,11 +241,6 @@ def read_secret(reference: SecretReference, *, lines: bool = False) -> str:
 def _default_declaration() -> Path:
     here = Path("shopkart.yaml")
     return here if here.exists() else SHIPPED_DECLARATION
-
-
-def _path(given: Mapping[str, str], name: str) -> Path | None:
-    said = given.get(name) or ""
-    return Path(said).absolute() if said else None
 
 
 def _public_url(given: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from shopkart_pipeline.adapters.declared_command import DeclaredCommand
 from shopkart_pipeline.adapters.dependency_scan import DependencyScan, Reachability, probe_service
 from shopkart_pipeline.adapters.detect_secrets import DetectSecrets
 from shopkart_pipeline.adapters.docker_engine import Builder, DockerEngineBuilder
-from shopkart_pipeline.adapters.dsse import KEYS_FILE, KeyFileVerifier
+from shopkart_pipeline.adapters.dsse import KeyFileVerifier
 from shopkart_pipeline.adapters.eslint import Eslint
 from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.adapters.github import GitHubForge
@@ -49,7 +49,6 @@ from shopkart_pipeline.adapters.prefixed_registry import PrefixedRegistry
 from shopkart_pipeline.adapters.python_application import PythonApplication
 from shopkart_pipeline.adapters.quality_scan import QualityScan
 from shopkart_pipeline.adapters.ruff import Ruff
-from shopkart_pipeline.adapters.signer_client import SignerClient
 from shopkart_pipeline.adapters.silent_channel import SilentChannel
 from shopkart_pipeline.adapters.slack_webhook import SlackWebhook
 from shopkart_pipeline.adapters.smtp_mail import MailServer, SmtpMail
@@ -76,6 +75,7 @@ from shopkart_pipeline.receiver_wiring import build_inbox, sonarqube_hints
 from shopkart_pipeline.services.platform import Platform, Site
 from shopkart_pipeline.services.workspace import Workspace
 from shopkart_pipeline.settings import Settings, read_secret
+from shopkart_pipeline.signer_wiring import build_attestor
 from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline.spec.waivers import YamlWaivers
 from shopkart_pipeline.stores_wiring import build_stores
@@ -126,8 +126,8 @@ def build_platform(settings: Settings) -> Platform:
         notifications=None if pipeline.notifications is None else stores.notifications,
         notifiers=_notifiers(pipeline.notifications, github, clock),
         backups=build_backups(settings, pipeline.recovery),
-        attestor=SignerClient(settings.signer_folder),
-        envelopes=KeyFileVerifier(home / KEYS_FILE),
+        attestor=build_attestor(settings),
+        envelopes=KeyFileVerifier(settings.trusted_keys),
         anchor=build_anchor(settings.ledger.anchor),
         confinement=confinement,
         public_url=settings.public_url,

@@ -4,11 +4,13 @@ A request is a line with token and length, then the statement's bytes; the answe
 line `refused` and why.
 """
 
+import logging
 import os
 import socket
+import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,12 @@ LONGEST_ANSWER_BYTES = 2 * LONGEST_STATEMENT_BYTES
 SIGNED, REFUSED = b"ok", b"refused"
 _PIECE_BYTES = 1 << 16
 _LONGEST_HEADER_BYTES = 200
+_ANSWER_SECONDS = 5.0
+_GOODBYE_SECONDS = 1.0
+_PAUSE_SECONDS = 0.2
+_CALLERS = 8
+"""How many are served at the same time; the others wait in the socket's queue."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,40 @@ def receive_rest(connection: socket.socket, length: int, begun: bytes, deadline:
     if size != length:
         raise TooLong
     return b"".join(pieces)
+
+
+def serve_callers(listening: Callable[[], socket.socket | None], answer: Callable[[socket.socket], None]) -> None:
+    """Accept callers, each in a thread, until there is no socket any more. One that is slow, sends something else or
+    goes away is hung up on."""
+    free = threading.BoundedSemaphore(_CALLERS)
+
+    def serve(connection: socket.socket) -> None:
+        try:
+            with connection, suppress(OSError, TooLong):
+                answer(connection)
+        finally:
+            free.release()
+
+    while (current := listening()) is not None:
+        try:
+            connection, _ = current.accept()
+        except OSError as error:
+            if listening() is not None:
+                # No file descriptor is free, say; one is soon.
+                _log.error("accepts nobody: %s", error)
+                time.sleep(_PAUSE_SECONDS)
+            continue
+        free.acquire()
+        threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+
+def send_answer(connection: socket.socket, content: bytes) -> None:
+    """Answer, and see to it that the answer arrives."""
+    connection.settimeout(_ANSWER_SECONDS)
+    connection.sendall(content)
+    connection.shutdown(socket.SHUT_WR)
+    # Closed with something unread, the answer would be lost on its way (unix(7), tcp(7)).
+    receive(connection, LONGEST_STATEMENT_BYTES, time.monotonic() + _GOODBYE_SECONDS)
 
 
 def _piece(connection: socket.socket, deadline: float) -> bytes:

@@ -31,9 +31,6 @@ from shopkart_pipeline.domain.errors import ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.trusted_key import TrustedKey, TrustedKeys
 from shopkart_pipeline.ports.attestor import EnvelopeVerifier, Verified
 
-KEYS_FILE = Path("trust") / "attestation-keys.json"
-"""Where the trusted keys are in a home."""
-
 PublicKey: TypeAlias = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 _SHORTEST_RSA_BITS = 2048
 _LONGEST_FILE_BYTES = 1 << 20

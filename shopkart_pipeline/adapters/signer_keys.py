@@ -59,23 +59,39 @@ def read_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
+def key_in(pem: str) -> Ed25519PrivateKey:
+    """The private key in a text. Raises `Refused` for what is none."""
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError) as error:
+        raise Refused(
+            "SHOPKART_SIGNER_KEY holds no private key.", "Make one: openssl genpkey -algorithm ed25519"
+        ) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Refused("SHOPKART_SIGNER_KEY is not an Ed25519 key.", "Name others in SHOPKART_SIGNER_URI.")
+    return key
+
+
+def refuse_unless_trusted(keys_file: Path, key: PublicKey, now: datetime) -> None:
+    """Raises `Refused` where a file does not trust the key now: whoever verifies would refuse all that it signs."""
+    keys = read_keys(keys_file.read_bytes(), str(keys_file)) if keys_file.exists() else TrustedKeys(())
+    if not any(each.key_id == key_id_of(key) and each.holds(now) for each in keys.keys):
+        raise Refused(
+            f"Key {key_id_of(key)[:12]} is not trusted now by {keys_file}.",
+            "Add it there (`shopkart signer keys` prints the file with it), or make a new one: "
+            "`shopkart signer rotate`.",
+        )
+
+
 def trust_first(keys_file: Path, key: PublicKey, now: datetime) -> TrustedKeys:
     """The trusted keys; where there is no such file yet, one that trusts this key from now on. What was stated while
-    the first signer was still starting counts too.
-
-    Raises:
-        Refused: there is a file, and it does not trust the key now: whoever verifies would refuse all that it signs.
+    the first signer was still starting counts too. Raises as `refuse_unless_trusted`.
     """
     if not keys_file.exists():
         since = now - timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
         write_atomically(keys_file, write_keys([TrustedKey(key_id_of(key), public_pem_of(key), since)]))
-    keys = read_keys(keys_file.read_bytes(), str(keys_file))
-    if not any(each.key_id == key_id_of(key) and each.holds(now) for each in keys.keys):
-        raise Refused(
-            f"Key {key_id_of(key)[:12]} is not trusted now by {keys_file}.",
-            "Add it there, or make a new one: `shopkart signer rotate`.",
-        )
-    return keys
+    refuse_unless_trusted(keys_file, key, now)
+    return read_keys(keys_file.read_bytes(), str(keys_file))
 
 
 def rotate_file_key(places: SignerPlaces, keys_file: Path, now: datetime) -> TrustedKey:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shopkart_pipeline.adapters._signer_socket import SignerPlaces
 from shopkart_pipeline.adapters.dsse import PublicKey, is_signed_by, load_public, public_pem_of
-from shopkart_pipeline.adapters.signer_keys import read_key, signing
+from shopkart_pipeline.adapters.signer_keys import key_in, read_key, signing
 from shopkart_pipeline.domain.errors import ToolUnavailable
 
 _AWS = "awskms:"
@@ -37,6 +37,18 @@ class FileKey:
         with signing(self._places):
             key: Ed25519PrivateKey = read_key(self._places.key)
         return key.public_key(), key.sign(signed)
+
+
+class GivenKey:
+    """A key that is held in memory, for a signer that keeps no files."""
+
+    def __init__(self, pem: str) -> None:
+        """Raises `Refused` for what is no Ed25519 key in PEM."""
+        self._key = key_in(pem)
+        self.public = self._key.public_key()
+
+    def sign(self, signed: bytes) -> tuple[PublicKey, bytes]:
+        return self.public, self._key.sign(signed)
 
 
 class KeyAtUri:

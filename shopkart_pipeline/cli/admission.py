@@ -11,7 +11,7 @@ from rich.console import Console
 
 from shopkart_pipeline.adapters.admission import render_admission
 from shopkart_pipeline.adapters.admission.admitted import admissions_of
-from shopkart_pipeline.adapters.dsse import KEYS_FILE, read_keys
+from shopkart_pipeline.adapters.dsse import read_keys
 from shopkart_pipeline.cli.generated_folder import compare_folder, write_folder
 from shopkart_pipeline.domain.admission import StatementTerms
 from shopkart_pipeline.domain.declaration import Pipeline, StageKind
@@ -62,7 +62,7 @@ def _builders(pipeline: Pipeline) -> dict[str, str | None]:
 
 def _keys(settings: Settings, named: Path | None, notes: Console) -> TrustedKeys | None:
     """The trusted keys; None where the home has none yet."""
-    path = named or settings.home / KEYS_FILE
+    path = named or settings.trusted_keys
     try:
         content = path.read_bytes()
     except OSError as error:

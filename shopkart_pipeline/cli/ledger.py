@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from shopkart_pipeline.adapters.dsse import KEYS_FILE, KeyFileVerifier
+from shopkart_pipeline.adapters.dsse import KeyFileVerifier
 from shopkart_pipeline.cli.arguments import add_key, open_platform, who_asks
 from shopkart_pipeline.domain.canonical import canonical_json
 from shopkart_pipeline.domain.errors import PipelineError
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _verify(platform: Platform, options: argparse.Namespace, console: Console) -> int:
-    keys: Path = options.keys or from_environment().home / KEYS_FILE
+    keys: Path = options.keys or from_environment().trusted_keys
     anchor = build_anchor(read_anchor(options.anchor)) if options.anchor else platform.anchor
     is_signed = options.keys is not None or keys.exists() or anchor is not None or _was_signed(platform.ledger)
     if not isinstance(options.since, int):

@@ -15,13 +15,13 @@ from typing import BinaryIO
 
 from rich.console import Console
 
-from shopkart_pipeline.adapters.dsse import KEYS_FILE
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.cli.arguments import find_release, open_platform
 from shopkart_pipeline.cli.policy_then import under_policy_of
 from shopkart_pipeline.cli.signing import signer_at_hand
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.trusted_key import KEYS_FILE
 from shopkart_pipeline.services.pack_evidence import pack_evidence, verifier_hashes
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.verify_image import verify_image
@@ -90,7 +90,7 @@ def _pack(platform: Platform, release: Release, stream: BinaryIO) -> None:
 
 
 def _keys(path: Path | None) -> tuple[Key, ...]:
-    place = from_environment().home / KEYS_FILE if path is None else path
+    place = from_environment().trusted_keys if path is None else path
     try:
         return read_keys(_read(place))
     except Fault as fault:

@@ -7,6 +7,10 @@ is the moment that the signed statement itself names, which only the holder of t
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+
+KEYS_FILE = Path("trust") / "attestation-keys.json"
+"""Where the trusted keys are in a home."""
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,9 @@ from shopkart_pipeline.adapters.signer_keys import (
     trust_first,
     trust_next,
 )
-from shopkart_pipeline.adapters.signer_server import SignerServer, hide_memory
+from shopkart_pipeline.adapters.signer_server import SignerServer
 from shopkart_pipeline.adapters.signer_uri import FileKey, KeyAtUri, SigningKey
+from shopkart_pipeline.adapters.statement_signer import StatementSigner, hide_memory
 from shopkart_pipeline.domain.attestation import LEDGER_HEAD, Envelope, Statement, pre_authentication_encoding
 from shopkart_pipeline.domain.errors import Conflict, Refused, ToolUnavailable, UntrustedInput
 from shopkart_pipeline.domain.signed_moment import moment_of
@@ -61,7 +62,8 @@ class Home:
     def serving(self, key: SigningKey | None = None, user: int | None = None) -> Generator[SignerServer]:
         if key is None:
             trust_first(self.keys_file, open_key(self.places).public_key(), NOW)
-        server = SignerServer(self.places, self.keys_file, key or FileKey(self.places), lambda: self.now, user)
+        signer = StatementSigner(self.keys_file, key or FileKey(self.places), lambda: self.now)
+        server = SignerServer(self.places, signer.answer, user)
         server.open()
         thread = threading.Thread(target=server.serve)
         thread.start()

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from shopkart_pipeline.adapters.disk_anchor import DiskAnchor
-from shopkart_pipeline.adapters.dsse import KEYS_FILE, write_keys
+from shopkart_pipeline.adapters.dsse import write_keys
 from shopkart_pipeline.cli import ledger
 from shopkart_pipeline.domain.errors import PipelineError, Refused
 from shopkart_pipeline.domain.roles import Verb
+from shopkart_pipeline.domain.trusted_key import KEYS_FILE
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.record_policy import CHANGE_KEYS
