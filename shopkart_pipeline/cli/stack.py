@@ -33,6 +33,8 @@ START_SECONDS = 180.0
 """How long a start may take on a busy machine; a process that ends meanwhile is noticed at once."""
 _SHORTER_STOP_SECONDS = {"daemon": 3.0}
 """A daemon that still loads its code location would not end before it has; it holds nothing that a kill would lose."""
+ENGINE = "engine"
+"""The one process that others may replace; see `supervision`."""
 
 
 @dataclass
@@ -41,6 +43,9 @@ class Stack:
 
     settings: Settings
     processes: list[Background] = field(default_factory=list[Background])
+    _commands: dict[str, tuple[Sequence[str], Mapping[str, str]]] = field(
+        default_factory=dict[str, tuple[Sequence[str], Mapping[str, str]]], repr=False
+    )
 
     def start(
         self,
@@ -48,13 +53,25 @@ class Stack:
         arguments: Sequence[str],
         extra: Mapping[str, str] | None = None,
     ) -> Background:
-        """Start one; its output goes to `logs/NAME.log` in the home."""
-        variables = variables_for(self.settings) | dict(extra or {})
-        log = self.settings.home / "logs" / "processes" / f"{name}.log"
-        process = Background(name, arguments, variables, log)
+        """Start one; its output goes to `logs/processes/NAME.log` in the home."""
+        self._commands[name] = arguments, variables_for(self.settings) | dict(extra or {})
+        process = self._begun(name)
         self.processes.append(process)
         self._remember()
         return process
+
+    def restart(self, ended: Background) -> Background:
+        """Start one that has ended again, in its place; what it has left running goes first."""
+        ended.stop(0.0)
+        process = self._begun(ended.name)
+        self.processes[self.processes.index(ended)] = process
+        self._remember()
+        return process
+
+    def _begun(self, name: str) -> Background:
+        arguments, variables = self._commands[name]
+        log = self.settings.home / "logs" / "processes" / f"{name}.log"
+        return Background(name, arguments, variables, log)
 
     def check(self) -> None:
         """Raise `ToolUnavailable` if one has ended by itself."""
@@ -132,7 +149,7 @@ def start_engine(stack: Stack, options: ServerOptions | None = None) -> None:
     prepare_home(stack.settings.dagster_home)
     options = replace(options or ServerOptions(), watch=(str(stack.settings.declaration),), idle_timeout_seconds=0)
     program = [sys.executable, "-m", "shopkart_pipeline.engine.warm_server_main", str(stack.settings.dagster_home)]
-    stack.start("engine", [*program, *options.arguments()])
+    stack.start(ENGINE, [*program, *options.arguments()])
 
 
 def wait_for_engine(stack: Stack, timeout_seconds: float = START_SECONDS) -> None:

@@ -1,4 +1,5 @@
-"""`shopkart up`: web interface, daemon, receiver, metrics and local platform in the foreground, until Ctrl-C.
+"""`shopkart up`: web interface, daemon, receiver, metrics and local platform in the foreground, until Ctrl-C. What ends
+by itself is started again.
 
 With `--read-only` it is the web interface for auditors alone, beside a pipeline that runs or one that doesn't.
 """
@@ -26,6 +27,7 @@ from shopkart_pipeline.cli.stack import (
     wait_for_engine,
     wait_for_port,
 )
+from shopkart_pipeline.cli.supervision import Supervision
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.engine.web_options import WebOptions
 from shopkart_pipeline.ports.confinement import NotConfined
@@ -54,8 +56,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         _start(stack, console, options.host)
         _print_addresses(console, settings, platform)
+        supervision = Supervision(stack)
         while True:
-            stack.check()
+            for line in supervision.look():
+                console.print(line, markup=False)
             time.sleep(0.5)
     except KeyboardInterrupt:
         return 0

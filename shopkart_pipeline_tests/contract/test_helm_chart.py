@@ -127,7 +127,7 @@ def test_sizes_places_and_times_are_as_values_say_and_nothing_else_changes(helm:
     configured = yaml.safe_load(after["ConfigMap", "shopkart-instance"]["data"]["dagster.yaml"])
     assert configured["run_launcher"]["config"]["run_k8s_config"]["job_spec_config"]["ttlSecondsAfterFinished"] == 60
     assert configured["run_monitoring"]["start_timeout_seconds"] == 1200
-    database = configured["storage"]["postgres"]["postgres_db"]
+    database = configured["storage"]["custom"]["config"]["postgres_db"]
     assert (database["hostname"], database["params"]) == ("db.example", {"sslmode": "verify-full"})
     assert database["password"] == {"env": "SHOPKART_DAGSTER_DB_PASSWORD"}
     assert configured["retention"]["sensor"]["purge_after_days"]["skipped"] == 3

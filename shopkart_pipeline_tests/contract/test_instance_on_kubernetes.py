@@ -114,7 +114,7 @@ def home(postgres: Postgres, moto: str, tmp_path_factory: pytest.TempPathFactory
         }
         # Tests share a server, and each has a place of its own in it.
         params = {"options": parse_qs(database.query)["options"][0]}
-        configured["storage"]["postgres"]["postgres_db"] |= {"port": database.port, "params": params}
+        configured["storage"]["custom"]["config"]["postgres_db"] |= {"port": database.port, "params": params}
         configured["local_artifact_storage"]["config"]["base_dir"] = str(folder / "artifacts")
         configured["compute_logs"]["config"]["local_dir"] = str(folder / "outputs")
         (folder / "dagster.yaml").write_text(yaml.safe_dump(configured))
@@ -125,7 +125,7 @@ def home(postgres: Postgres, moto: str, tmp_path_factory: pytest.TempPathFactory
 def test_everything_is_kept_in_the_database_and_found_by_the_next_process(home: Home) -> None:
     home.instance.add_dynamic_partitions("backend_releases", [MERGE])
     run = home.run("backend_ci", MERGE)
-    assert type(home.instance.run_storage).__name__ == "PostgresRunStorage"
+    assert type(home.instance.run_storage).__name__ == "PatientRuns"
     with DagsterInstance.from_config(str(home.folder)) as other:
         assert other.get_dynamic_partitions("backend_releases") == [MERGE]
         found = other.get_run_by_id(run.run_id)

@@ -88,7 +88,7 @@ def mark_instance(marks: Markup, configuration: dict[str, Any]) -> dict[str, Any
             kept["purge_after_days"] = {
                 how: marks.value(ChartValue(f"{path}.{how}", count, DAYS, says)) for how, count in days.items()
             }
-    _mark_database(marks, configuration["storage"]["postgres"]["postgres_db"])
+    _mark_database(marks, configuration["storage"]["custom"]["config"]["postgres_db"])
     return configuration
 
 

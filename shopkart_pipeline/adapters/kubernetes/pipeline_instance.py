@@ -30,7 +30,13 @@ _DAYS = {"skipped": 1, "started": 7, "success": 30, "failure": 30}
 def instance_configuration(pipeline: Pipeline, installation: Installation) -> dict[str, Any]:
     """All of `dagster.yaml`."""
     return {
-        "storage": {"postgres": {"postgres_db": _database()}},
+        "storage": {
+            "custom": {
+                "module": "shopkart_pipeline.engine.postgres_storage",
+                "class": "PatientPostgresStorage",
+                "config": {"postgres_db": _database()},
+            }
+        },
         "local_artifact_storage": {
             "module": "dagster._core.storage.root",
             "class": "LocalArtifactStorage",

@@ -125,7 +125,7 @@ def test_limits_by_service_and_environment_are_limits_of_the_queue() -> None:
 
 
 def test_no_secret_is_written_anywhere() -> None:
-    database = yaml.safe_load(files()["dagster.yaml"])["storage"]["postgres"]["postgres_db"]
+    database = yaml.safe_load(files()["dagster.yaml"])["storage"]["custom"]["config"]["postgres_db"]
     assert database["password"] == {"env": "SHOPKART_DAGSTER_DB_PASSWORD"}
     assert not objects("Secret")
 
