@@ -1,9 +1,12 @@
 """The pipeline's own stores as one database: SQLite files through SQLite's backup API, other files as they are.
 
-Each file is as it was at one moment, and the moments follow one another. Databases come first: what they name was
-there before they named it, so nothing is named that is missing. Dagster's databases are among them where it keeps them
-in SQLite. Left out is what can be made again (work, caches, the registry's images, the local cluster and its logs), and
-`secrets`, in which the key lies that seals this.
+All databases are as they were at one moment, Dagster's among them where it keeps them in SQLite: a delivery that is
+done has its runs, and a run that has begun its events. Other files come afterwards: what a database names was there
+before it was named. Left out is what can be made again (work, caches, the registry's images, the local cluster and its
+logs), and `secrets`, in which the key lies that seals this.
+
+Dagster has a file for the events of each run. Those of runs that are over change no more, and there may be very many,
+so only those of runs under way belong to the moment; those of runs that began later are left out.
 
 A copy is one transaction that reads: writers go on beside it, and however much they write, it ends.
 
@@ -14,23 +17,28 @@ import shutil
 import sqlite3
 import tarfile
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
+from shopkart_pipeline.adapters._dagster_files import RunsOnDisk
 from shopkart_pipeline.adapters._held_folder import held_folder
 from shopkart_pipeline.domain.backup import Contents, Dumped
 from shopkart_pipeline.domain.canonical import digest_of
-from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.errors import Refused, ToolUnavailable
 from shopkart_pipeline.ports.backups import Database, Restored, Sink
 
+RESTORES = "restores.db"
+"""A ledger beside the ledger, of who had it restored: that may be before there is one."""
 _DATABASES = ("*.db", "evidence/**/*.db", "dagster/**/*.db")
+_TRUST = "trust/"
+"""Whoever restores is asked who they are first, so it may be there before."""
 _FOLDERS = ("evidence", "incidents", "trust")
 _NO_FILES = (".db", ".db-wal", ".db-shm", ".lock")
-_LEFT_OUT = ("logs.db",)
-"""The local cluster's, up to half a gigabyte."""
+_LEFT_OUT = ("logs.db", RESTORES)
+"""The local cluster's, up to half a gigabyte; and who has restored, which is of this machine."""
 _ALL_PAGES = -1
 """A copy in several steps begins again whenever somebody has written in between."""
 _WAIT_SECONDS = 30.0
@@ -50,9 +58,13 @@ class SqliteFiles(Database):
         self._scratch = scratch
 
     def dump(self, sink: Sink) -> Dumped:
-        found = (path for pattern in _DATABASES for path in self._home.glob(pattern))
-        databases = sorted(path for path in found if path.name not in _LEFT_OUT)
-        if not databases:
+        return self.dump_with(sink, ())
+
+    def dump_with(self, sink: Sink, others: Sequence[tuple[str, Path]]) -> Dumped:
+        """As `dump`, with other files besides: name in the archive, and where it is."""
+        runs = RunsOnDisk(self._home / "dagster")
+        databases = [path for path in self._databases() if not runs.is_of_a_run(path)]
+        if not databases and not others:
             raise ToolUnavailable(f"{self._home} holds no database.", "Is SHOPKART_HOME the pipeline's home?")
         counted = _Counted()
         with (
@@ -61,16 +73,23 @@ class SqliteFiles(Database):
             tarfile.open(mode="w|", fileobj=cast("IO[bytes]", _Writer(sink))) as archive,
         ):
             copy = folder / "copy.db"
-            for path in databases:
-                if not path.exists():
-                    continue  # A run of Dagster's that was deleted meanwhile.
+
+            def add(path: Path, connection: sqlite3.Connection) -> None:
+                _copy(path, connection, copy)
                 name = str(path.relative_to(self._home))
-                _copy(path, copy)
                 counted.add_database(copy, name)
                 archive.add(copy, name)
                 copy.unlink()
-            for path in self._plain_files():
-                name = str(path.relative_to(self._home))
+
+            with runs.at_one_moment(databases, _WAIT_SECONDS) as moment:
+                for path, connection in moment.items():
+                    add(path, connection)
+                finished = runs.others(moment)
+            for path in finished:
+                if path.exists():  # Otherwise it is of a run that was deleted meanwhile.
+                    with closing(_opened(path)) as connection:
+                        add(path, connection)
+            for name, path in [*others, *self._plain_files()]:
                 try:
                     archive.add(path, name)
                 except FileNotFoundError:
@@ -78,26 +97,64 @@ class SqliteFiles(Database):
                 counted.add_file(name)
         return Dumped(counted.contents, _VERSION)
 
-    def _plain_files(self) -> Iterator[Path]:
+    def _databases(self) -> list[Path]:
+        found = (path for pattern in _DATABASES for path in self._home.glob(pattern))
+        return sorted(path for path in found if path.name not in _LEFT_OUT)
+
+    def _plain_files(self) -> Iterator[tuple[str, Path]]:
         for folder in _FOLDERS:
-            yield from (path for path in sorted((self._home / folder).rglob("*")) if _is_plain(path))
+            found = (path for path in sorted((self._home / folder).rglob("*")) if _is_plain(path))
+            yield from ((str(path.relative_to(self._home)), path) for path in found)
 
     @contextmanager
     def restored(self, dump: Iterable[bytes], version: str) -> Generator[Restored]:
         del version
-        counted, source = _Counted(), _Reader(dump)
         with held_folder(self._scratch) as folder:
             with _told():
-                with tarfile.open(mode="r|", fileobj=cast("IO[bytes]", source)) as archive:
-                    _extract(archive, folder)
-                source.finish()
-                for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."):
-                    name = str(path.relative_to(folder))
-                    if path.suffix == ".db":
-                        counted.add_database(path, name)
-                    else:
-                        counted.add_file(name)
+                counted = _unpack(dump, folder)
             yield Restored(str(folder), counted.contents)
+
+    def bring_back(self, dump: Iterable[bytes], version: str) -> None:
+        del version
+        self.check_empty()
+        with _told(), held_folder(self._scratch) as folder:
+            _unpack(dump, folder)
+            self.take_in(folder)
+
+    def check_empty(self) -> None:
+        """Raises `Refused` where this home has stores already."""
+        there = [*self._databases(), *(path for name, path in self._plain_files() if not name.startswith(_TRUST))]
+        if there:
+            raise Refused(
+                f"{self._home} is not empty: it has {there[0].relative_to(self._home)}.",
+                "Restore into a home where nothing ever ran; move the old one away, but for `secrets` and `trust`.",
+            )
+
+    def take_in(self, folder: Path) -> None:
+        """Move what was unpacked to its place."""
+        for path in _unpacked(folder):
+            target = self._home / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+
+
+def _unpack(dump: Iterable[bytes], folder: Path) -> "_Counted":
+    """Everything in a folder, once the stream has come to its end: only then it is known to be whole."""
+    counted, source = _Counted(), _Reader(dump)
+    with tarfile.open(mode="r|", fileobj=cast("IO[bytes]", source)) as archive:
+        _extract(archive, folder)
+    source.finish()
+    for path in _unpacked(folder):
+        name = str(path.relative_to(folder))
+        if path.suffix == ".db":
+            counted.add_database(path, name)
+        else:
+            counted.add_file(name)
+    return counted
+
+
+def _unpacked(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
 
 
 def _extract(archive: tarfile.TarFile, folder: Path) -> None:
@@ -181,7 +238,11 @@ def _is_plain(path: Path) -> bool:
     return path.is_file() and path.name[0] != "." and not path.name.endswith(_NO_FILES)
 
 
-def _copy(path: Path, copy: Path) -> None:
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS)
+
+
+def _copy(path: Path, source: sqlite3.Connection, copy: Path) -> None:
     deadline = time.monotonic() + _WAIT_SECONDS
 
     def tried(status: int, remaining: int, total: int) -> None:
@@ -189,10 +250,7 @@ def _copy(path: Path, copy: Path) -> None:
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > deadline:
             raise ToolUnavailable(f"{path.name} stays locked.", "See which process holds it, and whether that hangs.")
 
-    with (
-        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS)) as source,
-        closing(sqlite3.connect(copy)) as target,
-    ):
+    with closing(sqlite3.connect(copy)) as target:
         source.backup(target, pages=_ALL_PAGES, progress=tried)
         target.execute("PRAGMA journal_mode=DELETE")
 
