@@ -5,7 +5,7 @@ from importlib import import_module
 from dagster import DagsterInstance
 
 from shopkart_pipeline import masked_output
-from shopkart_pipeline.adapters import _process
+from shopkart_pipeline.adapters import _open_loop, _process
 from shopkart_pipeline.defs.build import build_definitions
 from shopkart_pipeline.defs.dispatch import drain
 from shopkart_pipeline.defs.run_limits import run_limits
@@ -26,6 +26,7 @@ with collector.paused():
 RUN_LIMITS = run_limits(platform.pipeline)
 """How many runs the warm server lets be at work."""
 cancellation.on_cancel(_process.stop_all)
+cancellation.on_cancel(_open_loop.stop_all)
 
 
 def drain_inbox(instance: DagsterInstance) -> None:

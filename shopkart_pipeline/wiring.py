@@ -33,6 +33,7 @@ from shopkart_pipeline.adapters.hadolint import Hadolint
 from shopkart_pipeline.adapters.image_packages import ImagePackages
 from shopkart_pipeline.adapters.kubernetes.manifest_check import ManifestCheck
 from shopkart_pipeline.adapters.kubernetes.own_manifests import RepositoryManifests
+from shopkart_pipeline.adapters.load_generator import LoadGenerator
 from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics, LocalVitals
 from shopkart_pipeline.adapters.new_code_quality import NewCodeQuality
 from shopkart_pipeline.adapters.npm_audit import NpmAudit
@@ -252,6 +253,7 @@ def _scanners(
         StageKind.INTEGRATION_TESTS: (command,),
         StageKind.ACCEPTANCE_TESTS: (command,),
         StageKind.COMPATIBILITY: (command,),
+        StageKind.LOAD_TEST: (LoadGenerator(clock),),
         StageKind.COMMAND: (command,),
     }
 

@@ -20,6 +20,7 @@ SERVICE, ENVIRONMENT = "app_kubernetes_io_name", "app_kubernetes_io_instance"
 TRACK, REPLICA, PART, BOUND = "shopkart_track", "pod", "shopkart_part", "le"
 REQUESTS, LATENCY, RESETS, UP, SCRAPED, TARGETS = "requests", "latency", "resets", "up", "scraped", "targets"
 DOWN, RECORDED = "down", "recorded_"
+PEAK, COVERED = "peak", "covered"
 VERSION = "app_kubernetes_io_version"
 _OWN = f"{REPLICA}, {TRACK}"
 _FINE, _MOMENTS = timedelta(hours=1), 720
@@ -88,6 +89,11 @@ class Queries:
         for vital in vitals:
             parts |= {vital: self.record(vital), f"{RECORDED}{vital}": f"timestamp({self.record(vital)})"}
         return self._together(parts)
+
+    def peak(self, window: timedelta, step: timedelta) -> str:
+        """The highest recorded rate of all versions together in a window, and at how many steps there is one."""
+        rates = f"sum({self.record('request_rate')})[{_duration(window)}:{_duration(step)}]"
+        return self._together({PEAK: f"max_over_time({rates})", COVERED: f"count_over_time({rates})"})
 
     def record(self, vital: str) -> str:
         """The recorded series of one metric."""

@@ -15,9 +15,11 @@ from shopkart_pipeline.adapters._bearer import ServerAccess
 from shopkart_pipeline.adapters._prometheus_api import PrometheusApi, Series, any_number
 from shopkart_pipeline.adapters._prometheus_counts import Labels, answered, histogram_of, within
 from shopkart_pipeline.adapters._prometheus_queries import (
+    COVERED,
     DOWN,
     LATENCY,
     PART,
+    PEAK,
     RECORDED,
     REQUESTS,
     SCRAPED,
@@ -28,7 +30,7 @@ from shopkart_pipeline.adapters._prometheus_queries import (
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.traffic import Counts
-from shopkart_pipeline.domain.vitals import Vital, VitalMissing, VitalReading, VitalSeries
+from shopkart_pipeline.domain.vitals import RATE_WINDOW, PeakRate, Vital, VitalMissing, VitalReading, VitalSeries
 from shopkart_pipeline.ports.vitals import Vitals
 
 _POINTS = 240
@@ -105,6 +107,18 @@ class PrometheusVitals(Vitals):
             return self._counts(answer)
         except PipelineError as error:
             return VitalMissing(until, error.what)
+
+    def peak_rate(self, environment: str, service: str, since: datetime, until: datetime) -> PeakRate | VitalMissing:
+        window = until - since
+        step = min(RATE_WINDOW, window)
+        query = Queries(self._source, environment, service).peak(window, step)
+        try:
+            found = {each.labels.get(PART): each.value for each in self._api.query(query, until)}
+        except PipelineError as error:
+            return VitalMissing(until, error.what)
+        if PEAK not in found or COVERED not in found:
+            return VitalMissing(until, f"Prometheus has no series shopkart:{Vital.REQUEST_RATE} of it in that time")
+        return PeakRate(found[PEAK], min(1.0, found[COVERED] * step / window))
 
     def _check_covered(self, answer: Sequence[Series], since: datetime, until: datetime) -> None:
         """Raise unless replicas were scraped at the beginning and at the end."""

@@ -27,6 +27,7 @@ from dagster import (
 from shopkart_pipeline.defs.by_hand import ask_for_what_follows, note_by_hand
 from shopkart_pipeline.defs.display import check_name, check_result, record_metadata
 from shopkart_pipeline.defs.keys import APPROVAL, NO_REUSE_TAG, asset_key, op_prefix, releases_of
+from shopkart_pipeline.defs.load_test import load_metadata
 from shopkart_pipeline.defs.release_metadata import release_metadata
 from shopkart_pipeline.defs.show_approval import awaited_metadata
 from shopkart_pipeline.domain.declaration import MIGRATIONS, Phase, Service, Stage, StageKind
@@ -59,6 +60,7 @@ _DESCRIPTIONS = {
     StageKind.INTEGRATION_TESTS: "Integration tests against the release in staging.",
     StageKind.ACCEPTANCE_TESTS: "User acceptance tests against the release in staging.",
     StageKind.COMPATIBILITY: "The new version beside the one in production on the same data, in both directions.",
+    StageKind.LOAD_TEST: "Staging under multiples of production's peak: latency and errors at each.",
     StageKind.STAGING_ATTESTATIONS: "Signed statements about what staging showed of the image.",
     StageKind.PRODUCTION_EXPAND: "Production's database with what the release needs.",
     StageKind.PRODUCTION: "The image running in production: canary first, then a rolling update.",
@@ -162,7 +164,9 @@ def _events(
     platform: Platform, key: AssetKey, release: Release, outcome: StageOutcome
 ) -> Iterator[MaterializeResult[object] | AssetCheckResult]:
     log = str(platform.workspace.log(release, outcome.record.stage))
-    metadata = record_metadata(release, outcome, log) | release_metadata(platform, release, outcome)
+    stage = platform.service(release.service).stage(outcome.record.stage)
+    metadata = record_metadata(release, outcome, log) | load_metadata(platform, stage, outcome.record)
+    metadata |= release_metadata(platform, release, outcome)
     checks = [check_result(key, gate) for gate in outcome.gates]
     result = outcome.record.result
     if isinstance(result, EvidenceMissing):

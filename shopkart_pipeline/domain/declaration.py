@@ -17,6 +17,7 @@ from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
 from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.health_watch import HealthWatch
 from shopkart_pipeline.domain.incident_policy import IncidentPolicy
+from shopkart_pipeline.domain.load_test import LoadTest
 from shopkart_pipeline.domain.log_source import LokiSource
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.notification import NotificationPolicy
@@ -58,6 +59,7 @@ class StageKind(StrEnum):
     INTEGRATION_TESTS = "integration_tests"
     ACCEPTANCE_TESTS = "acceptance_tests"
     COMPATIBILITY = "compatibility"
+    LOAD_TEST = "load_test"
     STAGING_ATTESTATIONS = "staging_attestations"
     PRODUCTION_EXPAND = "production_expand"
     PRODUCTION = "production"
@@ -101,6 +103,8 @@ class Stage:
     """Whether a result for the same inputs may stand for a new attempt."""
     options: Mapping[str, str] = field(default_factory=dict[str, str])
     """Further options of the tool, such as `lock` or `advisories`; each tool documents its own."""
+    load: LoadTest | None = None
+    """Of a load test: what is sent, and what has to hold."""
 
 
 @dataclass(frozen=True)

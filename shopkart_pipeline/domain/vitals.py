@@ -101,6 +101,16 @@ class VitalSeries:
     """Oldest first; a moment that nobody measured is not there."""
 
 
+@dataclass(frozen=True)
+class PeakRate:
+    """The highest rate of requests in a time, all versions together."""
+
+    rate: float
+    """Requests a second, on average over a `RATE_WINDOW`."""
+    covered_ratio: float
+    """For which part of the time (0 to 1) anybody measured."""
+
+
 def counted(vital: Vital, answered: Counts, seconds: float) -> float | None:
     """A metric that follows from what was answered in so many seconds; None where it says nothing or is another one."""
     if vital is Vital.REQUEST_RATE:

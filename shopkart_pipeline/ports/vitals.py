@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from shopkart_pipeline.domain.traffic import Counts
-from shopkart_pipeline.domain.vitals import Vital, VitalMissing, VitalReading, VitalSeries
+from shopkart_pipeline.domain.vitals import PeakRate, Vital, VitalMissing, VitalReading, VitalSeries
 
 
 class Vitals(ABC):
@@ -36,6 +36,11 @@ class Vitals(ABC):
         Missing where counting began too late to cover the time. Zero requests are an answer: nobody asked.
         """
 
+    @abstractmethod
+    def peak_rate(self, environment: str, service: str, since: datetime, until: datetime) -> PeakRate | VitalMissing:
+        """The highest rate of requests in a time, and how much of the time that is known of. Who asks decides whether
+        it is enough; what nobody measured is in no rate."""
+
 
 class NoVitals(Vitals):
     """Nobody measures."""
@@ -55,4 +60,7 @@ class NoVitals(Vitals):
     def answered(
         self, environment: str, service: str, since: datetime, until: datetime
     ) -> Mapping[str, Counts] | VitalMissing:
+        return VitalMissing(until, self.reason)
+
+    def peak_rate(self, environment: str, service: str, since: datetime, until: datetime) -> PeakRate | VitalMissing:
         return VitalMissing(until, self.reason)

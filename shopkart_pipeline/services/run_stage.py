@@ -50,6 +50,7 @@ from shopkart_pipeline.services.report_progress import stage_began, stage_ended
 from shopkart_pipeline.services.request_production import wait_after_refusal
 from shopkart_pipeline.services.reuse_result import comparison, discard, earlier, inputs_of, stand_in, with_note
 from shopkart_pipeline.services.roll_out import roll_out, to_be_ended
+from shopkart_pipeline.services.run_load_test import run_load_test
 from shopkart_pipeline.services.waivers import end_waivers, record_waivers
 
 
@@ -204,6 +205,8 @@ def _do(platform: Platform, release: Release, stage: Stage, image: str | None, r
                 return collect_reviews(platform, release, stage)
             case StageKind.COMPATIBILITY:
                 return check_compatibility(platform, release, stage, image, run_id)
+            case StageKind.LOAD_TEST:
+                return run_load_test(platform, release, stage, image)
             case StageKind.PUBLISHED_IMAGE | StageKind.STAGING | StageKind.PRODUCTION:
                 return _deliver(platform, release, stage, image, run_id)
             case kind if kind in ATTESTING:

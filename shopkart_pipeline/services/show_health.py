@@ -16,7 +16,7 @@ from shopkart_pipeline.services.watch_health import HealthReport
 BEFORE = timedelta(minutes=30)
 """How much of the time before is drawn."""
 _PATIENCE = timedelta(seconds=15)
-_PICTURES: tuple[tuple[str, tuple[Vital, ...]], ...] = (
+PICTURES: tuple[tuple[str, tuple[Vital, ...]], ...] = (
     ("CPU usage (cores)", (Vital.CPU_USAGE_CORES,)),
     ("Memory usage (bytes)", (Vital.MEMORY_USAGE_BYTES,)),
     ("Pod restarts", (Vital.POD_RESTARTS,)),
@@ -26,6 +26,7 @@ _PICTURES: tuple[tuple[str, tuple[Vital, ...]], ...] = (
     ("Disk usage (bytes)", (Vital.DISK_USAGE_BYTES,)),
     ("Database connections", (Vital.DATABASE_CONNECTIONS,)),
 )
+"""Titles of the eight pictures, and the metrics that are in each."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def pictures(platform: Platform, report: HealthReport, marks: Sequence[Mark] = (
     """The eight metrics up to the moment of a report."""
     began, vitals = platform.clock.now(), platform.sites[report.environment].vitals
     made = list[Picture]()
-    for title, shown in _PICTURES:
+    for title, shown in PICTURES:
         if platform.clock.now() - began > _PATIENCE:
             made.append(Picture(title, b"", "the metrics server takes too long"))
             continue

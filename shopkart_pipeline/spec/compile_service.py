@@ -6,6 +6,7 @@ from shopkart_pipeline.domain.companion import companion_name
 from shopkart_pipeline.domain.declaration import Service, Source, StageKind, Workload
 from shopkart_pipeline.spec.compile_deployments import Surroundings, compile_deployments
 from shopkart_pipeline.spec.compile_gates import compile_gates
+from shopkart_pipeline.spec.compile_load_test import absent_load_test, load_gates
 from shopkart_pipeline.spec.compile_migrations import absent_migrations, with_migrations
 from shopkart_pipeline.spec.compile_pod import check_manifests, compile_pod
 from shopkart_pipeline.spec.compile_stages import compile_stages
@@ -28,7 +29,8 @@ def compile_service(scope: Scope, home: str, around: Surroundings) -> Service:
         home: what `{home}` stands for, absolute.
         around: environments and people that deployments refer to.
     """
-    absent = (*(() if _has_manifests(scope, around) else (StageKind.MANIFESTS.value,)), *absent_migrations(scope))
+    without_manifests = () if _has_manifests(scope, around) else (StageKind.MANIFESTS.value,)
+    absent = (*without_manifests, *absent_migrations(scope), *absent_load_test(scope))
     stages, without_stages = compile_stages(scope, absent)
     gates, without_gates = compile_gates(scope, [*absent, *(left_out.stage for left_out in without_stages)])
     owners = tuple(scope.spec.owners or ())
@@ -39,7 +41,7 @@ def compile_service(scope: Scope, home: str, around: Surroundings) -> Service:
         owners=owners,
         source=_source(scope, home),
         stages=with_migrations(scope, stages),
-        gates=gates,
+        gates=(*gates, *load_gates(stages, gates, without_gates)),
         workload=_workload(scope),
         deployments=compile_deployments(scope, around),
         depends_on=tuple(scope.spec.depends_on or ()),

@@ -7,8 +7,11 @@ import difflib
 from collections.abc import Collection, Mapping
 
 from shopkart_pipeline.domain.declaration import LeftOut, Phase, Stage, StageKind
+from shopkart_pipeline.spec.compile_load_test import compile_load_test
 from shopkart_pipeline.spec.faults import nearest, show
-from shopkart_pipeline.spec.models.stages import DECLARED_COMMAND, SHIPPED_STAGES, OwnStage, StageDetails, StageSpec
+from shopkart_pipeline.spec.models.load_test import LoadTestStage
+from shopkart_pipeline.spec.models.stage import DECLARED_COMMAND, StageDetails, StageSpec
+from shopkart_pipeline.spec.models.stages import SHIPPED_STAGES, OwnStage
 from shopkart_pipeline.spec.placeholders import placeholders
 from shopkart_pipeline.spec.scope import Scope
 from shopkart_pipeline.spec.stage_graph import Arrangement, StageNode, arrange
@@ -20,6 +23,7 @@ _STAGING = (
     StageKind.STAGING_EXPAND,
     StageKind.STAGING,
     *_DEPLOYED_TESTS,
+    StageKind.LOAD_TEST,
     StageKind.STAGING_ATTESTATIONS,
 )
 _PRODUCTION = (StageKind.PRODUCTION_EXPAND, StageKind.PRODUCTION, StageKind.CONTRACT)
@@ -52,7 +56,8 @@ def compile_stages(scope: Scope, absent: Collection[str] = ()) -> tuple[tuple[St
     )
     _report(scope, arrangement)
     stages = tuple(
-        _stage(name, declared[name], details[name], phases[name], needs) for name, needs in arrangement.needs.items()
+        _stage(scope, name, declared[name], details[name], phases[name], needs)
+        for name, needs in arrangement.needs.items()
     )
     left_out = [(name, detail.disabled) for name, detail in details.items() if detail.disabled]
     return stages, tuple(LeftOut(scope.service, name, None, reason) for name, reason in left_out)
@@ -132,13 +137,16 @@ def _report(scope: Scope, arrangement: Arrangement) -> None:
         scope.fault(message, "stages", name, "needs")
 
 
-def _stage(name: str, spec: StageSpec, details: StageDetails, phase: Phase, needs: tuple[str, ...]) -> Stage:
+def _stage(
+    scope: Scope, name: str, spec: StageSpec, details: StageDetails, phase: Phase, needs: tuple[str, ...]
+) -> Stage:
+    timeout_seconds = spec.timeout or _DEFAULT_TIMEOUT_SECONDS
     return Stage(
         name=name,
         kind=StageKind.COMMAND if isinstance(spec, OwnStage) else StageKind(name),
         phase=phase,
         needs=needs,
-        timeout_seconds=spec.timeout or _DEFAULT_TIMEOUT_SECONDS,
+        timeout_seconds=timeout_seconds,
         tool=details.tool,
         command=details.command,
         junit=details.junit,
@@ -148,4 +156,5 @@ def _stage(name: str, spec: StageSpec, details: StageDetails, phase: Phase, need
         retries=details.retries,
         reuse=spec.reuse is not False,
         options=details.options,
+        load=compile_load_test(scope, spec, timeout_seconds) if isinstance(spec, LoadTestStage) else None,
     )

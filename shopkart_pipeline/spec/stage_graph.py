@@ -35,6 +35,7 @@ _WORKS_ON: Mapping[str, str] = {
     "integration_tests": "staging",
     "acceptance_tests": "staging",
     "compatibility": "staging",
+    "load_test": "staging",
     "staging_attestations": "staging",
     "production_expand": "staging",
     "production": "staging",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shopkart_pipeline.domain.traffic import Counts
-from shopkart_pipeline.domain.vitals import Vital, VitalMissing, VitalReading, VitalSeries
+from shopkart_pipeline.domain.vitals import PeakRate, Vital, VitalMissing, VitalReading, VitalSeries
 from shopkart_pipeline.ports.vitals import Vitals
 
 
@@ -25,6 +25,8 @@ class FakeVitals(Vitals):
     """What was answered before is unknown; None: everything is known."""
     places: set[tuple[str, str]] | None = None
     """Environments and services that it knows; None: all of them."""
+    peak: PeakRate | None = None
+    """Of every time; None: nobody knows."""
     silence: str | None = None
     """Set: nothing is measured for this reason."""
 
@@ -64,3 +66,9 @@ class FakeVitals(Vitals):
         if silence or self.counts is None or (self.counted_since and since < self.counted_since):
             return VitalMissing(until, silence or "nobody counted requests")
         return dict(self.counts)
+
+    def peak_rate(self, environment: str, service: str, since: datetime, until: datetime) -> PeakRate | VitalMissing:
+        silence = self._silence(environment, service)
+        if silence or self.peak is None:
+            return VitalMissing(until, silence or "nobody counted requests")
+        return self.peak

@@ -5,6 +5,8 @@ on by itself, so a controller that was away for a while hides nothing. What the 
 why, and that is the answer.
 """
 
+import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,13 +16,24 @@ from shopkart_pipeline.adapters.local_cluster.sampler import growth
 from shopkart_pipeline.adapters.local_cluster.samples import SAMPLE_SECONDS, Noted, Samples
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.traffic import Counts
-from shopkart_pipeline.domain.vitals import RATE_WINDOW, Vital, VitalMissing, VitalReading, VitalSeries, counted
+from shopkart_pipeline.domain.vitals import (
+    RATE_WINDOW,
+    PeakRate,
+    Vital,
+    VitalMissing,
+    VitalReading,
+    VitalSeries,
+    counted,
+)
 from shopkart_pipeline.ports.vitals import Vitals
 
 _FRESH = timedelta(seconds=3 * SAMPLE_SECONDS)
 _COARSE = timedelta(seconds=65)
 _FINE_FOR = timedelta(minutes=59)
 _POINTS = 120
+_LONGEST_GAP = timedelta(seconds=130)
+"""Between samples; what came between more distant ones may have come all at once."""
+_LEAST_PART = 0.5
 _COUNTED = frozenset({vital for vital in Vital if vital.quantile is not None} | {Vital.REQUEST_RATE, Vital.ERROR_RATIO})
 
 
@@ -91,6 +104,17 @@ class LocalVitals(Vitals):
         except PipelineError as error:
             return VitalMissing(until, error.what)
 
+    def peak_rate(self, environment: str, service: str, since: datetime, until: datetime) -> PeakRate | VitalMissing:
+        try:
+            noted = self._samples.of(environment, service, since, until)
+        except PipelineError as error:
+            return VitalMissing(until, error.what)
+        rates = _rates_by_slice(noted, since, min(RATE_WINDOW, until - since))
+        if not rates:
+            return VitalMissing(until, f"nobody sampled {service} in {environment} in that time")
+        covered = len(rates) * min(RATE_WINDOW, until - since) / (until - since)
+        return PeakRate(max(rates.values()), min(1.0, covered))
+
     def _grown(
         self, environment: str, service: str, start: datetime, until: datetime
     ) -> Mapping[str, Counts] | VitalMissing:
@@ -155,6 +179,31 @@ def _gauges(own: Sequence[Noted], vital: Vital, step_seconds: float) -> list[tup
         if value is not None and (not points or (each.at - points[-1][0]).total_seconds() >= step_seconds / 2):
             points.append((each.at, value))
     return points
+
+
+def _rates_by_slice(noted: Sequence[Noted], since: datetime, length: timedelta) -> dict[int, float]:
+    """Requests a second in slices of a time, all versions together. What was answered from one sample to the next is
+    spread evenly over the slices between them. A slice of which less than half was measured is not there."""
+    requests: dict[int, float] = defaultdict(float)
+    measured: dict[tuple[int, str], float] = defaultdict(float)
+    before: dict[str, Noted] = {}
+    for each in noted:
+        if not each.sample.is_counted:
+            continue
+        last = before.get(each.version)
+        before[each.version] = each
+        if last is None or each.at - last.at > _LONGEST_GAP:
+            continue
+        grown = growth(each.sample.counts, last.sample.counts).requests
+        begin, end = (last.at - since) / length, (each.at - since) / length
+        for slice_ in range(int(begin), math.ceil(end)):
+            part = min(end, slice_ + 1) - max(begin, slice_)
+            requests[slice_] += grown * part / (end - begin)
+            measured[slice_, each.version] += part
+    parts: dict[int, float] = {}
+    for (slice_, _), part in measured.items():
+        parts[slice_] = max(part, parts.get(slice_, 0.0))
+    return {at: requests[at] / (part * length.total_seconds()) for at, part in parts.items() if part >= _LEAST_PART}
 
 
 def _growths(own: Sequence[Noted], vital: Vital, step_seconds: float) -> list[tuple[datetime, float]]:

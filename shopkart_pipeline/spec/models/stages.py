@@ -1,16 +1,13 @@
 """How the stages of a service run. Each kind of stage has the keys that it can make use of, and no others."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from shopkart_pipeline.spec.durations import PositiveDuration
+from shopkart_pipeline.spec.models.load_test import LoadTestStage
 from shopkart_pipeline.spec.models.section import Command, Reason, ReportPath, Section
-from shopkart_pipeline.spec.text_types import Identifier, OptionName, Text, ToolName
-
-DECLARED_COMMAND = "command"
-"""Name of the tool that runs what a stage declares."""
+from shopkart_pipeline.spec.models.stage import DECLARED_COMMAND, StageDetails, StageSpec, ToolStage
 
 _NO_COMPATIBILITY_TESTS = (
     "no `compatibility.command` is declared: nobody tests the new version beside the running one on the same data"
@@ -34,51 +31,6 @@ _Retries = Annotated[
     Field(ge=0, le=5, description="How often failed tests are run again; one that then passes is counted as flaky."),
 ]
 _Disabled = Annotated[Reason | None, Field(description="Leaves the stage out, with its gates; says why.")]
-
-
-@dataclass(frozen=True)
-class StageDetails:
-    """What a stage may say beyond what it needs and how long it may take; the same for every kind of stage."""
-
-    tool: str = "auto"
-    command: tuple[str, ...] = ()
-    junit: str | None = None
-    coverage: str | None = None
-    sarif: str | None = None
-    checkstyle: str | None = None
-    retries: int = 0
-    options: dict[str, str] = field(default_factory=dict[str, str])
-    disabled: str | None = None
-
-
-class StageSpec(Section):
-    """What every stage has."""
-
-    needs: list[Identifier] | None = Field(
-        default=None,
-        description="Stages of the same service that must have passed before; replaces the inherited list.",
-    )
-    timeout: PositiveDuration | None = Field(default=None, description="Longest time that an attempt may take.")
-    options: dict[OptionName, Text] | None = Field(default=None, description="Further options of the tool, as text.")
-    reuse: bool | None = Field(
-        default=None,
-        description="Whether a result for the same inputs may stand for a new attempt; `true` unless said.",
-    )
-
-    def details(self) -> StageDetails:
-        return StageDetails(options=self.options or {})
-
-
-class ToolStage(StageSpec):
-    """A shipped stage that the pipeline carries out itself."""
-
-    tool: ToolName | None = Field(
-        default=None,
-        description="Name of the tool; `auto` takes the production tool where it is there, else the default.",
-    )
-
-    def details(self) -> StageDetails:
-        return StageDetails(tool=self.tool or "auto", options=self.options or {})
 
 
 class ReviewStage(StageSpec):
@@ -242,6 +194,11 @@ class StagesSpec(Section):
         description="Runs tests against the new version in staging and, beside it on the same datastores, the one that "
         "is in production: each has to go on with what the other wrote. It is there where a `command` is declared; "
         "without one every verdict says so.",
+    )
+    load_test: LoadTestStage | None = Field(
+        default=None,
+        description="Sends multiples of production's peak to staging and measures what becomes of it. It is there "
+        "where something is said about it.",
     )
     staging_attestations: AttestationStage | None = Field(
         default=None, description="Signs what staging showed of the image."

@@ -60,8 +60,8 @@ def test_every_kind_of_stage_but_commands_is_shipped_with_timeout_and_needs() ->
 def test_what_is_shipped_has_no_fault_of_its_own() -> None:
     faults = Faults("shipped.yaml")
     [scope] = merged_services({"services": {"example": None}}, {}, faults)
-    assert len(compile_stages(scope)[0]) == 22
-    assert len(compile_stages(scope, ["manifests"])[0]) == 21
+    assert len(compile_stages(scope, ["load_test"])[0]) == 22
+    assert len(compile_stages(scope, ["load_test", "manifests"])[0]) == 21
     assert not faults
 
 
