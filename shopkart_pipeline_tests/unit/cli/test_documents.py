@@ -14,10 +14,12 @@ from shopkart_pipeline_tests.unit.spec.declarations import pipeline_of
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
-PAGES = [DOCS / f"{name}.md" for name in ("getting-started", "from-jenkins", "troubleshooting")]
+INSTALLATION = ("production-installation", "upgrading", "helm")
+PAGES = [DOCS / f"{name}.md" for name in ("getting-started", "from-jenkins", "troubleshooting", *INSTALLATION)]
 COMMANDS = re.compile(r"(?:\./)?shopkart ([^`\n#|]+)")
 PASSED_ON = {"test", "lint"}
 """What follows these goes to another program."""
+ALONE = {"--help", "--version"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -27,7 +29,10 @@ def blocks(page: Path, language: str) -> list[str]:
 def commands(page: Path) -> Iterator[str]:
     """Whatever a page would have somebody type: in blocks, and in code within a line."""
     text = page.read_text(encoding="utf-8")
-    typed = [*blocks(page, "console"), *re.findall(r"`((?:\./)?shopkart [^`]+)`", text)]
+    typed = [
+        *(block.replace("\\\n", " ") for block in blocks(page, "console")),
+        *re.findall(r"`((?:\./)?shopkart [^`]+)`", text),
+    ]
     for each in typed:
         yield from (found.strip() for found in COMMANDS.findall(each))
 
@@ -45,8 +50,8 @@ def test_every_command_and_option_can_be_typed(page: Path) -> None:
     assert typed, "the page shows commands"
     for command in typed:
         name, *arguments = shlex.split(command.split(" [")[0].replace("...", "reason"))
-        assert name in _COMMANDS or name == "--help", command
-        if name in PASSED_ON or not arguments or name == "--help":
+        assert name in {*_COMMANDS, *ALONE}, command
+        if name in PASSED_ON or not arguments or name in ALONE:
             continue
         known = {option for action in actions(parser_of(name)) for option in action.option_strings}
         assert [each for each in arguments if each.startswith("--") and each.split("=")[0] not in known] == [], command
@@ -82,6 +87,13 @@ def test_the_way_of_getting_started_can_be_gone(
     said = capsys.readouterr().out
     assert "shop.yaml: valid: 1 service" in said
     assert "contract_tests" in said
+
+
+def test_the_declaration_of_the_installation_on_eks_loads(tmp_path: Path) -> None:
+    smallest, _ = blocks(DOCS / "getting-started.md", "yaml")
+    first, *_ = blocks(DOCS / "production-installation.md", "yaml")
+    pipeline = pipeline_of(tmp_path, smallest + first)
+    assert pipeline.evidence_bucket is not None
 
 
 def test_the_import_of_from_jenkins_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from shopkart_pipeline.adapters.kubernetes.pipeline_chart import render_chart
 from shopkart_pipeline_tests.pipeline_installation import (
     CHART,
     INSTALLATION,
+    ROOT,
     WRITE_CHART,
     chart_files,
     objects,
@@ -85,6 +86,28 @@ def test_no_value_gives_rights_or_opens_a_way() -> None:
 def test_the_namespace_is_beside_the_templates_as_helm_needs_it_before() -> None:
     assert yaml.safe_load(FILES["namespace.yaml"].split("---", 1)[1]) == next(iter(objects("Namespace").values()))
     assert "templates/namespace.yaml" not in FILES
+
+
+def test_the_page_about_the_chart_names_values_that_there_are() -> None:
+    table = (ROOT / "docs" / "helm.md").read_text(encoding="utf-8")
+    rows = [row.split("|")[1:4] for row in table.splitlines() if row.startswith("| `")]
+    named = {
+        path
+        for theirs, ours, _ in rows
+        for path in re.findall(r"`([a-zA-Z][\w.-]+)`", theirs if ours.strip() == "the same" else ours)
+    }
+    missing = [path for path in named if not is_value(path)]
+    assert len(named) > 10
+    assert missing == []
+
+
+def is_value(path: str) -> bool:
+    place: Any = VALUES
+    for key in path.split("."):
+        if key not in place:
+            return False
+        place = place[key]
+    return True
 
 
 def test_values_begin_with_what_was_asked_for() -> None:
