@@ -1,4 +1,7 @@
-"""Chooses the adapters of backups: where they are kept, and how each declared database is reached."""
+"""Chooses the adapters of backups: where they are kept, and how each declared database is reached.
+
+A database that is called as one of the pipeline's own is where the pipeline itself has it, unless an address is given.
+"""
 
 from functools import partial
 
@@ -8,15 +11,16 @@ from shopkart_pipeline.adapters.http_probe import probe
 from shopkart_pipeline.adapters.local_cluster.addresses import environment_urls
 from shopkart_pipeline.adapters.sealed_backups import SealedBackups
 from shopkart_pipeline.adapters.sqlite_files import SqliteFiles
-from shopkart_pipeline.domain.backup import BackedUp, BackupPlace, Engine, Recovery, StoreKind
-from shopkart_pipeline.ports.backups import Backups, Database
+from shopkart_pipeline.domain.backup import STORES, BackedUp, BackupPlace, Dumped, Engine, Recovery, StoreKind
+from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.ports.backups import Backups, Database, Sink
 from shopkart_pipeline.settings import Settings
 
 
 def build_backups(settings: Settings, declared: Recovery) -> Backups:
     """All that backups need; nothing is opened, and no key is made, before it is used."""
     store = SealedBackups(_blobs(settings, declared.place), partial(settings.backups.key, settings.home))
-    return Backups(store, partial(_database, settings), probe)
+    return Backups(store, partial(_database, settings, declared), probe)
 
 
 def _blobs(settings: Settings, place: BackupPlace) -> Blobs:
@@ -32,17 +36,35 @@ def _blobs(settings: Settings, place: BackupPlace) -> Blobs:
             return s3_backups(place.bucket, place.prefix, place.region, place.endpoint, scratch)
 
 
-def _database(settings: Settings, database: BackedUp) -> Database:
+def _database(settings: Settings, declared: Recovery, database: BackedUp) -> Database:
     # Not in `work`, where commands of the project's code read and write.
     scratch = settings.home / "recovery"
     if database.engine is Engine.SQLITE:
+        if settings.stores_address and STORES not in declared.databases:
+            return _StoresLeftOut(settings.home, scratch / database.name)
         return SqliteFiles(settings.home, scratch / database.name)
     # PostgreSQL's client library likewise.
     from shopkart_pipeline.adapters.postgres_dump import PostgresDump, check_address
 
     def address() -> str:
         if database.environment is None:
-            return check_address(database.name, settings.backups.address(database.name))
+            return check_address(database.name, _address(settings, database.name))
         return environment_urls(settings.home, database.environment)["database_url"]
 
     return PostgresDump(database.name, address, scratch / database.name, database.timeout_seconds)
+
+
+def _address(settings: Settings, name: str) -> str:
+    own = {STORES: settings.stores_address, "inbox": settings.inbox_address, "ledger": settings.ledger.address}
+    is_given = name.upper().replace("-", "_") in settings.backups.addresses
+    return settings.backups.address(name) if is_given or not own.get(name) else own[name]
+
+
+class _StoresLeftOut(SqliteFiles):
+    """What is in the home, where the rest is in a database that nobody backs up: restored, and no longer written."""
+
+    def dump(self, sink: Sink) -> Dumped:
+        raise PipelineError(
+            "Evidence, incidents and messages are in PostgreSQL, and no declared database has them.",
+            f"Declare `{STORES}: {{}}` under `recovery.databases`.",
+        )

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from shopkart_pipeline import backup_wiring
 from shopkart_pipeline.adapters._confinement import OPEN
 from shopkart_pipeline.adapters.postgres_dump import check_address
 from shopkart_pipeline.backup_settings import BackupSettings
 from shopkart_pipeline.backup_wiring import build_backups
 from shopkart_pipeline.domain.backup import PIPELINE, BackedUp, BackupPlace, Recovery, StoreKind
-from shopkart_pipeline.domain.errors import PipelineError
+from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.ports.backups import Backups
 from shopkart_pipeline.settings import from_environment
 
@@ -141,3 +142,25 @@ def test_what_is_backed_up_or_recovered_never_lies_where_commands_work(tmp_path:
 
     assert tmp_path / "recovery" / name in scratch
     assert not any(path.is_relative_to(tmp_path / opened) for path in scratch for opened in OPEN)
+
+
+def test_databases_of_the_pipelines_own_are_where_it_has_them(tmp_path: Path) -> None:
+    given = {"SHOPKART_HOME": str(tmp_path), "SHOPKART_STORES": ADDRESS, "SHOPKART_DATABASE_LEDGER": f"{ADDRESS}-copy"}
+    settings = from_environment(given | {"SHOPKART_LEDGER": ADDRESS})
+
+    assert backup_wiring._address(settings, "stores") == ADDRESS
+    assert backup_wiring._address(settings, "ledger") == f"{ADDRESS}-copy"
+    with pytest.raises(PipelineError, match="Set SHOPKART_DATABASE_INBOX"):
+        backup_wiring._address(settings, "inbox")
+
+
+def test_stores_in_postgresql_that_nothing_backs_up_are_a_failed_backup(tmp_path: Path) -> None:
+    settings = from_environment({"SHOPKART_HOME": str(tmp_path), "SHOPKART_STORES": ADDRESS})
+    own = BackedUp(PIPELINE)
+
+    with pytest.raises(PipelineError, match=r"no declared database has them.*Declare `stores: \{\}`"):
+        build_backups(settings, Recovery(databases={PIPELINE: own})).database(own).dump(lambda piece: None)
+
+    declared = Recovery(databases={PIPELINE: own, "stores": BackedUp("stores")})
+    with pytest.raises(ToolUnavailable, match="holds no database"):
+        build_backups(settings, declared).database(own).dump(lambda piece: None)

@@ -216,6 +216,7 @@ def test_a_token_for_prometheus_comes_by_itself_or_in_a_file(tmp_path: Path) -> 
 
 def test_what_is_set_apart_reaches_nothing_of_the_real_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOPKART_INBOX", "postgresql://pipeline@db.example/inbox")
+    monkeypatch.setenv("SHOPKART_STORES", "postgresql://pipeline@db.example/stores")
     monkeypatch.setenv("SHOPKART_GITHUB_TOKEN", "abc")
     monkeypatch.setenv("SHOPKART_DECLARATION", str(tmp_path / "shopkart.yaml"))
     monkeypatch.setenv("SHOPKART_RUNTIME", "process")
@@ -223,7 +224,7 @@ def test_what_is_set_apart_reaches_nothing_of_the_real_one(tmp_path: Path, monke
     apart = set_apart(from_environment(), tmp_path / "drill")
 
     assert (apart.home, apart.declaration, apart.runtime) == (tmp_path / "drill", SHIPPED_DECLARATION, "process")
-    assert (apart.inbox_address, apart.github.is_given) == ("", False)
+    assert (apart.inbox_address, apart.stores_address, apart.github.is_given) == ("", "", False)
     ours = {name for name in variables_for(apart) if name.startswith("SHOPKART_")}
     assert ours == {"SHOPKART_HOME", "SHOPKART_DECLARATION", "SHOPKART_RUNTIME"}
 

@@ -167,6 +167,26 @@ def test_declared_channels_speak_or_say_what_they_lack(settings: Settings, tmp_p
     assert not (settings.home / "notifications.db").exists()
 
 
+def test_stores_in_postgresql_are_not_opened_before_they_are_used_and_nothing_of_them_is_in_the_home(
+    tmp_path: Path,
+) -> None:
+    address = "postgresql://me:geheim@127.0.0.1:1/shop"
+    settings = from_environment({"SHOPKART_HOME": str(tmp_path / "home"), "SHOPKART_STORES": address})
+
+    platform = build_platform(settings)
+
+    assert "geheim" not in repr(settings)
+    for look in (
+        platform.evidence.release_names,
+        platform.incidents.list,
+        platform.outbox.waiting,
+        platform.components.names,
+    ):
+        with pytest.raises(ToolUnavailable, match="can't be used"):
+            look()
+    assert not settings.home.exists()
+
+
 def test_commands_are_kept_from_every_file_that_is_named_as_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
