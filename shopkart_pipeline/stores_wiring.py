@@ -3,8 +3,10 @@
 All of them are in the home, or all in one PostgreSQL database, for a pipeline whose runs are on several machines.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shopkart_pipeline.adapters._report_blobs import EarlierReports, FolderReports, ReportBlobs
 from shopkart_pipeline.adapters.disk_incidents import DiskIncidentStore
@@ -12,6 +14,7 @@ from shopkart_pipeline.adapters.sqlite_components import SqliteComponentIndex
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore, reports_folder
 from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
 from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
+from shopkart_pipeline.domain.errors import NotFound, PipelineError
 from shopkart_pipeline.domain.evidence_bucket import EvidenceBucket
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.component_index import ComponentIndex
@@ -20,6 +23,9 @@ from shopkart_pipeline.ports.incident_store import IncidentStore
 from shopkart_pipeline.ports.notifier import NotificationQueue
 from shopkart_pipeline.ports.outbox import Outbox
 from shopkart_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from shopkart_pipeline.adapters._postgres import Database
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,23 @@ def _in_home(home: Path, bucket: EvidenceBucket | None, clock: Clock) -> Stores:
     )
 
 
+def copy_home(settings: Settings, home: Path, bucket: EvidenceBucket | None, clock: Clock) -> Mapping[str, int]:
+    """Copy what the stores in a home hold into PostgreSQL; returns how much of what.
+
+    Raises:
+        PipelineError: no database is given, or this is refused or fails (`copy_stores`).
+    """
+    if not settings.stores_address:
+        raise PipelineError("SHOPKART_STORES is not set.", "Set it to the address of an empty PostgreSQL database.")
+    if not (home / "evidence").exists():
+        raise NotFound(f"{home} holds no evidence.", "Name the home with --home, or by SHOPKART_HOME.")
+    from shopkart_pipeline.adapters._store_copy import copy_stores
+    from shopkart_pipeline.adapters._store_tables import stores_database
+
+    database = stores_database(settings.stores_address)
+    return copy_stores(home, database, _reports_beside(database, home, bucket, clock))
+
+
 def _in_postgres(address: str, home: Path, bucket: EvidenceBucket | None, clock: Clock) -> Stores:
     # The client library takes a while to import, which only those who use it should wait for.
     from shopkart_pipeline.adapters._store_tables import stores_database
@@ -65,18 +88,25 @@ def _in_postgres(address: str, home: Path, bucket: EvidenceBucket | None, clock:
     from shopkart_pipeline.adapters.postgres_incidents import PostgresIncidentStore
     from shopkart_pipeline.adapters.postgres_notifications import PostgresNotificationQueue
     from shopkart_pipeline.adapters.postgres_outbox import PostgresOutbox
-    from shopkart_pipeline.adapters.postgres_reports import PostgresReports
 
     database = stores_database(address)
-    kept = PostgresReports(database)
-    copies = EarlierReports(FolderReports(reports_folder(home / "evidence")), kept)
     return Stores(
-        PostgresEvidenceStore(database, kept if bucket is None else _reports(bucket, copies, clock)),
+        PostgresEvidenceStore(database, _reports_beside(database, home, bucket, clock)),
         PostgresIncidentStore(database),
         PostgresOutbox(database),
         PostgresNotificationQueue(database),
         PostgresComponentIndex(database),
     )
+
+
+def _reports_beside(database: "Database", home: Path, bucket: EvidenceBucket | None, clock: Clock) -> ReportBlobs:
+    """In the bucket, with copies in the home; in the database where none is declared, or was when they were kept."""
+    from shopkart_pipeline.adapters.postgres_reports import PostgresReports
+
+    kept = PostgresReports(database)
+    if bucket is None:
+        return kept
+    return _reports(bucket, EarlierReports(FolderReports(reports_folder(home / "evidence")), kept), clock)
 
 
 def _reports(bucket: EvidenceBucket | None, copies: ReportBlobs, clock: Clock) -> ReportBlobs:

@@ -43,11 +43,11 @@ class PostgresIncidentStore(IncidentStore):
         self._read: dict[str, tuple[int, Incident]] = {}
 
     def keep(self, choose: Callable[[tuple[Incident, ...]], Incident]) -> Incident:
-        return self._database.write(lambda connection: _write(connection, choose(self._all(connection))), _TURN)
+        return self._database.write(lambda connection: write_incident(connection, choose(self._all(connection))), _TURN)
 
     def change(self, incident_id: str, change: Callable[[Incident], Incident]) -> Incident:
         return self._database.write(
-            lambda connection: _write(connection, change(self._one(connection, incident_id))), _TURN
+            lambda connection: write_incident(connection, change(self._one(connection, incident_id))), _TURN
         )
 
     def get(self, incident_id: str) -> Incident:
@@ -60,7 +60,7 @@ class PostgresIncidentStore(IncidentStore):
         if not is_attachment_name(name):
             raise ValueError(f"{name!r} is no name for what is kept beside an incident")
         self.get(incident_id)
-        self._database.write(lambda connection: connection.execute(_ATTACH, (incident_id, name, content)))
+        self._database.write(lambda connection: add_attachment(connection, incident_id, name, content))
 
     def attached(self, incident_id: str) -> tuple[str, ...]:
         self.get(incident_id)
@@ -96,11 +96,17 @@ class PostgresIncidentStore(IncidentStore):
         return newest_first(revisions, read)
 
 
-def _write(connection: Connection, incident: Incident) -> Incident:
+def write_incident(connection: Connection, incident: Incident) -> Incident:
+    """Keep an incident, new or changed, and return it."""
     if not is_incident_id(incident.id):
         raise ValueError(f"{incident.id!r} is no id for an incident")
     connection.execute(_WRITE, (incident.id, INCIDENT.dump_json(incident).decode()))
     return incident
+
+
+def add_attachment(connection: Connection, incident_id: str, name: str, content: bytes) -> None:
+    """Keep a file beside an incident."""
+    connection.execute(_ATTACH, (incident_id, name, content))
 
 
 def _incident(incident_id: str, document: str) -> Incident:
