@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--namespace", default=Installation.namespace, help="default: %(default)s")
     words = "ClusterSecretStore of the External Secrets Operator; default: %(default)s"
     parser.add_argument("--secret-store", metavar="NAME", default=Installation.secret_store, help=words)
-    words = "key that signs statements, such as awskms:KEY; default: one that is made and kept in the home"
+    words = "key that signs statements, such as awskms:KEY; default: SHOPKART_SIGNER_KEY of the secret `signer`"
     parser.add_argument("--signer-uri", metavar="URI", default="", help=words)
 
 

@@ -24,7 +24,6 @@ class Installation:
     secret_store: str = "aws"
     """Name of the External Secrets Operator's `ClusterSecretStore`."""
     secret_prefix: str = "shopkart/pipeline"
-    home_size: str = "50Gi"
     signer_uri: str = ""
     """The key that signs statements, such as `awskms:alias/shopkart-signing`; empty: one that the signer makes."""
 

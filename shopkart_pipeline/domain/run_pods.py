@@ -45,6 +45,8 @@ ACCOUNTS: Mapping[RunKind, str] = {
 pull requests has none, and so no identity."""
 UNTRUSTED = RunKind.PULL_REQUESTS
 """Runs code that nobody has reviewed."""
+SIGNING = frozenset({RunKind.BUILDS, RunKind.STAGING, RunKind.PRODUCTION, RunKind.MAINTENANCE})
+"""Runs that have statements, or the ledger, signed."""
 MAINTENANCE_JOBS: Mapping[str, RunKind] = {
     "rescan": RunKind.RESCANS,
     "backup": RunKind.BACKUPS,

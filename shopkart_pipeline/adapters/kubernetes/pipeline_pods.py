@@ -1,16 +1,17 @@
 """What all pods of the pipeline itself have in common, and what pods of runs have by their kind.
 
 They keep to the Pod Security Standards' `restricted` profile, and have no token for the cluster's API but where said.
-The home is one volume that one node at a time can have: whoever works with it runs on that node, beside whoever does so
-already. Pods of runs have no API token; what they are in the cloud comes from their service account alone (EKS Pod
-Identity), and pull requests have one without a role.
+Each has an empty home of its own, for caches and what can be made again: what has to outlive a pod is in PostgreSQL, in
+buckets or in the registry, so any pod may run on any node and die at any time. Pods of runs have no API token; what
+they are in the cloud comes from their service account alone (EKS Pod Identity), and pull requests have one without a
+role.
 """
 
 import math
 from typing import Any
 
 from shopkart_pipeline.adapters.kubernetes.names import Manifest
-from shopkart_pipeline.domain.run_pods import ACCOUNTS, UNTRUSTED, RunKind, RunPod
+from shopkart_pipeline.domain.run_pods import ACCOUNTS, SIGNING, UNTRUSTED, RunKind, RunPod
 
 HOME = "/var/lib/shopkart"
 ARTIFACTS = f"{HOME}/dagster"
@@ -22,9 +23,13 @@ USER_ID = 65532
 INSTANCE, SETTINGS = "shopkart-instance", "shopkart-settings"
 """ConfigMaps: `dagster.yaml`, and variables that are no secrets."""
 STORAGE_SECRETS, RECEIVER_SECRETS, PIPELINE_SECRETS = "shopkart-storage", "shopkart-receiver", "shopkart-secrets"
-HOME_CLAIM = "shopkart-home"
+SIGNER_SECRETS, CALLER_SECRETS = "shopkart-signer", "shopkart-signer-callers"
+"""Of the signer, its key among them where that is given; and of those who ask it."""
+TRUST = "shopkart-trust"
+"""ConfigMap with the keys whose signatures count, which an operator makes: `shopkart signer keys`."""
+TRUSTED_KEYS = "/etc/shopkart/trust/attestation-keys.json"
+SIGNER_PORT = 3004
 KIND_LABEL = "shopkart/run-kind"
-_BESIDE_HOME = {"shopkart/home": "here"}
 _POOL = "shopkart/pool"
 _RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -38,9 +43,12 @@ _INSTANCE_MOUNT = {
     "subPath": "dagster.yaml",
     "readOnly": True,
 }
+_WORKSPACE_MOUNT = {**_INSTANCE_MOUNT, "mountPath": f"{CODE}/workspace.yaml", "subPath": "workspace.yaml"}
 _MOUNTS: list[Manifest] = [
     {"name": "home", "mountPath": HOME},
+    {"name": "trust", "mountPath": TRUSTED_KEYS.rpartition("/")[0], "readOnly": True},
     _INSTANCE_MOUNT,
+    _WORKSPACE_MOUNT,
     {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
 ]
 
@@ -50,18 +58,17 @@ def container_basics() -> Manifest:
     return {"securityContext": dict(_RESTRICTED), "volumeMounts": [dict(each) for each in _MOUNTS]}
 
 
-def pod_basics(*, with_home: bool, scratch: str = "1Gi", seccomp_profile: str | None = None) -> Manifest:
+def pod_basics(*, home: str = "1Gi", scratch: str = "1Gi", seccomp_profile: str | None = None) -> Manifest:
     """Of every pod.
 
     Args:
-        with_home: whether it works with the pipeline's home; otherwise it has an empty one of its own.
+        home: how much it may keep in its home for as long as it lives.
         scratch: how much it may write into `/tmp`.
         seccomp_profile: of the node; None for the runtime's own.
     """
     profile: Manifest = {"type": "RuntimeDefault"}
     if seccomp_profile is not None:
         profile = {"type": "Localhost", "localhostProfile": seccomp_profile}
-    home: Manifest = {"persistentVolumeClaim": {"claimName": HOME_CLAIM}} if with_home else {"emptyDir": {}}
     return {
         "enableServiceLinks": False,
         "securityContext": {
@@ -73,17 +80,17 @@ def pod_basics(*, with_home: bool, scratch: str = "1Gi", seccomp_profile: str | 
             "seccompProfile": profile,
         },
         "volumes": [
-            {"name": "home", **home},
+            {"name": "home", "emptyDir": {"sizeLimit": home}},
             {"name": "instance", "configMap": {"name": INSTANCE}},
+            {"name": "trust", "configMap": {"name": TRUST, "optional": True}},
             {"name": "tmp", "emptyDir": {"sizeLimit": scratch}},
         ],
-        **({"affinity": _beside_home()} if with_home else {}),
     }
 
 
-def home_labels(with_home: bool) -> dict[str, str]:
-    """By which those who work with the home find each other."""
-    return dict(_BESIDE_HOME) if with_home else {}
+def signer_variables() -> list[Manifest]:
+    """By which a pod finds the signer; it needs `CALLER_SECRETS` as well."""
+    return [{"name": "SHOPKART_SIGNER_ADDRESS", "value": f"shopkart-signer:{SIGNER_PORT}"}]
 
 
 def variables_from(*secrets: str) -> list[Manifest]:
@@ -96,6 +103,8 @@ def run_config(kind: RunKind, pod: RunPod) -> dict[str, Any]:
     those of the storage are left away, and it runs confined or not at all."""
     untrusted = kind is UNTRUSTED
     secrets = (STORAGE_SECRETS,) if untrusted else (STORAGE_SECRETS, PIPELINE_SECRETS)
+    if kind in SIGNING:
+        secrets = (*secrets, CALLER_SECRETS)
     confined: list[Manifest] = [{"name": "SHOPKART_CONFINEMENT", "value": "required"}] if untrusted else []
     return {
         "container_config": {
@@ -105,11 +114,11 @@ def run_config(kind: RunKind, pod: RunPod) -> dict[str, Any]:
                 "limits": {"memory": pod.resources.memory_limit},
             },
             "envFrom": variables_from(*secrets),
-            "env": confined,
+            "env": [*confined, *(signer_variables() if kind in SIGNING else [])],
         },
-        "pod_template_spec_metadata": {"labels": {KIND_LABEL: kind.label, **home_labels(True)}},
+        "pod_template_spec_metadata": {"labels": {KIND_LABEL: kind.label}},
         "pod_spec_config": {
-            **pod_basics(with_home=True, scratch="10Gi", seccomp_profile=pod.seccomp_profile),
+            **pod_basics(home="20Gi", scratch="10Gi", seccomp_profile=pod.seccomp_profile),
             "serviceAccountName": ACCOUNTS[kind],
             "automountServiceAccountToken": False,
             "nodeSelector": dict(pod.node_selector),
@@ -122,8 +131,3 @@ def run_config(kind: RunKind, pod: RunPod) -> dict[str, Any]:
 def _tolerations(pod: RunPod) -> list[Manifest]:
     pool = pod.node_selector.get(_POOL)
     return [{"key": _POOL, "operator": "Equal", "value": pool, "effect": "NoSchedule"}] if pool else []
-
-
-def _beside_home() -> Manifest:
-    term = {"labelSelector": {"matchLabels": dict(_BESIDE_HOME)}, "topologyKey": "kubernetes.io/hostname"}
-    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}

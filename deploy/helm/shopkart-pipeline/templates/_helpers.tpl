@@ -86,9 +86,16 @@ run_launcher:
           volumeMounts:
           - name: home
             mountPath: /var/lib/shopkart
+          - name: trust
+            mountPath: /etc/shopkart/trust
+            readOnly: true
           - name: instance
             mountPath: /app/dagster.yaml
             subPath: dagster.yaml
+            readOnly: true
+          - name: instance
+            mountPath: /app/workspace.yaml
+            subPath: workspace.yaml
             readOnly: true
           - name: tmp
             mountPath: /tmp
@@ -109,7 +116,6 @@ run_launcher:
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: pull-requests
-            shopkart/home: here
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -122,21 +128,18 @@ run_launcher:
               type: RuntimeDefault
           volumes:
           - name: home
-            persistentVolumeClaim:
-              claimName: shopkart-home
+            emptyDir:
+              sizeLimit: 20Gi
           - name: instance
             configMap:
               name: shopkart-instance
+          - name: trust
+            configMap:
+              name: shopkart-trust
+              optional: true
           - name: tmp
             emptyDir:
               sizeLimit: 10Gi
-          affinity:
-            podAffinity:
-              requiredDuringSchedulingIgnoredDuringExecution:
-              - labelSelector:
-                  matchLabels:
-                    shopkart/home: here
-                topologyKey: kubernetes.io/hostname
           serviceAccountName: pull-request
           automountServiceAccountToken: false
           nodeSelector: {}
@@ -156,9 +159,16 @@ run_launcher:
           volumeMounts:
           - name: home
             mountPath: /var/lib/shopkart
+          - name: trust
+            mountPath: /etc/shopkart/trust
+            readOnly: true
           - name: instance
             mountPath: /app/dagster.yaml
             subPath: dagster.yaml
+            readOnly: true
+          - name: instance
+            mountPath: /app/workspace.yaml
+            subPath: workspace.yaml
             readOnly: true
           - name: tmp
             mountPath: /tmp
@@ -175,11 +185,14 @@ run_launcher:
               name: shopkart-storage
           - secretRef:
               name: shopkart-secrets
-          env: []
+          - secretRef:
+              name: shopkart-signer-callers
+          env:
+          - name: SHOPKART_SIGNER_ADDRESS
+            value: shopkart-signer:3004
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: builds
-            shopkart/home: here
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -192,21 +205,18 @@ run_launcher:
               type: RuntimeDefault
           volumes:
           - name: home
-            persistentVolumeClaim:
-              claimName: shopkart-home
+            emptyDir:
+              sizeLimit: 20Gi
           - name: instance
             configMap:
               name: shopkart-instance
+          - name: trust
+            configMap:
+              name: shopkart-trust
+              optional: true
           - name: tmp
             emptyDir:
               sizeLimit: 10Gi
-          affinity:
-            podAffinity:
-              requiredDuringSchedulingIgnoredDuringExecution:
-              - labelSelector:
-                  matchLabels:
-                    shopkart/home: here
-                topologyKey: kubernetes.io/hostname
           serviceAccountName: build
           automountServiceAccountToken: false
           nodeSelector: {}
@@ -226,9 +236,16 @@ run_launcher:
           volumeMounts:
           - name: home
             mountPath: /var/lib/shopkart
+          - name: trust
+            mountPath: /etc/shopkart/trust
+            readOnly: true
           - name: instance
             mountPath: /app/dagster.yaml
             subPath: dagster.yaml
+            readOnly: true
+          - name: instance
+            mountPath: /app/workspace.yaml
+            subPath: workspace.yaml
             readOnly: true
           - name: tmp
             mountPath: /tmp
@@ -245,11 +262,14 @@ run_launcher:
               name: shopkart-storage
           - secretRef:
               name: shopkart-secrets
-          env: []
+          - secretRef:
+              name: shopkart-signer-callers
+          env:
+          - name: SHOPKART_SIGNER_ADDRESS
+            value: shopkart-signer:3004
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: staging
-            shopkart/home: here
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -262,21 +282,18 @@ run_launcher:
               type: RuntimeDefault
           volumes:
           - name: home
-            persistentVolumeClaim:
-              claimName: shopkart-home
+            emptyDir:
+              sizeLimit: 20Gi
           - name: instance
             configMap:
               name: shopkart-instance
+          - name: trust
+            configMap:
+              name: shopkart-trust
+              optional: true
           - name: tmp
             emptyDir:
               sizeLimit: 10Gi
-          affinity:
-            podAffinity:
-              requiredDuringSchedulingIgnoredDuringExecution:
-              - labelSelector:
-                  matchLabels:
-                    shopkart/home: here
-                topologyKey: kubernetes.io/hostname
           serviceAccountName: deploy-staging
           automountServiceAccountToken: false
           nodeSelector: {}
@@ -296,9 +313,16 @@ run_launcher:
           volumeMounts:
           - name: home
             mountPath: /var/lib/shopkart
+          - name: trust
+            mountPath: /etc/shopkart/trust
+            readOnly: true
           - name: instance
             mountPath: /app/dagster.yaml
             subPath: dagster.yaml
+            readOnly: true
+          - name: instance
+            mountPath: /app/workspace.yaml
+            subPath: workspace.yaml
             readOnly: true
           - name: tmp
             mountPath: /tmp
@@ -315,11 +339,14 @@ run_launcher:
               name: shopkart-storage
           - secretRef:
               name: shopkart-secrets
-          env: []
+          - secretRef:
+              name: shopkart-signer-callers
+          env:
+          - name: SHOPKART_SIGNER_ADDRESS
+            value: shopkart-signer:3004
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: production
-            shopkart/home: here
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -332,21 +359,18 @@ run_launcher:
               type: RuntimeDefault
           volumes:
           - name: home
-            persistentVolumeClaim:
-              claimName: shopkart-home
+            emptyDir:
+              sizeLimit: 20Gi
           - name: instance
             configMap:
               name: shopkart-instance
+          - name: trust
+            configMap:
+              name: shopkart-trust
+              optional: true
           - name: tmp
             emptyDir:
               sizeLimit: 10Gi
-          affinity:
-            podAffinity:
-              requiredDuringSchedulingIgnoredDuringExecution:
-              - labelSelector:
-                  matchLabels:
-                    shopkart/home: here
-                topologyKey: kubernetes.io/hostname
           serviceAccountName: deploy-production
           automountServiceAccountToken: false
           nodeSelector: {}
@@ -366,9 +390,16 @@ run_launcher:
           volumeMounts:
           - name: home
             mountPath: /var/lib/shopkart
+          - name: trust
+            mountPath: /etc/shopkart/trust
+            readOnly: true
           - name: instance
             mountPath: /app/dagster.yaml
             subPath: dagster.yaml
+            readOnly: true
+          - name: instance
+            mountPath: /app/workspace.yaml
+            subPath: workspace.yaml
             readOnly: true
           - name: tmp
             mountPath: /tmp
@@ -389,7 +420,6 @@ run_launcher:
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: rescans
-            shopkart/home: here
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -402,21 +432,18 @@ run_launcher:
               type: RuntimeDefault
           volumes:
           - name: home
-            persistentVolumeClaim:
-              claimName: shopkart-home
+            emptyDir:
+              sizeLimit: 20Gi
           - name: instance
             configMap:
               name: shopkart-instance
+          - name: trust
+            configMap:
+              name: shopkart-trust
+              optional: true
           - name: tmp
             emptyDir:
               sizeLimit: 10Gi
-          affinity:
-            podAffinity:
-              requiredDuringSchedulingIgnoredDuringExecution:
-              - labelSelector:
-                  matchLabels:
-                    shopkart/home: here
-                topologyKey: kubernetes.io/hostname
           serviceAccountName: rescan
           automountServiceAccountToken: false
           nodeSelector: {}
@@ -436,9 +463,16 @@ run_launcher:
           volumeMounts:
           - name: home
             mountPath: /var/lib/shopkart
+          - name: trust
+            mountPath: /etc/shopkart/trust
+            readOnly: true
           - name: instance
             mountPath: /app/dagster.yaml
             subPath: dagster.yaml
+            readOnly: true
+          - name: instance
+            mountPath: /app/workspace.yaml
+            subPath: workspace.yaml
             readOnly: true
           - name: tmp
             mountPath: /tmp
@@ -459,7 +493,6 @@ run_launcher:
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: backups
-            shopkart/home: here
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -472,21 +505,18 @@ run_launcher:
               type: RuntimeDefault
           volumes:
           - name: home
-            persistentVolumeClaim:
-              claimName: shopkart-home
+            emptyDir:
+              sizeLimit: 20Gi
           - name: instance
             configMap:
               name: shopkart-instance
+          - name: trust
+            configMap:
+              name: shopkart-trust
+              optional: true
           - name: tmp
             emptyDir:
               sizeLimit: 10Gi
-          affinity:
-            podAffinity:
-              requiredDuringSchedulingIgnoredDuringExecution:
-              - labelSelector:
-                  matchLabels:
-                    shopkart/home: here
-                topologyKey: kubernetes.io/hostname
           serviceAccountName: backup
           automountServiceAccountToken: false
           nodeSelector: {}
@@ -506,9 +536,16 @@ run_launcher:
           volumeMounts:
           - name: home
             mountPath: /var/lib/shopkart
+          - name: trust
+            mountPath: /etc/shopkart/trust
+            readOnly: true
           - name: instance
             mountPath: /app/dagster.yaml
             subPath: dagster.yaml
+            readOnly: true
+          - name: instance
+            mountPath: /app/workspace.yaml
+            subPath: workspace.yaml
             readOnly: true
           - name: tmp
             mountPath: /tmp
@@ -525,11 +562,14 @@ run_launcher:
               name: shopkart-storage
           - secretRef:
               name: shopkart-secrets
-          env: []
+          - secretRef:
+              name: shopkart-signer-callers
+          env:
+          - name: SHOPKART_SIGNER_ADDRESS
+            value: shopkart-signer:3004
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: maintenance
-            shopkart/home: here
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -542,21 +582,18 @@ run_launcher:
               type: RuntimeDefault
           volumes:
           - name: home
-            persistentVolumeClaim:
-              claimName: shopkart-home
+            emptyDir:
+              sizeLimit: 20Gi
           - name: instance
             configMap:
               name: shopkart-instance
+          - name: trust
+            configMap:
+              name: shopkart-trust
+              optional: true
           - name: tmp
             emptyDir:
               sizeLimit: 10Gi
-          affinity:
-            podAffinity:
-              requiredDuringSchedulingIgnoredDuringExecution:
-              - labelSelector:
-                  matchLabels:
-                    shopkart/home: here
-                topologyKey: kubernetes.io/hostname
           serviceAccountName: control
           automountServiceAccountToken: false
           nodeSelector: {}
@@ -618,6 +655,7 @@ SHOPKART_HOME=/var/lib/shopkart
 DAGSTER_HOME=/app
 SHOPKART_PROXY=oauth2-proxy
 SHOPKART_RUNTIME=process
+SHOPKART_TRUSTED_KEYS=/etc/shopkart/trust/attestation-keys.json
 HOME=/tmp
 SHOPKART_IMAGE={{ include "shopkart.image" . }}
 SHOPKART_COMPUTE_LOGS_BUCKET={{ .Values.computeLogManager.config.s3ComputeLogManager.bucket }}

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import yaml
+from dagster._cli.api import grpc_command
 
 from shopkart_pipeline.adapters.kubernetes.pipeline_instance import instance_configuration
+from shopkart_pipeline.adapters.kubernetes.pipeline_network import pipeline_policies
 from shopkart_pipeline.domain.declaration import Concurrency
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.installation import Installation
-from shopkart_pipeline.domain.run_pods import ACCOUNTS, RunKind, jobs_by_kind, kind_of_run
+from shopkart_pipeline.domain.run_pods import ACCOUNTS, SIGNING, RunKind, jobs_by_kind, kind_of_run
+from shopkart_pipeline.engine.definitions_source import DefinitionsSource
 from shopkart_pipeline.settings import SHIPPED_DECLARATION
 from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline_tests.pipeline_installation import DEPLOYED, IMAGE, INSTALLATION, WRITE, files, objects
@@ -56,7 +59,7 @@ def test_accounts_of_runs_are_those_that_terraform_gives_a_role_and_pull_request
     assert set(ACCOUNTS.values()) <= set(objects("ServiceAccount"))
 
 
-def test_only_the_daemon_makes_jobs_and_only_it_and_the_web_interface_reach_the_api() -> None:
+def test_only_the_daemon_makes_jobs_and_it_runs_no_code_of_the_declaration_and_has_no_secrets_of_it() -> None:
     makers = {
         name for name, role in objects("Role").items() if any("create" in each["verbs"] for each in role["rules"])
     }
@@ -66,9 +69,11 @@ def test_only_the_daemon_makes_jobs_and_only_it_and_the_web_interface_reach_the_
         if binding["roleRef"]["name"] in makers
         for subject in binding["subjects"]
     }
-    assert bound == {PODS["shopkart-daemon"]["serviceAccountName"]} == {"control"}
+    assert bound == {PODS["shopkart-daemon"]["serviceAccountName"]} == {"daemon"}
+    assert "daemon" not in ACCOUNTS.values()
+    assert secrets_of(PODS["shopkart-daemon"]) == {"shopkart-storage"}
     reaching = {name for name, pod in PODS.items() if pod["automountServiceAccountToken"]}
-    assert reaching == {"shopkart-daemon", "shopkart-webserver"}
+    assert reaching == {"shopkart-daemon", "shopkart-webserver", "shopkart-code-server"}
     assert {each["pod_spec_config"]["automountServiceAccountToken"] for each in LAUNCHER["kinds"].values()} == {False}
 
 
@@ -105,15 +110,84 @@ def test_the_web_interfaces_are_reached_by_the_proxy_alone() -> None:
         assert come["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "oauth2-proxy"}}}]
 
 
-def test_what_keeps_nothing_is_there_twice_and_the_rest_once_beside_the_home() -> None:
+def test_nothing_keeps_anything_in_a_pod_and_everything_but_the_daemon_and_metrics_is_there_twice() -> None:
     replicas = {
         name.removeprefix("shopkart-"): each["spec"]["replicas"] for name, each in objects("Deployment").items()
     }
-    assert {name for name, count in replicas.items() if count == 2} == {"webserver", "auditors", "receiver"}
+    assert {name for name, count in replicas.items() if count == 1} == {"daemon", "exporter"}
     assert set(objects("PodDisruptionBudget")) == {f"shopkart-{name}" for name, count in replicas.items() if count > 1}
-    for name, count in replicas.items():
-        has_home = any("persistentVolumeClaim" in volume for volume in PODS[f"shopkart-{name}"]["volumes"])
-        assert has_home == (count == 1)
+    kinds = {name: each["pod_spec_config"] for name, each in LAUNCHER["kinds"].items()}
+    for name, pod in {**PODS, **kinds}.items():
+        assert "affinity" not in pod, name
+        [home] = [each for each in pod["volumes"] if each["name"] == "home"]
+        assert home["emptyDir"]["sizeLimit"], name
+    assert not objects("PersistentVolumeClaim")
+    assert "shopkart-home" not in files()["manifests.yaml"]
+
+
+def secrets_of(described: dict[str, Any]) -> set[str]:
+    """The secrets in a pod's or a container's environment."""
+    containers = described.get("containers", [described])
+    named = [each for container in containers for each in container.get("envFrom", [])]
+    return {each["secretRef"]["name"] for each in named if "secretRef" in each}
+
+
+def test_the_signer_is_reached_and_asked_by_reviewed_code_alone_and_its_key_is_its_own() -> None:
+    containers = {name: each["container_config"] for name, each in LAUNCHER["kinds"].items()}
+    callers = {name for name, each in containers.items() if "shopkart-signer-callers" in secrets_of(each)}
+    assert callers == {"builds", "staging", "production", "maintenance"}
+    asking = {name for name, each in containers.items() if "SHOPKART_SIGNER_ADDRESS" in json.dumps(each["env"])}
+    assert asking == callers
+    [come] = objects("NetworkPolicy")["shopkart-signer"]["spec"]["ingress"]
+    labels = [each["podSelector"]["matchExpressions"][0] for each in come["from"]]
+    assert [(each["key"], each["values"]) for each in labels] == [
+        ("shopkart/run-kind", sorted(callers)),
+        ("app.kubernetes.io/component", ["code-server"]),
+    ]
+    everybody = {name: secrets_of(pod) for name, pod in PODS.items()} | {
+        name: secrets_of(each) for name, each in containers.items()
+    }
+    assert {name for name, each in everybody.items() if "shopkart-signer" in each} == {"shopkart-signer"}
+    shared = objects("ExternalSecret")["shopkart-signer-callers"]["spec"]
+    assert [each["secretKey"] for each in shared["data"]] == ["SHOPKART_SIGNER_TOKEN"]
+    assert "dataFrom" not in shared
+
+
+def test_a_kind_that_signs_reaches_the_signer_also_where_its_connections_are_declared() -> None:
+    shipped = load(SHIPPED_DECLARATION, home=Path("/var/lib/shopkart"))
+    narrow = {kind: replace(pod, egress=("10.0.0.0/8:5432",)) for kind, pod in shipped.run_pods.items()}
+    policies = pipeline_policies("shopkart-pipeline", replace(shipped, run_pods=narrow))
+    found = {each["metadata"]["name"]: json.dumps(each["spec"].get("egress")) for each in policies}
+    reaching = {name for name, egress in found.items() if '"port": 3004' in egress}
+    assert reaching == {f"shopkart-runs-{kind.label}" for kind in SIGNING}
+
+
+def test_everybody_who_needs_definitions_asks_the_code_servers_and_nobody_else_can() -> None:
+    workspace = yaml.safe_load(objects("ConfigMap")["shopkart-instance"]["data"]["workspace.yaml"])
+    [location] = [each["grpc_server"] for each in workspace["load_from"]]
+    # Runs that sensors ask for say this location, and so does the interface on one machine.
+    assert location["location_name"] == DefinitionsSource().location_name
+    service = objects("Service")[location["host"]]
+    assert [each["port"] for each in service["spec"]["ports"]] == [location["port"]]
+    for name in ("daemon", "webserver", "auditors"):
+        [container] = PODS[f"shopkart-{name}"]["containers"]
+        assert "/app/workspace.yaml" in " ".join(container["command"])
+        assert "/app/workspace.yaml" in [each["mountPath"] for each in container["volumeMounts"]]
+    [come] = objects("NetworkPolicy")["shopkart-code-server"]["spec"]["ingress"]
+    assert come["from"][0]["podSelector"]["matchExpressions"][0]["values"] == ["auditors", "daemon", "webserver"]
+
+
+def test_the_code_server_s_command_is_one_that_dagster_takes() -> None:
+    [container] = PODS["shopkart-code-server"]["containers"]
+    dagster, *words = container["command"]
+    assert (dagster, words[:2]) == ("dagster", ["api", "grpc"])
+    given = grpc_command.make_context("grpc", words[2:]).params
+    assert given["module_name"] == DefinitionsSource().module
+    assert given["location_name"] == DefinitionsSource().location_name
+    # The same for both, and another one for every image: by it callers see that there is new code.
+    assert given["fixed_server_id"] == "$(SHOPKART_IMAGE)"
+    assert objects("ConfigMap")["shopkart-settings"]["data"]["SHOPKART_IMAGE"] == IMAGE
+    assert container["livenessProbe"]["grpc"] == {"port": given["port"], "service": "DagsterApi"}
 
 
 def test_limits_by_service_and_environment_are_limits_of_the_queue() -> None:
