@@ -7,8 +7,6 @@ from functools import partial
 
 from shopkart_pipeline.adapters._backup_blobs import Blobs
 from shopkart_pipeline.adapters.disk_backups import DiskBackups
-from shopkart_pipeline.adapters.http_probe import probe
-from shopkart_pipeline.adapters.local_cluster.addresses import environment_urls
 from shopkart_pipeline.adapters.sealed_backups import SealedBackups
 from shopkart_pipeline.adapters.sqlite_files import SqliteFiles
 from shopkart_pipeline.domain.backup import STORES, BackedUp, BackupPlace, Dumped, Engine, Recovery, StoreKind
@@ -20,7 +18,14 @@ from shopkart_pipeline.settings import Settings
 def build_backups(settings: Settings, declared: Recovery) -> Backups:
     """All that backups need; nothing is opened, and no key is made, before it is used."""
     store = SealedBackups(_blobs(settings, declared.place), partial(settings.backups.key, settings.home))
-    return Backups(store, partial(_database, settings, declared), probe)
+    return Backups(store, partial(_database, settings, declared), _probe)
+
+
+def _probe(address: str, path: str) -> str | None:
+    # What speaks HTTP is loaded by who does.
+    from shopkart_pipeline.adapters.http_probe import probe
+
+    return probe(address, path)
 
 
 def _blobs(settings: Settings, place: BackupPlace) -> Blobs:
@@ -49,6 +54,8 @@ def _database(settings: Settings, declared: Recovery, database: BackedUp) -> Dat
     def address() -> str:
         if database.environment is None:
             return check_address(database.name, _address(settings, database.name))
+        from shopkart_pipeline.adapters.local_cluster.addresses import environment_urls
+
         return environment_urls(settings.home, database.environment)["database_url"]
 
     return PostgresDump(database.name, address, scratch / database.name, database.timeout_seconds)

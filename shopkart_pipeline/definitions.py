@@ -21,6 +21,9 @@ WATCHED_FILES = (settings.declaration,)
 """When one of them changes, the warm server loads the definitions afresh."""
 with collector.paused():
     platform = build_platform(settings)
+    # What else would be chosen, and imported, by each run for itself, and told to nobody where it can't be used.
+    for chosen in (platform.sites, platform.scanners, platform.image_builders, platform.notifiers):
+        len(chosen)
     defs = build_definitions(platform)
     defs.get_repository_def()  # Dagster asks for it next, and it is kept.
 RUN_LIMITS = run_limits(platform.pipeline)

@@ -22,7 +22,6 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TypeVar, cast
 from urllib.parse import quote, quote_plus, unquote
-from xml.sax.saxutils import escape
 
 MASK = "[redacted]"
 SHORTEST_CHARACTERS = 8
@@ -186,7 +185,7 @@ def _forms(value: str) -> Iterator[str]:
         yield quoted
         yield re.sub("%..", lambda found: found[0].lower(), quoted)
     yield html.escape(value)
-    yield escape(value)
+    yield html.escape(value, quote=False)
     plain = value.encode(errors="replace")
     yield plain.hex()
     for encode in (b64encode, urlsafe_b64encode):

@@ -4,62 +4,33 @@ Building a platform opens nothing and starts nothing, so every command and every
 the declaration choose; where it says `auto`, the order below is the order of preference.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from shopkart_pipeline.adapters._confinement import confinement
 from shopkart_pipeline.adapters._github_answers import AnswerStore
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials
-from shopkart_pipeline.adapters._sonarqube_access import Access
 from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
-from shopkart_pipeline.adapters.buildah import BuildahBuilder
-from shopkart_pipeline.adapters.combined import Combined
 from shopkart_pipeline.adapters.cyclonedx_json import CycloneDxJson
-from shopkart_pipeline.adapters.declared_command import DeclaredCommand
-from shopkart_pipeline.adapters.dependency_scan import DependencyScan, Reachability, probe_service
-from shopkart_pipeline.adapters.detect_secrets import DetectSecrets
-from shopkart_pipeline.adapters.docker_engine import Builder, DockerEngineBuilder
 from shopkart_pipeline.adapters.dsse import KeyFileVerifier
-from shopkart_pipeline.adapters.eslint import Eslint
 from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.adapters.github import GitHubForge
 from shopkart_pipeline.adapters.github_app import GitHubAccount
 from shopkart_pipeline.adapters.github_host import GitHubHost
-from shopkart_pipeline.adapters.github_issue import GitHubIssue
 from shopkart_pipeline.adapters.github_reader import GitHubReader
-from shopkart_pipeline.adapters.gitleaks import Gitleaks
-from shopkart_pipeline.adapters.hadolint import Hadolint
-from shopkart_pipeline.adapters.image_packages import ImagePackages
-from shopkart_pipeline.adapters.kubernetes.manifest_check import ManifestCheck
 from shopkart_pipeline.adapters.kubernetes.own_manifests import RepositoryManifests
-from shopkart_pipeline.adapters.load_generator import LoadGenerator
-from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics, LocalVitals
-from shopkart_pipeline.adapters.new_code_quality import NewCodeQuality
-from shopkart_pipeline.adapters.npm_audit import NpmAudit
-from shopkart_pipeline.adapters.oci_distribution import OciHttpRegistry
 from shopkart_pipeline.adapters.oci_files import OciImageFiles
-from shopkart_pipeline.adapters.oci_layout import OciLayoutBuilder
 from shopkart_pipeline.adapters.oci_registry import DiskRegistry
-from shopkart_pipeline.adapters.osv import OsvSnapshot
 from shopkart_pipeline.adapters.osv_book import OsvBook
-from shopkart_pipeline.adapters.osv_service import OsvService
-from shopkart_pipeline.adapters.pip_audit import PipAudit
-from shopkart_pipeline.adapters.preferred import Preferred
 from shopkart_pipeline.adapters.prefixed_registry import PrefixedRegistry
 from shopkart_pipeline.adapters.python_application import PythonApplication
-from shopkart_pipeline.adapters.quality_scan import QualityScan
-from shopkart_pipeline.adapters.ruff import Ruff
 from shopkart_pipeline.adapters.silent_channel import SilentChannel
-from shopkart_pipeline.adapters.slack_webhook import SlackWebhook
-from shopkart_pipeline.adapters.smtp_mail import MailServer, SmtpMail
-from shopkart_pipeline.adapters.sonarqube import SonarQube
 from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
 from shopkart_pipeline.adapters.system_clock import SystemClock
-from shopkart_pipeline.adapters.trivy import Trivy
-from shopkart_pipeline.adapters.trivy_fs import TrivyFs
 from shopkart_pipeline.backup_wiring import build_backups
 from shopkart_pipeline.confinement_wiring import confine_commands
+from shopkart_pipeline.deferred import DeferredMapping, DeferredSequence
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Environment, Source, StageKind
 from shopkart_pipeline.domain.notification import Channel, ChannelKind, NotificationPolicy
@@ -72,7 +43,7 @@ from shopkart_pipeline.ports.registry import ImageRegistry
 from shopkart_pipeline.ports.scanner import Scanner
 from shopkart_pipeline.ports.scm import SourceControl
 from shopkart_pipeline.ports.vitals import NoVitals
-from shopkart_pipeline.receiver_wiring import build_inbox, sonarqube_hints
+from shopkart_pipeline.receiver_wiring import build_inbox
 from shopkart_pipeline.services.platform import Platform, Site
 from shopkart_pipeline.services.workspace import Workspace
 from shopkart_pipeline.settings import Settings, read_secret
@@ -85,9 +56,11 @@ from shopkart_pipeline.stores_wiring import build_stores
 def build_platform(settings: Settings) -> Platform:
     """The platform that the declaration describes.
 
+    Sites, scanners and builders are chosen when they are first asked for; a declaration that says how a cluster is
+    reached in a way that there is not is refused then.
+
     Raises:
         DeclarationError: the declaration can't be used.
-        PipelineError: it says how a cluster is reached in a way that there is not.
     """
     home, clock = settings.home, SystemClock()
     pipeline = load(settings.declaration, home=home)
@@ -117,15 +90,13 @@ def build_platform(settings: Settings) -> Platform:
         application_builder=PythonApplication(home / "work" / "packages"),
         image_builders=_image_builders(settings),
         scanners=_scanners(settings, scm, clock, pipeline.environments),
-        sites={
-            name: _site(settings, environment, registry, clock) for name, environment in pipeline.environments.items()
-        },
+        sites=DeferredMapping(partial(_sites, settings, pipeline.environments, registry, clock)),
         outbox=stores.outbox,
         manifests=RepositoryManifests(),
         code_reader=None if github is None else GitHubReader(github, clock),
         code_host=None if github is None else GitHubHost(github),
         notifications=None if pipeline.notifications is None else stores.notifications,
-        notifiers=_notifiers(pipeline.notifications, github, clock),
+        notifiers=DeferredMapping(partial(_notifiers, pipeline.notifications, github, clock)),
         backups=build_backups(settings, pipeline.recovery),
         attestor=build_attestor(settings),
         envelopes=KeyFileVerifier(settings.trusted_keys),
@@ -141,6 +112,10 @@ def _notifiers(policy: NotificationPolicy | None, github: GitHubClient | None, c
 
 
 def _notifier(channel: Channel, github: GitHubClient | None, clock: Clock) -> Notifier:
+    from shopkart_pipeline.adapters.github_issue import GitHubIssue
+    from shopkart_pipeline.adapters.slack_webhook import SlackWebhook
+    from shopkart_pipeline.adapters.smtp_mail import MailServer, SmtpMail
+
     secret = None if channel.secret is None else partial(read_secret, channel.secret)
     match channel.kind:
         case ChannelKind.SLACK if secret is not None:
@@ -185,6 +160,8 @@ def _registry(settings: Settings, declared: Registry) -> ImageRegistry:
         case RegistryKind.DISK:
             return DiskRegistry(settings.home / "registry")
         case RegistryKind.OCI:
+            from shopkart_pipeline.adapters.oci_distribution import OciHttpRegistry
+
             return OciHttpRegistry.at(declared.address, settings.registry_login, places)
         case RegistryKind.ECR:
             # AWS's client library takes a fifth of a second to import, which only those who use it should wait for.
@@ -197,65 +174,31 @@ def choose_runtime(settings: Settings) -> tuple[str, str]:
     """How replicas run here, `docker` or `process`, and why in words. Images are built to fit."""
     if settings.runtime != "auto":
         return settings.runtime, "SHOPKART_RUNTIME says so"
-    reason = _docker(settings).unavailable()
+    from shopkart_pipeline.builder_wiring import docker_builder
+
+    reason = docker_builder(settings).unavailable()
     return ("docker", "a Docker Engine answers") if reason is None else ("process", reason)
 
 
-def _docker(settings: Settings) -> DockerEngineBuilder:
-    layers, host = settings.home / "cache" / "layers", settings.docker_host
-    if settings.buildx_builder is None:
-        return DockerEngineBuilder(layers, host)
-    return DockerEngineBuilder(layers, host, builder=Builder(settings.buildx_builder, settings.buildx_state))
+def _image_builders(settings: Settings) -> Sequence[ImageBuilder]:
+    def chosen() -> Sequence[ImageBuilder]:
+        from shopkart_pipeline.builder_wiring import image_builders
 
+        return image_builders(settings)
 
-def _image_builders(settings: Settings) -> tuple[ImageBuilder, ...]:
-    """What the runtime can run decides: an image of the embedded builder has no operating system and runs as a process
-    alone, an engine's image runs in that engine. Buildah is there for whoever names it."""
-    cache = settings.home / "cache"
-    embedded, docker = OciLayoutBuilder(cache / "layers"), _docker(settings)
-    buildah = BuildahBuilder(cache / "buildah", cache / "layers")
-    return {
-        "process": (embedded, buildah),
-        "docker": (docker, buildah),
-        "auto": (docker, embedded, buildah),
-    }[settings.runtime]
+    return DeferredSequence(chosen)
 
 
 def _scanners(
     settings: Settings, scm: SourceControl, clock: Clock, environments: Mapping[str, Environment]
-) -> dict[StageKind, tuple[Scanner, ...]]:
-    home, command = settings.home, DeclaredCommand(scm)
-    secret_names = home / "secrets" / "finding-names"
-    snapshot, live = OsvSnapshot(clock), OsvService(settings.advisory_service, home / "cache" / "advisories")
-    of_one_ecosystem = (PipAudit(settings.advisory_service), NpmAudit())
-    probe = partial(probe_service, settings.advisory_service)
-    reachability = Reachability(probe, home / "cache" / "advisory-service.json", clock)
-    access, embedded = Access(settings.sonar_token), NewCodeQuality(scm)
-    sonarqube = SonarQube(access, sonarqube_hints(settings), home / "cache" / "sonarqube", clock)
-    advisories, image_packages = DependencyScan(live, snapshot, reachability), ImagePackages(clock)
-    trivy, trivy_fs = Trivy(home / "cache" / "trivy", clock), TrivyFs(home / "cache" / "trivy", clock)
-    return {
-        StageKind.LINT: (Combined((Hadolint(),), any_of=(Ruff(), Eslint())), command),
-        StageKind.QUALITY: (QualityScan(sonarqube, embedded, access), sonarqube, embedded, command),
-        StageKind.SECRET_SCAN: (Gitleaks(scm, secret_names), DetectSecrets(scm, secret_names), command),
-        StageKind.DEPENDENCY_SCAN: (
-            Preferred(advisories, trivy_fs),
-            advisories,
-            trivy_fs,
-            live,
-            snapshot,
-            *of_one_ecosystem,
-            command,
-        ),
-        StageKind.IMAGE_SCAN: (Preferred(trivy, image_packages), trivy, image_packages, command),
-        StageKind.MANIFESTS: (ManifestCheck(environments), command),
-        StageKind.UNIT_TESTS: (command,),
-        StageKind.INTEGRATION_TESTS: (command,),
-        StageKind.ACCEPTANCE_TESTS: (command,),
-        StageKind.COMPATIBILITY: (command,),
-        StageKind.LOAD_TEST: (LoadGenerator(clock),),
-        StageKind.COMMAND: (command,),
-    }
+) -> Mapping[StageKind, tuple[Scanner, ...]]:
+    def chosen() -> Mapping[StageKind, tuple[Scanner, ...]]:
+        # Most commands scan nothing, and don't wait for a third of all adapters to be imported.
+        from shopkart_pipeline.scanner_wiring import build_scanners
+
+        return build_scanners(settings, scm, clock, environments)
+
+    return DeferredMapping(chosen)
 
 
 def _kubernetes_site(settings: Settings, environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
@@ -281,8 +224,16 @@ def _kubernetes_site(settings: Settings, environment: Environment, registry: Ima
     )
 
 
+def _sites(
+    settings: Settings, environments: Mapping[str, Environment], registry: ImageRegistry, clock: Clock
+) -> dict[str, Site]:
+    return {name: _site(settings, environment, registry, clock) for name, environment in environments.items()}
+
+
 def _site(settings: Settings, environment: Environment, registry: ImageRegistry, clock: Clock) -> Site:
     if environment.platform == "kubernetes":
         return _kubernetes_site(settings, environment, registry, clock)
+    from shopkart_pipeline.adapters.local_cluster import LocalCluster, LocalLogs, LocalMetrics, LocalVitals
+
     home = settings.home
     return Site(LocalCluster(home, registry, clock), LocalMetrics(home), LocalLogs(home), LocalVitals.at(home))

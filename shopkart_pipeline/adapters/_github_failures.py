@@ -17,8 +17,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import httpx
-
 from shopkart_pipeline.domain.errors import NotFound, PipelineError, Refused
 from shopkart_pipeline.domain.plain_text import plain
 from shopkart_pipeline.ports.code_host import TryLater
@@ -58,6 +56,8 @@ def shown(method: str, url: str) -> str:
 
 def unanswered(error: Exception, now: datetime, token: str) -> TryLater:
     """The error for a request without an answer."""
+    import httpx  # Whoever got none has it loaded.
+
     if not isinstance(error, httpx.RequestError):  # The JWT could not be made; nothing was sent.
         what = f"The GitHub App can't introduce itself with its private key: {type(error).__name__}."
         return TryLater(what, now + _LOCAL_PAUSE, everything=True)

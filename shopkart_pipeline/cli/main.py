@@ -10,11 +10,8 @@ import keyword
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from types import FrameType
 from typing import Any
-
-from rich.console import Console
 
 from shopkart_pipeline.domain.errors import DeclarationError, PipelineError
 from shopkart_pipeline.masked_output import install, masked_streams
@@ -75,6 +72,8 @@ class _Version(argparse.Action):
     """Looks the version up when it is asked for: `pyproject.toml` says it, and the installation knows."""
 
     def __call__(self, parser: argparse.ArgumentParser, *ignored: object, **also: object) -> None:
+        from importlib.metadata import version
+
         print(f"shopkart {version('shopkart-pipeline')}")
         parser.exit()
 
@@ -107,20 +106,26 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         return _module(options.command).run(options)
-    except DeclarationError as error:
-        for fault in error.faults:
-            errors.print(str(fault), markup=False)
-        errors.print(f"{len(error.faults)} faults; nothing was changed.", style="bold red")
-        return error.exit_code
     except PipelineError as error:
-        errors.print(f"shopkart: {error.what}", style="bold red", markup=False)
-        errors.print(f"  {error.fix}", markup=False)
+        _tell(error)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+
+
+def _tell(error: PipelineError) -> None:
+    from rich.console import Console
+
+    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    if isinstance(error, DeclarationError):
+        for fault in error.faults:
+            errors.print(str(fault), markup=False)
+        errors.print(f"{len(error.faults)} faults; nothing was changed.", style="bold red")
+        return
+    errors.print(f"shopkart: {error.what}", style="bold red", markup=False)
+    errors.print(f"  {error.fix}", markup=False)
 
 
 def _module(name: str) -> Any:

@@ -1,6 +1,6 @@
 """The ports that use cases are handed, chosen once by `wiring`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Pipeline, Service, StageKind
@@ -64,7 +64,7 @@ class Platform:
     registry: ImageRegistry
     image_files: ImageFiles
     application_builder: ApplicationBuilder
-    image_builders: tuple[ImageBuilder, ...]
+    image_builders: Sequence[ImageBuilder]
     """In the order in which `auto` prefers them."""
     scanners: Mapping[StageKind, tuple[Scanner, ...]]
     """By kind of stage, in the order in which `auto` prefers them."""

@@ -27,11 +27,10 @@ import requests
 from shopkart_pipeline.adapters._oci import read_manifest
 from shopkart_pipeline.adapters._oci_documents import Manifest, blob_path
 from shopkart_pipeline.adapters.local_cluster.images import Image
-from shopkart_pipeline.adapters.local_cluster.runtime import Launch, Runtime
+from shopkart_pipeline.adapters.local_cluster.runtime import DEFAULT_HOST, Launch, Runtime
 from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
 from shopkart_pipeline.ports.registry import ImageRegistry
 
-DEFAULT_HOST = "unix:///var/run/docker.sock"
 LABEL = "com.shopkart.cluster"
 """On every container: the home that it belongs to."""
 _LOG_LABEL = "com.shopkart.log"

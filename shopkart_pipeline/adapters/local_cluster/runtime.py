@@ -7,6 +7,8 @@ from pathlib import Path
 
 from shopkart_pipeline.adapters.local_cluster.images import Image
 
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+
 
 @dataclass(frozen=True)
 class Launch:

@@ -9,14 +9,13 @@ import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from shopkart_pipeline.adapters.local_cluster.container_runtime import DEFAULT_HOST, ContainerRuntime
 from shopkart_pipeline.adapters.local_cluster.controller import Controller
 from shopkart_pipeline.adapters.local_cluster.documents import locked
 from shopkart_pipeline.adapters.local_cluster.folders import Folders
 from shopkart_pipeline.adapters.local_cluster.presence import controller_state
 from shopkart_pipeline.adapters.local_cluster.process_runtime import ProcessRuntime
 from shopkart_pipeline.adapters.local_cluster.processes import Processes
-from shopkart_pipeline.adapters.local_cluster.runtime import Runtime
+from shopkart_pipeline.adapters.local_cluster.runtime import DEFAULT_HOST, Runtime
 from shopkart_pipeline.adapters.local_cluster.state import CONTROLLER, SHUTDOWN, Phase, ShutdownRequest
 from shopkart_pipeline.domain.errors import NotFound, Refused, ToolUnavailable
 from shopkart_pipeline.ports.clock import Clock
@@ -64,7 +63,10 @@ def _runtime(name: str, folders: Folders, processes: Processes, registry: ImageR
     match name:
         case ProcessRuntime.name:
             return ProcessRuntime(processes)
-        case ContainerRuntime.name:
+        case "docker":
+            # The engine's client is loaded where containers run, and nowhere else.
+            from shopkart_pipeline.adapters.local_cluster.container_runtime import ContainerRuntime
+
             return ContainerRuntime(str(folders.root), registry, docker_host)
         case _:
             raise NotFound(f"There is no runtime {name}.", "Use `process` or `docker`.")

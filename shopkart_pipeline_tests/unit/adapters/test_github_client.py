@@ -2,8 +2,6 @@
 
 import logging
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -280,11 +278,6 @@ def test_an_answer_that_is_no_document_is_asked_for_again(world: World, content:
     world.repository.extra["garbled"] = content  # As a proxy in between may send it.
     with pytest.raises(TryLater, match="no JSON"):
         world.as_app(AnswerStore(world.folder / "answers.db")).get(REPOSITORY, f"/repos/{REPOSITORY}/garbled")
-
-
-def test_github_is_loaded_when_it_is_spoken_to_and_not_before() -> None:
-    program = "import sys, shopkart_pipeline.wiring; sys.exit('githubkit' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_a_link_to_another_server_is_not_followed(world: World) -> None:
