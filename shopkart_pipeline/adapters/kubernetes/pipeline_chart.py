@@ -120,7 +120,7 @@ def _templates(marks: Markup, objects: list[Manifest]) -> str:
     """One file of templates."""
     for each in objects:
         if _is(each, "ConfigMap", INSTANCE):
-            each["data"] = {DAGSTER_YAML: _BLOCK}
+            each["data"] = {**each["data"], DAGSTER_YAML: _BLOCK}
     text = marks.template(written_out(objects).replace(_MARKED_DIGEST, ""))
     return HEAD + text.replace(f" {_BLOCK}\n", ' |\n    {{- include "shopkart.instance" . | nindent 4 }}\n')
 
