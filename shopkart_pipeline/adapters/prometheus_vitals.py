@@ -35,6 +35,8 @@ from shopkart_pipeline.ports.vitals import Vitals
 
 _POINTS = 240
 _SHORTEST_STEP_SECONDS = 5.0
+_LEAST_STEPS = 60
+"""At which a peak is looked for."""
 _RECORDED_VERSION = "version"
 
 
@@ -110,7 +112,7 @@ class PrometheusVitals(Vitals):
 
     def peak_rate(self, environment: str, service: str, since: datetime, until: datetime) -> PeakRate | VitalMissing:
         window = until - since
-        step = min(RATE_WINDOW, window)
+        step = min(RATE_WINDOW, window / _LEAST_STEPS)
         query = Queries(self._source, environment, service).peak(window, step)
         try:
             found = {each.labels.get(PART): each.value for each in self._api.query(query, until)}

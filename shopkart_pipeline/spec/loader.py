@@ -23,6 +23,7 @@ from shopkart_pipeline.spec.compile_service import check_between_services, compi
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.form import check_form
 from shopkart_pipeline.spec.layers import common_settings, environments, merged_services, teams
+from shopkart_pipeline.spec.load_targets import check_load_targets
 from shopkart_pipeline.spec.models.declaration import DeclarationSpec
 from shopkart_pipeline.spec.models.recovery import RecoverySpec
 from shopkart_pipeline.spec.models.registry import RegistrySpec
@@ -102,6 +103,7 @@ def _services(document: Layer, around: Surroundings, home: Path, faults: Faults)
         message = "no service is declared; write its name under `services`, with its `workload: {command: [...]}`"
         faults.add_missing(("services",), message)
     check_between_services(compiled, faults)
+    check_load_targets(compiled, around.environments, faults)
     return compiled
 
 

@@ -41,7 +41,7 @@ from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.domain.job import JobPhase, JobSpec, JobStatus
 from shopkart_pipeline.domain.pod import PodRequirements, Resources
 from shopkart_pipeline.domain.traffic import Counts, MetricsMissing
-from shopkart_pipeline.domain.vitals import Vital
+from shopkart_pipeline.domain.vitals import PeakRate, Vital
 from shopkart_pipeline.domain.workload import Probes, ServiceStatus, Track, WorkloadSpec, WorkloadStatus
 from shopkart_pipeline.ports.cluster import Cluster
 from shopkart_pipeline.ports.telemetry import LogLine, Logs, Metrics
@@ -220,6 +220,7 @@ class FakeWorld(World):
             Vital.ERROR_RATIO: {version: counts.error_ratio},
             **latency,
         }
+        vitals.peak = PeakRate(counts.requests / 10, 0.5)
         vitals.points = {(Vital.MEMORY_USAGE_BYTES, version): [(self.now(), 48e6)]}
 
     def log_error(self, environment: str, service: str, message: str, signature: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from shopkart_pipeline.domain.judge_policy import EventRule
 from shopkart_pipeline.domain.traffic import Counts, MetricsMissing, TrafficSample
-from shopkart_pipeline.domain.vitals import Vital, VitalMissing
+from shopkart_pipeline.domain.vitals import PeakRate, Vital, VitalMissing
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline.ports.telemetry import LogsMissing
 from shopkart_pipeline_tests.contract.cluster_worlds import (
@@ -104,10 +104,12 @@ def test_a_service_that_never_ran_has_no_vitals_and_each_says_why(world: World, 
     assert all(isinstance(each, VitalMissing) and each.reason for each in found.values())
     assert isinstance(world.vitals.answered("production", service, *_minute(world)), VitalMissing)
     assert isinstance(world.vitals.series("production", service, Vital.REQUEST_RATE, *_minute(world)), VitalMissing)
+    assert isinstance(world.vitals.peak_rate("production", service, *_minute(world)), VitalMissing)
 
 
 def test_vitals_are_told_by_version_in_the_same_units(world: World, service: str) -> None:
     world.deployed(service, replicas=1)
+    begin = world.now()
     world.note("production", service)
     world.send("production", service, 40)
 
@@ -122,6 +124,10 @@ def test_vitals_are_told_by_version_in_the_same_units(world: World, service: str
         return told == [(world.version_of("production", service), True)]
 
     until(lambda: seen(Vital.REQUEST_RATE, lambda rate: rate > 1))
+    peak = world.vitals.peak_rate("production", service, begin, world.now())
+    assert isinstance(peak, PeakRate), peak
+    assert peak.rate > 1
+    assert 0 < peak.covered_ratio <= 1
     until(lambda: seen(Vital.ERROR_RATIO, lambda ratio: ratio == 0))
     until(lambda: seen(Vital.LATENCY_P95_SECONDS, lambda seconds: 0 < seconds < 5))
     until(lambda: seen(Vital.MEMORY_USAGE_BYTES, lambda size: 1e6 < size < 1e9))

@@ -15,7 +15,7 @@ from shopkart_pipeline.adapters._bearer import ServerAccess
 from shopkart_pipeline.adapters.prometheus_vitals import PrometheusVitals
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.traffic import Counts
-from shopkart_pipeline.domain.vitals import Vital, VitalMissing, VitalReading, VitalSeries
+from shopkart_pipeline.domain.vitals import PeakRate, Vital, VitalMissing, VitalReading, VitalSeries
 from shopkart_pipeline_tests.fakes.servers import JsonHandler, served
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -130,6 +130,24 @@ def test_a_series_leaves_out_what_makes_no_sense(server: Server, vitals: Prometh
     found = vitals.series("production", "backend", Vital.REQUEST_RATE, *_MINUTE)
     points = ((NOW - timedelta(seconds=10), 1.0), (NOW, 2.0))
     assert found == (VitalSeries(Vital.REQUEST_RATE, "r1", points),)
+
+
+def test_a_peak_is_told_with_how_much_of_the_time_is_known(server: Server, vitals: PrometheusVitals) -> None:
+    week = (NOW - timedelta(days=7), NOW)
+    server.says(part("peak", "118.4"), part("covered", "9072"))
+    assert vitals.peak_rate("production", "backend", *week) == PeakRate(118.4, 0.9)
+    server.says(part("peak", "118.4"), part("covered", "10081"))
+    assert vitals.peak_rate("production", "backend", *week) == PeakRate(118.4, 1.0)
+
+
+@pytest.mark.parametrize("result", [[], [part("peak", "118.4")], [part("peak", "NaN"), part("covered", "9072")]])
+def test_a_peak_that_nobody_recorded_is_missing_rather_than_zero(
+    server: Server, vitals: PrometheusVitals, result: list[dict[str, Any]]
+) -> None:
+    server.says(*result)
+    assert isinstance(vitals.peak_rate("production", "backend", *_MINUTE), VitalMissing)
+    server.status = 503
+    assert isinstance(vitals.peak_rate("production", "backend", *_MINUTE), VitalMissing)
 
 
 def test_what_was_answered_is_told_by_version(server: Server, vitals: PrometheusVitals) -> None:

@@ -7,7 +7,13 @@ import pytest
 from shopkart_pipeline.domain.declaration import Phase
 from shopkart_pipeline.domain.load_test import LoadObjective, LoadRequest, LoadTest
 from shopkart_pipeline.domain.policy import Comparison, MeasureRule
-from shopkart_pipeline_tests.unit.spec.declarations import service_fault_of, service_of
+from shopkart_pipeline_tests.unit.spec.declarations import (
+    SMALLEST,
+    faults_of,
+    one_fault_of,
+    service_fault_of,
+    service_of,
+)
 
 SHORT = "peak: 120/s, requests: [{path: /}], objectives: {latency_p99: 300ms}"
 
@@ -142,3 +148,32 @@ def test_faults_say_what_is_wrong_and_how_to_say_it(tmp_path: Path, text: str, p
 def test_there_is_no_way_to_say_where_the_load_goes(tmp_path: Path) -> None:
     for key in ("url", "environment", "target", "phase"):
         assert f"stages.load_test.{key}" == service_fault_of(tmp_path, said(f"{key}: production, {SHORT}")).path
+
+
+KUBERNETES = """\
+environments:
+  staging: {{phase: staging, platform: kubernetes, options: {{namespace: {}}}}}
+  production: {{phase: production, platform: kubernetes, options: {{namespace: {}}}}}
+"""
+WATCHED = "approvals: {approvers: [maya@shopkart.example]}"
+
+
+def test_one_namespace_for_both_would_bring_the_load_to_production(tmp_path: Path) -> None:
+    service = SMALLEST.replace(WATCHED, f"canary: [], {WATCHED}") + said()
+    fault = one_fault_of(tmp_path, service + KUBERNETES.format("shop", "shop"))
+    assert fault.path == "environments.staging.options.namespace"
+    assert "production is there as well, so the load test of catalog would meet it" in fault.message
+    assert faults_of(tmp_path, service + KUBERNETES.format("shop-staging", "shop")) == ()
+
+
+@pytest.mark.parametrize(
+    "production", ["route: {kind: gateway, gateway: edge, host: shop.example}", "url: https://shop.example/"]
+)
+def test_one_host_for_both_would_bring_the_load_to_production(tmp_path: Path, production: str) -> None:
+    route = "route: {kind: gateway, gateway: edge, host: shop.example}"
+    both = f"staging: {{{route}}}\n      production: {{{production}, canary: [], {WATCHED}}}"
+    text = SMALLEST.replace(f"production: {{{WATCHED}}}", both) + said()
+    fault = one_fault_of(tmp_path, text)
+    assert fault.path == "services.catalog.environments.staging.route.host"
+    assert "shop.example is catalog in production: the load test would meet it" in fault.message
+    assert faults_of(tmp_path, text.replace(f"staging: {{{route}}}", "staging: {replicas: 1}")) == ()

@@ -16,7 +16,7 @@ from shopkart_pipeline.adapters.local_cluster.samples import Sample, Samples
 from shopkart_pipeline.adapters.local_cluster.state import ReplicaRecord
 from shopkart_pipeline.adapters.local_cluster.vitals import LocalVitals
 from shopkart_pipeline.domain.traffic import Counts
-from shopkart_pipeline.domain.vitals import Vital, VitalMissing
+from shopkart_pipeline.domain.vitals import PeakRate, Vital, VitalMissing
 from shopkart_pipeline.domain.workload import Track
 from shopkart_pipeline_tests.contract.cluster_worlds import a_spec
 from shopkart_pipeline_tests.fakes.fake_clock import FakeClock
@@ -228,3 +228,28 @@ def test_the_file_stays_small(tmp_path: Path) -> None:
     begin = now - timedelta(days=30)
     assert [now - each.at for each in samples.of(*_PLACE, begin, now)] == [ages[1], ages[3], timedelta(0)]
     assert [now - at for at in samples.ticks(begin, now)] == [ages[1], ages[3], timedelta(0)]
+
+
+def _peak(samples: Samples, now: datetime, ago: timedelta) -> PeakRate | VitalMissing:
+    return LocalVitals(samples).peak_rate(*_PLACE, now - ago, now)
+
+
+def test_a_peak_is_the_busiest_minute_of_all_versions_together(tmp_path: Path) -> None:
+    samples, now = Samples(tmp_path / "vitals.db"), datetime(2026, 3, 10, 12, tzinfo=UTC)
+    answered = {"r1": 0, "r2": 0}
+    for minute in range(11):
+        answered["r1"] += 600 if minute != 5 else 3000
+        answered["r2"] += 0 if minute < 5 else 300
+        counts = {(*_PLACE, version): Sample(Counts(count, 0)) for version, count in answered.items()}
+        samples.note(now - timedelta(minutes=10 - minute), counts, {})
+    assert _peak(samples, now, timedelta(minutes=10)) == PeakRate(55.0, 1.0)
+    hour = _peak(samples, now, timedelta(hours=1))
+    assert hour == PeakRate(55.0, pytest.approx(10 / 60)), "nobody knows of the rest"
+
+
+def test_what_came_while_nobody_sampled_is_in_no_peak(tmp_path: Path) -> None:
+    samples, now = Samples(tmp_path / "vitals.db"), datetime(2026, 3, 10, 12, tzinfo=UTC)
+    for ago, count in ((30, 0), (29, 60), (3, 90_000), (2, 90_060)):
+        samples.note(now - timedelta(minutes=ago), {(*_PLACE, "r1"): Sample(Counts(count, 0))}, {})
+    assert _peak(samples, now, timedelta(minutes=30)) == PeakRate(1.0, pytest.approx(2 / 30))
+    assert isinstance(_peak(samples, now, timedelta(minutes=1)), VitalMissing)
