@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 MOST_REQUESTS = 2_000_000
 """In all of a test: what a generator keeps and a service has to bear must have an end."""
 
+_LEAST_REQUESTS = {"latency_p50_seconds": 2, "latency_p95_seconds": 20, "latency_p99_seconds": 100}
+
 
 @dataclass(frozen=True)
 class LoadRequest:
@@ -82,6 +84,18 @@ class LoadTest:
     def request_count(self) -> int:
         """How many requests the test is made of."""
         return sum(step.count for step in self.steps)
+
+    @property
+    def too_few(self) -> str | None:
+        """Why an objective can't be told by what is sent: of fewer than a hundred requests the 99th percentile is the
+        slowest of them; None where all can."""
+        for step in self.steps:
+            for objective in self.objectives:
+                least = _LEAST_REQUESTS.get(objective.measure, 1)
+                if step.hold_count < least:
+                    at = f"{step.hold_count} requests at {step.multiple:g} times the peak"
+                    return f"{at} are too few for {objective.measure}, which needs {least}; hold it longer"
+        return None
 
     @property
     def order(self) -> tuple[LoadRequest, ...]:

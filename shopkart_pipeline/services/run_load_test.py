@@ -89,7 +89,8 @@ def _with_peak(platform: Platform, release: Release, stage: Stage) -> LoadTest |
         return EvidenceMissing(f"{name}'s peak is not known: {part}; {otherwise}")
     if found.rate <= 0:
         return EvidenceMissing(f"{name} had no requests in the last {span}, so it has no peak; {otherwise}")
-    return plan.at_peak(found.rate)
+    known = plan.at_peak(found.rate)
+    return known if known.too_few is None else EvidenceMissing(known.too_few)
 
 
 def _observed(platform: Platform, release: Release) -> WorkloadStatus | EvidenceMissing:

@@ -122,6 +122,10 @@ def _check_size(scope: Scope, plan: LoadTest, timeout_seconds: float) -> None:
     if needed > timeout_seconds:
         message = f"the test takes {seconds_in_words(needed)}, and may take {seconds_in_words(timeout_seconds)}"
         scope.fault(message, *keys, "duration" if scope.says(*keys, "duration") else "timeout")
-    if plan.peak_rate is not None and plan.request_count > MOST_REQUESTS:
-        message = f"the test would send {plan.request_count} requests, and may send {MOST_REQUESTS}"
-        scope.fault(message, *keys, "duration" if scope.says(*keys, "duration") else "peak")
+    if plan.peak_rate is None:
+        return
+    said = "duration" if scope.says(*keys, "duration") else "peak"
+    if plan.request_count > MOST_REQUESTS:
+        scope.fault(f"the test would send {plan.request_count} requests, and may send {MOST_REQUESTS}", *keys, said)
+    elif plan.too_few is not None:
+        scope.fault(plan.too_few, *keys, said)

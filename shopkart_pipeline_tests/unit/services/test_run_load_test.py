@@ -198,6 +198,16 @@ def test_a_peak_that_is_not_known_is_missing_and_nothing_is_sent(
     assert not generator.requests
 
 
+def test_a_measured_peak_that_is_too_low_to_tell_anything_is_missing(world: World, generator: FakeScanner) -> None:
+    declare(world, replace(STAGE, load=replace(LOAD, peak_rate=None, peak_window_seconds=3600.0)))
+    release = in_staging(world)
+    world.vitals.peak = PeakRate(0.5, 1.0)
+    assert "2 requests at 1 times the peak are too few for latency_p99_seconds, which needs 100" in missing(
+        world, release
+    )
+    assert not generator.requests
+
+
 def test_another_version_in_staging_would_prove_nothing(world: World, generator: FakeScanner) -> None:
     release = in_staging(world)
     in_staging(world)

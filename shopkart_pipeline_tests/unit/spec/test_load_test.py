@@ -78,7 +78,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("written", "rate"), [("120/s", 120.0), ("90 / m", 1.5), ("1800/h", 0.5), ("0.5/s", 0.5)])
 def test_a_peak_is_a_rate(tmp_path: Path, written: str, rate: float) -> None:
-    assert load_of(tmp_path, SHORT.replace("120/s", written)).peak_rate == rate
+    assert load_of(tmp_path, SHORT.replace("120/s", written).replace("p99", "max")).peak_rate == rate
 
 
 def test_every_objective_is_a_gate_at_every_multiple_beside_two_that_need_no_saying(tmp_path: Path) -> None:
@@ -117,17 +117,18 @@ def test_it_can_be_left_out_with_a_reason(tmp_path: Path) -> None:
     ("text", "path", "words"),
     [
         ("requests: [{path: /}], objectives: {latency_p99: 1s}", "stages.load_test.peak", "say production's peak"),
-        ("peak: 1/s, objectives: {latency_p99: 1s}", "stages.load_test.requests", "say what is sent"),
-        ("peak: 1/s, requests: [{path: /}]", "stages.load_test.objectives", "say what has to hold"),
+        ("peak: 9/s, objectives: {latency_p99: 1s}", "stages.load_test.requests", "say what is sent"),
+        ("peak: 9/s, requests: [{path: /}]", "stages.load_test.objectives", "say what has to hold"),
         (SHORT.replace("120/s", "120"), "stages.load_test.peak", "120 is not a rate; write 120/s"),
         (SHORT.replace("120/s", "staging"), "stages.load_test.peak", "is not a rate"),
         (SHORT.replace("300ms", "300"), "stages.load_test.objectives.latency_p99", "is not a latency; write 300ms"),
         (SHORT.replace("latency_p99: 300ms", "error_ratio: 2"), "stages.load_test.objectives.error_ratio", "0.1 %"),
         (f"window: 3d, {SHORT}", "stages.load_test.window", "only a peak from production has a window"),
         (f"multiples: [2, 1], {SHORT}", "stages.load_test.multiples", "have to grow"),
-        (f"duration: 0.5s, {SHORT}", "stages.load_test.duration", "less than a second says nothing"),
+        (f"duration: 0.9s, {SHORT}", "stages.load_test.duration", "less than a second says nothing"),
         (f"duration: 20m, {SHORT}", "stages.load_test.duration", "the test takes 1220s, and may take 15m"),
         (f"timeout: 30s, {SHORT}", "stages.load_test.timeout", "the test takes 50s, and may take 30s"),
+        (SHORT.replace("120/s", "3/s"), "stages.load_test.peak", "90 requests at 1 times the peak are too few for"),
         (SHORT.replace("120/s", "90000/s"), "stages.load_test.peak", "the test would send 3150000 requests"),
         (SHORT.replace("path: /", "path: shop"), "stages.load_test.requests[0].path", "is not a URL's path"),
         (SHORT.replace("path: /", "path: /, body: x"), "stages.load_test.requests[0].content_type", "go together"),
