@@ -17,7 +17,7 @@ from shopkart_pipeline.settings import Settings
 
 def build_backups(settings: Settings, declared: Recovery) -> Backups:
     """All that backups need; nothing is opened, and no key is made, before it is used."""
-    store = SealedBackups(_blobs(settings, declared.place), partial(settings.backups.key, settings.home))
+    store = SealedBackups(_blobs(settings, declared.place), partial(_key, settings))
     return Backups(store, partial(_database, settings, declared), _probe)
 
 
@@ -26,6 +26,15 @@ def _probe(address: str, path: str) -> str | None:
     from shopkart_pipeline.adapters.http_probe import probe
 
     return probe(address, path)
+
+
+def _key(settings: Settings) -> bytes:
+    if settings.backups.key_reference is None and not settings.home_lasts:
+        raise PipelineError(
+            "SHOPKART_BACKUP_KEY_SECRET is not set, and a key that is made here is gone with this pod.",
+            "Set it: without their key backups can't be read.",
+        )
+    return settings.backups.key(settings.home)
 
 
 def _blobs(settings: Settings, place: BackupPlace) -> Blobs:

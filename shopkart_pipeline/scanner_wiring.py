@@ -38,7 +38,7 @@ def build_scanners(
 ) -> dict[StageKind, tuple[Scanner, ...]]:
     """Starts and opens nothing."""
     home, command = settings.home, DeclaredCommand(scm)
-    secret_names = home / "secrets" / "finding-names"
+    secret_names = settings.finding_names_key or home / "secrets" / "finding-names"
     snapshot, live = OsvSnapshot(clock), OsvService(settings.advisory_service, home / "cache" / "advisories")
     of_one_ecosystem = (PipAudit(settings.advisory_service), NpmAudit())
     probe = partial(probe_service, settings.advisory_service)

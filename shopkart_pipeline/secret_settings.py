@@ -74,6 +74,14 @@ def token(given: Mapping[str, str], name: str) -> str:
     return value
 
 
+def key_bytes(given: Mapping[str, str], name: str) -> bytes:
+    """A key of 32 bytes; empty: none is given. Raises `PipelineError` for what is none."""
+    value = _secret(given, name)
+    if value and not re.fullmatch("[0-9a-f]{64}", value):
+        raise PipelineError(f"{name} is no key.", "Make one: openssl rand -hex 32")
+    return bytes.fromhex(value)
+
+
 def several(given: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Secrets that count side by side while one takes the place of the other: separated by commas, or on lines of their
     own."""

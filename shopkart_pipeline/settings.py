@@ -4,6 +4,8 @@
 | --- | --- | --- |
 | `SHOPKART_DECLARATION` | the declaration | `shopkart.yaml` here, else the shipped one |
 | `SHOPKART_HOME` | everything that this pipeline keeps | `.shopkart` beside the declaration |
+| `SHOPKART_HOME_LASTS` | `no` where the home is gone with this process, as in a pod | `yes` |
+| `SHOPKART_FINDING_NAMES_KEY` | names secrets that were found; 64 hexadecimal digits | `secrets/finding-names` |
 | `SHOPKART_RUNTIME` | how the local cluster runs replicas: `auto`, `process` or `docker` | `auto` |
 | `DOCKER_HOST` | address of the Docker Engine, as for any other tool | the local socket |
 | `BUILDX_BUILDER` | which of buildx's builders makes images, as for buildx itself | the engine's own |
@@ -64,7 +66,15 @@ from shopkart_pipeline.given_secret import read_reference
 from shopkart_pipeline.kept_secret import keep_secret
 from shopkart_pipeline.known_secrets import know
 from shopkart_pipeline.ledger_settings import LedgerSettings
-from shopkart_pipeline.secret_settings import BearerLogin, GitHubAccess, database_address, login, several, token
+from shopkart_pipeline.secret_settings import (
+    BearerLogin,
+    GitHubAccess,
+    database_address,
+    key_bytes,
+    login,
+    several,
+    token,
+)
 from shopkart_pipeline.signer_settings import SignerSettings
 
 SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
@@ -123,6 +133,10 @@ class Settings:
     """Empty: nothing before us asks people who they are."""
     registry_login: tuple[str, str] | None = field(default=None, repr=False)
     """User and password for a registry of kind `oci`; None: it asks nobody who they are."""
+    home_lasts: bool = True
+    """Whether what is kept in the home is there tomorrow, and for other processes."""
+    finding_names_key: bytes = field(default=b"", repr=False)
+    """Empty: one is made and kept in the home."""
     signer: SignerSettings = field(default_factory=SignerSettings)
     signer_port: int = 3004
 
@@ -181,6 +195,8 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         exporter_port=_port(given, "SHOPKART_EXPORTER_PORT", 3002),
         audit_port=_port(given, "SHOPKART_AUDIT_PORT", 3003),
         proxy=(given.get("SHOPKART_PROXY") or "").strip(),
+        home_lasts=_yes(given, "SHOPKART_HOME_LASTS"),
+        finding_names_key=key_bytes(given, "SHOPKART_FINDING_NAMES_KEY"),
         signer=SignerSettings.read(given),
         signer_port=_port(given, "SHOPKART_SIGNER_PORT", 3004),
         registry_login=login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
@@ -226,6 +242,8 @@ def webhook_secrets_of(settings: Settings) -> tuple[str, ...]:
     """The webhook secrets: those given, else one made at random and kept in the home (mode 0600)."""
     if settings.webhook_secrets:
         return settings.webhook_secrets
+    if not settings.home_lasts:
+        raise PipelineError("SHOPKART_WEBHOOK_SECRET is not set.", "Set it to what GitHub signs webhooks with.")
     path = settings.home / "secrets" / "webhook"
     keep_secret(path, lambda: secrets.token_urlsafe(32))
     made = tuple(path.read_text().split())
@@ -241,6 +259,13 @@ def read_secret(reference: SecretReference, *, lines: bool = False) -> str:
 def _default_declaration() -> Path:
     here = Path("shopkart.yaml")
     return here if here.exists() else SHIPPED_DECLARATION
+
+
+def _yes(given: Mapping[str, str], name: str) -> bool:
+    said = given.get(name) or "yes"
+    if said not in ("yes", "no"):
+        raise PipelineError(f"{name} is {said!r}.", "Use yes or no.")
+    return said == "yes"
 
 
 def _public_url(given: Mapping[str, str]) -> str:

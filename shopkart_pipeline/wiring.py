@@ -35,6 +35,7 @@ from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Environment, Source, StageKind
 from shopkart_pipeline.domain.notification import Channel, ChannelKind, NotificationPolicy
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
+from shopkart_pipeline.home_wiring import refuse_what_would_be_lost
 from shopkart_pipeline.ledger_wiring import build_anchor, build_ledger
 from shopkart_pipeline.ports.builder import ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
@@ -61,9 +62,11 @@ def build_platform(settings: Settings) -> Platform:
 
     Raises:
         DeclarationError: the declaration can't be used.
+        PipelineError: it rests on a home that does not last.
     """
     home, clock = settings.home, SystemClock()
     pipeline = load(settings.declaration, home=home)
+    refuse_what_would_be_lost(settings, pipeline)
     confine_commands(settings, pipeline)
     registry = build_registry(settings, pipeline.registry)
     github = _github_client(settings, pipeline.code_host)

@@ -129,12 +129,12 @@ class SecretNames:
     likely ones.
     """
 
-    def __init__(self, key_file: Path) -> None:
+    def __init__(self, key: Path | bytes) -> None:
         """
         Args:
-            key_file: holds the key; made with a fresh one where there is none.
+            key: 32 bytes, or a file that holds them; made with fresh ones where there is none.
         """
-        self._key_file = key_file
+        self._given = key
 
     def name(self, secret: str) -> str:
         """The name of a secret.
@@ -145,21 +145,23 @@ class SecretNames:
         return hmac.new(self._key(), secret.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
 
     def _key(self) -> bytes:
-        if not self._key_file.exists():
-            self._make_key()
-        key = self._key_file.read_bytes()
+        if isinstance(self._given, bytes):
+            return self._given
+        if not self._given.exists():
+            self._make_key(self._given)
+        key = self._given.read_bytes()
         if len(key) != _KEY_BYTES:
-            raise OSError(0, "damaged key", str(self._key_file))
+            raise OSError(0, "damaged key", str(self._given))
         return key
 
-    def _make_key(self) -> None:
+    def _make_key(self, file: Path) -> None:
         """Complete or not at all; of two processes that make one, the first wins."""
-        self._key_file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, fresh = tempfile.mkstemp(dir=self._key_file.parent)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, fresh = tempfile.mkstemp(dir=file.parent)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(secrets.token_bytes(_KEY_BYTES))
         try:
-            os.link(fresh, self._key_file)
+            os.link(fresh, file)
         except FileExistsError:
             pass
         finally:

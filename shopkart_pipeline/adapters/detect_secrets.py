@@ -61,14 +61,14 @@ class DetectSecrets(Scanner):
 
     name = "detect-secrets"
 
-    def __init__(self, scm: SourceControl, key_file: Path) -> None:
+    def __init__(self, scm: SourceControl, key: Path | bytes) -> None:
         """
         Args:
             scm: gives the files of the commits.
-            key_file: key of this installation, for naming secrets in fingerprints; made where there is none.
+            key: key of this installation, for naming secrets in fingerprints, or its file; made where there is none.
         """
         self._scm = scm
-        self._names = SecretNames(key_file)
+        self._names = SecretNames(key)
 
     def unavailable(self) -> str | None:
         return None

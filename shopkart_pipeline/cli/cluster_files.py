@@ -13,6 +13,7 @@ from shopkart_pipeline.adapters.kubernetes.pipeline_chart import render_chart
 from shopkart_pipeline.adapters.kubernetes.pipeline_objects import render_installation
 from shopkart_pipeline.cli.generated_folder import compare_folder, write_folder
 from shopkart_pipeline.domain.installation import Installation
+from shopkart_pipeline.domain.kept_here import kept_here
 from shopkart_pipeline.settings import from_environment
 from shopkart_pipeline.spec.loader import load
 
@@ -42,6 +43,9 @@ def run(options: argparse.Namespace) -> int:
         signer_uri=options.signer_uri,
     )
     pipeline = load(settings.declaration, home=settings.home)
+    notes = Console(stderr=True, soft_wrap=True, highlight=False)
+    for line in kept_here(pipeline, settings.home):
+        notes.print(f"It will refuse to begin there: {line}", markup=False)
     if options.helm:
         files = render_chart(pipeline, installation, version("shopkart-pipeline"))
     else:

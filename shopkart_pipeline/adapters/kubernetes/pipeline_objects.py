@@ -117,6 +117,7 @@ def written_out(documents: list[Manifest]) -> str:
 def _settings(installation: Installation) -> dict[str, str]:
     return {
         "SHOPKART_HOME": HOME,
+        "SHOPKART_HOME_LASTS": "no",
         "DAGSTER_HOME": CODE,
         "SHOPKART_PROXY": "oauth2-proxy",
         "SHOPKART_RUNTIME": "process",

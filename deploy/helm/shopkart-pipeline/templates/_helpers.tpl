@@ -652,6 +652,7 @@ nux:
 {{- end }}
 {{- define "shopkart.settings" -}}
 SHOPKART_HOME=/var/lib/shopkart
+SHOPKART_HOME_LASTS=no
 DAGSTER_HOME=/app
 SHOPKART_PROXY=oauth2-proxy
 SHOPKART_RUNTIME=process
