@@ -14,6 +14,7 @@ from shopkart_pipeline.adapters._github_identity import GitHubCredentials
 from shopkart_pipeline.adapters.alertmanager import AlertmanagerReader
 from shopkart_pipeline.adapters.cyclonedx_json import CycloneDxJson
 from shopkart_pipeline.adapters.dsse import KeyFileVerifier
+from shopkart_pipeline.adapters.fetching_source import FetchingSource
 from shopkart_pipeline.adapters.git import GitSource
 from shopkart_pipeline.adapters.github import GitHubForge
 from shopkart_pipeline.adapters.github_app import GitHubAccount
@@ -70,7 +71,8 @@ def build_platform(settings: Settings) -> Platform:
     confine_commands(settings, pipeline)
     registry = build_registry(settings, pipeline.registry)
     github = _github_client(settings, pipeline.code_host)
-    scm = GitSource(home / "mirrors", authorization=_git_authorization(github))
+    mirrored = GitSource(home / "mirrors", authorization=_git_authorization(github))
+    scm = mirrored if settings.home_lasts else FetchingSource(mirrored)
     stores = build_stores(settings, pipeline.evidence_bucket, clock)
     return Platform(
         pipeline=pipeline,

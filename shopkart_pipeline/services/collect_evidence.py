@@ -16,7 +16,7 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.release_unit import CONFIGURATION, short
 from shopkart_pipeline.domain.workload import ServiceStatus
 from shopkart_pipeline.ports.scanner import EARLIER_TESTS, Scanner, ScanRequest
-from shopkart_pipeline.services.build_artifacts import environment
+from shopkart_pipeline.services.at_hand import environment_at_hand, layout_at_hand
 from shopkart_pipeline.services.checkout_source import base_commit, base_tree, tree
 from shopkart_pipeline.services.earlier_tests import earlier_tests
 from shopkart_pipeline.services.flaky_tests import with_history
@@ -133,13 +133,20 @@ def _request(platform: Platform, release: Release, stage: Stage, image: str | No
         log=platform.workspace.log(release, stage.name),
         base_commit=base_commit(platform, release),
         base_tree=base_tree(platform, release),
-        environment=environment(platform, release) if StageKind.DEPENDENCIES in before else None,
-        image=platform.workspace.layout(release) if StageKind.IMAGE in before else None,
+        environment=environment_at_hand(platform, release) if StageKind.DEPENDENCIES in before else None,
+        image=_layout(platform, release, stage, image) if StageKind.IMAGE in before else None,
         image_digest=image,
         url=deployed.url if deployed is not None else None,
         variables=_variables(platform, release, stage, deployed),
         reports=_reports(platform, release, stage, scratch),
     )
+
+
+def _layout(platform: Platform, release: Release, stage: Stage, image: str | None) -> Path:
+    """The image for whoever looks into it; tests against a deployment don't, and are not kept waiting for it."""
+    if stage.kind in _DEPLOYED_TESTS:
+        return platform.workspace.layout(release)
+    return layout_at_hand(platform, release, image)
 
 
 def _in_staging(platform: Platform, release: Release) -> ServiceStatus:

@@ -19,6 +19,7 @@ from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Finding
 from shopkart_pipeline.domain.registry import RegistryScanning
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.ports.registry import NotScanned
+from shopkart_pipeline.services.at_hand import layout_at_hand
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import current
 
@@ -53,7 +54,7 @@ def push_image(platform: Platform, release: Release, digest: str) -> Evidence | 
             "Merge it; the merge becomes a release.",
         )
     repository = platform.service(release.service).name
-    pushed = platform.registry.push(platform.workspace.layout(release), repository, release.key)
+    pushed = platform.registry.push(layout_at_hand(platform, release, digest), repository, release.key)
     if pushed != digest:
         return EvidenceMissing(f"the image on disk is {pushed}, not {digest}; build the image again")
     confirmed = platform.registry.resolve(repository, release.key)

@@ -39,6 +39,7 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import Outcome, Verdict
 from shopkart_pipeline.ports.evidence_store import StageStart
 from shopkart_pipeline.ports.scanner import TEST_LIST
+from shopkart_pipeline.services.at_hand import pulled
 from shopkart_pipeline.services.build_artifacts import application_inputs, environment, image_inputs
 from shopkart_pipeline.services.checkout_source import base_commit
 from shopkart_pipeline.services.collect_evidence import scan_inputs
@@ -200,12 +201,21 @@ def _take_over(platform: Platform, release: Release, stage: Stage, record: Stage
             case StageKind.APPLICATION:
                 taken = _link(platform.workspace.application(there), platform.workspace.application(release))
             case StageKind.IMAGE:
-                taken = _link(platform.workspace.layout(there), platform.workspace.layout(release))
+                taken = _image(platform, there, release, record)
             case _:
                 taken = True
     except (PipelineError, OSError):
         return None
     return Reuse(record.release_key, record.commit, record.run_id, record.finished_at) if taken else None
+
+
+def _image(platform: Platform, there: Release, release: Release, record: StageRecord) -> bool:
+    """Whether the image is here now: from where it was built, or from the registry."""
+    wanted = platform.workspace.layout(release)
+    if _link(platform.workspace.layout(there), wanted):
+        return True
+    digest = record.result.facts.get("digest") if isinstance(record.result, Evidence) else None
+    return digest is not None and pulled(platform, release, digest, wanted)
 
 
 def discard(platform: Platform, release: Release, stage: Stage) -> None:

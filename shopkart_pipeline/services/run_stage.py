@@ -19,6 +19,7 @@ from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.verdict import GateResult, Outcome, Verdict
 from shopkart_pipeline.known_secrets import masked_data
 from shopkart_pipeline.ports.evidence_store import Note, StageStart
+from shopkart_pipeline.services.at_hand import application_at_hand
 from shopkart_pipeline.services.attest_phase import attest_phase
 from shopkart_pipeline.services.authorise_deploy import authorise_deploy
 from shopkart_pipeline.services.build_artifacts import (
@@ -200,6 +201,7 @@ def _do(platform: Platform, release: Release, stage: Stage, image: str | None, r
             case StageKind.APPLICATION:
                 return build_application(platform, release, stage)
             case StageKind.IMAGE:
+                application_at_hand(platform, release)
                 return build_image(platform, release, stage)
             case StageKind.CODE_REVIEW:
                 return collect_reviews(platform, release, stage)

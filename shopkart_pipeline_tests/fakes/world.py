@@ -30,7 +30,7 @@ from shopkart_pipeline.domain.declaration import (
     Workload,
 )
 from shopkart_pipeline.domain.errors import NotFound, Refused
-from shopkart_pipeline.domain.evidence import Evidence, Severity, StageRecord, Tool, ToolRun
+from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Severity, StageRecord, Tool, ToolRun
 from shopkart_pipeline.domain.notification import Channel, ChannelKind, NotificationPolicy
 from shopkart_pipeline.domain.policy import Comparison, FindingsRule, Gate, MeasureRule
 from shopkart_pipeline.domain.release import Person, Release
@@ -186,12 +186,16 @@ class FakeApplicationBuilder(ApplicationBuilder):
         self.locked_by: bytes | None = None
         """The lock that it was shown last."""
         self.calls: list[str] = []
+        self.broken = ""
+        """Why it can't install anything now."""
 
     def inputs(self) -> Mapping[str, str] | None:
         return self.known
 
     def install(self, service: Service, tree: Path, environment: Path, log: Path, timeout_seconds: float) -> ToolRun:
         self.calls.append("install")
+        if self.broken:
+            return ToolRun(EvidenceMissing(self.broken, _TOOL))
         environment.mkdir(parents=True, exist_ok=True)
         return ToolRun(Evidence(_TOOL, "installed", {"packages": 3}))
 

@@ -18,7 +18,7 @@ from shopkart_pipeline_tests.pipeline_installation import objects, pipeline
 HOME = Path("/var/lib/shopkart")
 KEY = "ab" * 32
 POD = {"SHOPKART_HOME": str(HOME), "SHOPKART_HOME_LASTS": "no"}
-DATABASES = {name: "postgresql://u@db/d" for name in ("SHOPKART_STORES", "SHOPKART_INBOX", "SHOPKART_LEDGER")}
+DATABASES = dict.fromkeys(("SHOPKART_STORES", "SHOPKART_INBOX", "SHOPKART_LEDGER"), "postgresql://u@db/d")
 
 
 def on_clusters() -> Pipeline:
