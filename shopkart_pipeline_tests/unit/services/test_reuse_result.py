@@ -189,14 +189,15 @@ def test_what_did_not_pass_is_never_reused(world: World, result: Evidence | Evid
     assert outcome.record.reused is None
 
 
-def test_an_application_that_was_swept_is_built_again(alike: Alike) -> None:
-    world, release, _ = alike
+def test_an_application_that_was_swept_is_built_again_and_its_image_is_the_registry_s(alike: Alike) -> None:
+    world, release, first = alike
     shutil.rmtree(world.platform.workspace.home / "work" / "releases")
 
     records = ci(world, release)
 
     assert records["application"].reused is None
-    assert records["image"].reused is None
+    assert records["image"].reused is not None
+    assert world.digest(release) == first["image"].subject_digest
     assert records["lint"].reused is not None
 
 
