@@ -26,15 +26,16 @@ class Runs:
         return self.codes.pop(0)
 
 
-def _run(monkeypatch: pytest.MonkeyPatch, runs: Runs) -> int:
+def _run(monkeypatch: pytest.MonkeyPatch, runs: Runs, first: command.First | None = None) -> int:
     monkeypatch.setattr(command, "_pytest", runs)
+    monkeypatch.setattr(command, "_story_beside_calm", lambda: first or command.First(OK, OK))
     return command.run(argparse.Namespace(passed_on=()))
 
 
 def test_what_passes_alone_is_named_as_flaky(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs = Runs([FAILED, OK, OK], ["a.py::one", "b.py::two[x]"])
+    runs = Runs([FAILED, OK], ["a.py::one", "b.py::two[x]"])
 
     assert _run(monkeypatch, runs) == OK
 
@@ -45,7 +46,7 @@ def test_what_passes_alone_is_named_as_flaky(
 
 
 def test_what_fails_again_has_failed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(monkeypatch, Runs([FAILED, FAILED, OK], ["a.py::one"])) == FAILED
+    assert _run(monkeypatch, Runs([FAILED, FAILED], ["a.py::one"])) == FAILED
     assert "FLAKY" not in capsys.readouterr().out
 
 
@@ -53,10 +54,25 @@ def test_what_fails_again_has_failed(monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_nothing_is_tried_again_where_it_was_not_the_machine(
     monkeypatch: pytest.MonkeyPatch, failing: list[str]
 ) -> None:
-    runs = Runs([FAILED, OK], failing)
+    runs = Runs([FAILED], failing)
 
     assert _run(monkeypatch, runs) == FAILED
-    assert len(runs.given) == 2
+    assert len(runs.given) == 1
+
+
+def test_what_failed_beside_the_story_is_tried_again_with_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = Runs([OK, OK])
+
+    assert _run(monkeypatch, runs, command.First(OK, FAILED, ("a.py::one",))) == OK
+    assert "FLAKY: a.py::one failed" in capsys.readouterr().out
+
+
+def test_what_failed_beside_the_story_and_again_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _run(monkeypatch, Runs([OK, FAILED]), command.First(OK, FAILED, ("a.py::one",))) == FAILED
+    assert _run(monkeypatch, Runs([OK]), command.First(OK, FAILED, ())) == FAILED
+    assert _run(monkeypatch, Runs([]), command.First(OK, BROKEN)) == BROKEN
 
 
 def test_a_run_that_broke_off_is_a_failure_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +80,22 @@ def test_a_run_that_broke_off_is_a_failure_at_once(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_story_that_failed_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _run(monkeypatch, Runs([OK, FAILED])) == FAILED
+    assert _run(monkeypatch, Runs([OK]), command.First(FAILED, OK)) == FAILED
+
+
+def test_every_test_but_the_story_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs beside the story is what the others leave out, and both leave out the same markers."""
+    runs = Runs([OK])
+    _run(monkeypatch, runs)
+    monkeypatch.setattr(command.os, "sched_setscheduler", lambda *given: None)
+    calm = Runs([OK])
+    monkeypatch.setattr(command, "_pytest", calm)
+    command._run_calm()
+
+    left_out = {argument.removeprefix("--ignore=") for argument in runs.given[0] if argument.startswith("--ignore=")}
+    assert left_out == {argument for argument in calm.given[0] if argument.startswith(str(ROOT))}
+    assert all(Path(folder).is_dir() for folder in left_out)
+    assert runs.given[0][runs.given[0].index("-m") + 1] == calm.given[0][calm.given[0].index("-m") + 1]
 
 
 def test_the_whole_story_is_where_it_is_looked_for() -> None:
@@ -72,3 +103,12 @@ def test_the_whole_story_is_where_it_is_looked_for() -> None:
     marked = [path for path in tests.rglob("test_*.py") if "mark.e2e" in path.read_text(encoding="utf-8")]
 
     assert {path.parent for path in marked if path != Path(__file__)} == {tests / "e2e"}
+
+
+def test_a_file_that_can_not_be_imported_has_failed() -> None:
+    failed = command.Failed()
+
+    failed.pytest_collectreport(pytest.CollectReport("a.py", "failed", "ImportError", None))
+    failed.pytest_collectreport(pytest.CollectReport("b.py", "passed", None, []))
+
+    assert list(failed.tests) == ["a.py"]
