@@ -65,10 +65,7 @@ class SqliteFiles(Database):
         runs = RunsOnDisk(self._home / "dagster")
         databases = [path for path in self._databases() if not runs.is_of_a_run(path)]
         if not databases and not others:
-            raise ToolUnavailable(
-                f"{self._home} holds no database.",
-                "Is SHOPKART_HOME the pipeline's home? If all is in PostgreSQL, leave `pipeline` out.",
-            )
+            raise ToolUnavailable(f"{self._home} holds no database.", "Is SHOPKART_HOME the pipeline's home?")
         counted = _Counted()
         with (
             _told(),
