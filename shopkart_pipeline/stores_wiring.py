@@ -77,7 +77,19 @@ def copy_home(settings: Settings, home: Path, bucket: EvidenceBucket | None, clo
     from shopkart_pipeline.adapters._store_tables import stores_database
 
     database = stores_database(settings.stores_address)
-    return copy_stores(home, database, _reports_beside(database, home, bucket, clock))
+    entries = _copy_ledger(settings, home / "ledger.db")
+    copied = copy_stores(home, database, _reports_beside(database, home, bucket, clock))
+    return {**copied, "entries of the ledger": entries}
+
+
+def _copy_ledger(settings: Settings, path: Path) -> int:
+    """How many of its entries were copied: all, or none where it stays in a file or there is none yet."""
+    if not settings.ledger.address or not path.exists():
+        return 0
+    from shopkart_pipeline.adapters.postgres_ledger import take_over
+    from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
+
+    return take_over(SqliteLedger(path), settings.ledger.address)
 
 
 def _in_postgres(address: str, home: Path, bucket: EvidenceBucket | None, clock: Clock) -> Stores:

@@ -14,6 +14,7 @@ from typing import Any
 
 from shopkart_pipeline.adapters._acts import chained, entries_with, entry_of
 from shopkart_pipeline.adapters._postgres import Connection, Database
+from shopkart_pipeline.domain.errors import PipelineError, Refused
 from shopkart_pipeline.domain.hash_chain import SignedHead, StoredEntry
 from shopkart_pipeline.ports.ledger import DELIVERY, Act, Entry, Ledger, is_of_delivery
 
@@ -55,8 +56,11 @@ _NEWEST = (
 _BEHIND = " WHERE sequence > %s ORDER BY sequence LIMIT %s"
 _OF_SERVICE = " WHERE service = %s AND sequence <= %s ORDER BY sequence DESC LIMIT %s"
 _HEADS = "SELECT sequence, entry_hash, envelope FROM shopkart_ledger_heads"
+_INSERT = "INSERT INTO shopkart_ledger VALUES (%s, %s, %s, %s, %s, %s, %s)"
+_INSERT_HEAD = "INSERT INTO shopkart_ledger_heads VALUES (%s, %s, %s)"
 _BEGINNING, _END = -(2**63), 2**63 - 1
 _AT_ONCE = 20
+_COPIED_AT_ONCE = 500
 
 
 class PostgresLedger(Ledger):
@@ -145,10 +149,39 @@ class PostgresLedger(Ledger):
             if known != after or head.sequence <= known:
                 return False
             values = (head.sequence, head.entry_hash, head.envelope)
-            connection.execute("INSERT INTO shopkart_ledger_heads VALUES (%s, %s, %s)", values)
+            connection.execute(_INSERT_HEAD, values)
             return True
 
         return self._database.run(add)
+
+
+def take_over(ledger: Ledger, address: str) -> int:
+    """Continue another ledger's chain in a database: entries and heads as they are. Returns how many entries.
+
+    Raises:
+        Refused: there are other entries already.
+        PipelineError: the other ledger is not whole.
+    """
+    fault = ledger.verify()
+    if fault is not None:
+        raise PipelineError(f"The ledger is not whole: {fault}.", "See `shopkart ledger verify`; nothing was copied.")
+    database = Database(address, _TABLE, _SCHEMA, setting="SHOPKART_LEDGER")
+
+    def copy(connection: Connection) -> int:
+        held, newest = connection.execute(_NEWEST).fetchone(), ledger.newest()
+        if held is not None and newest is not None and StoredEntry(*held) == newest:
+            return newest.sequence
+        if held is not None:
+            raise Refused("The database has a ledger already.", "A chain can't be continued behind another one.")
+        count = 0
+        with connection.cursor() as cursor:
+            while entries := ledger.stored(count or None, _COPIED_AT_ONCE):
+                cursor.executemany(_INSERT, map(astuple, entries))
+                count = entries[-1].sequence
+            cursor.executemany(_INSERT_HEAD, map(astuple, ledger.heads()))
+        return count
+
+    return database.write(copy, _TABLE)
 
 
 def _take_turn(connection: Connection) -> None:
@@ -163,7 +196,7 @@ def _append(connection: Connection, acts: Sequence[Act]) -> tuple[Entry, ...]:
     ).fetchone()
     stored = chained(acts, (last[0], last[1]) if last else None)
     with connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO shopkart_ledger VALUES (%s, %s, %s, %s, %s, %s, %s)", map(astuple, stored))
+        cursor.executemany(_INSERT, map(astuple, stored))
     return entries_with(acts, stored)
 
 

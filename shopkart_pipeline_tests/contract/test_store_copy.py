@@ -1,5 +1,7 @@
 """What is copied from a home into PostgreSQL is what was there, and what can't be copied whole is not copied."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,17 +13,22 @@ from shopkart_pipeline.adapters._store_copy import copy_stores
 from shopkart_pipeline.adapters.disk_incidents import DiskIncidentStore
 from shopkart_pipeline.adapters.postgres_evidence import PostgresEvidenceStore
 from shopkart_pipeline.adapters.postgres_incidents import PostgresIncidentStore
+from shopkart_pipeline.adapters.postgres_ledger import PostgresLedger, take_over
 from shopkart_pipeline.adapters.postgres_notifications import PostgresNotificationQueue
 from shopkart_pipeline.adapters.postgres_outbox import PostgresOutbox
 from shopkart_pipeline.adapters.postgres_reports import PostgresReports
 from shopkart_pipeline.adapters.sqlite_evidence import SqliteEvidenceStore
+from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.adapters.sqlite_notifications import SqliteNotificationQueue
 from shopkart_pipeline.adapters.sqlite_outbox import SqliteOutbox
 from shopkart_pipeline.domain.errors import PipelineError, Refused
 from shopkart_pipeline.domain.evidence import RawReport
+from shopkart_pipeline.domain.hash_chain import SignedHead
 from shopkart_pipeline.domain.notice import CommentNotice
 from shopkart_pipeline.domain.notification import Notification
 from shopkart_pipeline.ports.evidence_store import StageStart
+from shopkart_pipeline.ports.ledger import Act
+from shopkart_pipeline_tests.contract.postgres import Postgres
 from shopkart_pipeline_tests.contract.test_postgres_stores import a_note, a_record, a_release, an_incident
 
 NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -121,3 +128,29 @@ def test_what_is_damaged_is_told_and_the_database_stays_empty(home: Path, stores
         copy_stores(home, stores, PostgresReports(stores))
 
     assert stores.rows("SELECT count(*) FROM shopkart_releases") == [(0,)]
+
+
+def test_a_ledger_goes_on_in_the_database_with_the_same_chain_and_only_once(tmp_path: Path, postgres: Postgres) -> None:
+    before, address = SqliteLedger(tmp_path / "ledger.db"), postgres.address()
+    told = [before.append(Act(NOON, "maya", "approve", "backend", f"{n}", "sha256:x", {})) for n in range(3)]
+    before.add_head(SignedHead(3, told[-1].entry_hash, b"{}"), 0)
+
+    # Once more, as after a copy whose other half failed.
+    assert take_over(before, address) == take_over(before, address) == 3
+
+    after = PostgresLedger(address)
+    told.append(after.append(Act(NOON, "maya", "reject", "backend", "4", "sha256:x", {})))
+    assert (after.entries(), after.heads(), after.verify()) == (tuple(told), before.heads(), None)
+    with pytest.raises(Refused, match="has a ledger already"):
+        take_over(before, address)
+
+
+def test_a_ledger_that_is_not_whole_is_not_copied(tmp_path: Path, postgres: Postgres) -> None:
+    before, address = SqliteLedger(tmp_path / "ledger.db"), postgres.address()
+    for number in range(3):
+        before.append(Act(NOON, "maya", "approve", "backend", f"{number}", "sha256:x", {}))
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
+        connection.execute("DELETE FROM entries WHERE sequence = 2")
+
+    with pytest.raises(PipelineError, match="not whole: entry 2 is missing"):
+        take_over(before, address)
