@@ -62,6 +62,7 @@ _COMMANDS = {
     "drill-recovery": "recover from the newest backups beside everything that runs, and see whether that works",
     "restore": "write what a backup holds to a file",
     "stores": "copy evidence, incidents and messages from a home into PostgreSQL",
+    "release-notes": "show what changed in a version of the pipeline",
     "bench": "measure how fast the pipeline is on this machine, beside peers",
     "test": "run the project's tests",
     "lint": "run the project's linter, type checker and import contracts",

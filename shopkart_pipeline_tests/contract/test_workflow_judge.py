@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shopkart_pipeline_tests.unit.test_workflow import FILE
+from shopkart_pipeline_tests.unit.test_workflow import FILE, RELEASE
 
 CARELESS = """\
 name: careless
@@ -24,8 +24,9 @@ def _zizmor(file: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["zizmor", *options, str(file)], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_zizmor_finds_nothing() -> None:
-    done = _zizmor(FILE)
+@pytest.mark.parametrize("file", [FILE, RELEASE], ids=lambda file: file.name)
+def test_zizmor_finds_nothing(file: Path) -> None:
+    done = _zizmor(file)
 
     assert (done.returncode, done.stdout) == (0, done.stdout), done.stdout + done.stderr
     assert "No findings to report" in done.stdout

@@ -10,6 +10,7 @@ import yaml
 from shopkart_pipeline.cli.main import _COMMANDS
 
 FILE = Path(__file__).parents[2] / ".github" / "workflows" / "check.yml"
+RELEASE = FILE.with_name("release.yml")
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +41,16 @@ def test_no_job_may_write_and_each_ends_in_time(jobs: dict[str, Any]) -> None:
     assert all(job["timeout-minutes"] <= 120 for job in jobs.values())
     assert "secrets." not in text
     assert "pull_request_target" not in text
+
+
+def test_what_publishes_compares_the_version_and_gives_its_token_to_one_step() -> None:
+    text = RELEASE.read_text(encoding="utf-8")
+    (job,) = yaml.safe_load(text)["jobs"].values()
+    ran = [step.get("run", "") for step in job["steps"]]
+
+    commands = re.findall(r"\./shopkart (\S+)", " ".join(ran))
+    assert commands == ['--version)"', "release-notes"]
+    assert [step["name"] for step in job["steps"] if "env" in step] == ["Publish"]
+    assert text.count("github.token") == 1
+    assert re.fullmatch(r"actions/checkout@[0-9a-f]{40}", job["steps"][0]["uses"])
+    assert "--verify-tag" in ran[-1]
