@@ -1,9 +1,12 @@
 """Chooses what commands of the project's code are kept away from: the home, and files that are named as secret."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from shopkart_pipeline.adapters._confinement import confine
+from shopkart_pipeline.adapters._confinement import confine, confinement
 from shopkart_pipeline.domain.declaration import Pipeline
+from shopkart_pipeline.domain.step_pods import StepPodsMode
+from shopkart_pipeline.ports.confinement import Confined, NotConfined
 from shopkart_pipeline.settings import Settings
 
 
@@ -14,3 +17,12 @@ def confine_commands(settings: Settings, pipeline: Pipeline) -> None:
     said = [environment.options.get("kubeconfig") for environment in pipeline.environments.values()]
     declared = [file for file in named if file is not None] + [Path(path).expanduser() for path in said if path]
     confine(settings.home, settings.access.confinement, (*settings.access.secret_files, *declared))
+
+
+def how_confined(settings: Settings) -> Callable[[], Confined | NotConfined]:
+    """Tells whether code of the project is kept away here. Where all of it runs in pods of its own it is, whatever the
+    nodes allow."""
+    place = settings.step_pods
+    if place is not None and place.mode is StepPodsMode.PROPOSED:
+        return lambda: Confined("code of the project runs in pods of its own, which have nothing of the pipeline's")
+    return confinement

@@ -62,6 +62,7 @@ from shopkart_pipeline.backup_settings import BackupSettings
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.notification import SecretReference
 from shopkart_pipeline.domain.trusted_key import KEYS_FILE
+from shopkart_pipeline.domain.step_pods import StepPodPlace
 from shopkart_pipeline.given_secret import read_reference
 from shopkart_pipeline.kept_secret import keep_secret
 from shopkart_pipeline.known_secrets import know
@@ -76,6 +77,7 @@ from shopkart_pipeline.secret_settings import (
     token,
 )
 from shopkart_pipeline.signer_settings import SignerSettings
+from shopkart_pipeline.step_pod_settings import read_place
 
 SHIPPED_DECLARATION = Path(__file__).resolve().parent.parent / "shopkart.yaml"
 _OF_OTHERS = (
@@ -139,6 +141,8 @@ class Settings:
     """Empty: one is made and kept in the home."""
     signer: SignerSettings = field(default_factory=SignerSettings)
     signer_port: int = 3004
+    step_pods: StepPodPlace | None = None
+    """None: every stage runs where its run runs."""
 
     @property
     def signer_folder(self) -> Path:
@@ -200,6 +204,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         signer=SignerSettings.read(given),
         signer_port=_port(given, "SHOPKART_SIGNER_PORT", 3004),
         registry_login=login(given, "SHOPKART_REGISTRY_USER", "SHOPKART_REGISTRY_PASSWORD"),
+        step_pods=read_place(given),
     )
 
 

@@ -5,9 +5,9 @@ the declaration choose; where it says `auto`, the order below is the order of pr
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
-from shopkart_pipeline.adapters._confinement import confinement
 from shopkart_pipeline.adapters._github_answers import AnswerStore
 from shopkart_pipeline.adapters._github_client import GitHubClient
 from shopkart_pipeline.adapters._github_identity import GitHubCredentials
@@ -30,7 +30,7 @@ from shopkart_pipeline.adapters.silent_channel import SilentChannel
 from shopkart_pipeline.adapters.ssh_signature import SshSignatureVerifier
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.backup_wiring import build_backups
-from shopkart_pipeline.confinement_wiring import confine_commands
+from shopkart_pipeline.confinement_wiring import confine_commands, how_confined
 from shopkart_pipeline.deferred import DeferredMapping, DeferredSequence
 from shopkart_pipeline.domain.code_host import CodeHostPolicy
 from shopkart_pipeline.domain.declaration import Environment, Source, StageKind
@@ -38,7 +38,7 @@ from shopkart_pipeline.domain.notification import Channel, ChannelKind, Notifica
 from shopkart_pipeline.domain.registry import Registry, RegistryKind
 from shopkart_pipeline.home_wiring import refuse_what_would_be_lost
 from shopkart_pipeline.ledger_wiring import build_anchor, build_ledger
-from shopkart_pipeline.ports.builder import ImageBuilder
+from shopkart_pipeline.ports.builder import ApplicationBuilder, ImageBuilder
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.notifier import Notifier
 from shopkart_pipeline.ports.registry import ImageRegistry
@@ -92,7 +92,7 @@ def build_platform(settings: Settings) -> Platform:
         bills=CycloneDxJson(),
         components=stores.components,
         advisories=OsvBook(home / "cache" / "advisories"),
-        application_builder=PythonApplication(home / "work" / "packages"),
+        application_builder=build_application_builder(settings),
         image_builders=_image_builders(settings),
         scanners=_scanners(settings, scm, clock, pipeline.environments),
         sites=DeferredMapping(partial(_sites, settings, pipeline.environments, registry, clock)),
@@ -106,7 +106,8 @@ def build_platform(settings: Settings) -> Platform:
         attestor=build_attestor(settings),
         envelopes=KeyFileVerifier(settings.trusted_keys),
         anchor=build_anchor(settings.ledger.anchor),
-        confinement=confinement,
+        confinement=how_confined(settings),
+        step_pods=None if settings.step_pods is None else replace(settings.step_pods, pod=pipeline.step_pod),
         public_url=settings.public_url,
     )
 
@@ -192,6 +193,11 @@ def _image_builders(settings: Settings) -> Sequence[ImageBuilder]:
         return image_builders(settings)
 
     return DeferredSequence(chosen)
+
+
+def build_application_builder(settings: Settings) -> ApplicationBuilder:
+    """What installs and builds."""
+    return PythonApplication(settings.home / "work" / "packages")
 
 
 def _scanners(

@@ -63,6 +63,7 @@ class BuildahBuilder(ImageBuilder):
     """
 
     name = "buildah"
+    runs_code = True
     only_by_name = True
 
     def __init__(self, storage: Path, layers: Path) -> None:

@@ -25,6 +25,7 @@ class Combined(Scanner):
         """
         self._scanners, self._any_of = tuple(scanners), tuple(any_of)
         self.name = "+".join(scanner.name for scanner in (*self._any_of, *self._scanners))
+        self.runs_code = any(scanner.runs_code for scanner in (*self._any_of, *self._scanners))
 
     def unavailable(self) -> str | None:
         """A tool of `any_of` that is absent says so in the services that it is needed for."""

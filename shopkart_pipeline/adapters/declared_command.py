@@ -29,6 +29,7 @@ class DeclaredCommand(Scanner):
     """Tests, and any other command."""
 
     name = "command"
+    runs_code = True
 
     def __init__(self, scm: SourceControl) -> None:
         """
@@ -48,6 +49,9 @@ class DeclaredCommand(Scanner):
         if "{python}" in request.stage.command[0]:
             return {"command": "1"}
         return identity_of(find_executable(arguments[0], request.service_tree))
+
+    def tool_of(self, request: ScanRequest) -> Tool:
+        return _tool(request)
 
     def scan(self, request: ScanRequest) -> ToolRun:
         tool = _tool(request)

@@ -77,6 +77,7 @@ class DockerEngineBuilder(ImageBuilder):
     """
 
     name = "docker"
+    runs_code = True
 
     def __init__(
         self,

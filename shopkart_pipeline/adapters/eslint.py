@@ -37,6 +37,7 @@ class Eslint(Scanner):
     """Lints JavaScript and TypeScript."""
 
     name = "eslint"
+    runs_code = True
 
     def unavailable(self) -> str | None:
         return None if find_executable("node") else "node is not installed, which eslint needs"

@@ -36,6 +36,7 @@ from shopkart_pipeline.domain.evidence import EvidenceMissing
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.engine.asset_shapes import of_shape
 from shopkart_pipeline.engine.doorbell import ring
+from shopkart_pipeline.engine.step_pods import in_pods
 from shopkart_pipeline.services.judge_release import gates_of, skipped
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.run_stage import StageOutcome, run_stage
@@ -148,7 +149,8 @@ def _template(stage_name: str, needs: tuple[str, ...], checks: tuple[str, ...]) 
         try:
             note_by_hand(context, platform, release, stage)
             reuse = context.run.tags.get(NO_REUSE_TAG) != "true"
-            outcome = run_stage(platform, release, stage_name, context.run.run_id, reuse=reuse)
+            tools = in_pods(platform, context, release, stage)
+            outcome = run_stage(tools, release, stage_name, context.run.run_id, reuse=reuse)
         except Refused as refusal:
             shown = {"fix": MetadataValue.text(refusal.fix), **awaited_metadata(platform, release, stage)}
             raise Failure(refusal.what, metadata=shown, allow_retries=False) from None

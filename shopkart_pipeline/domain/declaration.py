@@ -27,6 +27,7 @@ from shopkart_pipeline.domain.registry import Registry
 from shopkart_pipeline.domain.roles import Roles
 from shopkart_pipeline.domain.rollout import RolloutStep
 from shopkart_pipeline.domain.run_pods import DEFAULT_PODS, RunKind, RunPod
+from shopkart_pipeline.domain.step_pods import DEFAULT_STEP_POD, StagePod
 
 
 class Phase(StrEnum):
@@ -105,6 +106,8 @@ class Stage:
     """Further options of the tool, such as `lock` or `advisories`; each tool documents its own."""
     load: LoadTest | None = None
     """Of a load test: what is sent, and what has to hold."""
+    pod: StagePod | None = None
+    """What the pod of its own is like that it gets where runs are pods; None: it runs where its run runs."""
 
 
 @dataclass(frozen=True)
@@ -291,6 +294,8 @@ class Pipeline:
     concurrency: Concurrency = field(default_factory=Concurrency)
     run_pods: Mapping[RunKind, RunPod] = field(default_factory=lambda: DEFAULT_PODS)
     """What runs may use where they are pods in Kubernetes, for every kind."""
+    step_pod: RunPod = field(default_factory=lambda: DEFAULT_STEP_POD)
+    """What a stage in a pod of its own may use unless it says otherwise."""
     alerting: Alerting = field(default_factory=Alerting)
     incidents: IncidentPolicy = field(default_factory=IncidentPolicy)
     code_host: CodeHostPolicy | None = None

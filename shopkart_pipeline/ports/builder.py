@@ -94,6 +94,8 @@ class ImageBuilder(ABC):
     name: str
     only_by_name: bool = False
     """Whether `auto` never chooses it."""
+    runs_code: bool = False
+    """Whether it runs code of the project, such as the commands of its Dockerfile."""
 
     @abstractmethod
     def unavailable(self) -> str | None:

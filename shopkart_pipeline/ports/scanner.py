@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shopkart_pipeline.domain.declaration import Service, Stage
-from shopkart_pipeline.domain.evidence import ToolRun
+from shopkart_pipeline.domain.evidence import Tool, ToolRun
 from shopkart_pipeline.domain.release import Release
 
 TEST_LIST = "tests.json"
@@ -60,6 +60,8 @@ class Scanner(ABC):
     """One tool for one kind of stage."""
 
     name: str
+    runs_code: bool = False
+    """Whether it runs code of the project: commands, or configuration that is code."""
 
     @abstractmethod
     def unavailable(self) -> str | None:
@@ -75,6 +77,11 @@ class Scanner(ABC):
         and rules, the date of its data. None where that can't be told without running it: then every attempt runs.
 
         Runs no tool. May raise `PipelineError` or `OSError`, which counts as None."""
+        return None
+
+    def tool_of(self, request: ScanRequest) -> Tool | None:
+        """Who will have produced the evidence, where that is known without running it."""
+        del request
         return None
 
     @abstractmethod

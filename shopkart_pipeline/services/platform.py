@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from shopkart_pipeline.domain.declaration import Deployment, Environment, Phase, Pipeline, Service, StageKind
 from shopkart_pipeline.domain.errors import NotFound
+from shopkart_pipeline.domain.step_pods import StepPodPlace
 from shopkart_pipeline.ports.advisory_book import AdvisoryBook
 from shopkart_pipeline.ports.alert_reader import AlertReader
 from shopkart_pipeline.ports.attestor import Attestor, EnvelopeVerifier
@@ -99,6 +100,8 @@ class Platform:
     """None: packages are not compared with advisories but by scanners."""
     confinement: Callable[[], Confined | NotConfined] = lambda: NotConfined("nobody says how commands run here")
     """Whether commands of the project's code are kept from keys and stores; the evidence says so."""
+    step_pods: StepPodPlace | None = None
+    """Where stages get pods of their own; None: every stage runs where its run runs."""
     public_url: str = ""
     """Where people reach the web interface; empty: nowhere, so nothing links to it."""
 

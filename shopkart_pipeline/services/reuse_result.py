@@ -79,7 +79,7 @@ def inputs_of(
     source = service.source
     return {
         "service": service.name,
-        "stage": digest_of(replace(stage, needs=(), timeout_seconds=0.0)),
+        "stage": digest_of(replace(stage, needs=(), timeout_seconds=0.0, pod=None)),
         "files": platform.scm.tree_digest(source, release.sha, (source.path, *source.shared_paths), surrounding=True),
         "origin": _origin(release, stage),
         **special,

@@ -7,9 +7,12 @@ import difflib
 from collections.abc import Collection, Mapping
 
 from shopkart_pipeline.domain.declaration import LeftOut, Phase, Stage, StageKind
+from shopkart_pipeline.domain.step_pods import StagePod
 from shopkart_pipeline.spec.compile_load_test import compile_load_test
+from shopkart_pipeline.spec.compile_run_pods import compile_stage_pod
 from shopkart_pipeline.spec.faults import nearest, show
 from shopkart_pipeline.spec.models.load_test import LoadTestStage
+from shopkart_pipeline.spec.models.run_pods import StagePodSpec
 from shopkart_pipeline.spec.models.stage import DECLARED_COMMAND, StageDetails, StageSpec
 from shopkart_pipeline.spec.models.stages import SHIPPED_STAGES, OwnStage
 from shopkart_pipeline.spec.placeholders import placeholders
@@ -157,4 +160,11 @@ def _stage(
         reuse=spec.reuse is not False,
         options=details.options,
         load=compile_load_test(scope, spec, timeout_seconds) if isinstance(spec, LoadTestStage) else None,
+        pod=_stage_pod(scope, name, spec.own_pod),
     )
+
+
+def _stage_pod(scope: Scope, name: str, spec: StagePodSpec | None) -> StagePod | None:
+    if spec is None:
+        return None
+    return compile_stage_pod(spec, lambda message: scope.fault(message, "stages", name, "pod", "resources"))

@@ -18,7 +18,7 @@ from shopkart_pipeline.spec.compile_notifications import compile_notifications
 from shopkart_pipeline.spec.compile_recovery import compile_recovery
 from shopkart_pipeline.spec.compile_registry import compile_registry
 from shopkart_pipeline.spec.compile_roles import check_commands, compile_roles
-from shopkart_pipeline.spec.compile_run_pods import compile_run_pods
+from shopkart_pipeline.spec.compile_run_pods import compile_run_pods, compile_step_pod
 from shopkart_pipeline.spec.compile_service import check_between_services, compile_service
 from shopkart_pipeline.spec.faults import Faults
 from shopkart_pipeline.spec.form import check_form
@@ -69,6 +69,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
     evidence_bucket = compile_evidence(settings.evidence, faults)
     concurrency = compile_concurrency(settings.concurrency, around.environments, faults)
     run_pods = compile_run_pods(settings.run_pods, faults)
+    step_pod = compile_step_pod(settings.run_pods.steps if settings.run_pods else None, faults)
     if faults:
         raise faults.error()
     schedules = settings.schedules.model_dump(exclude_none=True) if settings.schedules else {}
@@ -83,6 +84,7 @@ def load(file: Path, *, home: Path) -> Pipeline:
         registry=registry,
         concurrency=concurrency,
         run_pods=run_pods,
+        step_pod=step_pod,
         code_host=code_host,
         notifications=notifications,
         alerting=alerting,

@@ -95,6 +95,8 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("ConcurrencySpec", "`concurrency`", ("concurrency",)),
     ("RunPodsSpec", "`run_pods`", None),
     ("RunPodSpec", "`run_pods.KIND`", None),
+    ("StepsSpec", "`run_pods.steps`", None),
+    ("StagePodSpec", "`stages.NAME.pod`", None),
     ("AlertingSpec", "`alerting`", ("alerting",)),
 )
 """Definition in the schema, heading, and where its defaults are: in what is shipped, or for what concerns deployments

@@ -122,12 +122,12 @@ def run_config(kind: RunKind, pod: RunPod) -> dict[str, Any]:
             "serviceAccountName": ACCOUNTS[kind],
             "automountServiceAccountToken": False,
             "nodeSelector": dict(pod.node_selector),
-            "tolerations": _tolerations(pod),
+            "tolerations": tolerations(pod),
         },
         "job_spec_config": {"activeDeadlineSeconds": math.ceil(pod.deadline_seconds), "backoffLimit": 0},
     }
 
 
-def _tolerations(pod: RunPod) -> list[Manifest]:
+def tolerations(pod: RunPod) -> list[Manifest]:
     pool = pod.node_selector.get(_POOL)
     return [{"key": _POOL, "operator": "Equal", "value": pool, "effect": "NoSchedule"}] if pool else []

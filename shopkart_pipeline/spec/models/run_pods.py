@@ -30,6 +30,32 @@ class RunPodSpec(Section):
     )
 
 
+class StagePodSpec(Section):
+    """What the pod of one stage may use, which it gets for itself where runs are pods (Kubernetes)."""
+
+    resources: ResourcesSpec | None = Field(
+        default=None, description="What it may count on; unless said, as much as other stages in pods of their own."
+    )
+    deadline: PositiveDuration | None = Field(
+        default=None, description="After which the pod is killed; never later than the stage's `timeout` asks for."
+    )
+    node_selector: dict[NodeLabel, NodeLabelValue] | None = Field(
+        default=None, description="Labels of the nodes that it runs on; a pool's taint of that name is tolerated."
+    )
+
+
+class StepsSpec(StagePodSpec):
+    """What stages in pods of their own may use unless they say otherwise (Kubernetes)."""
+
+    egress: list[Destination] | None = Field(
+        default=None,
+        description="Where they may connect to beside their run, such as a package index. Unless said: nowhere.",
+    )
+    seccomp_profile: SeccompProfile | None = Field(
+        default=None, description="Profile on the nodes. Unless said: the runtime's own."
+    )
+
+
 class RunPodsSpec(Section):
     """Pods of runs, where runs are launched in Kubernetes (`docs/production-kubernetes.md`). On one machine it is
     checked, and unused."""
@@ -43,3 +69,8 @@ class RunPodsSpec(Section):
     rescans: RunPodSpec | None = Field(default=None, description="Rescans of what runs.")
     backups: RunPodSpec | None = Field(default=None, description="Backups and recovery drills.")
     maintenance: RunPodSpec | None = Field(default=None, description="Everything else.")
+    steps: StepsSpec | None = Field(
+        default=None,
+        description="Stages in pods of their own: those that say `pod`, and on pull requests all that run code of the "
+        "project.",
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pydantic import Field
 
 from shopkart_pipeline.spec.durations import PositiveDuration
+from shopkart_pipeline.spec.models.run_pods import StagePodSpec
 from shopkart_pipeline.spec.models.section import Section
 from shopkart_pipeline.spec.text_types import Identifier, OptionName, Text, ToolName
 
@@ -40,6 +41,11 @@ class StageSpec(Section):
         default=None,
         description="Whether a result for the same inputs may stand for a new attempt; `true` unless said.",
     )
+
+    @property
+    def own_pod(self) -> StagePodSpec | None:
+        """What it says of a pod of its own; None where it says nothing, or can't."""
+        return getattr(self, "pod", None)
 
     def details(self) -> StageDetails:
         return StageDetails(options=self.options or {})

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from shopkart_pipeline.spec.models.load_test import LoadTestStage
+from shopkart_pipeline.spec.models.run_pods import StagePodSpec
 from shopkart_pipeline.spec.models.section import Command, Reason, ReportPath, Section
 from shopkart_pipeline.spec.models.stage import DECLARED_COMMAND, StageDetails, StageSpec, ToolStage
 
@@ -30,7 +31,17 @@ _Retries = Annotated[
     int | None,
     Field(ge=0, le=5, description="How often failed tests are run again; one that then passes is counted as flaky."),
 ]
+_Pod = Annotated[
+    StagePodSpec | None,
+    Field(description="Gives the stage a pod of its own where runs are pods (Kubernetes), and says what it may use."),
+]
 _Disabled = Annotated[Reason | None, Field(description="Leaves the stage out, with its gates; says why.")]
+
+
+class InstallStage(ToolStage):
+    """A shipped stage that installs or builds."""
+
+    pod: _Pod = None
 
 
 class ReviewStage(StageSpec):
@@ -78,6 +89,12 @@ class ScanStage(ToolStage):
         )
 
 
+class LintStage(ScanStage):
+    """A shipped stage that lints; what configures a linter may be code of the project."""
+
+    pod: _Pod = None
+
+
 class SuiteStage(ToolStage):
     """A shipped stage that runs tests."""
 
@@ -88,6 +105,7 @@ class SuiteStage(ToolStage):
     junit: _Junit = None
     coverage: _Coverage = None
     retries: _Retries = None
+    pod: _Pod = None
     disabled: _Disabled = None
 
     def details(self) -> StageDetails:
@@ -127,6 +145,7 @@ class OwnStage(StageSpec):
     sarif: _Sarif = None
     checkstyle: _Checkstyle = None
     retries: _Retries = None
+    pod: _Pod = None
     disabled: _Disabled = None
 
     def details(self) -> StageDetails:
@@ -149,8 +168,8 @@ class StagesSpec(Section):
     __pydantic_extra__: dict[str, OwnStage | None] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     source: ToolStage | None = Field(default=None, description="Checks out the commit of the release.")
-    dependencies: ToolStage | None = Field(default=None, description="Installs what the lock file pins.")
-    lint: ScanStage | None = Field(default=None, description="Runs the linter.")
+    dependencies: InstallStage | None = Field(default=None, description="Installs what the lock file pins.")
+    lint: LintStage | None = Field(default=None, description="Runs the linter.")
     secret_scan: ScanStage | None = Field(
         default=None, description="Looks for credentials in every commit of the release."
     )
@@ -164,7 +183,7 @@ class StagesSpec(Section):
     )
     unit_tests: SuiteStage | None = Field(default=None, description="Runs the unit tests and measures coverage.")
     quality: ScanStage | None = Field(default=None, description="Judges new code.")
-    application: ToolStage | None = Field(default=None, description="Builds what the image will hold.")
+    application: InstallStage | None = Field(default=None, description="Builds what the image will hold.")
     image: ToolStage | None = Field(default=None, description="Builds the image.")
     image_scan: ScanStage | None = Field(
         default=None, description="Compares what the image holds with security advisories."
