@@ -7,7 +7,8 @@ from shopkart_pipeline.domain.errors import PipelineError
 
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,254}@sha256:[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,55}[a-z0-9])?")
+"""Shorter than Kubernetes' own: the namespace of steps is called after the pipeline's."""
 
 
 @dataclass(frozen=True)

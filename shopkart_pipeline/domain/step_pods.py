@@ -81,6 +81,11 @@ class StepPodOrder:
     manifest, too."""
 
 
+def steps_namespace(namespace: str) -> str:
+    """Where the steps of a pipeline's runs are, by the pipeline's own namespace."""
+    return f"{namespace}-steps"
+
+
 def seconds_of(pod: RunPod, timeout_seconds: float) -> float:
     """How long a step's pod may live: no longer than its stage needs, whatever is declared."""
     return min(pod.deadline_seconds, timeout_seconds + MARGIN_SECONDS)

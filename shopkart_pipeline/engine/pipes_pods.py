@@ -11,7 +11,7 @@ message of Pipes, by which code could report materializations and checks.
 
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,8 @@ class _Making(threading.Thread):
     def run(self) -> None:
         try:
             self._client.run(
-                context=self._context,
+                # Dagster's client still uses what is deprecated in the other one.
+                context=self._context.op_execution_context,
                 extras=dict(self._order.extras),
                 namespace=self._place.namespace,
                 base_pod_meta={"labels": step_labels(self._order.step)},
@@ -200,8 +201,12 @@ class _Deaf(PipesMessageReader):
 
     handler: PipesMessageHandler | None = None
 
+    @property
+    def expected_writer_count(self) -> int:
+        return 1
+
     @contextmanager
-    def read_messages(self, handler: PipesMessageHandler) -> Iterator[PipesParams]:
+    def read_messages(self, handler: PipesMessageHandler) -> Generator[PipesParams]:
         self.handler = handler
         yield {PipesDefaultMessageWriter.STDIO_KEY: PipesDefaultMessageWriter.STDERR}
 
@@ -217,7 +222,7 @@ def _why(error: Exception) -> str:
     """What the API says of a refusal, without the words that it repeats."""
     if isinstance(error, kubernetes.client.ApiException):
         return f"{error.status} {error.reason}: {str(error.body)[:500]}"
-    return _kind(error)
+    return f"{_kind(error)}: {str(error)[:300]}"
 
 
 def _kind(error: Exception) -> str:

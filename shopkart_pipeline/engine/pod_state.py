@@ -39,14 +39,14 @@ class Ended:
 def look(pod: Any, order: StepPodOrder) -> Running | Waiting | Ended:
     """How a pod stands, as the client of Kubernetes has it."""
     status = pod.status
-    containers = status.container_statuses or []
+    containers: list[Any] = status.container_statuses or []
     if status.phase == "Succeeded":
         return Ended(None)
     if status.phase == "Failed":
         return Ended(_failure(status, containers, order))
     if pod.metadata.deletion_timestamp is not None:
         return Ended("somebody else removes it, or its node goes away")
-    states = [each.state for each in containers if each.state is not None]
+    states: list[Any] = [each.state for each in containers if each.state is not None]
     if any(state.running is not None for state in states):
         return Running()
     for state in states:
@@ -54,7 +54,8 @@ def look(pod: Any, order: StepPodOrder) -> Running | Waiting | Ended:
             return Waiting(f"its image can't be pulled: {_said(state.waiting.message)}", is_stuck=True)
         if state.waiting is not None and state.waiting.reason in _STUCK:
             return Waiting(f"it can't begin: {state.waiting.reason}: {_said(state.waiting.message)}", is_stuck=True)
-    for condition in status.conditions or []:
+    conditions: list[Any] = status.conditions or []
+    for condition in conditions:
         if condition.type == "PodScheduled" and condition.status == "False":
             return Waiting(f"no node takes it: {_said(condition.message)}")
     return Waiting("it waits for its node")

@@ -10,6 +10,7 @@ Source: Dagster, "dagster.yaml reference" (1.13).
 from typing import Any
 
 from shopkart_pipeline.adapters.kubernetes.pipeline_pods import ARTIFACTS, CODE, INSTANCE, run_config
+from shopkart_pipeline.adapters.kubernetes.pipeline_steps import modes
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.installation import Installation
 from shopkart_pipeline.domain.run_pods import ACCOUNTS, UNTRUSTED, jobs_by_kind
@@ -82,7 +83,7 @@ def _database() -> dict[str, Any]:
 
 
 def _launcher(pipeline: Pipeline, installation: Installation) -> dict[str, Any]:
-    jobs = jobs_by_kind(pipeline.services)
+    jobs, steps, namespace = jobs_by_kind(pipeline.services), modes(pipeline), installation.namespace
     return {
         "module": "shopkart_pipeline.engine.pod_launcher",
         "class": "PodRunLauncher",
@@ -95,7 +96,9 @@ def _launcher(pipeline: Pipeline, installation: Installation) -> dict[str, Any]:
             "run_k8s_config": {"job_spec_config": {"ttlSecondsAfterFinished": _FINISHED_JOBS_SECONDS}},
             "only_allow_user_defined_k8s_config_fields": {},
             "jobs": {name: kind.value for name, kind in sorted(jobs.items())},
-            "kinds": {kind.value: run_config(kind, pod) for kind, pod in pipeline.run_pods.items()},
+            "kinds": {
+                kind.value: run_config(kind, pod, steps[kind], namespace) for kind, pod in pipeline.run_pods.items()
+            },
         },
     }
 

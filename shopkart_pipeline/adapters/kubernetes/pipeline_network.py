@@ -2,8 +2,9 @@
 
 The web interfaces are reached by the proxy that asks for a login and by nobody else; the receiver by everybody, as it
 takes only what is signed; metrics by other namespaces' scrapers; the code servers by those who ask for definitions;
-the signer by runs of reviewed code. Runs are reached by nobody, and connect to what is declared of their kind. A kind
-with an identity reaches the agent that hands it out, at its address on the node; one without does not.
+the signer by runs of reviewed code. Runs are reached by their steps alone, and connect to what is declared of their
+kind, and to the cluster's API where they make pods of steps. A kind with an identity reaches the agent that hands it
+out, at its address on the node; one without does not.
 
 Sources: Kubernetes, "Network Policies"; AWS, "Learn how EKS Pod Identity grants pods access".
 """
@@ -11,8 +12,10 @@ Sources: Kubernetes, "Network Policies"; AWS, "Learn how EKS Pod Identity grants
 from shopkart_pipeline.adapters.kubernetes.names import Manifest
 from shopkart_pipeline.adapters.kubernetes.network import egress_rules
 from shopkart_pipeline.adapters.kubernetes.pipeline_pods import KIND_LABEL, SIGNER_PORT
+from shopkart_pipeline.adapters.kubernetes.pipeline_steps import api_egress, handover_ingress, modes
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.run_pods import SIGNING, UNTRUSTED
+from shopkart_pipeline.domain.step_pods import StepPodsMode
 
 COMPONENT = "app.kubernetes.io/component"
 _PROXY = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "oauth2-proxy"}}}
@@ -55,9 +58,13 @@ def pipeline_policies(namespace: str, pipeline: Pipeline) -> list[Manifest]:
     for name, (port, callers) in _REACHED_BY.items():
         come = [{**({"from": callers} if callers else {}), "ports": [{"port": port, "protocol": "TCP"}]}]
         found.append(_policy(namespace, name, _spec({COMPONENT: name}, come, egress_rules(None))))
+    with_steps = modes(pipeline)
     for kind, pod in pipeline.run_pods.items():
+        come = list[Manifest]()
         out = _run_egress(pod.egress, with_identity=kind is not UNTRUSTED, signs=kind in SIGNING)
-        found.append(_policy(namespace, f"runs-{kind.label}", _spec({KIND_LABEL: kind.label}, [], out)))
+        if with_steps[kind] is not StepPodsMode.NEVER:
+            come, out = [handover_ingress(namespace)], [*out, *([] if pod.egress is None else [api_egress()])]
+        found.append(_policy(namespace, f"runs-{kind.label}", _spec({KIND_LABEL: kind.label}, come, out)))
     return found
 
 

@@ -39,6 +39,7 @@ from shopkart_pipeline.adapters.kubernetes.pipeline_processes import (
     PROCESSES,
     deployment,
 )
+from shopkart_pipeline.adapters.kubernetes.pipeline_steps import step_objects
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.installation import Installation
 from shopkart_pipeline.domain.run_pods import ACCOUNTS
@@ -98,6 +99,7 @@ def pipeline_objects(pipeline: Pipeline, installation: Installation, configurati
         *[_external_secret(installation, name, key) for name, key in _SECRETS.items()],
         _callers_secret(installation),
         *pipeline_policies(place, pipeline),
+        *step_objects(place, pipeline),
         *[deployment(installation, each, fingerprint) for each in PROCESSES],
         *[_service(place, each.name, each.port) for each in PROCESSES if each.port],
         *[_budget(place, each.name) for each in PROCESSES if each.replicas > 1],

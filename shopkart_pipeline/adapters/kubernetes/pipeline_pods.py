@@ -2,9 +2,9 @@
 
 They keep to the Pod Security Standards' `restricted` profile, and have no token for the cluster's API but where said.
 Each has an empty home of its own, for caches and what can be made again: what has to outlive a pod is in PostgreSQL, in
-buckets or in the registry, so any pod may run on any node and die at any time. Pods of runs have no API token; what
-they are in the cloud comes from their service account alone (EKS Pod Identity), and pull requests have one without a
-role.
+buckets or in the registry, so any pod may run on any node and die at any time. Pods of runs have no API token, unless
+they make pods of steps; what they are in the cloud comes from their service account alone (EKS Pod Identity), and pull
+requests have one without a role.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any
 
 from shopkart_pipeline.adapters.kubernetes.names import Manifest
 from shopkart_pipeline.domain.run_pods import ACCOUNTS, SIGNING, UNTRUSTED, RunKind, RunPod
+from shopkart_pipeline.domain.step_pods import StepPodsMode, steps_namespace
 
 HOME = "/var/lib/shopkart"
 ARTIFACTS = f"{HOME}/dagster"
@@ -98,14 +99,20 @@ def variables_from(*secrets: str) -> list[Manifest]:
     return [{"configMapRef": {"name": SETTINGS}}, *({"secretRef": {"name": each}} for each in secrets)]
 
 
-def run_config(kind: RunKind, pod: RunPod) -> dict[str, Any]:
-    """Pods of a kind of run, as Dagster's `run_k8s_config`. Where code runs that nobody has reviewed, secrets beyond
-    those of the storage are left away, and it runs confined or not at all."""
-    untrusted = kind is UNTRUSTED
-    secrets = (STORAGE_SECRETS,) if untrusted else (STORAGE_SECRETS, PIPELINE_SECRETS)
+def run_config(kind: RunKind, pod: RunPod, steps: StepPodsMode, namespace: str) -> dict[str, Any]:
+    """Pods of a kind of run, as Dagster's `run_k8s_config`. In those of pull requests secrets beyond those of the
+    storage are left away, and what nobody has reviewed runs in pods of its own.
+
+    Args:
+        kind: which kind.
+        pod: what they may use.
+        steps: which stages get pods of their own; where some do, the run has a token to make them with.
+        namespace: of the pipeline.
+    """
+    secrets = (STORAGE_SECRETS,) if kind is UNTRUSTED else (STORAGE_SECRETS, PIPELINE_SECRETS)
     if kind in SIGNING:
         secrets = (*secrets, CALLER_SECRETS)
-    confined: list[Manifest] = [{"name": "SHOPKART_CONFINEMENT", "value": "required"}] if untrusted else []
+    makes_pods = steps is not StepPodsMode.NEVER
     return {
         "container_config": {
             **container_basics(),
@@ -114,18 +121,30 @@ def run_config(kind: RunKind, pod: RunPod) -> dict[str, Any]:
                 "limits": {"memory": pod.resources.memory_limit},
             },
             "envFrom": variables_from(*secrets),
-            "env": [*confined, *(signer_variables() if kind in SIGNING else [])],
+            "env": [
+                *(_step_variables(steps, namespace) if makes_pods else []),
+                *(signer_variables() if kind in SIGNING else []),
+            ],
         },
         "pod_template_spec_metadata": {"labels": {KIND_LABEL: kind.label}},
         "pod_spec_config": {
             **pod_basics(home="20Gi", scratch="10Gi", seccomp_profile=pod.seccomp_profile),
             "serviceAccountName": ACCOUNTS[kind],
-            "automountServiceAccountToken": False,
+            "automountServiceAccountToken": makes_pods,
             "nodeSelector": dict(pod.node_selector),
             "tolerations": tolerations(pod),
         },
         "job_spec_config": {"activeDeadlineSeconds": math.ceil(pod.deadline_seconds), "backoffLimit": 0},
     }
+
+
+def _step_variables(steps: StepPodsMode, namespace: str) -> list[Manifest]:
+    address = {"fieldRef": {"fieldPath": "status.podIP"}}
+    return [
+        {"name": "SHOPKART_STEP_PODS", "value": steps.value},
+        {"name": "SHOPKART_STEP_NAMESPACE", "value": steps_namespace(namespace)},
+        {"name": "SHOPKART_POD_ADDRESS", "valueFrom": address},
+    ]
 
 
 def tolerations(pod: RunPod) -> list[Manifest]:

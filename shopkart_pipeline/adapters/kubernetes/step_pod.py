@@ -21,6 +21,8 @@ from shopkart_pipeline.domain.step_pods import StepPodOrder, StepPodPlace
 
 STEPS = "steps"
 """Their kind, as labels of pods have it."""
+ACCOUNT = "step"
+"""Their service account, which nothing is bound to."""
 STEP_LABEL = "shopkart/step"
 ENTRY = ("python", "-m", "shopkart_pipeline.engine.step")
 _GRACE_SECONDS = 5
@@ -41,13 +43,13 @@ def step_labels(step: str) -> dict[str, str]:
 def step_pod_spec(place: StepPodPlace, order: StepPodOrder) -> Manifest:
     """The pod's `spec`; what its entry is told is added by Dagster Pipes."""
     pod = order.pod
-    basics = pod_basics(with_home=False, scratch="10Gi", seccomp_profile=pod.seccomp_profile)
+    basics = pod_basics(seccomp_profile=pod.seccomp_profile)
     volumes = [{"name": "home", "emptyDir": {"sizeLimit": "20Gi"}}, {"name": "tmp", "emptyDir": {"sizeLimit": "10Gi"}}]
     mounts = [{"name": "home", "mountPath": HOME}, {"name": "tmp", "mountPath": _TMP}]
     return {
         **basics,
         "volumes": volumes,
-        "serviceAccountName": "default",
+        "serviceAccountName": ACCOUNT,
         "automountServiceAccountToken": False,
         "restartPolicy": "Never",
         "activeDeadlineSeconds": max(1, math.ceil(order.seconds)),

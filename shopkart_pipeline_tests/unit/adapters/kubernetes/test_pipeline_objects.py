@@ -61,7 +61,9 @@ def test_accounts_of_runs_are_those_that_terraform_gives_a_role_and_pull_request
 
 def test_only_the_daemon_makes_jobs_and_it_runs_no_code_of_the_declaration_and_has_no_secrets_of_it() -> None:
     makers = {
-        name for name, role in objects("Role").items() if any("create" in each["verbs"] for each in role["rules"])
+        name
+        for name, role in objects("Role").items()
+        if any("jobs" in each["resources"] and "create" in each["verbs"] for each in role["rules"])
     }
     bound = {
         subject["name"]
@@ -74,13 +76,17 @@ def test_only_the_daemon_makes_jobs_and_it_runs_no_code_of_the_declaration_and_h
     assert secrets_of(PODS["shopkart-daemon"]) == {"shopkart-storage"}
     reaching = {name for name, pod in PODS.items() if pod["automountServiceAccountToken"]}
     assert reaching == {"shopkart-daemon", "shopkart-webserver", "shopkart-code-server"}
-    assert {each["pod_spec_config"]["automountServiceAccountToken"] for each in LAUNCHER["kinds"].values()} == {False}
+    with_token = {
+        kind for kind, each in LAUNCHER["kinds"].items() if each["pod_spec_config"]["automountServiceAccountToken"]
+    }
+    assert with_token == {"pull_requests"}
 
 
-def test_pull_requests_are_without_secrets_of_the_pipeline_and_confined_or_not_run() -> None:
+def test_pull_requests_are_without_secrets_of_the_pipeline_and_their_code_is_in_pods_of_its_own() -> None:
     kinds = LAUNCHER["kinds"]
     container = kinds["pull_requests"]["container_config"]
-    assert {"name": "SHOPKART_CONFINEMENT", "value": "required"} in container["env"]
+    assert {"name": "SHOPKART_STEP_PODS", "value": "proposed"} in container["env"]
+    assert "SHOPKART_STEP_PODS" not in json.dumps([each for name, each in kinds.items() if name != "pull_requests"])
     assert {"secretRef": {"name": "shopkart-secrets"}} not in container["envFrom"]
     assert {"secretRef": {"name": "shopkart-secrets"}} in kinds["builds"]["container_config"]["envFrom"]
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
@@ -91,9 +97,10 @@ def test_pull_requests_connect_to_what_is_declared_and_not_to_the_agent_of_ident
     policies = {
         name: json.dumps(each["spec"]["egress"])
         for name, each in objects("NetworkPolicy").items()
-        if name != "shopkart-shut"
+        if not name.endswith("shut")
     }
-    untrusted = policies["shopkart-runs-pull-requests"]
+    untrusted_name = "shopkart-runs-pull-requests"
+    untrusted = policies[untrusted_name]
     assert "10.0.0.0/8" in untrusted
     assert "0.0.0.0/0" not in untrusted
     assert "169.254.170.23" not in untrusted
@@ -101,7 +108,8 @@ def test_pull_requests_connect_to_what_is_declared_and_not_to_the_agent_of_ident
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
     }
-    assert all("169.254.169.254/32" in each for name, each in policies.items() if name != "shopkart-runs-pull-requests")
+    others = {name: each for name, each in policies.items() if name not in ("shopkart-steps", untrusted_name)}
+    assert all("169.254.169.254/32" in each for each in others.values())
 
 
 def test_the_web_interfaces_are_reached_by_the_proxy_alone() -> None:
