@@ -111,8 +111,14 @@ run_launcher:
           - secretRef:
               name: shopkart-storage
           env:
-          - name: SHOPKART_CONFINEMENT
-            value: required
+          - name: SHOPKART_STEP_PODS
+            value: proposed
+          - name: SHOPKART_STEP_NAMESPACE
+            value: {{ .Release.Namespace }}-steps
+          - name: SHOPKART_POD_ADDRESS
+            valueFrom:
+              fieldRef:
+                fieldPath: status.podIP
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: pull-requests
@@ -141,7 +147,7 @@ run_launcher:
             emptyDir:
               sizeLimit: 10Gi
           serviceAccountName: pull-request
-          automountServiceAccountToken: false
+          automountServiceAccountToken: true
           nodeSelector: {}
           tolerations: []
         job_spec_config:
