@@ -61,8 +61,8 @@ from shopkart_pipeline.access_settings import AccessSettings
 from shopkart_pipeline.backup_settings import BackupSettings
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.notification import SecretReference
-from shopkart_pipeline.domain.trusted_key import KEYS_FILE
 from shopkart_pipeline.domain.step_pods import StepPodPlace
+from shopkart_pipeline.domain.trusted_key import KEYS_FILE
 from shopkart_pipeline.given_secret import read_reference
 from shopkart_pipeline.kept_secret import keep_secret
 from shopkart_pipeline.known_secrets import know

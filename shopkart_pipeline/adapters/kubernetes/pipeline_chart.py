@@ -1,7 +1,7 @@
 """The pipeline's Helm chart: the objects of `pipeline_objects` as templates, and the values that an installer changes.
 
-Rendered with its own values the chart gives the same objects as the plain manifests, all but the namespace: Helm keeps
-its record of a release in the release's namespace, which therefore has to be there before. It is beside the templates.
+Rendered with its own values the chart gives the same objects as the plain manifests, all but its own namespace: Helm
+keeps its record of a release there, so it has to be there before. It is beside the templates.
 Names of objects are fixed, so there is one release in a namespace.
 
 Order: what makes objects is asked with marks in the place of everything that differs by installation; so a field of
@@ -78,11 +78,13 @@ def render_chart(pipeline: Pipeline, installation: Installation, version: str) -
         "templates/_helpers.tpl": _named(marks, configuration, lines_of(settings)),
         "templates/job-migrate.yaml": _migration(marks, objects, migrate),
     }
-    namespaces = [each for each in pipeline_objects(pipeline, installation, "") if each["kind"] == "Namespace"]
-    files["namespace.yaml"] = HEAD + written_out(namespaces)
+    own = [
+        each for each in pipeline_objects(pipeline, installation, "") if _is(each, "Namespace", installation.namespace)
+    ]
+    files["namespace.yaml"] = HEAD + written_out(own)
     by_file: dict[str, list[Manifest]] = {}
     for each in objects:
-        if each["kind"] != "Namespace":
+        if not _is(each, "Namespace", marked.namespace):
             by_file.setdefault(_file_of(each), []).append(each)
     return files | {f"templates/{name}": _templates(marks, listed) for name, listed in sorted(by_file.items())}
 

@@ -80,12 +80,13 @@ def test_no_value_gives_rights_or_opens_a_way() -> None:
     """The templates of these have no action but the namespace, and annotations of accounts."""
     for name in ("role", "rolebinding", "networkpolicy", "service", "poddisruptionbudget"):
         actions = set(re.findall(r"\{\{.*?\}\}", FILES[f"templates/{name}.yaml"]))
-        assert actions == {"{{ .Release.Namespace | quote }}"}, name
+        assert actions <= {"{{ .Release.Namespace | quote }}", "{{ .Release.Namespace }}"}, name
 
 
 def test_the_namespace_is_beside_the_templates_as_helm_needs_it_before() -> None:
-    assert yaml.safe_load(FILES["namespace.yaml"].split("---", 1)[1]) == next(iter(objects("Namespace").values()))
-    assert "templates/namespace.yaml" not in FILES
+    assert yaml.safe_load(FILES["namespace.yaml"].split("---", 1)[1]) == objects("Namespace")[INSTALLATION.namespace]
+    assert "name: {{ .Release.Namespace }}-steps" in FILES["templates/namespace.yaml"]
+    assert FILES["templates/namespace.yaml"].count("kind: Namespace") == 1
 
 
 def test_the_page_about_the_chart_names_values_that_there_are() -> None:
