@@ -79,12 +79,14 @@ class PipesStepPods(StepPods):
         return reason
 
     def _api(self) -> Any:
-        configuration = kubernetes.client.Configuration()
+        client: Any = kubernetes.client
+        load: Any = kubernetes.config
+        configuration = client.Configuration()
         if self._kubeconfig is None:
-            kubernetes.config.load_incluster_config(client_configuration=configuration)
+            load.load_incluster_config(client_configuration=configuration)
         else:
-            kubernetes.config.load_kube_config(self._kubeconfig, client_configuration=configuration)
-        return kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(configuration))
+            load.load_kube_config(self._kubeconfig, client_configuration=configuration)
+        return client.CoreV1Api(client.ApiClient(configuration))
 
     def _watched(self, core: Any, order: StepPodOrder, making: "_Making", output: PodOutput) -> str | None:
         """Wait for the end; why it is a bad one, or None."""
@@ -151,7 +153,7 @@ class _Making(threading.Thread):
         super().__init__(name=f"pod of {order.step}", daemon=True)
         self._context, self._place, self._order = context, place, order
         self.over, self.good, self.failure = threading.Event(), False, ""
-        self._client = _Client(self, kubeconfig)
+        self._client: Any = _Client(self, kubeconfig)
 
     def run(self) -> None:
         try:
@@ -221,7 +223,8 @@ class _Deaf(PipesMessageReader):
 def _why(error: Exception) -> str:
     """What the API says of a refusal, without the words that it repeats."""
     if isinstance(error, kubernetes.client.ApiException):
-        return f"{error.status} {error.reason}: {str(error.body)[:500]}"
+        said: Any = error
+        return f"{said.status} {said.reason}: {str(said.body)[:500]}"
     return f"{_kind(error)}: {str(error)[:300]}"
 
 

@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "shopkart", ""
     protocol_version = "HTTP/1.0"
     timeout = _SILENCE_SECONDS
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def setup(self) -> None:
         self._limit = self._cut_after(_INTRODUCTION_SECONDS)

@@ -167,9 +167,10 @@ def _entries(stream: IO[bytes]) -> Generator[_Entry]:
         if length > _HEADER_LIMIT_BYTES:
             raise _malformed("a header is too long")
         try:
-            about = json.loads(_exactly(stream, length))
-            entry = _Entry(**{**about, "path": _text(about["path"]), "target": _text(about.get("target", ""))})
-        except (ValueError, TypeError, KeyError, RecursionError):
+            about: dict[str, Any] = json.loads(_exactly(stream, length))
+            about |= {"path": _text(about["path"]), "target": _text(about.get("target", ""))}
+            entry = _Entry(**about)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise _malformed("a header can't be read") from None
         numbers = entry.size_bytes, entry.modified_at
         if not all(type(each) is int and 0 <= each < 2**62 for each in numbers) or type(entry.executable) is not bool:
