@@ -27,9 +27,9 @@ from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.confinement_wiring import confine_commands
 from shopkart_pipeline.domain.errors import PipelineError, words_of
 from shopkart_pipeline.known_secrets import know, masked
+from shopkart_pipeline.scanner_wiring import build_scanners
 from shopkart_pipeline.settings import Settings, from_environment
 from shopkart_pipeline.spec.loader import load
-from shopkart_pipeline.scanner_wiring import build_scanners
 from shopkart_pipeline.wiring import build_application_builder
 
 _PR_SET_DUMPABLE = 4
