@@ -1,6 +1,6 @@
 """The pod's side: fetch the package, do what the order says with the very tool that it names, bring back the result.
 
-The package is believed only if it is the one that the pod was made for, by its digest. Trees, reports and images lie in
+The package is believed only if it is the one that the pod was made for, by its digest. Trees and reports lie in
 a folder of this step; the environment lies where it lies in every pod, since what is installed in it may know its path.
 A tool that fails is a result like any other; what fails here ends the pod badly, and the run says so.
 """
@@ -25,7 +25,7 @@ from shopkart_pipeline.adapters.step_pod.errand import ORDER as ORDER_PART
 from shopkart_pipeline.adapters.step_pod.errand import OUTPUT, OUTPUT_LIMITS, REPORT_LIMITS, REPORTS, RESULT_PART
 from shopkart_pipeline.adapters.step_pod.handover import PACKAGE, RESULT
 from shopkart_pipeline.adapters.step_pod.packing import Limits, pack, unpack
-from shopkart_pipeline.adapters.step_pod.scanner import BASE, EARLIER, ENVIRONMENT, IMAGE, TREE
+from shopkart_pipeline.adapters.step_pod.scanner import BASE, EARLIER, ENVIRONMENT, TREE
 from shopkart_pipeline.domain.declaration import Service, Stage, StageKind
 from shopkart_pipeline.domain.errors import PipelineError, UntrustedInput, words_of
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, Tool, ToolRun
@@ -87,7 +87,7 @@ def _unpacked(place: Path, home: Path) -> Order:
     """Bring everything to its place, the order first: it says where the environment belongs."""
     environments = home / "work" / "environments"
     environments.mkdir(parents=True, exist_ok=True)
-    names = (ORDER_PART, TREE, BASE, IMAGE, *(f"{EARLIER}-{number}" for number in range(1000)))
+    names = (ORDER_PART, TREE, BASE, *(f"{EARLIER}-{number}" for number in range(1000)))
     staged = place / ENVIRONMENT
     unpack(place / "package", {**{name: place / name for name in names}, ENVIRONMENT: staged})
     (place / "package").unlink()
@@ -149,7 +149,6 @@ def _request(order: Order, place: Path, service: Service, stage: Stage, environm
         base_commit=order.base_commit,
         base_tree=_if_there(place / BASE),
         environment=environment if order.environment else None,
-        image=_if_there(place / IMAGE),
         image_digest=order.image_digest,
         url=order.url,
         variables=order.variables,

@@ -15,7 +15,7 @@ from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, ToolRun
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 from shopkart_pipeline.ports.scm import SourceControl
 
-TREE, BASE, ENVIRONMENT, IMAGE, EARLIER = "tree", "base", "environment", "image", "earlier"
+TREE, BASE, ENVIRONMENT, EARLIER = "tree", "base", "environment", "earlier"
 
 
 class ScannerInPod(Scanner):
@@ -81,7 +81,8 @@ def _is_named_by(tool: str, scanner: str) -> bool:
 
 
 def _parts(request: ScanRequest) -> dict[str, Path]:
-    named = {TREE: request.tree, BASE: request.base_tree, ENVIRONMENT: request.environment, IMAGE: request.image}
+    """The image stays: what looks into it runs none of its code, and works here."""
+    named = {TREE: request.tree, BASE: request.base_tree, ENVIRONMENT: request.environment}
     parts = {name: path for name, path in named.items() if path is not None and path.exists()}
     reports = {f"{EARLIER}-{number}": request.reports[name] for number, name in enumerate(sorted(request.reports))}
     return parts | reports
