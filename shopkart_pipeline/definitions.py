@@ -1,6 +1,5 @@
 """The Dagster code location. Merges what the rooms below define; nothing else."""
 
-from dataclasses import replace
 from importlib import import_module
 
 from dagster import DagsterInstance
@@ -17,8 +16,7 @@ from shopkart_pipeline.wiring import build_platform
 masked_output.install()
 import_module("shopkart_pipeline.adapters._cyclonedx_document")
 """Every run that signs writes bills of materials: forked from here, it has their library from its first moment."""
-settings = replace(from_environment(), database_patience_seconds=120.0)
-"""Runs wait out the failover of a database, as they do for Dagster's own (`engine/patience.py`)."""
+settings = from_environment()
 WATCHED_FILES = (settings.declaration,)
 """When one of them changes, the warm server loads the definitions afresh."""
 with collector.paused():

@@ -17,7 +17,7 @@ def build_ledger(settings: Settings) -> Ledger:
     # The client library takes a while to import, which only those who use it should wait for.
     from shopkart_pipeline.adapters.postgres_ledger import PostgresLedger
 
-    return PostgresLedger(settings.ledger.address, settings.database_patience_seconds)
+    return PostgresLedger(settings.ledger.address)
 
 
 def build_anchor(place: Path | Bucket | None) -> LedgerAnchor | None:

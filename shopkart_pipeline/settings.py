@@ -122,8 +122,6 @@ class Settings:
     """Of a PostgreSQL database, with its password; empty: a file in the home."""
     stores_address: str = field(default="", repr=False)
     """Of a PostgreSQL database, with its password; empty: evidence, incidents and messages are in the home."""
-    database_patience_seconds: float = 0.0
-    """How long to wait for the database of stores or ledger where it was there and is away; runs do, people don't."""
     prometheus: BearerLogin = field(default_factory=BearerLogin)
     loki: BearerLogin = field(default_factory=BearerLogin)
     alertmanager_tokens: tuple[str, ...] = field(default=(), repr=False)

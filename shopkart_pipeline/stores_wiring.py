@@ -48,7 +48,7 @@ def build_stores(settings: Settings, bucket: EvidenceBucket | None, clock: Clock
         clock: from when the bucket's locks count.
     """
     if settings.stores_address:
-        return _in_postgres(settings, bucket, clock)
+        return _in_postgres(settings.stores_address, settings.home, bucket, clock)
     return _in_home(settings.home, bucket, clock)
 
 
@@ -92,7 +92,7 @@ def _copy_ledger(settings: Settings, path: Path) -> int:
     return take_over(SqliteLedger(path), settings.ledger.address)
 
 
-def _in_postgres(settings: Settings, bucket: EvidenceBucket | None, clock: Clock) -> Stores:
+def _in_postgres(address: str, home: Path, bucket: EvidenceBucket | None, clock: Clock) -> Stores:
     # The client library takes a while to import, which only those who use it should wait for.
     from shopkart_pipeline.adapters._store_tables import stores_database
     from shopkart_pipeline.adapters.postgres_components import PostgresComponentIndex
@@ -101,9 +101,9 @@ def _in_postgres(settings: Settings, bucket: EvidenceBucket | None, clock: Clock
     from shopkart_pipeline.adapters.postgres_notifications import PostgresNotificationQueue
     from shopkart_pipeline.adapters.postgres_outbox import PostgresOutbox
 
-    database = stores_database(settings.stores_address, settings.database_patience_seconds)
+    database = stores_database(address)
     return Stores(
-        PostgresEvidenceStore(database, _reports_beside(database, settings.home, bucket, clock)),
+        PostgresEvidenceStore(database, _reports_beside(database, home, bucket, clock)),
         PostgresIncidentStore(database),
         PostgresOutbox(database),
         PostgresNotificationQueue(database),

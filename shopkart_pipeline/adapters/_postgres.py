@@ -11,7 +11,6 @@ Source: PostgreSQL's documentation, "Transaction ID and Snapshot Information Fun
 
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -29,7 +28,6 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _KEPT_OPEN = 4
 _ANSWER_SECONDS = 20.0
 """For a statement whose server has stopped without its machine: longer than the server's own limit."""
-_PAUSE_SECONDS = 1.0
 WAITING: dict[str, int] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 5000,
@@ -67,23 +65,12 @@ class Database:
         schema: statements that make it.
         setting: the variable that holds the address, for whoever has to mend it.
         version: of the schema, which `table` holds as its only row; None: it has none.
-        patience_seconds: how long to wait for a server that was there and is away, as one that fails over is; one that
-            never was there is told at once.
 
     Raises:
         PipelineError: the address can't be read.
     """
 
-    def __init__(
-        self,
-        address: str,
-        table: str,
-        schema: str,
-        *,
-        setting: str,
-        version: int | None = None,
-        patience_seconds: float = 0.0,
-    ) -> None:
+    def __init__(self, address: str, table: str, schema: str, *, setting: str, version: int | None = None) -> None:
         try:
             parts = conninfo.conninfo_to_dict(address)
         except psycopg.Error:
@@ -99,7 +86,6 @@ class Database:
         self._name = f"{parts.get('host') or 'the local socket'}/{parts.get('dbname') or ''}"
         self._table, self._schema, self._version = table, schema, version
         self._sql_of_version = f"SELECT version FROM {table}"  # noqa: S608 # A table of our own.
-        self._patience_seconds = patience_seconds
         self._turn = threading.Lock()
         self._idle: list[Connection] = []
         self._owner = 0
@@ -141,7 +127,7 @@ class Database:
                 if not connection.broken:
                     raise
             self._forget_idle()
-            return self._done(self._open_again(), act)
+            return self._done(self._open(), act)
         except psycopg.Error as error:
             raise ToolUnavailable(
                 f"The database {self._name} can't be used: {self._words(error)}.",
@@ -170,17 +156,7 @@ class Database:
                 self._owner = os.getpid()
             if self._idle:
                 return self._idle.pop()
-        return self._open_again() if self._is_prepared else self._open()
-
-    def _open_again(self) -> Connection:
-        deadline = time.monotonic() + self._patience_seconds
-        while True:
-            try:
-                return self._open()
-            except psycopg.OperationalError:
-                if time.monotonic() >= deadline:
-                    raise
-            time.sleep(_PAUSE_SECONDS)
+        return self._open()
 
     def _open(self) -> Connection:
         # Statements are not prepared: connection poolers can't keep them apart.

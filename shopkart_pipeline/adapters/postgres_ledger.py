@@ -66,18 +66,12 @@ _COPIED_AT_ONCE = 500
 class PostgresLedger(Ledger):
     """An append-only chain in two tables, which are made when they are missing.
 
-    Args:
-        address: of the database.
-        patience_seconds: how long to wait for a server that was there and is away.
-
     Raises:
         PipelineError: the address can't be read.
     """
 
-    def __init__(self, address: str, patience_seconds: float = 0.0) -> None:
-        self._database = Database(
-            address, _TABLE, _SCHEMA, setting="SHOPKART_LEDGER", patience_seconds=patience_seconds
-        )
+    def __init__(self, address: str) -> None:
+        self._database = Database(address, _TABLE, _SCHEMA, setting="SHOPKART_LEDGER")
 
     def append_all(self, acts: Sequence[Act]) -> tuple[Entry, ...]:
         if not acts:

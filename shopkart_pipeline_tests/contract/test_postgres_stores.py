@@ -249,24 +249,9 @@ def test_a_server_that_hangs_holds_nobody_up(stores: Database, monkeypatch: pyte
         os.kill(session, signal.SIGCONT)
 
 
-def test_who_had_a_connection_waits_for_a_server_that_is_started_again(
-    stores: Database, stores_address: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_postgres, "_PAUSE_SECONDS", 0.05)
-    store = evidence_in(stores_database(stores_address, patience_seconds=60.0))
-    store.note(a_note("before"))
-    postgres.stop()
-    with ThreadPoolExecutor(1) as away:
-        started = away.submit(postgres.start)
-        store.note(a_note("after"))
-        started.result()
-
-    assert [note.message for note in store.notes("backend", "key")] == ["before", "after"]
-
-
 def test_a_server_that_is_away_is_named_with_what_to_do_and_without_its_password() -> None:
     with pytest.raises(ToolUnavailable, match=r"127\.0\.0\.1/shop can't be used.*See whether it runs") as caught:
-        evidence_in(stores_database("postgresql://me:geheim@127.0.0.1:1/shop", patience_seconds=60)).release_names()
+        evidence_in(stores_database("postgresql://me:geheim@127.0.0.1:1/shop")).release_names()
     assert "geheim" not in f"{caught.value!r} {caught.value}"
 
 
