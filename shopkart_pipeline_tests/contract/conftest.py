@@ -88,6 +88,7 @@ collect_ignore = [
     *([] if postgres_storage.is_installed() else ["test_postgres_storage.py"]),
     *([] if CEL else ["test_admission.py"]),
     *([] if HELM and all(VALIDATORS) else ["test_helm_chart.py"]),
+    *([] if HELM else ["test_helm_release.py"]),
     *([] if aws_servers.installed("moto") else ["test_iam_moto.py"]),
     *([] if CHECKOV else ["test_terraform.py"]),
     *([] if ZIZMOR else ["test_workflow_judge.py"]),

@@ -94,7 +94,31 @@ def discovery(path: str) -> dict[str, Any] | None:
             return _resource_list(group, version)
         if group and path == f"/apis/{group}":
             return {"kind": "APIGroup", "apiVersion": "v1", **_group(group, version)}
-    return None
+    return _described(path)
+
+
+def _described(path: str) -> dict[str, Any] | None:
+    """The part of OpenAPI by which clients find out that the server validates fields itself."""
+    places = {
+        f"apis/{group}/{version}" if group else "api/v1": (group, version) for group, version in [("", "v1"), *groups()]
+    }
+    if path == "/openapi/v3":
+        return {"paths": {place: {"serverRelativeURL": f"/openapi/v3/{place}"} for place in places}}
+    place = places.get(path.removeprefix("/openapi/v3/")) if path.startswith("/openapi/v3/") else None
+    if place is None:
+        return None
+    operations = {
+        f"/{each.plural}": {
+            "patch": {
+                "x-kubernetes-group-version-kind": {"group": each.group, "version": each.version, "kind": each.kind},
+                "parameters": [{"name": "fieldValidation", "in": "query"}],
+                "responses": {},
+            }
+        }
+        for each in RESOURCES
+        if (each.group, each.version) == place
+    }
+    return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]}, "paths": operations}
 
 
 def _group(group: str, version: str) -> dict[str, Any]:

@@ -62,8 +62,10 @@ def set_revision(world: KubernetesWorld, deployment: Document, revision: str) ->
 
 
 def surge_and_unavailable(deployment: Document) -> tuple[int, int]:
-    """How many more and how many fewer than wanted there may be."""
+    """How many more and how many fewer than wanted there may be. With `Recreate` none is more, and all may be away."""
     rolling, replicas = deployment["spec"]["strategy"].get("rollingUpdate", {}), deployment["spec"]["replicas"]
+    if deployment["spec"]["strategy"].get("type") == "Recreate":
+        return 0, max(replicas, 1)
 
     def resolved(value: Any, rounded: Any) -> int:
         return rounded(int(value[:-1]) * replicas / 100) if isinstance(value, str) else value
