@@ -27,7 +27,7 @@ _PLACE = {
     "storage_key": STORAGE_KEY,
 }
 _POLICIES: dict[str, tuple[str, dict[str, str]]] = {
-    "control": ("control", {}),
+    "control": ("control", {"staging": "shopkart-staging", "production": "shopkart-production"}),
     "build": ("build", {}),
     "deploy-staging": ("deploy", {"environment": "staging", "cluster": "shopkart-staging"}),
     "deploy-production": ("deploy", {"environment": "production", "cluster": "shopkart-production"}),

@@ -8,7 +8,7 @@ from datetime import datetime
 class Alerting:
     """Where alerts go and where people look."""
 
-    receiver: str = "http://shopkart-receiver.shopkart.svc:3001/webhooks/alertmanager"
+    receiver: str = "http://shopkart-receiver.shopkart-pipeline.svc:3001/webhooks/alertmanager"
     """The pipeline's receiver, as Alertmanager reaches it."""
     token_file: str = "/etc/alertmanager/secrets/shopkart-alertmanager/token"
     """The bearer token, as Alertmanager finds it on its disk."""

@@ -230,10 +230,10 @@ def test_secrets_are_read_by_those_whose_they_are(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_only_productions_deployment_finds_productions_cluster(role: str) -> None:
-    assert may(role, "eks:DescribeCluster", CLUSTER) == (role == "deploy-production")
+def test_only_productions_deployment_and_whoever_just_looks_find_productions_cluster(role: str) -> None:
+    assert may(role, "eks:DescribeCluster", CLUSTER) == (role in ("deploy-production", "control"))
     staging = CLUSTER.replace("production", "staging")
-    assert may(role, "eks:DescribeCluster", staging) == (role == "deploy-staging")
+    assert may(role, "eks:DescribeCluster", staging) == (role in ("deploy-staging", "control"))
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -26,7 +26,7 @@ from shopkart_pipeline_tests.terraform_tree import MODULES, blocks
 
 CHARTS = {chart.name: chart for folder in MODULES for chart in sorted(folder.glob("charts/*"))}
 VALUES: dict[str, dict[str, Any]] = {
-    "rights": {"group": "shopkart:production", "namespaces": ["production"]},
+    "rights": {"group": "shopkart:production", "readers": "shopkart:readers", "namespaces": ["production"]},
     "nodes": {
         "cluster": "shopkart-production",
         "role": "shopkart-production-node",
@@ -83,9 +83,9 @@ def test_a_chart_renders_to_objects_with_kind_and_name(chart: str) -> None:
         assert each["metadata"]["name"]
 
 
-def rules() -> dict[tuple[str, str], set[str]]:
-    """Verbs by group and plural, of the deployer's Role."""
-    [role] = [each for each in rendered("rights") if each["kind"] == "Role"]
+def rules(name: str = "shopkart-deployer") -> dict[tuple[str, str], set[str]]:
+    """Verbs by group and plural, of a Role."""
+    [role] = [each for each in rendered("rights") if (each["kind"], each["metadata"]["name"]) == ("Role", name)]
     assert role["metadata"]["namespace"] == "production"
     return {
         (group, plural): set(rule["verbs"])
@@ -116,6 +116,19 @@ def test_a_deployer_reads_no_secret_enters_no_pod_and_gives_no_rights() -> None:
         assert refused not in named
     assert not any("*" in verbs for verbs in rules().values())
     assert "create" not in rules()["", "pods"]
+
+
+def test_a_reader_may_look_at_whatever_a_deployer_applies_and_changes_nothing() -> None:
+    looking, deploying = rules("shopkart-reader"), rules()
+    assert set(looking) == set(deploying)
+    assert all(verbs <= {"get", "list"} for verbs in looking.values())
+    bound = {
+        (each["roleRef"]["name"], subject["name"])
+        for each in rendered("rights")
+        if each["kind"] == "RoleBinding"
+        for subject in each["subjects"]
+    }
+    assert bound == {("shopkart-deployer", "shopkart:production"), ("shopkart-reader", "shopkart:readers")}
 
 
 def test_the_gateway_is_internal_encrypted_and_open_to_the_environments_routes_alone() -> None:

@@ -18,6 +18,7 @@ module "environment" {
   api_client_cidrs = var.api_client_cidrs
   administrators   = var.administrators
   deploy_role_arn  = module.iam.role_arns["deploy-production"]
+  read_role_arn    = module.iam.role_arns["control"]
   registry         = { account = var.account, region = var.region, prefix = "shopkart/" }
   database         = var.database
   cache            = var.cache

@@ -1,8 +1,9 @@
 output "pipeline" {
-  description = "For `pipeline` of the staging root: the pipeline's network, and its role that deploys there."
+  description = "For `pipeline` of the staging root: the pipeline's network, and its roles that deploy and look there."
   value = {
     network         = module.environment.network
     deploy_role_arn = module.iam.role_arns["deploy-staging"]
+    read_role_arn   = module.iam.role_arns["control"]
   }
 }
 

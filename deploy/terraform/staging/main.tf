@@ -12,6 +12,7 @@ module "environment" {
   api_client_cidrs = merge(var.api_client_cidrs, { pipeline = var.pipeline.network.cidr })
   administrators   = var.administrators
   deploy_role_arn  = var.pipeline.deploy_role_arn
+  read_role_arn    = var.pipeline.read_role_arn
   registry         = { account = var.account, region = var.region, prefix = "shopkart/" }
   database         = var.database
   cache            = var.cache

@@ -100,7 +100,7 @@ variable "api_client_cidrs" {
 }
 
 variable "pipeline" {
-  description = "From production's outputs: the pipeline's network, and its role that deploys here."
+  description = "From production's outputs: the pipeline's network, and its roles that deploy and look here."
   type = object({
     network = object({
       vpc_id          = string
@@ -108,5 +108,6 @@ variable "pipeline" {
       route_table_ids = map(string)
     })
     deploy_role_arn = string
+    read_role_arn   = string
   })
 }

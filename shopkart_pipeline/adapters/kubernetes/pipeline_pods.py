@@ -32,6 +32,8 @@ TRUSTED_KEYS = "/etc/shopkart/trust/attestation-keys.json"
 SIGNER_PORT = 3004
 KIND_LABEL = "shopkart/run-kind"
 _POOL = "shopkart/pool"
+_LEFT_ALONE = {"karpenter.sh/do-not-disrupt": "true"}
+"""Karpenter ends no node by itself on which such a pod runs: a run that is ended begins anew."""
 _RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -126,7 +128,7 @@ def run_config(kind: RunKind, pod: RunPod, steps: StepPodsMode, namespace: str) 
                 *(signer_variables() if kind in SIGNING else []),
             ],
         },
-        "pod_template_spec_metadata": {"labels": {KIND_LABEL: kind.label}},
+        "pod_template_spec_metadata": {"labels": {KIND_LABEL: kind.label}, "annotations": dict(_LEFT_ALONE)},
         "pod_spec_config": {
             **pod_basics(home="20Gi", scratch="10Gi", seccomp_profile=pod.seccomp_profile),
             "serviceAccountName": ACCOUNTS[kind],

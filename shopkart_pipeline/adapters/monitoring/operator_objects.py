@@ -21,6 +21,7 @@ from shopkart_pipeline.adapters.kubernetes.names import (
     Manifest,
 )
 from shopkart_pipeline.adapters.monitoring.recording_rules import Group
+from shopkart_pipeline.domain.installation import Installation
 
 NAMESPACE = "monitoring"
 SCRAPE_SECONDS = 5
@@ -34,7 +35,7 @@ _DECLARED_PATH = {
     "targetLabel": "__metrics_path__",
 }
 """A service's own path of metrics, which its pods name in an annotation."""
-EXPORTER = "shopkart-exporter.shopkart.svc:3002"
+EXPORTER = f"shopkart-exporter.{Installation.namespace}.svc:3002"
 """Where the pipeline's own metrics are (`shopkart exporter`)."""
 EXPORTER_NAME = "prometheus-postgres-exporter"
 

@@ -122,6 +122,8 @@ run_launcher:
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: pull-requests
+          annotations:
+            karpenter.sh/do-not-disrupt: 'true'
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -199,6 +201,8 @@ run_launcher:
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: builds
+          annotations:
+            karpenter.sh/do-not-disrupt: 'true'
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -276,6 +280,8 @@ run_launcher:
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: staging
+          annotations:
+            karpenter.sh/do-not-disrupt: 'true'
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -353,6 +359,8 @@ run_launcher:
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: production
+          annotations:
+            karpenter.sh/do-not-disrupt: 'true'
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -426,6 +434,8 @@ run_launcher:
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: rescans
+          annotations:
+            karpenter.sh/do-not-disrupt: 'true'
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -499,6 +509,8 @@ run_launcher:
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: backups
+          annotations:
+            karpenter.sh/do-not-disrupt: 'true'
         pod_spec_config:
           enableServiceLinks: false
           securityContext:
@@ -576,6 +588,8 @@ run_launcher:
         pod_template_spec_metadata:
           labels:
             shopkart/run-kind: maintenance
+          annotations:
+            karpenter.sh/do-not-disrupt: 'true'
         pod_spec_config:
           enableServiceLinks: false
           securityContext:

@@ -1,5 +1,9 @@
 # Who may do what in the cluster: people by AWS's own policy, the pipeline by rights that name kinds and verbs.
 
+locals {
+  readers = "shopkart:readers"
+}
+
 resource "aws_eks_access_entry" "administrator" {
   for_each = var.administrators
 
@@ -27,6 +31,14 @@ resource "aws_eks_access_entry" "deployer" {
   kubernetes_groups = ["shopkart:${each.key}"]
 }
 
+resource "aws_eks_access_entry" "reader" {
+  for_each = var.readers
+
+  cluster_name      = aws_eks_cluster.this.name
+  principal_arn     = each.value
+  kubernetes_groups = [local.readers]
+}
+
 resource "helm_release" "rights" {
   for_each = var.deployers
 
@@ -37,6 +49,7 @@ resource "helm_release" "rights" {
 
   values = [yamlencode({
     group      = "shopkart:${each.key}"
+    readers    = local.readers
     namespaces = each.value.namespaces
   })]
 

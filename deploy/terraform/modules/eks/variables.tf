@@ -94,6 +94,12 @@ variable "administrators" {
   type        = set(string)
 }
 
+variable "readers" {
+  description = "Who looks at what was deployed: ARNs of roles, by a name. They change nothing and read no secrets."
+  type        = map(string)
+  default     = {}
+}
+
 variable "deployers" {
   description = "Who deploys: the role's ARN by a name, and the namespaces that it may change."
   type = map(object({

@@ -51,6 +51,7 @@ module "eks" {
   administrators     = var.administrators
   registry           = var.registry
 
+  readers = { control = var.read_role_arn }
   deployers = {
     (var.environment) = { role_arn = var.deploy_role_arn, namespaces = [var.environment] }
   }

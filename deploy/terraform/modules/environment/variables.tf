@@ -64,6 +64,11 @@ variable "deploy_role_arn" {
   type        = string
 }
 
+variable "read_role_arn" {
+  description = "ARN of the pipeline's role that looks at what was deployed here."
+  type        = string
+}
+
 variable "registry" {
   description = "The registry that nodes pull from; see the module eks."
   type = object({

@@ -22,7 +22,7 @@ locals {
 
   # The policy of each role, and what it is filled with besides.
   roles = {
-    control           = { policy = "control", values = {} }
+    control           = { policy = "control", values = var.clusters }
     build             = { policy = "build", values = {} }
     deploy-staging    = { policy = "deploy", values = { environment = "staging", cluster = var.clusters["staging"] } }
     deploy-production = { policy = "deploy", values = { environment = "production", cluster = var.clusters["production"] } }

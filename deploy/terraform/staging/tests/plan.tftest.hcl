@@ -21,6 +21,7 @@ variables {
   pipeline = {
     network         = { vpc_id = "vpc-00000000", cidr = "10.30.0.0/16", route_table_ids = { a = "rtb-00000000" } }
     deploy_role_arn = "arn:aws:iam::000000000000:role/shopkart-deploy-staging"
+    read_role_arn   = "arn:aws:iam::000000000000:role/shopkart-control"
   }
 }
 
