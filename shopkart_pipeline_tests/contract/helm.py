@@ -22,7 +22,7 @@ def rendered(chart, asked):
 asked = json.load(sys.stdin)
 with helm.Chart.load(asked["chart"]) as chart:
     answers = [rendered(chart, each) for each in asked["asked"]]
-findings = helm.lint(asked["chart"], strict=True)
+findings = helm.lint(asked["chart"], strict=True, namespace="shopkart-pipeline")
 print(json.dumps({"version": helm.helm_sdk_version(), "lint": findings, "answers": answers}))
 """
 

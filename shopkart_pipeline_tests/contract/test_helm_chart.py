@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from shopkart_pipeline.adapters.kubernetes.pipeline_objects import render_installation
+from shopkart_pipeline.domain.installation import Installation
 from shopkart_pipeline_tests.contract.helm import Asked, ask_helm, helm_python
 from shopkart_pipeline_tests.pipeline_installation import CHART, INSTALLATION, files, pipeline
 
@@ -74,9 +75,11 @@ def objects_of(texts: list[str]) -> Objects:
     return by_name
 
 
-def plain(installation_files: dict[str, str]) -> Objects:
+def plain(installation: Installation, installation_files: dict[str, str]) -> Objects:
+    """All but the namespace that has to be there before."""
     found = objects_of([installation_files["manifests.yaml"]])
-    return {name: each for name, each in found.items() if name[0] != "Namespace"}
+    del found["Namespace", installation.namespace]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +103,11 @@ def rendered(helm: dict[str, Any], index: int) -> Objects:
 
 
 def test_its_own_values_give_the_very_objects_of_the_plain_manifests(helm: dict[str, Any]) -> None:
-    assert rendered(helm, 0) == plain(files())
+    assert rendered(helm, 0) == plain(INSTALLATION, files())
 
 
 def test_values_of_somebody_else_give_what_is_generated_for_them(helm: dict[str, Any]) -> None:
-    assert rendered(helm, 1) == plain(render_installation(pipeline(), OTHER))
+    assert rendered(helm, 1) == plain(OTHER, render_installation(pipeline(), OTHER))
 
 
 def test_helm_finds_nothing_wrong_with_it(helm: dict[str, Any]) -> None:
