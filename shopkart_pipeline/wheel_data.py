@@ -11,7 +11,7 @@ from typing import Any
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_KINDS = {".cfg", ".hcl", ".json", ".lock", ".md", ".tf", ".tftest", ".txt", ".yaml", ".yml"}
+_KINDS = {".cfg", ".hcl", ".json", ".lock", ".md", ".tf", ".tftest", ".tpl", ".txt", ".yaml", ".yml"}
 _NAMES = {"Dockerfile"}
 _NEVER = ("tfstate", "tfplan", "tfvars")
 
