@@ -34,4 +34,4 @@ def _files(pipeline: Pipeline, environment: str | None) -> dict[str, str]:
     if environment is not None and environment not in pipeline.environments:
         known = ", ".join(pipeline.environments)
         raise NotFound(f"No environment {environment!r} is declared.", f"Declared are: {known}.")
-    return dict(render_monitoring(targets_of(pipeline, environment), pipeline.alerting))
+    return dict(render_monitoring(targets_of(pipeline, environment), pipeline.alerting, pipeline.recovery))

@@ -1,8 +1,8 @@
 """The pipeline's own metrics: what was counted of the past, and how things stand now.
 
-Now is asked of the stores at each look, but for what takes longer with a long history: incidents are looked at again
-after a minute, the measures of delivery, which are of thirty days, after ten. What can't be asked is not shown as zero:
-it is left out, and `shopkart_source_up` says so.
+Now is asked of the stores at each look, but for what takes longer: incidents are looked at again after a minute; the
+measures of delivery, which are of thirty days, and backups, which may be far away, after ten. What can't be asked is
+not shown as zero: it is left out, and `shopkart_source_up` says so.
 """
 
 from collections import Counter
@@ -21,7 +21,11 @@ from shopkart_pipeline.services.count_past import COUNTED, beginnings, count_pas
 from shopkart_pipeline.services.measure_delivery import Remembered, production_changes, teams_of
 from shopkart_pipeline.services.platform import Platform
 
-_AGAIN_AFTER = {"incidents": timedelta(minutes=1), "delivery": timedelta(minutes=10)}
+_AGAIN_AFTER = {
+    "incidents": timedelta(minutes=1),
+    "delivery": timedelta(minutes=10),
+    "backups": timedelta(minutes=10),
+}
 _WINDOW_DAYS = 30
 _LONGEST = timedelta(seconds=2)
 """For which the past is counted at one look; what is left is counted at the next one."""
@@ -33,6 +37,12 @@ _OUTBOX = Metric("shopkart_outbox_notices", MetricKind.GAUGE, "Notices for the c
 _UNTOLD = Metric("shopkart_notifications_untold", MetricKind.GAUGE, "Notifications that have not reached people.")
 _MOST_UNTOLD = 1000
 _INCIDENTS = Metric("shopkart_incidents_open", MetricKind.GAUGE, "Incidents that are not closed.")
+_TAKEN = Metric(
+    "shopkart_backup_taken_timestamp_seconds", MetricKind.GAUGE, "The moment whose data the newest backup holds."
+)
+_VERIFIED = Metric(
+    "shopkart_backup_verified_timestamp_seconds", MetricKind.GAUGE, "When a drill last found all that a backup held."
+)
 _BEHIND = Metric("shopkart_metrics_behind", MetricKind.GAUGE, "1 while not all of the past is counted.")
 _UP = Metric("shopkart_source_up", MetricKind.GAUGE, "1 where a source of these metrics can be asked.")
 _DELIVERY = Metric(
@@ -52,6 +62,8 @@ EXPORTED = (
     _UNTOLD,
     _INCIDENTS,
     _DELIVERY,
+    _TAKEN,
+    _VERIFIED,
     _BEHIND,
     _UP,
 )
@@ -82,8 +94,9 @@ class OwnMetrics:
             *self._services(),
             *self._seldom("incidents", self._incidents),
             *self._seldom("delivery", self._delivery),
+            *self._seldom("backups", self._backups),
         ]
-        sources = ("past", "inbox", "outbox", "notifications", "services", "incidents", "delivery")
+        sources = ("past", "inbox", "outbox", "notifications", "services", "incidents", "delivery", "backups")
         return (*samples, *(_one(_UP, float(name not in self._failed), source=name) for name in sources))
 
     def _asked(self, source: str, ask: Callable[[], Iterable[Sample]]) -> tuple[Sample, ...]:
@@ -146,6 +159,19 @@ class OwnMetrics:
         open_ones = [incident for incident in self.platform.incidents.list() if incident.is_open]
         for service in self.platform.pipeline.services:
             yield _one(_INCIDENTS, sum(each.service == service for each in open_ones), service=service)
+
+    def _backups(self) -> Iterator[Sample]:
+        """Without a backup there is no series: no moment would be true."""
+        backups, recovery = self.platform.backups, self.platform.pipeline.recovery
+        found = {} if recovery is None or backups is None else recovery.databases
+        kept = {name: backups.store.backups(name)[0] for name in found if backups is not None}
+        for name, each in kept.items():
+            if each:
+                yield _one(_TAKEN, max(backup.manifest.taken_at for backup in each).timestamp(), database=name)
+        for name, each in kept.items():
+            verified = [backup.verified_at for backup in each if backup.verified_at is not None]
+            if verified:
+                yield _one(_VERIFIED, max(verified).timestamp(), database=name)
 
     def _delivery(self) -> Iterator[Sample]:
         until = self.platform.clock.now()

@@ -65,7 +65,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 def rendered(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything that is generated from the shipped declaration."""
     folder = tmp_path_factory.mktemp("monitoring")
-    for name, text in render_monitoring(targets_of(pipeline), pipeline.alerting).items():
+    for name, text in render_monitoring(targets_of(pipeline), pipeline.alerting, pipeline.recovery).items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
@@ -79,26 +79,37 @@ def _run(*command: str | Path) -> "subprocess.CompletedProcess[str]":
 def test_promtool_finds_nothing_wrong_with_the_rules(rendered: Path) -> None:
     done = _run("promtool", "check", "rules", "--lint-fatal", *sorted(rendered.glob("prometheus/*.rules.yaml")))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("SUCCESS") == 4
+    assert done.stdout.count("SUCCESS") == 5
 
 
 def test_nothing_fires_on_good_series_and_the_right_alerts_on_bad_ones(rendered: Path) -> None:
     """With objectives and a database, and without."""
-    files = [rendered / f"prometheus/{name}.test.yaml" for name in ("production-backend", "staging-frontend")]
+    files = [
+        rendered / f"prometheus/{name}.test.yaml" for name in ("production-backend", "staging-frontend", "pipeline")
+    ]
     done = _run("promtool", "test", "rules", *files)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("SUCCESS") == 2
+    assert done.stdout.count("SUCCESS") == 3
 
 
-def test_a_rule_that_never_fires_would_have_been_found(rendered: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "written", "instead", "alert"),
+    [
+        ("staging-frontend", "< 0.15", "< 0", "ShopkartDiskFilling"),
+        ("pipeline", "shopkart_inbox_deliveries[10m]) > 0", "shopkart_inbox_deliveries[10m]) > 9", "DeliveriesWait"),
+        ("pipeline", "> 90000", "> 9e12", "ShopkartPipelineBackupOld"),
+    ],
+)
+def test_a_rule_that_never_fires_would_have_been_found(
+    rendered: Path, tmp_path: Path, name: str, written: str, instead: str, alert: str
+) -> None:
     shutil.copytree(rendered / "prometheus", tmp_path, dirs_exist_ok=True)
-    rules = tmp_path / "staging-frontend.rules.yaml"
-    written = rules.read_text()
-    rules.write_text(written.replace("< 0.15", "< 0"))
-    assert rules.read_text() != written
-    done = _run("promtool", "test", "rules", tmp_path / "staging-frontend.test.yaml")
+    rules = tmp_path / f"{name}.rules.yaml"
+    assert written in rules.read_text()
+    rules.write_text(rules.read_text().replace(written, instead))
+    done = _run("promtool", "test", "rules", tmp_path / f"{name}.test.yaml")
     assert done.returncode != 0
-    assert "ShopkartDiskFilling" in done.stdout + done.stderr
+    assert alert in done.stdout + done.stderr
 
 
 def test_rules_take_a_cluster_as_it_is(rendered: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from shopkart_pipeline.adapters.prometheus_text import exposition
 from shopkart_pipeline.adapters.sqlite_metrics import SqliteMetricStore
+from shopkart_pipeline.domain.backup import BackedUp, Recovery
 from shopkart_pipeline.domain.declaration import Phase, StageKind
 from shopkart_pipeline.domain.errors import ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, Tool
@@ -19,8 +20,10 @@ from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.hooks.exporter import create_exporter
 from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline.ports.metric_store import Step
+from shopkart_pipeline.services.back_up import back_up
 from shopkart_pipeline.services.count_past import count_past
 from shopkart_pipeline.services.export_metrics import EXPORTED, OwnMetrics
+from shopkart_pipeline_tests.fakes.fake_database import BackupWorld
 from shopkart_pipeline_tests.fakes.world import World
 
 
@@ -159,6 +162,25 @@ def test_what_nobody_can_ask_is_left_out_and_said(
     assert found['shopkart_source_up{source="inbox"}'] == 0
     assert found['shopkart_source_up{source="past"}'] == 1
     assert found["shopkart_outbox_notices"] == 0
+
+
+def test_a_backup_tells_its_moment_and_where_there_is_none_there_is_no_series(
+    world: World, store: SqliteMetricStore, tmp_path: Path
+) -> None:
+    kept = BackupWorld(tmp_path / "backups", world.clock)
+    world.backups = kept.backups
+    world.pipeline = replace(world.pipeline, recovery=Recovery(databases={"shop": BackedUp("shop")}))
+    assert not [series for series in gathered(world, store) if "backup" in series and "source" not in series]
+
+    manifest = back_up(world.platform, "shop").manifest
+    assert manifest is not None
+    assert gathered(world, store)['shopkart_backup_taken_timestamp_seconds{database="shop"}'] == pytest.approx(
+        manifest.taken_at.timestamp()
+    )
+    assert 'shopkart_backup_verified_timestamp_seconds{database="shop"}' not in gathered(world, store)
+
+    kept.backups.store.verified(manifest, world.clock.now())
+    assert gathered(world, store)['shopkart_backup_verified_timestamp_seconds{database="shop"}'] > 0
 
 
 def test_what_runs_on_the_embedded_platform_is_told_under_the_names_of_the_rules(

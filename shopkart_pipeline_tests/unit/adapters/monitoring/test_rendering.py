@@ -33,7 +33,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 @pytest.fixture(scope="module")
 def files(pipeline: Pipeline) -> dict[str, str]:
-    return dict(render_monitoring(targets_of(pipeline), pipeline.alerting))
+    return dict(render_monitoring(targets_of(pipeline), pipeline.alerting, pipeline.recovery))
 
 
 @pytest.fixture
