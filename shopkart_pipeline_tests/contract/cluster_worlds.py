@@ -241,6 +241,9 @@ class LocalWorld(World):
 
     def __post_init__(self) -> None:
         self._base = ImageParts() if self.docker_host is None else base_parts(self.docker_host)
+        if self.docker_host is not None:
+            # An engine makes and starts a container in a second where a process starts at once.
+            self.patience_seconds = 60.0
         self.clock = SystemClock()
         self.registry = DiskRegistry(self.home / "registry")
         self.cluster = LocalCluster(self.home, self.registry, self.clock)

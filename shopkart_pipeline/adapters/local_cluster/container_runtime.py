@@ -37,6 +37,7 @@ _LOG_LABEL = "com.shopkart.log"
 _NOBODY = "65532:65532"
 _POLL_SECONDS = 0.3
 _ANSWER_SECONDS = 60
+_LAST_WORDS_SECONDS = 10.0
 _ROOT = ("", "0", "root")
 _ENGINE_ERRORS = (docker.errors.DockerException, requests.RequestException)
 
@@ -53,7 +54,7 @@ class _Engine(Protocol):
     def stop(self, container: str, timeout: int) -> None: ...
     def remove_container(self, container: str, *, force: bool) -> None: ...
     def containers(self, *, all: bool, filters: Mapping[str, str]) -> list[Mapping[str, Any]]: ...
-    def logs(self, container: str, *, stream: bool, follow: bool, since: float) -> Iterable[bytes]: ...
+    def logs(self, container: str, *, stream: bool, follow: bool, since: float | None) -> Iterable[bytes]: ...
     def close(self) -> None: ...
 
 
@@ -72,7 +73,7 @@ class ContainerRuntime(Runtime):
         self._mark = home_mark
         self._registry = registry
         self._host = host
-        self._followed: set[str] = set()
+        self._followers: dict[str, threading.Thread] = {}
 
     async def start(self, launch: Launch) -> str:
         return await asyncio.to_thread(self._start, launch)
@@ -93,12 +94,12 @@ class ContainerRuntime(Runtime):
         return handle
 
     def _follow(self, handle: str, log: Path) -> None:
-        if handle not in self._followed:
-            self._followed.add(handle)
-            threading.Thread(target=self._copy_output, args=(handle, log), daemon=True).start()
+        if handle not in self._followers:
+            self._followers[handle] = threading.Thread(target=self._copy_output, args=(handle, log), daemon=True)
+            self._followers[handle].start()
 
     def _copy_output(self, handle: str, log: Path) -> None:
-        since = log.stat().st_mtime if log.exists() else 0.0
+        since = log.stat().st_mtime if log.exists() else None
         with contextlib.suppress(PipelineError), self._engine(timeout_seconds=None) as engine, log.open("ab") as target:
             for piece in engine.logs(handle, stream=True, follow=True, since=since):
                 target.write(piece)
@@ -144,6 +145,10 @@ class ContainerRuntime(Runtime):
         self._remove(handle)
 
     def _remove(self, handle: str) -> None:
+        # With a container its output is gone, of which the last words may not have been copied yet.
+        follower = self._followers.pop(handle, None)
+        if follower is not None:
+            follower.join(_LAST_WORDS_SECONDS)
         with self._engine() as engine, contextlib.suppress(docker.errors.NotFound):
             engine.remove_container(handle, force=True)
 
