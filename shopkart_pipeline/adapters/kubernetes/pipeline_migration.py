@@ -1,6 +1,7 @@
 """The Job that brings the schema of Dagster's database up to date, before pods of a newer Dagster start.
 
-It is the daemon's pod with another command, so it has the same image, configuration and database, and the same network.
+It is the daemon's pod with another command, so it has the same image, configuration and database, and the same network,
+and the token without which Dagster can't read that configuration: it makes the launcher of runs to show it.
 It is not tried again: a migration that broke off is looked at by people.
 
 Source: Dagster, "Migrating Dagster" (`dagster instance migrate`).
@@ -41,7 +42,7 @@ def migration(objects: list[Manifest]) -> Manifest:
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
             "template": {
                 **template,
-                "spec": {**pod, "automountServiceAccountToken": False, "restartPolicy": "Never"},
+                "spec": {**pod, "restartPolicy": "Never"},
             },
         },
     }
