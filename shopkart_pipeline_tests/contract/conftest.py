@@ -17,7 +17,13 @@ from shopkart_pipeline.adapters._confinement import Confinement
 from shopkart_pipeline.adapters._postgres import Database
 from shopkart_pipeline.adapters._store_tables import stores_database
 from shopkart_pipeline.ports.confinement import NotConfined
-from shopkart_pipeline_tests.contract import alertmanager_server, aws_servers, postgres_storage, prometheus_server
+from shopkart_pipeline_tests.contract import (
+    alertmanager_server,
+    aws_servers,
+    own_image,
+    postgres_storage,
+    prometheus_server,
+)
 from shopkart_pipeline_tests.contract.helm import helm_python
 from shopkart_pipeline_tests.contract.oci_readers import installed_readers
 from shopkart_pipeline_tests.contract.postgres import EMPTIED, Postgres, running_postgres
@@ -68,7 +74,12 @@ HELM = helm_python()
 """A Python that has Helm as a library."""
 
 collect_ignore = [
-    *([] if engine_for_tests() else ["test_docker_engine.py", "test_container_image.py"]),
+    *(
+        []
+        if engine_for_tests()
+        else ["test_docker_engine.py", "test_container_image.py", "test_storefront_containers.py"]
+    ),
+    *([] if own_image.why_not() is None else ["test_own_image.py"]),
     *([] if buildah_for_tests() is None else ["test_buildah.py"]),
     *([] if engine_for_tests() or buildah_for_tests() is None else ["test_dockerfile_builds.py"]),
     *([] if NPM else ["test_npm_audit.py"]),
@@ -189,6 +200,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     storage = "took part" if postgres_storage.is_installed() else "not installed: Dagster on PostgreSQL is LEFT OUT"
     terminalreporter.write_line(f"dagster-postgres: {storage}")
     terminalreporter.write_line(f"Docker Engine: {engine_for_tests() or 'none is reachable or can be started'}")
+    terminalreporter.write_line(f"own image: {own_image.why_not() or 'built by the thorough tests'}")
     terminalreporter.write_line(f"buildah: {buildah_for_tests() or 'took part'}")
     terminalreporter.write_line(f"confinement: {_why_not_confined() or 'took part'}")
 
