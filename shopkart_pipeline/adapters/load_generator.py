@@ -13,7 +13,7 @@ from pathlib import Path
 from shopkart_pipeline.adapters import _open_loop
 from shopkart_pipeline.domain.evidence import Evidence, EvidenceMissing, RawReport, Tool, ToolRun
 from shopkart_pipeline.domain.load_report import LOAD_REPORT, LoadReport
-from shopkart_pipeline.domain.load_test import MOST_REQUESTS, LoadTest
+from shopkart_pipeline.domain.load_test import MOST_REQUESTS, PEAK_RATE, LoadTest
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.scanner import Scanner, ScanRequest
 
@@ -34,7 +34,7 @@ class LoadGenerator(Scanner):
         return None
 
     def scan(self, request: ScanRequest) -> ToolRun:
-        plan, url = request.stage.load, request.url
+        plan, url = _plan(request), request.url
         # A client that few services need, and that takes a while to import.
         from shopkart_pipeline.adapters._http_load import VERSION, sending
 
@@ -58,6 +58,12 @@ class LoadGenerator(Scanner):
         except _open_loop.Stopped:
             return ToolRun(EvidenceMissing("the load test was cancelled", tool))
         return _judged(request.log, plan, report, tool, began_at)
+
+
+def _plan(request: ScanRequest) -> LoadTest | None:
+    """What is declared, at the peak that was measured where none is."""
+    plan, measured = request.stage.load, request.variables.get(PEAK_RATE)
+    return plan if plan is None or plan.peak_rate is not None or measured is None else plan.at_peak(float(measured))
 
 
 def _judged(log: Path, plan: LoadTest, report: LoadReport, tool: Tool, began_at: datetime) -> ToolRun:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 MOST_REQUESTS = 2_000_000
 """In all of a test: what a generator keeps and a service has to bear must have an end."""
 
+PEAK_RATE = "SHOPKART_PEAK_RATE"
+"""Variable by which a generator is told a peak that was measured: what it is declared to do it may know by itself."""
 _LEAST_REQUESTS = {"latency_p50_seconds": 2, "latency_p95_seconds": 20, "latency_p99_seconds": 100}
 
 

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from shopkart_pipeline.domain.declaration import Phase, Stage
 from shopkart_pipeline.domain.evidence import EvidenceMissing, RawReport, ToolRun
 from shopkart_pipeline.domain.load_report import LOAD_REPORT, LoadDocument
-from shopkart_pipeline.domain.load_test import LoadTest
+from shopkart_pipeline.domain.load_test import PEAK_RATE, LoadTest
 from shopkart_pipeline.domain.release import Release
 from shopkart_pipeline.domain.vitals import Vital, VitalMissing, VitalSeries
 from shopkart_pipeline.domain.workload import ServiceStatus, WorkloadStatus
@@ -52,7 +52,7 @@ def run_load_test(platform: Platform, release: Release, stage: Stage, image: str
     if isinstance(before, EvidenceMissing):
         return ToolRun(before)
     began = platform.clock.now()
-    run = collect_evidence(platform, release, replace(stage, load=plan), image)
+    run = collect_evidence(platform, release, stage, image, {PEAK_RATE: repr(plan.peak_rate)})
     document = _document(run)
     if document is None:
         return run
