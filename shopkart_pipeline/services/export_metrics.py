@@ -162,9 +162,10 @@ class OwnMetrics:
 
     def _backups(self) -> Iterator[Sample]:
         """Without a backup there is no series: no moment would be true."""
-        backups, recovery = self.platform.backups, self.platform.pipeline.recovery
-        found = {} if recovery is None or backups is None else recovery.databases
-        kept = {name: backups.store.backups(name)[0] for name in found if backups is not None}
+        backups = self.platform.backups
+        if backups is None:
+            return
+        kept = {name: backups.store.backups(name)[0] for name in self.platform.pipeline.recovery.databases}
         for name, each in kept.items():
             if each:
                 yield _one(_TAKEN, max(backup.manifest.taken_at for backup in each).timestamp(), database=name)

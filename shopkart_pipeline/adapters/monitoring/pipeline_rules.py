@@ -30,11 +30,11 @@ _OLD = 40 * 86400
 """Older than every limit here, as a moment in a test whose clock begins at zero."""
 
 
-def pipeline_groups(recovery: Recovery | None, pace: Pace) -> list[Group]:
+def pipeline_groups(recovery: Recovery, pace: Pace) -> list[Group]:
     """The group with all alerts about the pipeline.
 
     Args:
-        recovery: which databases are backed up; None: none is.
+        recovery: which databases are backed up.
         pace: how long things have to last.
     """
     rules = [*_processes(pace), *_backups(recovery)]
@@ -59,9 +59,8 @@ def _processes(pace: Pace) -> Iterator[dict[str, Any]]:
     yield _alert("PeopleNotTold", given_up, 0, _WARNING, "people were not told by {{ $labels.channel }}")
 
 
-def _backups(recovery: Recovery | None) -> Iterator[dict[str, Any]]:
-    databases = {} if recovery is None else recovery.databases
-    for name, database in databases.items():
+def _backups(recovery: Recovery) -> Iterator[dict[str, Any]]:
+    for name, database in recovery.databases.items():
         limit, own = database.maximum_age_seconds + _LATE_SECONDS, f'{{database="{name}"}}'
         age = f"time() - max by (database) ({TAKEN}{own}) > {number(limit)}"
         summary = f"the newest backup of {name} is older than {seconds(database.maximum_age_seconds)}, or there is none"
@@ -91,7 +90,7 @@ def _alert(
     }
 
 
-def pipeline_tests(recovery: Recovery | None, rules_file: str) -> dict[str, Any]:
+def pipeline_tests(recovery: Recovery, rules_file: str) -> dict[str, Any]:
     """A file for `promtool test rules`: series on which nothing fires, and bad ones.
 
     Args:
@@ -104,7 +103,7 @@ def pipeline_tests(recovery: Recovery | None, rules_file: str) -> dict[str, Any]
         "shopkart_outbox_notices": 0,
         'shopkart_notifications_untold{channel="slack",state="given_up"}': 0,
     }
-    names = [] if recovery is None else list(recovery.databases)
+    names = list(recovery.databases)
     # Of the future, and so never old, whatever the declared limits are.
     well |= {f'{series}{{database="{name}"}}': _OLD for name in names for series in (TAKEN, VERIFIED)}
     bad: dict[str, tuple[dict[str, int], set[str]]] = {

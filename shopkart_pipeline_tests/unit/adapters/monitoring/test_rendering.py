@@ -234,7 +234,7 @@ def test_loki_keeps_lines_for_a_time_and_its_collector_takes_the_labels_of_pods(
 
 
 def test_one_environment_alone_can_be_rendered(pipeline: Pipeline) -> None:
-    files = render_monitoring(targets_of(pipeline, "production"), pipeline.alerting)
+    files = render_monitoring(targets_of(pipeline, "production"), pipeline.alerting, pipeline.recovery)
     assert "prometheus/production-backend.rules.yaml" in files
     assert not [name for name in files if "staging" in name]
     assert '"staging"' not in files["grafana/sk-backend.json"]
