@@ -93,7 +93,7 @@ class PipesStepPods(StepPods):
         began = answered = time.monotonic()
         seen, stuck_since = False, None
         while True:
-            now = time.monotonic()
+            now, seen = time.monotonic(), seen or making.made
             if now - began > self._start_seconds + order.seconds + _END_MARGIN_SECONDS:
                 return f"it did not end within {order.seconds:.0f} s"
             try:
@@ -152,7 +152,7 @@ class _Making(threading.Thread):
     ) -> None:
         super().__init__(name=f"pod of {order.step}", daemon=True)
         self._context, self._place, self._order = context, place, order
-        self.over, self.good, self.failure = threading.Event(), False, ""
+        self.over, self.made, self.good, self.failure = threading.Event(), False, False, ""
         self._client: Any = _Client(self, kubeconfig)
 
     def run(self) -> None:
@@ -190,6 +190,7 @@ class _Client(PipesK8sClient):
 
     @contextmanager
     def consume_pod_logs(self, *arguments: Any, **named: Any) -> Generator[None]:
+        self._making.made = True
         self._reader.say("opened")
         self._making.over.wait()
         self._reader.say("closed")

@@ -3,16 +3,25 @@
 A pod that is made there is carried out by this test: the entry's code with the environment that the pod has, or an end
 that a cluster gives to pods. The node agent of the emulator is switched off for it."""
 
+import ctypes
 import itertools
 import json
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import AssetExecutionContext, DagsterInstance, MaterializeResult, asset, materialize
+from dagster import (
+    AssetExecutionContext,
+    DagsterExecutionInterruptedError,
+    DagsterInstance,
+    MaterializeResult,
+    asset,
+    materialize,
+)
 from dagster_pipes import decode_param
 
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
@@ -26,6 +35,7 @@ from shopkart_pipeline_tests.contract.test_instance_on_kubernetes import kuberne
 from shopkart_pipeline_tests.fakes import kubernetes_server as emulator
 from shopkart_pipeline_tests.fakes.fake_scm import FakeSourceControl
 from shopkart_pipeline_tests.fakes.fast_clock import FastClock
+from shopkart_pipeline_tests.fakes.github_server.trouble import Trouble
 from shopkart_pipeline_tests.fakes.kubernetes_server.resources import POD, SERVICE_ACCOUNT
 from shopkart_pipeline_tests.fakes.kubernetes_server.store import copied
 from shopkart_pipeline_tests.fakes.local_step_pods import PLACE
@@ -77,7 +87,8 @@ class Cluster:
                 self.world.store.update(POD, changed)
 
     def pods(self) -> list[dict[str, Any]]:
-        return self.world.list(POD, PLACE.namespace)
+        """Those that a test has seen begin."""
+        return [each for each in self.world.list(POD, PLACE.namespace) if each["metadata"]["name"] in self.seen]
 
 
 def running() -> Status:
@@ -201,3 +212,70 @@ def test_what_kills_a_pod_is_told_by_its_name(
     assert reason is not None
     assert told in reason
     assert all("deletionTimestamp" in each["metadata"] for each in cluster.pods())
+
+
+def test_a_pod_that_finds_no_node_is_given_up_in_time(
+    cluster: Cluster, context: AssetExecutionContext, tmp_path: Path
+) -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+    cluster.behave = lambda pod: {"phase": "Pending", "containerStatuses": [], "conditions": [condition]}
+    reason = pods_of(cluster, context, start_seconds=0.4).run(an_order(), tmp_path / "log")
+    assert reason == "it did not start within 0 s: no node takes it: 0/3 nodes"
+
+
+def test_a_pod_that_somebody_removes_is_missed(
+    cluster: Cluster, context: AssetExecutionContext, tmp_path: Path
+) -> None:
+    def behave(pod: dict[str, Any]) -> None:
+        with cluster.world.lock:
+            cluster.world.store.remove(POD, PLACE.namespace, pod["metadata"]["name"])
+
+    cluster.behave = behave
+    assert "remove" in str(pods_of(cluster, context).run(an_order(), tmp_path / "log"))
+
+
+def test_what_the_api_refuses_is_told(cluster: Cluster, context: AssetExecutionContext, tmp_path: Path) -> None:
+    cluster.world.admission.append(lambda operation, resource, document: "no pods today" if resource is POD else None)
+    reason = str(pods_of(cluster, context).run(an_order(), tmp_path / "log"))
+    cluster.world.admission.clear()
+    assert "it can't be made: " in reason
+    assert "no pods today" in reason
+
+
+def test_an_api_that_is_away_for_a_moment_does_no_harm_and_for_longer_is_a_reason(
+    cluster: Cluster, context: AssetExecutionContext, tmp_path: Path
+) -> None:
+    cluster.behave = lambda pod: cluster.world.troubles.make(Trouble(times=2, method="GET", status=503)) or ended()
+    assert pods_of(cluster, context).run(an_order(), tmp_path / "log") is None
+    cluster.behave = lambda pod: cluster.world.troubles.make(Trouble(times=10_000, method="GET", status=503))
+    reason = pods_of(cluster, context).run(an_order(), tmp_path / "log")
+    cluster.world.troubles.coming.clear()
+    assert str(reason).startswith("the cluster's API has not answered for 1 s")
+
+
+def test_a_run_that_is_cancelled_takes_its_pod_along(
+    cluster: Cluster, context: AssetExecutionContext, tmp_path: Path
+) -> None:
+    ended_by = list[BaseException]()
+
+    def run() -> None:
+        try:
+            pods_of(cluster, context).run(an_order(), tmp_path / "log")
+        except BaseException as error:
+            ended_by.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(lambda: bool(cluster.seen))
+    raised = ctypes.py_object(DagsterExecutionInterruptedError)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), raised)
+    thread.join(20.0)
+    assert [type(each) for each in ended_by] == [DagsterExecutionInterruptedError]
+    assert all("deletionTimestamp" in each["metadata"] for each in cluster.pods())
+
+
+def until(happened: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + 20.0
+    while not happened():
+        assert time.monotonic() < ends_at
+        time.sleep(POLL_SECONDS)
