@@ -87,8 +87,7 @@ class Cluster:
                 self.world.store.update(POD, changed)
 
     def pods(self) -> list[dict[str, Any]]:
-        """Those that a test has seen begin."""
-        return [each for each in self.world.list(POD, PLACE.namespace) if each["metadata"]["name"] in self.seen]
+        return self.world.list(POD, PLACE.namespace)
 
 
 def running() -> Status:
@@ -126,6 +125,9 @@ def running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Clust
 @pytest.fixture
 def cluster(running_cluster: Cluster) -> Cluster:
     running_cluster.behave = lambda pod: None
+    with running_cluster.world.lock:
+        for pod in running_cluster.pods():
+            running_cluster.world.store.remove(POD, PLACE.namespace, pod["metadata"]["name"])
     running_cluster.seen.clear()
     running_cluster.world.requests.clear()
     return running_cluster
