@@ -20,6 +20,7 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.types import ASGIApp
 
 from shopkart_pipeline import masked_output
+from shopkart_pipeline.engine.code_server_watch import code_servers_watched
 from shopkart_pipeline.engine.instance import open_instance
 from shopkart_pipeline.engine.own_requests import OwnRequests
 from shopkart_pipeline.engine.read_only_web import ReadOnlyWebserver
@@ -45,7 +46,7 @@ def serve(dagster_home: Path, options: WebOptions) -> None:
     end."""
     with open_instance(dagster_home) as instance:
         app, context = web_app(instance, WorkspaceFileTarget([str(options.workspace)]), options)
-        with context:
+        with context, code_servers_watched(context):
             config = uvicorn.Config(
                 app,
                 options.host,

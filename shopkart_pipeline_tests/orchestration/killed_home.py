@@ -170,7 +170,7 @@ class KilledHome:
         """End every other connection to the database, as its administrator would."""
         address = self.postgres.address(self.postgres.password)
         with psycopg.connect(address, autocommit=True) as connection:
-            others = b"FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+            others = b"FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
             return len(connection.execute(b"SELECT pg_terminate_backend(pid) " + others).fetchall())
 
     # What there is to see.

@@ -28,7 +28,7 @@ def kill(home: KilledHome, victim: str) -> None:
         case "nobody":
             pass
         case "code servers":
-            assert home.kill_code_servers() > 0
+            wait_for("a code server", home.kill_code_servers)
         case "connections":
             for _ in range(10):
                 home.kill_connections()
