@@ -1,18 +1,23 @@
 """Chooses the adapters of backups: where they are kept, and how each declared database is reached.
 
 A database that is called as one of the pipeline's own is where the pipeline itself has it, unless an address is given.
+The pipeline's own stores are one database, wherever they are, but for those that are declared by themselves.
 """
 
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from shopkart_pipeline.adapters._backup_blobs import Blobs
 from shopkart_pipeline.adapters.disk_backups import DiskBackups
 from shopkart_pipeline.adapters.sealed_backups import SealedBackups
 from shopkart_pipeline.adapters.sqlite_files import SqliteFiles
-from shopkart_pipeline.domain.backup import STORES, BackedUp, BackupPlace, Dumped, Engine, Recovery, StoreKind
+from shopkart_pipeline.dagster_database import dagster_address
+from shopkart_pipeline.domain.backup import DAGSTER, STORES, BackedUp, BackupPlace, Engine, Recovery, StoreKind
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.ports.backups import Backups, Database, Sink
-from shopkart_pipeline.settings import Settings
+from shopkart_pipeline.domain.notification import SecretReference
+from shopkart_pipeline.ports.backups import Backups, Database
+from shopkart_pipeline.settings import Settings, read_secret
 
 
 def build_backups(settings: Settings, declared: Recovery) -> Backups:
@@ -54,9 +59,8 @@ def _database(settings: Settings, declared: Recovery, database: BackedUp) -> Dat
     # Not in `work`, where commands of the project's code read and write.
     scratch = settings.home / "recovery"
     if database.engine is Engine.SQLITE:
-        if settings.stores_address and STORES not in declared.databases:
-            return _StoresLeftOut(settings.home, scratch / database.name)
-        return SqliteFiles(settings.home, scratch / database.name)
+        addresses = {name: each for name, each in _own(settings).items() if name not in declared.databases}
+        return _own_stores(settings.home, addresses, database, scratch)
     # PostgreSQL's client library likewise.
     from shopkart_pipeline.adapters.postgres_dump import PostgresDump, check_address
 
@@ -71,16 +75,45 @@ def _database(settings: Settings, declared: Recovery, database: BackedUp) -> Dat
 
 
 def _address(settings: Settings, name: str) -> str:
-    own = {STORES: settings.stores_address, "inbox": settings.inbox_address, "ledger": settings.ledger.address}
+    own = _own(settings)
     is_given = name.upper().replace("-", "_") in settings.backups.addresses
     return settings.backups.address(name) if is_given or not own.get(name) else own[name]
 
 
-class _StoresLeftOut(SqliteFiles):
-    """What is in the home, where the rest is in a database that nobody backs up: restored, and no longer written."""
+def _own(settings: Settings) -> dict[str, str]:
+    """The addresses of the pipeline's own databases in PostgreSQL; empty ones are files in the home."""
+    return {
+        "inbox": settings.inbox_address,
+        "ledger": settings.ledger.address,
+        STORES: settings.stores_address,
+        DAGSTER: dagster_address(settings.dagster_configuration, _variable),
+    }
 
-    def dump(self, sink: Sink) -> Dumped:
-        raise PipelineError(
-            "Evidence, incidents and messages are in PostgreSQL, and no declared database has them.",
-            f"Declare `{STORES}: {{}}` under `recovery.databases`.",
-        )
+
+def _own_stores(home: Path, own: Mapping[str, str], database: BackedUp, scratch: Path) -> Database:
+    files = SqliteFiles(home, scratch / database.name)
+    if not any(own.values()):
+        return files
+    from shopkart_pipeline.adapters.pipeline_stores import PipelineStores
+    from shopkart_pipeline.adapters.postgres_dump import PostgresDump, database_identity
+
+    together: dict[tuple[str, ...], list[str]] = {}
+    for name, address in own.items():
+        if address:
+            together.setdefault(database_identity(address), []).append(name)
+    addresses = {"-".join(names): own[names[0]] for names in together.values()}
+
+    def postgres(name: str) -> PostgresDump:
+        folder = scratch / f"{database.name}-{name}"
+        return PostgresDump(name, lambda: addresses[name], folder, database.timeout_seconds)
+
+    first = [name for name in addresses if "inbox" in name.split("-")]
+    then = [name for name in addresses if name not in first]
+    return PipelineStores(files, first, then, postgres, scratch / f"{database.name}-databases")
+
+
+def _variable(name: str) -> str:
+    try:
+        return read_secret(SecretReference(variable=name))
+    except PipelineError:
+        return ""

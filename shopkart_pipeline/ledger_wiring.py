@@ -10,14 +10,14 @@ from shopkart_pipeline.ports.ledger_anchor import LedgerAnchor
 from shopkart_pipeline.settings import Settings
 
 
-def build_ledger(settings: Settings) -> Ledger:
+def build_ledger(settings: Settings, patience_seconds: float = 0.0) -> Ledger:
     """Where acts are recorded."""
     if not settings.ledger.address:
         return SqliteLedger(settings.home / "ledger.db")
     # The client library takes a while to import, which only those who use it should wait for.
     from shopkart_pipeline.adapters.postgres_ledger import PostgresLedger
 
-    return PostgresLedger(settings.ledger.address)
+    return PostgresLedger(settings.ledger.address, patience_seconds)
 
 
 def build_anchor(place: Path | Bucket | None) -> LedgerAnchor | None:

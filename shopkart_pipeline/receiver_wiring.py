@@ -7,14 +7,14 @@ from shopkart_pipeline.ports.inbox import Inbox
 from shopkart_pipeline.settings import Settings
 
 
-def build_inbox(settings: Settings) -> Inbox:
-    """Where deliveries are kept."""
+def build_inbox(settings: Settings, patience_seconds: float = 0.0) -> Inbox:
+    """Where deliveries are kept. The receiver is not patient: whoever sent a delivery is told to send it again."""
     if not settings.inbox_address:
         return SqliteInbox(settings.home / "inbox.db")
     # The client library takes a while to import, which only those who use it should wait for.
     from shopkart_pipeline.adapters.postgres_inbox import PostgresInbox
 
-    return PostgresInbox(settings.inbox_address)
+    return PostgresInbox(settings.inbox_address, patience_seconds)
 
 
 def sonarqube_hints(settings: Settings) -> Hints:

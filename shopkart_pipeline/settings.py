@@ -143,6 +143,8 @@ class Settings:
     signer_port: int = 3004
     step_pods: StepPodPlace | None = None
     """None: every stage runs where its run runs."""
+    instance_folder: Path | None = None
+    """`DAGSTER_HOME`; None: it is in the home."""
 
     @property
     def signer_folder(self) -> Path:
@@ -157,6 +159,12 @@ class Settings:
     @property
     def dagster_home(self) -> Path:
         return dagster_home_of(self.home)
+
+    @property
+    def dagster_configuration(self) -> Path:
+        """The `dagster.yaml` by which this pipeline runs: the home's own, else the one that `DAGSTER_HOME` names."""
+        own = self.dagster_home / "dagster.yaml"
+        return own if own.exists() or self.instance_folder is None else self.instance_folder / "dagster.yaml"
 
 
 def dagster_home_of(home: Path) -> Path:
@@ -196,6 +204,7 @@ def from_environment(variables: Mapping[str, str] | None = None) -> Settings:
         ledger=LedgerSettings.read(given),
         web_port=_port(given, "SHOPKART_PORT", 3000),
         receiver_port=_port(given, "SHOPKART_RECEIVER_PORT", 3001),
+        instance_folder=Path(given["DAGSTER_HOME"]).absolute() if given.get("DAGSTER_HOME") else None,
         exporter_port=_port(given, "SHOPKART_EXPORTER_PORT", 3002),
         audit_port=_port(given, "SHOPKART_AUDIT_PORT", 3003),
         proxy=(given.get("SHOPKART_PROXY") or "").strip(),

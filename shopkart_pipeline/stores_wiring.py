@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from shopkart_pipeline.adapters._postgres import Database
 
 
+STORES_PATIENCE_SECONDS = 60.0
+"""How long runs, the daemon and commands wait for a database that is away; a managed one fails over in as long."""
+
+
 @dataclass(frozen=True)
 class Stores:
     """What the pipeline keeps besides deliveries and acts."""
@@ -101,7 +105,7 @@ def _in_postgres(address: str, home: Path, bucket: EvidenceBucket | None, clock:
     from shopkart_pipeline.adapters.postgres_notifications import PostgresNotificationQueue
     from shopkart_pipeline.adapters.postgres_outbox import PostgresOutbox
 
-    database = stores_database(address)
+    database = stores_database(address, STORES_PATIENCE_SECONDS)
     return Stores(
         PostgresEvidenceStore(database, _reports_beside(database, home, bucket, clock)),
         PostgresIncidentStore(database),

@@ -52,7 +52,7 @@ from shopkart_pipeline.settings import Settings, read_secret
 from shopkart_pipeline.signer_wiring import build_attestor
 from shopkart_pipeline.spec.loader import load
 from shopkart_pipeline.spec.waivers import YamlWaivers
-from shopkart_pipeline.stores_wiring import build_stores
+from shopkart_pipeline.stores_wiring import STORES_PATIENCE_SECONDS, build_stores
 
 
 def build_platform(settings: Settings) -> Platform:
@@ -81,10 +81,10 @@ def build_platform(settings: Settings) -> Platform:
         scm=scm,
         forge=GitHubForge(),
         alert_reader=AlertmanagerReader(),
-        inbox=build_inbox(settings),
+        inbox=build_inbox(settings, STORES_PATIENCE_SECONDS),
         evidence=stores.evidence,
         incidents=stores.incidents,
-        ledger=build_ledger(settings),
+        ledger=build_ledger(settings, STORES_PATIENCE_SECONDS),
         verifier=SshSignatureVerifier(),
         waivers=YamlWaivers(),
         registry=registry,

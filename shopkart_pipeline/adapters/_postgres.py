@@ -11,6 +11,7 @@ Source: PostgreSQL's documentation, "Transaction ID and Snapshot Information Fun
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -40,6 +41,9 @@ _PREPARE = (
     "SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s';"
     " SET synchronous_commit = on; SET TimeZone = 'UTC'"
 )
+_PAUSES_SECONDS, _LONGEST_PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0), 2.0
+_REFUSALS = ("password authentication failed", "no pg_hba.conf entry", "does not exist", "no password supplied")
+"""What waiting does not mend. A connection that was not made has no code for it."""
 _of_parents: list[Connection] = []
 """Connections that came over a fork; closing one here would close the parent's."""
 
@@ -65,12 +69,22 @@ class Database:
         schema: statements that make it.
         setting: the variable that holds the address, for whoever has to mend it.
         version: of the schema, which `table` holds as its only row; None: it has none.
+        patience_seconds: how long work goes on being tried while there is no server, as in a failover.
 
     Raises:
         PipelineError: the address can't be read.
     """
 
-    def __init__(self, address: str, table: str, schema: str, *, setting: str, version: int | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        table: str,
+        schema: str,
+        *,
+        setting: str,
+        version: int | None = None,
+        patience_seconds: float = 0.0,
+    ) -> None:
         try:
             parts = conninfo.conninfo_to_dict(address)
         except psycopg.Error:
@@ -82,6 +96,7 @@ class Database:
         self._address = conninfo.make_conninfo(
             address, **{name: value for name, value in WAITING.items() if name not in parts}
         )
+        self._patience_seconds = patience_seconds
         self._password = str(parts.get("password") or "")
         self._name = f"{parts.get('host') or 'the local socket'}/{parts.get('dbname') or ''}"
         self._table, self._schema, self._version = table, schema, version
@@ -120,19 +135,33 @@ class Database:
 
     def _use(self, act: Callable[[Connection], _T]) -> _T:
         try:
-            connection = self._take()
-            try:
-                return self._done(connection, act)
-            except (psycopg.OperationalError, psycopg.InterfaceError):
-                if not connection.broken:
-                    raise
-            self._forget_idle()
-            return self._done(self._open(), act)
+            return self._kept_trying(act)
         except psycopg.Error as error:
             raise ToolUnavailable(
                 f"The database {self._name} can't be used: {self._words(error)}.",
                 "See whether it runs, who may connect to it, and its disk's space.",
             ) from None
+
+    def _kept_trying(self, act: Callable[[Connection], _T]) -> _T:
+        """Once more, at once, where the first connection was lost, and then as long as patience lasts."""
+        gives_up_at: float | None = None
+        pauses = iter(_PAUSES_SECONDS)
+        while True:
+            connection: Connection | None = None
+            try:
+                connection = self._take()
+                return self._done(connection, act)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                was_lost = connection is not None and connection.broken
+                if not was_lost and (connection is not None or _is_refused(error)):
+                    raise
+                now, at_once = time.monotonic(), was_lost and gives_up_at is None
+                gives_up_at = now + self._patience_seconds if gives_up_at is None else gives_up_at
+                if not at_once and now >= gives_up_at:
+                    raise
+            self._forget_idle()
+            if not at_once:
+                time.sleep(next(pauses, _LONGEST_PAUSE_SECONDS))
 
     def _done(self, connection: Connection, act: Callable[[Connection], _T]) -> _T:
         try:
@@ -228,6 +257,10 @@ class _Write(Generic[_T]):
             connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (self._turn,))
         [(number,)] = connection.execute("SELECT pg_current_xact_id()::text").fetchall()
         return number
+
+
+def _is_refused(error: psycopg.Error) -> bool:
+    return any(words in str(error) for words in _REFUSALS)
 
 
 def _close(connections: list[Connection]) -> None:

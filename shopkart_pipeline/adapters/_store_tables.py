@@ -132,7 +132,7 @@ CREATE INDEX shopkart_described_by_image ON shopkart_described (image);
 _VERSION = f"CREATE TABLE {_TABLE} AS SELECT {VERSION} AS version;"
 
 
-def stores_database(address: str) -> Database:
+def stores_database(address: str, patience_seconds: float = 0.0) -> Database:
     """The database at an address; nothing is opened before it is used. Raises `PipelineError` for what is none."""
     schema = _EVIDENCE + _INCIDENTS + _MESSAGES + _COMPONENTS + _VERSION
-    return Database(address, _TABLE, schema, setting=SETTING, version=VERSION)
+    return Database(address, _TABLE, schema, setting=SETTING, version=VERSION, patience_seconds=patience_seconds)

@@ -15,16 +15,23 @@ from pathlib import Path
 import psycopg
 from psycopg import conninfo
 
+from shopkart_pipeline.adapters._held_folder import held_folder
 from shopkart_pipeline.adapters._postgres import WAITING
 from shopkart_pipeline.adapters._postgres_contents import Connection, prepare, schema_of, with_rows
 from shopkart_pipeline.adapters._postgres_programs import program_for, version_of
-from shopkart_pipeline.adapters._process import Command
+from shopkart_pipeline.adapters._process import Command, run
 from shopkart_pipeline.adapters._process_pipes import read_from, write_to
 from shopkart_pipeline.adapters._scratch_postgres import environment_of, scratch_postgres
 from shopkart_pipeline.domain.backup import Contents, Dumped
-from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.domain.errors import PipelineError, Refused, ToolUnavailable
 from shopkart_pipeline.ports.backups import Database, Restored, Sink
 
+_TABLES = b"""
+SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' AND c.relkind IN ('r', 'p', 'm', 'v', 'S', 'f')
+AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') ORDER BY 1
+"""
+"""Tables and views that no extension has brought along."""
 _LOCK_WAIT = "--lock-wait-timeout=60s"
 _FIX = "See whether it runs, who may connect to it and read its tables, and what its log says."
 _RESTORE_FIX = "See docs/backups.md: extensions have to be on this machine, and policies may name no roles."
@@ -110,6 +117,42 @@ class PostgresDump(Database):
                 found = self._look(address)
             yield Restored(address, found)
 
+    def bring_back(self, dump: Iterable[bytes], version: str) -> None:
+        self.check_empty()
+        address = self._address()
+        with held_folder(self._scratch) as folder, self._told(address):
+            whole = folder / "whole.dump"
+            with whole.open("wb") as file:
+                for piece in dump:
+                    file.write(piece)
+            arguments = (
+                program_for("pg_restore", _major(version)),
+                "--no-owner",
+                "--no-privileges",
+                "--single-transaction",
+                "--exit-on-error",
+                "--no-password",
+                f"--dbname={conninfo.conninfo_to_dict(address)['dbname']}",
+                str(whole),
+            )
+            variables = {**environment_of(_patient(address)), **_home()}
+            command = Command(arguments, folder, self._timeout_seconds, variables, confined=False)
+            failure = run(command).failure("pg_restore", last_lines=2)
+        if failure is not None:
+            raise ToolUnavailable(f"{self._name} can't be restored: {_without(failure, address)}.", _RESTORE_FIX)
+
+    def check_empty(self) -> None:
+        """Raises `Refused` where the database has tables already."""
+        address = self._address()
+        with self._told(address), psycopg.connect(_patient(address)) as connection:
+            prepare(connection, self._timeout_seconds)
+            there = [str(name) for (name,) in connection.execute(_TABLES).fetchall()]
+        if there:
+            raise Refused(
+                f"The database {self._name} is not empty: it has {there[0]}.",
+                "Restore into a new database, and stop whoever has begun to use it; see docs/backups.md.",
+            )
+
     def _look(self, address: str) -> Contents:
         with psycopg.connect(_patient(address)) as connection:
             prepare(connection, self._timeout_seconds)
@@ -139,6 +182,12 @@ def check_address(name: str, address: str) -> str:
     if "@" in host[1:] or "@" in database or not (port or "0").replace(",", "0").isdecimal():
         raise unreadable
     return address
+
+
+def database_identity(address: str) -> tuple[str, ...]:
+    """Which database of which server an address means, whoever goes there."""
+    parts = conninfo.conninfo_to_dict(address)
+    return tuple(str(parts.get(key) or "") for key in ("host", "hostaddr", "port", "dbname"))
 
 
 def _home() -> Mapping[str, str]:

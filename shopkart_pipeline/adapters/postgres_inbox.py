@@ -55,8 +55,8 @@ class PostgresInbox(Inbox):
         PipelineError: the address can't be read.
     """
 
-    def __init__(self, address: str) -> None:
-        self._database = Database(address, _TABLE, _SCHEMA, setting="SHOPKART_INBOX")
+    def __init__(self, address: str, patience_seconds: float = 0.0) -> None:
+        self._database = Database(address, _TABLE, _SCHEMA, setting="SHOPKART_INBOX", patience_seconds=patience_seconds)
 
     def put_all(self, deliveries: Sequence[Delivery]) -> tuple[bool, ...]:
         def put(connection: Connection) -> tuple[bool, ...]:

@@ -70,8 +70,8 @@ class PostgresLedger(Ledger):
         PipelineError: the address can't be read.
     """
 
-    def __init__(self, address: str) -> None:
-        self._database = Database(address, _TABLE, _SCHEMA, setting="SHOPKART_LEDGER")
+    def __init__(self, address: str, patience_seconds: float = 0.0) -> None:
+        self._database = Database(address, _TABLE, _SCHEMA, setting="SHOPKART_LEDGER", patience_seconds=patience_seconds)
 
     def append_all(self, acts: Sequence[Act]) -> tuple[Entry, ...]:
         if not acts:

@@ -17,7 +17,7 @@ import shutil
 import sqlite3
 import tarfile
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,13 +58,14 @@ class SqliteFiles(Database):
         self._scratch = scratch
 
     def dump(self, sink: Sink) -> Dumped:
-        return self.dump_with(sink, ())
+        return self.dump_with(sink)
 
-    def dump_with(self, sink: Sink, others: Sequence[tuple[str, Path]]) -> Dumped:
-        """As `dump`, with other files besides: name in the archive, and where it is."""
+    def dump_with(self, sink: Sink, others: Callable[[], Sequence[tuple[str, Path]]] | None = None) -> Dumped:
+        """As `dump`, with other files besides: name in the archive, and where it is. They are asked for after the
+        moment that the databases are of."""
         runs = RunsOnDisk(self._home / "dagster")
         databases = [path for path in self._databases() if not runs.is_of_a_run(path)]
-        if not databases and not others:
+        if not databases and others is None:
             raise ToolUnavailable(f"{self._home} holds no database.", "Is SHOPKART_HOME the pipeline's home?")
         counted = _Counted()
         with (
@@ -82,6 +83,7 @@ class SqliteFiles(Database):
                 copy.unlink()
 
             with runs.at_one_moment(databases, _WAIT_SECONDS) as moment:
+                more = others() if others is not None else ()
                 for path, connection in moment.items():
                     add(path, connection)
                 finished = runs.others(moment)
@@ -89,7 +91,7 @@ class SqliteFiles(Database):
                 if path.exists():  # Otherwise it is of a run that was deleted meanwhile.
                     with closing(_opened(path)) as connection:
                         add(path, connection)
-            for name, path in [*others, *self._plain_files()]:
+            for name, path in [*more, *self._plain_files()]:
                 try:
                     archive.add(path, name)
                 except FileNotFoundError:
@@ -111,14 +113,14 @@ class SqliteFiles(Database):
         del version
         with held_folder(self._scratch) as folder:
             with _told():
-                counted = _unpack(dump, folder)
-            yield Restored(str(folder), counted.contents)
+                counted = unpack(dump, folder)
+            yield Restored(str(folder), counted)
 
     def bring_back(self, dump: Iterable[bytes], version: str) -> None:
         del version
         self.check_empty()
         with _told(), held_folder(self._scratch) as folder:
-            _unpack(dump, folder)
+            unpack(dump, folder)
             self.take_in(folder)
 
     def check_empty(self) -> None:
@@ -138,7 +140,7 @@ class SqliteFiles(Database):
             path.replace(target)
 
 
-def _unpack(dump: Iterable[bytes], folder: Path) -> "_Counted":
+def unpack(dump: Iterable[bytes], folder: Path) -> Contents:
     """Everything in a folder, once the stream has come to its end: only then it is known to be whole."""
     counted, source = _Counted(), _Reader(dump)
     with tarfile.open(mode="r|", fileobj=cast("IO[bytes]", source)) as archive:
@@ -150,7 +152,7 @@ def _unpack(dump: Iterable[bytes], folder: Path) -> "_Counted":
             counted.add_database(path, name)
         else:
             counted.add_file(name)
-    return counted
+    return counted.contents
 
 
 def _unpacked(folder: Path) -> list[Path]:

@@ -15,6 +15,8 @@ from shopkart_pipeline.domain.retention import Retention
 PIPELINE = "pipeline"
 """Name of the database that is the pipeline's own stores: ledger, evidence, inbox, outbox, and Dagster's where that is
 SQLite."""
+DAGSTER = "dagster"
+"""Name of the database that has Dagster's runs and events where these are in PostgreSQL."""
 STORES = "stores"
 """Name of the database that has evidence, incidents and messages where these are in PostgreSQL."""
 

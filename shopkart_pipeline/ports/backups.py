@@ -41,6 +41,18 @@ class Database(ABC):
             version: as `Contents` told it.
         """
 
+    @abstractmethod
+    def bring_back(self, dump: Iterable[bytes], version: str) -> None:
+        """Bring what was written out back to where the database itself is: whole, or not at all.
+
+        Args:
+            dump: what `dump` wrote; nothing is changed before it has come to its end.
+            version: as `Contents` told it.
+
+        Raises:
+            Refused: something is there already.
+        """
+
 
 class BackupStore(ABC):
     """Keeps backups so that nobody else can read or change them. Raises `ToolUnavailable` where it does not answer."""

@@ -23,15 +23,7 @@ def extract_backup(platform: Platform, name: str, output: Path) -> Manifest:
         Refused: the file exists.
         ToolUnavailable: the backup is damaged, or the file can't be written.
     """
-    database, _, identity = name.partition("/")
-    store = backups_of(platform).store
-    found, unreadable = store.backups(database)
-    chosen = next((each.manifest for each in found if identity in ("", each.manifest.id)), None)
-    if chosen is None:
-        reason = next(
-            (f" {each.name}: {each.reason}." for each in reversed(unreadable) if name in (each.name, database)), ""
-        )
-        raise NotFound(f"There is no backup {name!r} that can be used.{reason}", "See `shopkart backups`.")
+    store, chosen = backups_of(platform).store, find_backup(platform, name)
     if output.exists():
         raise Refused(f"{output} exists.", "Name a file that does not.")
     try:
@@ -48,4 +40,17 @@ def extract_backup(platform: Platform, name: str, output: Path) -> Manifest:
             raise
     except OSError as error:
         raise ToolUnavailable(f"{output} can't be written: {error.strerror}.", "Look at the disk.") from error
+    return chosen
+
+
+def find_backup(platform: Platform, name: str) -> Manifest:
+    """The manifest of `DATABASE/ID`, or of the newest backup of `DATABASE`. Raises `NotFound`."""
+    database, _, identity = name.partition("/")
+    found, unreadable = backups_of(platform).store.backups(database)
+    chosen = next((each.manifest for each in found if identity in ("", each.manifest.id)), None)
+    if chosen is None:
+        reason = next(
+            (f" {each.name}: {each.reason}." for each in reversed(unreadable) if name in (each.name, database)), ""
+        )
+        raise NotFound(f"There is no backup {name!r} that can be used.{reason}", "See `shopkart backups`.")
     return chosen

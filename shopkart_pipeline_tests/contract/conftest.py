@@ -96,7 +96,7 @@ collect_ignore = [
     *([] if COSIGN else ["test_cosign.py"]),
     *([] if all(VALIDATORS) else ["test_manifest_validators.py", "test_installation_validators.py"]),
     *([] if aws_servers.installed("moto") and postgres_storage.is_installed() else ["test_instance_on_kubernetes.py"]),
-    *([] if postgres_storage.is_installed() else ["test_postgres_storage.py"]),
+    *([] if postgres_storage.is_installed() else ["test_postgres_storage.py", "test_pipeline_stores.py"]),
     *([] if CEL else ["test_admission.py"]),
     *([] if HELM and all(VALIDATORS) else ["test_helm_chart.py"]),
     *([] if HELM else ["test_helm_release.py"]),

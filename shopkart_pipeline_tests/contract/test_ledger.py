@@ -449,3 +449,23 @@ def test_no_single_letter_can_be_changed_unseen(
 
 def test_the_chain_begins_at_a_fixed_place(tmp_path: Path) -> None:
     assert SqliteLedger(tmp_path / "ledger.db").append(act()).previous_hash == GENESIS
+
+
+def test_whoever_is_patient_waits_for_a_server_that_comes_back(postgres: Postgres) -> None:
+    ledger = PostgresLedger(postgres.address(), patience_seconds=60.0)
+    told = [ledger.append(act(1))]
+    postgres.stop()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ledger.append, act(2))
+        try:
+            assert not waiting.done()
+        finally:
+            postgres.start()
+        told.append(waiting.result(60))
+
+    assert ledger.entries() == tuple(told)
+
+
+def test_patience_does_not_wait_for_a_password_to_become_right(postgres: Postgres) -> None:
+    with pytest.raises(ToolUnavailable, match="password authentication failed"):
+        PostgresLedger(postgres.address(password="hunter2"), patience_seconds=600.0).append(act(1))

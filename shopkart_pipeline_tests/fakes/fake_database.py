@@ -8,7 +8,7 @@ from pathlib import Path
 from shopkart_pipeline.adapters.disk_backups import DiskBackups
 from shopkart_pipeline.adapters.sealed_backups import SealedBackups
 from shopkart_pipeline.domain.backup import Contents, Dumped
-from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.errors import Refused, ToolUnavailable
 from shopkart_pipeline.ports.backups import Backups, Database, Restored, Sink
 from shopkart_pipeline_tests.fakes.fake_clock import FakeClock
 
@@ -54,6 +54,12 @@ class FakeDatabase(Database):
             yield Restored(ADDRESS, Contents(found, "sha256:other" if self.lost_schema else schema, version))
         finally:
             self.standing -= 1
+
+    def bring_back(self, dump: Iterable[bytes], version: str) -> None:
+        del version
+        if self.rows:
+            raise Refused("The database is not empty.", "Restore into another one.")
+        self.rows, self.schema = json.loads(b"".join(dump))
 
 
 class BackupWorld:

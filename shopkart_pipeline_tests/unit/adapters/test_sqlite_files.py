@@ -10,9 +10,9 @@ from threading import Event, Thread
 import pytest
 
 from shopkart_pipeline.adapters import sqlite_files
-from shopkart_pipeline.adapters.sqlite_files import SqliteFiles
+from shopkart_pipeline.adapters.sqlite_files import RESTORES, SqliteFiles
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
-from shopkart_pipeline.domain.errors import ToolUnavailable
+from shopkart_pipeline.domain.errors import Refused, ToolUnavailable
 from shopkart_pipeline.ports.ledger import Act
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -182,3 +182,43 @@ def test_a_stream_that_is_no_archive_is_told(home: Path, tmp_path: Path) -> None
         SqliteFiles(home, tmp_path / "scratch").restored([b"x" * 2000], ""),
     ):
         raise AssertionError("it must not come to that")
+
+
+def test_everything_comes_back_into_an_empty_home(home: Path, tmp_path: Path) -> None:
+    content, rows = dumped(SqliteFiles(home, tmp_path / "scratch"))
+    fresh = tmp_path / "fresh"
+    (fresh / "trust").mkdir(parents=True)
+    (fresh / "trust" / "allowed_signers").write_text("who restores")
+    SqliteLedger(fresh / RESTORES).append(act(9))
+
+    SqliteFiles(fresh, fresh / "recovery").bring_back([content], "")
+
+    assert dumped(SqliteFiles(fresh, fresh / "recovery"))[1] == {**rows, "trust: files": 1}
+    assert [entry.act.release_key for entry in SqliteLedger(fresh / "ledger.db").entries()] == ["r0", "r1", "r2"]
+    assert [entry.act.release_key for entry in SqliteLedger(fresh / RESTORES).entries()] == ["r9"]
+
+
+def test_a_home_that_holds_something_is_left_as_it_is(home: Path, tmp_path: Path) -> None:
+    content, _ = dumped(SqliteFiles(home, tmp_path / "scratch"))
+    used = tmp_path / "used"
+    SqliteLedger(used / "ledger.db").append(act(7))
+
+    with pytest.raises(Refused, match=r"not empty: it has ledger\.db"):
+        SqliteFiles(used, used / "recovery").bring_back([content], "")
+
+    assert [entry.act.release_key for entry in SqliteLedger(used / "ledger.db").entries()] == ["r7"]
+    assert not (used / "incidents").exists()
+
+
+def test_a_damaged_backup_brings_nothing_back(home: Path, tmp_path: Path) -> None:
+    content, _ = dumped(SqliteFiles(home, tmp_path / "scratch"))
+
+    def damaged() -> Generator[bytes]:
+        yield content
+        raise ToolUnavailable("Its end is damaged.", "")
+
+    fresh = tmp_path / "fresh"
+    with pytest.raises(ToolUnavailable, match="end is damaged"):
+        SqliteFiles(fresh, fresh / "recovery").bring_back(damaged(), "")
+
+    assert not list(fresh.rglob("*.db"))
