@@ -4,7 +4,6 @@ A database that is called as one of the pipeline's own is where the pipeline its
 The pipeline's own stores are one database, wherever they are, but for those that are declared by themselves.
 """
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -59,8 +58,7 @@ def _database(settings: Settings, declared: Recovery, database: BackedUp) -> Dat
     # Not in `work`, where commands of the project's code read and write.
     scratch = settings.home / "recovery"
     if database.engine is Engine.SQLITE:
-        addresses = {name: each for name, each in _own(settings).items() if name not in declared.databases}
-        return _own_stores(settings.home, addresses, database, scratch)
+        return _own_stores(settings, declared, database, scratch)
     # PostgreSQL's client library likewise.
     from shopkart_pipeline.adapters.postgres_dump import PostgresDump, check_address
 
@@ -90,17 +88,20 @@ def _own(settings: Settings) -> dict[str, str]:
     }
 
 
-def _own_stores(home: Path, own: Mapping[str, str], database: BackedUp, scratch: Path) -> Database:
-    files = SqliteFiles(home, scratch / database.name)
+def _own_stores(settings: Settings, declared: Recovery, database: BackedUp, scratch: Path) -> Database:
+    files, own = SqliteFiles(settings.home, scratch / database.name), _own(settings)
     if not any(own.values()):
         return files
     from shopkart_pipeline.adapters.pipeline_stores import PipelineStores
     from shopkart_pipeline.adapters.postgres_dump import PostgresDump, database_identity
 
     together: dict[tuple[str, ...], list[str]] = {}
+    by_themselves = {database_identity(own[name]) for name in own if name in declared.databases}
     for name, address in own.items():
-        if address:
+        if address and database_identity(address) not in by_themselves:
             together.setdefault(database_identity(address), []).append(name)
+    if not together:
+        return files
     addresses = {"-".join(names): own[names[0]] for names in together.values()}
 
     def postgres(name: str) -> PostgresDump:

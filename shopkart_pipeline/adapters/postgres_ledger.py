@@ -71,7 +71,9 @@ class PostgresLedger(Ledger):
     """
 
     def __init__(self, address: str, patience_seconds: float = 0.0) -> None:
-        self._database = Database(address, _TABLE, _SCHEMA, setting="SHOPKART_LEDGER", patience_seconds=patience_seconds)
+        self._database = Database(
+            address, _TABLE, _SCHEMA, setting="SHOPKART_LEDGER", patience_seconds=patience_seconds
+        )
 
     def append_all(self, acts: Sequence[Act]) -> tuple[Entry, ...]:
         if not acts:

@@ -76,6 +76,7 @@ def instance_on(address: str, folder: Path) -> DagsterInstance:
     storage = {"module": "shopkart_pipeline.engine.postgres_storage", "class": "PatientPostgresStorage"}
     overrides = {
         "storage": {"custom": {**storage, "config": {"postgres_url": url}}},
+        "run_launcher": {"module": "shopkart_pipeline.engine.launcher", "class": "WarmRunLauncher"},
         "run_monitoring": {"enabled": True, "max_resume_run_attempts": 0},
     }
     return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=overrides))

@@ -4,14 +4,17 @@ import base64
 from pathlib import Path
 
 import pytest
+import yaml
 
 from shopkart_pipeline import backup_wiring
 from shopkart_pipeline.adapters._confinement import OPEN
 from shopkart_pipeline.adapters.postgres_dump import check_address
+from shopkart_pipeline.adapters.sqlite_files import SqliteFiles
 from shopkart_pipeline.backup_settings import BackupSettings
 from shopkart_pipeline.backup_wiring import build_backups
+from shopkart_pipeline.dagster_database import dagster_address
 from shopkart_pipeline.domain.backup import PIPELINE, BackedUp, BackupPlace, Recovery, StoreKind
-from shopkart_pipeline.domain.errors import PipelineError, ToolUnavailable
+from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.ports.backups import Backups
 from shopkart_pipeline.settings import from_environment
 
@@ -154,13 +157,39 @@ def test_databases_of_the_pipelines_own_are_where_it_has_them(tmp_path: Path) ->
         backup_wiring._address(settings, "inbox")
 
 
-def test_stores_in_postgresql_that_nothing_backs_up_are_a_failed_backup(tmp_path: Path) -> None:
-    settings = from_environment({"SHOPKART_HOME": str(tmp_path), "SHOPKART_STORES": ADDRESS})
-    own = BackedUp(PIPELINE)
+def test_the_pipelines_own_stores_are_one_database_wherever_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOPKART_DAGSTER_DB_PASSWORD", "p@ss/word")
+    said = {"SHOPKART_HOME": str(tmp_path), "SHOPKART_STORES": "postgresql://stores:x@db.example/shopkart"}
+    said |= {"SHOPKART_INBOX": "postgresql://inbox:x@db.example/shopkart", "DAGSTER_HOME": str(tmp_path / "app")}
+    settings, own = from_environment(said), BackedUp(PIPELINE)
+    (tmp_path / "app").mkdir()
+    database = {"scheme": "postgresql+psycopg2", "hostname": "db.example", "port": 5433, "db_name": "dagster"}
+    database |= {"username": "dagster", "password": {"env": "SHOPKART_DAGSTER_DB_PASSWORD"}}
+    storage = {"custom": {"module": "m", "class": "C", "config": {"postgres_db": database}}}
+    (tmp_path / "app" / "dagster.yaml").write_text(yaml.safe_dump({"storage": storage}))
 
-    with pytest.raises(PipelineError, match=r"no declared database has them.*Declare `stores: \{\}`"):
-        build_backups(settings, Recovery(databases={PIPELINE: own})).database(own).dump(lambda piece: None)
+    everything = build_backups(settings, Recovery(databases={PIPELINE: own})).database(own)
+    by_itself = Recovery(databases={PIPELINE: own, "dagster": BackedUp("dagster")})
+    the_rest = build_backups(settings, by_itself).database(own)
 
-    declared = Recovery(databases={PIPELINE: own, "stores": BackedUp("stores")})
-    with pytest.raises(ToolUnavailable, match="holds no database"):
-        build_backups(settings, declared).database(own).dump(lambda piece: None)
+    assert (everything._first, everything._then) == (["inbox-stores"], ["dagster"])
+    assert (the_rest._first, the_rest._then) == (["inbox-stores"], [])
+    assert backup_wiring._address(settings, "dagster") == "postgresql://dagster:p%40ss%2Fword@db.example:5433/dagster"
+
+
+def test_a_home_alone_is_a_database_of_files(tmp_path: Path) -> None:
+    settings, own = from_environment({"SHOPKART_HOME": str(tmp_path)}), BackedUp(PIPELINE)
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / "dagster.yaml").write_text("run_launcher: {}\n")
+
+    assert isinstance(build_backups(settings, Recovery(databases={PIPELINE: own})).database(own), SqliteFiles)
+
+
+def test_a_variable_that_dagster_names_and_nobody_set_is_told(tmp_path: Path) -> None:
+    configuration = tmp_path / "dagster.yaml"
+    configuration.write_text("storage: {postgres: {postgres_db: {hostname: {env: SHOPKART_DAGSTER_DB_HOST}}}}\n")
+
+    with pytest.raises(PipelineError, match="SHOPKART_DAGSTER_DB_HOST, which is not set"):
+        dagster_address(configuration, lambda _: "")
