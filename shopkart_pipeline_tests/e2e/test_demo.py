@@ -33,7 +33,11 @@ CD = (
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(scope="module", params=["process", *(["docker"] if engine_for_tests() else [])])
+IN_AN_ENGINE = [pytest.param("docker", marks=pytest.mark.thorough)] if engine_for_tests() else []
+"""The same story, three minutes more; every run has one look at an engine (`contract/test_container_image.py`)."""
+
+
+@pytest.fixture(scope="module", params=["process", *IN_AN_ENGINE])
 def runtime(request: pytest.FixtureRequest) -> str:
     return request.param
 
