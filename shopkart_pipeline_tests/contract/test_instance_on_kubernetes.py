@@ -158,7 +158,8 @@ def test_a_run_is_a_job_with_the_account_of_its_kind(home: Home, job: str, relea
     spec = home.launched(home.run(job, release))["spec"]
     pod = spec["template"]["spec"]
     assert pod["serviceAccountName"] == account
-    assert pod["automountServiceAccountToken"] is False
+    # For pods of steps, in their own namespace.
+    assert pod["automountServiceAccountToken"] is (account == "pull-request")
     # By this label network policies know it.
     assert (spec["template"]["metadata"]["labels"]["shopkart/run-kind"] == "pull-requests") == (
         account == "pull-request"
@@ -183,7 +184,10 @@ def test_a_tag_gives_a_run_no_rights(home: Home) -> None:
     }
     job = home.launched(home.run("backend_ci", PROPOSED, **{"dagster-k8s/config": json.dumps(wish)}))
     pod = job["spec"]["template"]["spec"]
-    assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("pull-request", False)
+    assert pod["serviceAccountName"] == "pull-request"
+    told = {each["name"]: each for each in pod["containers"][0]["env"]}
+    assert told["SHOPKART_STEP_PODS"]["value"] == "proposed"
+    assert told["SHOPKART_POD_ADDRESS"]["valueFrom"]["fieldRef"]["fieldPath"] == "status.podIP"
     assert pod["containers"][0]["image"] == IMAGE
     assert {"secretRef": {"name": "shopkart-secrets"}} not in pod["containers"][0]["envFrom"]
     assert job["spec"]["activeDeadlineSeconds"] == 3600

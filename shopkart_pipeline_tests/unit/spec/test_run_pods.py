@@ -6,6 +6,7 @@ import pytest
 
 from shopkart_pipeline.domain.pod import Resources
 from shopkart_pipeline.domain.run_pods import DEFAULT_PODS, RunKind
+from shopkart_pipeline.domain.step_pods import StagePod
 from shopkart_pipeline_tests.unit.spec.declarations import SMALLEST, one_fault_of, pipeline_of
 
 
@@ -23,6 +24,28 @@ def test_what_is_said_of_one_kind_is_said_of_it_alone(tmp_path: Path) -> None:
     assert {kind: pod for kind, pod in pods.items() if kind is not RunKind.BUILDS} == {
         kind: pod for kind, pod in DEFAULT_PODS.items() if kind is not RunKind.BUILDS
     }
+
+
+def test_a_stage_may_have_a_pod_of_its_own_and_steps_have_what_they_share(tmp_path: Path) -> None:
+    stages = "{unit_tests: {pod: {resources: {memory: 8Gi}, deadline: 10m}}}"
+    said = f"{SMALLEST}defaults: {{stages: {stages}}}\nrun_pods: {{steps: {{egress: [pypi.org], deadline: 20m}}}}\n"
+    pipeline = pipeline_of(tmp_path, said)
+    assert (pipeline.step_pod.egress, pipeline.step_pod.deadline_seconds) == (("pypi.org",), 1200)
+    [service] = pipeline.services.values()
+    assert service.stage("unit_tests").pod == StagePod(Resources("1", "8Gi", "8Gi"), 600)
+    assert service.stage("lint").pod is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "defaults: {stages: {unit_tests: {pod: {resources: {memory: 8Gi, memory_limit: 4Gi}}}}}\n",
+        "defaults: {stages: {secret_scan: {pod: {}}}}\n",
+        "run_pods: {steps: {egress: ['10.0.0.1/8']}}\n",
+    ],
+)
+def test_what_no_step_can_have_is_a_fault(tmp_path: Path, said: str) -> None:
+    one_fault_of(tmp_path, SMALLEST + said)
 
 
 @pytest.mark.parametrize(
