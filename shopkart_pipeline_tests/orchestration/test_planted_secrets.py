@@ -79,12 +79,15 @@ VALUES = {
     "SHOPKART_LEDGER": "planted-ledger-7d1f",
     "SHOPKART_STORES": "planted-stores-7d1f",
     "SHOPKART_BACKUP_KEY": base64.b64encode(b"planted-backup-key-7d1f-32-bytes").decode(),
+    "SHOPKART_SIGNER_TOKEN": "planted-signer-7d1f-32-characters",
+    "SHOPKART_SIGNER_KEY": "MC4CAQAwBQYDK2VwBCIEIPlantedSigner7d1fAAOCAQ8AMIIBCgKCAQEAu1SU",
+    "SHOPKART_FINDING_NAMES_KEY": "7d1f" * 16,
     "AWS_SECRET_ACCESS_KEY": "planted/aws+key/7d1f",
     "PGPASSWORD": "planted-libpq-7d1f",
     "SHOPKART_TOKEN": "planted-machine-7d1f",
 }
 """By setting. Of a database's address it is the password."""
-_NO_SECRETS = ("SHOPKART_SIGNER_PUBLIC_KEY_FILE",)
+_NO_SECRETS = ("SHOPKART_SIGNER_PUBLIC_KEY_FILE", "SHOPKART_TRUSTED_KEYS")
 _SOUNDS_SECRET = re.compile("SECRET|TOKEN|PASSWORD|KEY|DATABASE|INBOX|LEDGER$|STORES|NOTIFY")
 ALL = " | ".join(VALUES.values())
 CROWD = f"{ALL} | {json.dumps(ALL)} | {urllib.parse.quote(ALL)} | {base64.b64encode(f'x:{ALL}'.encode()).decode()}"
@@ -160,6 +163,9 @@ def _plant(given: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 monkeypatch.setenv(f"{name}_FILE", file(name, f"{value}\n"))
             case "SHOPKART_GITHUB_PRIVATE_KEY":
                 file(name, f"-----BEGIN RSA PRIVATE KEY-----\n{key}\n-----END RSA PRIVATE KEY-----\n")
+            case "SHOPKART_SIGNER_KEY":
+                pem = f"-----BEGIN PRIVATE KEY-----\n{value}\n-----END PRIVATE KEY-----\n"
+                monkeypatch.setenv(f"{name}_FILE", file(name, pem))
             case _:
                 monkeypatch.setenv(name, value)
     monkeypatch.setenv("SHOPKART_REGISTRY_USER", "robot")
@@ -171,6 +177,8 @@ def _read_all(settings: Settings, given: Path, clock: FakeClock) -> None:
     settings.backups.key(settings.home)
     settings.backups.address("dagster")
     settings.access.token()
+    assert settings.signer.key is not None
+    read_secret(settings.signer.key, lines=True)
     read_secret(SecretReference(variable="SHOPKART_NOTIFY_ONCALL"))
     read_secret(SecretReference(file=given / "SHOPKART_NOTIFY_MAIL"))
     login = settings.prometheus
