@@ -115,6 +115,7 @@ def test_a_fresh_instance_tells_the_same_history_and_the_next_release_goes_on(
         stores(tmp_path / "another", target, databases).bring_back(pieces, written.version)
 
 
+@pytest.mark.thorough
 def test_a_damaged_backup_changes_no_database(databases: Databases, tmp_path: Path) -> None:
     source, target = databases.fresh("source"), databases.fresh("target")
     PostgresLedger(source).append(Act(NOON, "maya", "promote", "backend", "r1", "sha256:1", {}))
