@@ -14,7 +14,7 @@ from shopkart_pipeline_tests.unit.spec.declarations import pipeline_of
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
-INSTALLATION = ("production-installation", "upgrading", "helm")
+INSTALLATION = ("production-installation", "upgrading", "helm", "operations", "security")
 PAGES = [DOCS / f"{name}.md" for name in ("getting-started", "from-jenkins", "troubleshooting", *INSTALLATION)]
 COMMANDS = re.compile(r"(?:\./)?shopkart ([^`\n#|]+)")
 PASSED_ON = {"test", "lint"}
