@@ -69,7 +69,8 @@ class Database:
         schema: statements that make it.
         setting: the variable that holds the address, for whoever has to mend it.
         version: of the schema, which `table` holds as its only row; None: it has none.
-        patience_seconds: how long work goes on being tried while there is no server, as in a failover.
+        patience_seconds: how long work goes on being tried while there is no server, as in a failover; where there
+            never was one, it is told at once.
 
     Raises:
         PipelineError: the address can't be read.
@@ -156,7 +157,8 @@ class Database:
                 if not was_lost and (connection is not None or _is_refused(error)):
                     raise
                 now, at_once = time.monotonic(), was_lost and gives_up_at is None
-                gives_up_at = now + self._patience_seconds if gives_up_at is None else gives_up_at
+                if gives_up_at is None:
+                    gives_up_at = now + (self._patience_seconds if self._is_prepared else 0.0)
                 if not at_once and now >= gives_up_at:
                     raise
             self._forget_idle()
