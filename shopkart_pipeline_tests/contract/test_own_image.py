@@ -70,7 +70,9 @@ def image(engine: Engine, docker_host: str, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="module")
-def around(image: str, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Generator[Surroundings]:
+def around(
+    engine: Engine, image: str, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Surroundings]:
     folder, database = tmp_path_factory.mktemp("pods"), urlsplit(postgres.address())
     kept_in = postgres.address(postgres.password)
     configured = yaml.safe_load(files()["dagster.yaml"])
@@ -87,6 +89,10 @@ def around(image: str, postgres: Postgres, tmp_path_factory: pytest.TempPathFact
     (token / "ca.crt").write_bytes(certificate.certificate.read_bytes())
     (token / "token").write_text(world.token)
     (token / "namespace").write_text(NAMESPACE)
+    key, trust = _key(), folder / "shopkart-trust"
+    trust.mkdir()
+    told = ("--env", f"SHOPKART_SIGNER_KEY={key}", "--env", "SHOPKART_HOME=/tmp/home")
+    (trust / "attestation-keys.json").write_text(engine("run", *CONFINED, *told, image, "shopkart", "signer", "keys"))
     storage = {
         "SHOPKART_DAGSTER_DB_HOST": str(database.hostname),
         "SHOPKART_DAGSTER_DB_NAME": database.path[1:],
@@ -94,10 +100,12 @@ def around(image: str, postgres: Postgres, tmp_path_factory: pytest.TempPathFact
         "SHOPKART_DAGSTER_DB_PASSWORD": postgres.password,
         "SHOPKART_INBOX": kept_in,
         "SHOPKART_LEDGER": kept_in,
+        # The shipped declaration is one for a machine, with registry and environments in the home; else it is refused.
+        "SHOPKART_HOME_LASTS": "yes",
     }
     secrets = {
         "shopkart-storage": storage,
-        "shopkart-signer": {"SHOPKART_SIGNER_TOKEN": "0f" * 32, "SHOPKART_SIGNER_KEY": _key()},
+        "shopkart-signer": {"SHOPKART_SIGNER_TOKEN": "0f" * 32, "SHOPKART_SIGNER_KEY": key},
         "shopkart-signer-callers": {"SHOPKART_SIGNER_TOKEN": "0f" * 32},
         "shopkart-receiver": {"SHOPKART_WEBHOOK_SECRET": WEBHOOK_SECRET},
         "shopkart-secrets": {"SHOPKART_PUBLIC_URL": "https://pipeline.shopkart.example"},
