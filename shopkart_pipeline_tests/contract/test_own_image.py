@@ -150,8 +150,8 @@ def test_the_pods_of_the_manifests_come_up_answer_their_probes_write_into_volume
             assert pod.is_running(), pod.words()
             assert pod.written() == [], pod.name
         for pod in pods:
-            # 143: the signal that kubelet sends ended it, as it had nothing to finish.
-            assert pod.stop() in (0, 143), f"{pod.name}: {pod.words()}"
+            # 130 and 143: it ended by the signal that kubelet sends. One that has to be killed says 137.
+            assert pod.stop() in (0, 130, 143), f"{pod.name}: {pod.words()}"
 
 
 def test_layers_and_history_hold_no_secret_no_cache_and_no_test(engine: Engine, image: str) -> None:
