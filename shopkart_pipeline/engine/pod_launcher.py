@@ -9,6 +9,7 @@ A run of a kind without identity can't write into the bucket for outputs of step
 the reports of its stages are evidence like any other.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from dagster import DagsterRun, DagsterRunStatus, Field, Permissive
 
 # Private: Dagster's commands for workers are made by its launchers alone.
 from dagster._core.instance.ref import InstanceRef
-from dagster._core.launcher.base import LaunchRunContext
+from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClassData
@@ -31,6 +32,8 @@ from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.run_pods import UNTRUSTED, RunKind, kind_of_run
 
 _NO_OUTPUT = ConfigurableClassData("dagster._core.storage.noop_compute_log_manager", "NoOpComputeLogManager", "{}\n")
+
+_log = logging.getLogger(__name__)
 
 
 class PodRunLauncher(K8sRunLauncher):
@@ -84,6 +87,16 @@ class PodRunLauncher(K8sRunLauncher):
         self._instance.report_run_canceling(run)
         self._instance.report_run_canceled(run, "The run was cancelled; it had not begun.")
         return True
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """Whether a run's pod is at work. Dagster ends the run of a pod of which this is unknown, and the pod works
+        on; so a cluster that does not answer says nothing, and only a Job that is not there any more is a dead one."""
+        found = super().check_run_worker_health(run)
+        gone = f"Job {get_job_name_from_run_id(run.run_id)} could not be found"
+        if found.status is not WorkerStatus.UNKNOWN or found.msg == gone:
+            return found
+        _log.warning("the Job of run %s can't be looked at: %s", run.run_id, found.msg)
+        return CheckRunHealthResult(WorkerStatus.RUNNING, found.msg)
 
     def _instance_of(self, run: DagsterRun) -> InstanceRef:
         ref = self._instance.get_ref()

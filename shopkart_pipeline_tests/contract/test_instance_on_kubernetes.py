@@ -3,7 +3,8 @@ Jobs of an emulated Kubernetes, which checks them against the real one's schemas
 
 import json
 import sys
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,18 +35,32 @@ from shopkart_pipeline_tests.contract.postgres import Postgres
 from shopkart_pipeline_tests.contract.postgres_storage import packages
 from shopkart_pipeline_tests.fakes import kubernetes_server as emulator
 from shopkart_pipeline_tests.fakes.fast_clock import FastClock
-from shopkart_pipeline_tests.fakes.kubernetes_server.resources import JOB, SERVICE_ACCOUNT
+from shopkart_pipeline_tests.fakes.kubernetes_server.resources import JOB, POD, SERVICE_ACCOUNT
 from shopkart_pipeline_tests.pipeline_installation import IMAGE, files, objects
 
 BUCKET, REGION, NAMESPACE = f"logs-{uuid4().hex[:12]}", "eu-central-1", "shopkart-pipeline"
 MERGE, PROPOSED = "20260101-101010-aaaaaaaaaaaa", "pr-000007-aaaaaaaaaaaa"
 
 
+def may(account: str) -> Callable[[str, str, str, str], bool]:
+    """What the manifests give a service account, and nothing else."""
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}
+    bound = [each["roleRef"]["name"] for each in objects("RoleBinding").values() if subject in each["subjects"]]
+    rules = [rule for name in bound for rule in objects("Role")[name]["rules"]]
+
+    def allowed(verb: str, group: str, resource: str, namespace: str) -> bool:
+        return namespace == NAMESPACE and any(
+            verb in rule["verbs"] and group in rule["apiGroups"] and resource in rule["resources"] for rule in rules
+        )
+
+    return allowed
+
+
 class Home:
     """An instance on everything that it is configured for."""
 
-    def __init__(self, instance: DagsterInstance, world: emulator.KubernetesWorld, folder: Path) -> None:
-        self.instance, self.world, self.folder = instance, world, folder
+    def __init__(self, instance: DagsterInstance, world: emulator.KubernetesWorld, folder: Path, token: str) -> None:
+        self.instance, self.world, self.folder, self.token = instance, world, folder, token
 
     def run(self, job: str, release: str | None = None, **tags: str) -> DagsterRun:
         pointer = CodePointer.from_module("shopkart_pipeline.definitions", "defs", "/app")
@@ -60,6 +75,14 @@ class Home:
             job_code_origin=JobPythonOrigin(job, repository),
         )
         return self.instance.run_storage.add_run(run)
+
+    def pods(self, job: str) -> list[dict[str, Any]]:
+        """What there is of a Job's pods."""
+        return [pod for pod in self.world.list(POD, NAMESPACE) if pod["metadata"]["labels"].get("job-name") == job]
+
+    def become(self, account: str) -> None:
+        """Ask the cluster as another service account from now on."""
+        self.world.users[self.token] = emulator.User(account, may(account))
 
     def launched(self, run: DagsterRun) -> dict[str, Any]:
         """The Job that a run becomes."""
@@ -82,6 +105,7 @@ def home(postgres: Postgres, moto: str, tmp_path_factory: pytest.TempPathFactory
     folder, database = tmp_path_factory.mktemp("instance"), urlsplit(postgres.address())
     world = emulator.KubernetesWorld(FastClock(20.0))
     world.add_namespace(NAMESPACE)
+    token = world.add_user("daemon", may("daemon"))
     with world.lock:
         for account in objects("ServiceAccount").values():
             world.store.create(SERVICE_ACCOUNT, account)
@@ -110,7 +134,7 @@ def home(postgres: Postgres, moto: str, tmp_path_factory: pytest.TempPathFactory
         configured = yaml.safe_load(files()["dagster.yaml"])
         configured["run_launcher"]["config"] |= {
             "load_incluster_config": False,
-            "kubeconfig_file": str(emulator.write_kubeconfig(folder / "kubeconfig", address, world.token)),
+            "kubeconfig_file": str(emulator.write_kubeconfig(folder / "kubeconfig", address, token)),
         }
         # Tests share a server, and each has a place of its own in it.
         params = {"options": parse_qs(database.query)["options"][0]}
@@ -119,7 +143,7 @@ def home(postgres: Postgres, moto: str, tmp_path_factory: pytest.TempPathFactory
         configured["compute_logs"]["config"]["local_dir"] = str(folder / "outputs")
         (folder / "dagster.yaml").write_text(yaml.safe_dump(configured))
         with DagsterInstance.from_config(str(folder)) as instance:
-            yield Home(instance, world, folder)
+            yield Home(instance, world, folder, token)
 
 
 def test_everything_is_kept_in_the_database_and_found_by_the_next_process(home: Home) -> None:
@@ -203,18 +227,37 @@ def test_a_pull_request_keeps_no_outputs_where_it_has_no_right_to_and_tells_no_s
     assert postgres.password not in proposed + merged
 
 
-def test_a_run_that_is_cancelled_loses_its_job(home: Home) -> None:
+@pytest.mark.parametrize("account", ["daemon", "webserver", "control"])
+def test_a_run_that_is_cancelled_loses_its_job_and_its_pod(home: Home, account: str) -> None:
     run = home.run("frontend_ci", MERGE)
     name = home.launched(run)["metadata"]["name"]
     launcher = home.instance.run_launcher
+    # Whatever is not running or done is taken for dead, and its run fails.
     assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
-    # What it returns depends on who was first to remove the pod: Dagster, or the cluster itself.
-    launcher.terminate(run.run_id)
-    found = [job for job in home.world.list(JOB, NAMESPACE) if job["metadata"]["name"] == name]
-    assert all("deletionTimestamp" in job["metadata"] for job in found)
+    until = time.monotonic() + 5
+    while not home.pods(name) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert home.pods(name)
+    home.become(account)
+    assert launcher.terminate(run.run_id)
+    home.become("daemon")
+    assert not [job for job in home.world.list(JOB, NAMESPACE) if job["metadata"]["name"] == name]
+    assert all("deletionTimestamp" in pod["metadata"] for pod in home.pods(name))
     ending = home.instance.get_run_by_id(run.run_id)
     assert ending is not None
     assert ending.status is DagsterRunStatus.CANCELING
+
+
+def test_only_a_job_that_is_gone_is_a_dead_run(home: Home) -> None:
+    run, launcher = home.run("frontend_staging", MERGE), home.instance.run_launcher
+    assert launcher.check_run_worker_health(run).status is WorkerStatus.UNKNOWN
+    home.launched(run)
+    home.become("server")
+    unseen = launcher.check_run_worker_health(run)
+    home.become("daemon")
+    # Dagster would end the run, whose pod would go on, and begin the next one of its queue.
+    assert unseen.status is WorkerStatus.RUNNING
+    assert "forbidden" in str(unseen.msg)
 
 
 def test_a_rollback_takes_no_place_in_the_queue_and_everything_else_does(home: Home) -> None:

@@ -62,13 +62,16 @@ _WORKSPACE: Manifest = {
 """Where web interfaces and daemon find the definitions."""
 _JOB_MAKER = [
     ("batch", "jobs", ["create", "delete", "get", "list", "watch"]),
-    ("", "pods", ["get", "list", "watch"]),
+    # What can't be looked at is taken for dead by Dagster's run monitoring.
+    ("batch", "jobs/status", ["get"]),
+    ("", "pods", ["delete", "get", "list", "watch"]),
     ("", "pods/log", ["get"]),
     ("", "events", ["list"]),
 ]
 _JOB_ENDER = [
     ("batch", "jobs", ["delete", "get", "list"]),
-    ("", "pods", ["get", "list"]),
+    # A Job's pods stay when it is deleted by its API, and work on.
+    ("", "pods", ["delete", "get", "list"]),
     ("", "pods/log", ["get"]),
     ("", "events", ["list"]),
 ]

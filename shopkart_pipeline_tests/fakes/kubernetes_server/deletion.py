@@ -3,7 +3,7 @@ Callers hold the world's lock. Raises refusals."""
 
 from shopkart_pipeline_tests.fakes.kubernetes_server.crud import get
 from shopkart_pipeline_tests.fakes.kubernetes_server.refusal import Document, details_of, modified
-from shopkart_pipeline_tests.fakes.kubernetes_server.resources import NAMESPACE, POD, Resource
+from shopkart_pipeline_tests.fakes.kubernetes_server.resources import JOB, NAMESPACE, POD, Resource
 from shopkart_pipeline_tests.fakes.kubernetes_server.store import copied
 from shopkart_pipeline_tests.fakes.kubernetes_server.world import KubernetesWorld
 
@@ -19,7 +19,8 @@ def delete(
     document = copied(before)
     metadata = document["metadata"]
     grace = _grace_seconds(resource, document, options)
-    policy = options.get("propagationPolicy") or "Background"
+    # Of `batch/v1` alone what depends on an object stays unless something else is asked for.
+    policy = options.get("propagationPolicy") or ("Orphan" if resource is JOB else "Background")
     world.memory.setdefault("orphaned", set()).update({metadata["uid"]} if policy == "Orphan" else ())
     if policy == "Foreground" and _FOREGROUND not in metadata.get("finalizers", []):
         metadata.setdefault("finalizers", []).append(_FOREGROUND)
