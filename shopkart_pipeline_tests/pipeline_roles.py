@@ -34,7 +34,10 @@ _POLICIES: dict[str, tuple[str, dict[str, str]]] = {
     "rescan": ("rescan", {}),
     "backup": ("backup", {}),
     "signer": ("signer", {"signing_key": SIGNING_KEY}),
+    "external-secrets": ("external-secrets", {}),
 }
+OPERATORS = {"external-secrets": "external-secrets"}
+"""Roles of what is installed beside the pipeline, with the namespace of each."""
 ROLES = tuple(_POLICIES)
 
 
@@ -47,7 +50,8 @@ def role_policy(role: str) -> dict[str, Any]:
 def trust(role: str) -> dict[str, Any]:
     """Who may take a role."""
     file = MODULES / "iam" / "policies" / "trust.json"
-    return policy(file, account=ACCOUNT, cluster_arn=CLUSTER, namespace=NAMESPACE, service_account=role)
+    namespace = OPERATORS.get(role, NAMESPACE)
+    return policy(file, account=ACCOUNT, cluster_arn=CLUSTER, namespace=namespace, service_account=role)
 
 
 def role_arn(role: str) -> str:

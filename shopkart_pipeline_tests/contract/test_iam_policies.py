@@ -19,6 +19,7 @@ from shopkart_pipeline_tests.pipeline_roles import (
     EVIDENCE_DAYS,
     MODULES,
     NAMESPACE,
+    OPERATORS,
     OUTPUTS,
     REGION,
     ROLES,
@@ -115,6 +116,17 @@ def test_a_rescan_reads_images_scans_and_evidence() -> None:
     for action in (*PULL, "ecr:DescribeImages", "ecr:DescribeImageScanFindings"):
         assert may("rescan", action, OURS), action
     assert may("rescan", "s3:GetObject", EVIDENCE_OBJECT)
+
+
+def test_the_secrets_operator_reads_the_pipelines_secrets_and_no_others() -> None:
+    via, alias = f"secretsmanager.{REGION}.amazonaws.com", "alias/shopkart/secrets"
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+    assert may("external-secrets", "secretsmanager:GetSecretValue", secret("shopkart/pipeline/storage"))
+    assert may("external-secrets", "kms:Decrypt", key, **{"kms:ViaService": via, "kms:ResourceAliases": alias})
+    for other in ("shopkart/backup/key", "shopkart/production/datastores", "payroll"):
+        assert not may("external-secrets", "secretsmanager:GetSecretValue", secret(other)), other
+    assert not may("external-secrets", "secretsmanager:PutSecretValue", secret("shopkart/pipeline/storage"))
+    assert not may("external-secrets", "kms:Decrypt", key, **{"kms:ViaService": via})
 
 
 def test_a_backup_does_what_its_adapter_calls() -> None:
@@ -216,14 +228,14 @@ def test_backups_are_read_and_written_by_backups_and_no_version_goes_for_good(ro
 @pytest.mark.parametrize("role", ROLES)
 def test_secrets_are_read_by_those_whose_they_are(role: str) -> None:
     readers = {
-        "staging": "deploy-staging",
-        "production": "deploy-production",
-        "pipeline": "control",
-        "backup": "backup",
+        "staging": ("deploy-staging",),
+        "production": ("deploy-production",),
+        "pipeline": ("control", "external-secrets"),
+        "backup": ("backup",),
     }
-    for owner, reader in readers.items():
+    for owner, allowed in readers.items():
         name = secret(f"shopkart/{owner}/datastores")
-        assert may(role, "secretsmanager:GetSecretValue", name) == (role == reader), owner
+        assert may(role, "secretsmanager:GetSecretValue", name) == (role in allowed), owner
         assert not may(role, "secretsmanager:PutSecretValue", name)
     assert not may(role, "secretsmanager:GetSecretValue", secret("payroll/production/datastores"))
     assert not may(role, "secretsmanager:GetSecretValue", secret("rds!db-1"))
@@ -249,7 +261,8 @@ def test_nobody_gives_himself_rights(role: str) -> None:
 
 
 def taking(role: str, **other: str) -> Request:
-    tags = {"eks-cluster-arn": CLUSTER, "kubernetes-namespace": NAMESPACE, "kubernetes-service-account": role}
+    namespace = OPERATORS.get(role, NAMESPACE)
+    tags = {"eks-cluster-arn": CLUSTER, "kubernetes-namespace": namespace, "kubernetes-service-account": role}
     context = {f"aws:RequestTag/{name}": value for name, value in tags.items()}
     context |= {"aws:SourceAccount": ACCOUNT, **other}
     return Request("sts:AssumeRole", principal="pods.eks.amazonaws.com", context=context)

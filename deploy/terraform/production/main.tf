@@ -54,6 +54,19 @@ module "storage" {
   evidence_days = var.evidence.days
 }
 
+# The pipeline's own: its backups and restarts don't disturb the shop, nor the shop's the pipeline.
+module "pipeline_database" {
+  source = "../modules/rds"
+
+  name                      = "shopkart-pipeline"
+  vpc_id                    = module.environment.network.vpc_id
+  subnet_ids                = module.environment.data_subnet_ids
+  client_security_group_ids = { nodes = module.environment.node_security_group_id }
+  key_arn                   = module.environment.key_arns["database"]
+  logs_key_arn              = module.environment.key_arns["logs"]
+  database                  = var.pipeline_database
+}
+
 module "pipeline_secrets" {
   source = "../modules/secrets"
 

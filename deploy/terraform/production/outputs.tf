@@ -47,6 +47,15 @@ output "database" {
   value       = module.environment.database
 }
 
+output "pipeline_database" {
+  description = "PostgreSQL of the pipeline: host, port, and where its password is kept."
+  value = {
+    address    = module.pipeline_database.address
+    port       = module.pipeline_database.port
+    secret_arn = module.pipeline_database.master_secret_arn
+  }
+}
+
 output "redis" {
   description = "Redis of production: hosts for writes and for reads."
   value       = module.environment.redis

@@ -125,6 +125,17 @@ variable "github" {
   })
 }
 
+variable "pipeline_database" {
+  description = "PostgreSQL of the pipeline itself; see the module rds."
+  type = object({
+    name              = string
+    instance_class    = string
+    gigabytes         = number
+    maximum_gigabytes = number
+    backup_days       = number
+  })
+}
+
 variable "pipeline_secrets" {
   description = "Secrets of the pipeline itself, with what each is for."
   type        = map(string)

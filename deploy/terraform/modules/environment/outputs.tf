@@ -17,6 +17,16 @@ output "network" {
   }
 }
 
+output "data_subnet_ids" {
+  description = "Subnets for databases, one in each zone."
+  value       = module.network.data_subnet_ids
+}
+
+output "node_security_group_id" {
+  description = "Security group of the cluster's nodes, from which databases are reached."
+  value       = module.eks.node_security_group_id
+}
+
 output "database" {
   description = "PostgreSQL: host, port, and where its password is kept."
   value = {

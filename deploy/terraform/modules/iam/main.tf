@@ -29,7 +29,13 @@ locals {
     rescan            = { policy = "rescan", values = {} }
     backup            = { policy = "backup", values = {} }
     signer            = { policy = "signer", values = { signing_key = var.key_arns["signing"] } }
+    external-secrets  = { policy = "external-secrets", values = {} }
   }
+}
+
+locals {
+  # The operator that brings secrets into the pipeline's namespace lives in its own.
+  namespaces = { external-secrets = "external-secrets" }
 }
 
 resource "aws_iam_role" "this" {
@@ -42,7 +48,7 @@ resource "aws_iam_role" "this" {
   assume_role_policy = templatefile("${path.module}/policies/trust.json", {
     account         = local.place.account
     cluster_arn     = var.pipeline.cluster_arn
-    namespace       = var.pipeline.namespace
+    namespace       = lookup(local.namespaces, each.key, var.pipeline.namespace)
     service_account = each.key
   })
 }
@@ -59,7 +65,7 @@ resource "aws_eks_pod_identity_association" "this" {
   for_each = aws_iam_role.this
 
   cluster_name    = var.pipeline.cluster_name
-  namespace       = var.pipeline.namespace
+  namespace       = lookup(local.namespaces, each.key, var.pipeline.namespace)
   service_account = each.key
   role_arn        = each.value.arn
 }
