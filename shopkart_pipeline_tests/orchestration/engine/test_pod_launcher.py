@@ -38,6 +38,11 @@ def missing() -> None:
     return None
 
 
+def context(run: DagsterRun) -> K8sContainerContext:
+    assert run is RUN
+    return K8sContainerContext(namespace="runs")
+
+
 @pytest.mark.parametrize(
     ("answer", "status"),
     [(unreachable, WorkerStatus.RUNNING), (forbidden, WorkerStatus.RUNNING), (missing, WorkerStatus.UNKNOWN)],
@@ -47,7 +52,7 @@ def test_only_a_run_without_a_job_is_dead(
 ) -> None:
     launcher = object.__new__(PodRunLauncher)
     monkeypatch.setattr(launcher, "_api_client", Asked(answer), raising=False)
-    monkeypatch.setattr(launcher, "get_container_context_for_run", lambda _: K8sContainerContext(namespace="runs"))
+    monkeypatch.setattr(launcher, "get_container_context_for_run", context)
     monkeypatch.setattr(K8sRunLauncher, "supports_run_worker_crash_recovery", False)
 
     assert launcher.check_run_worker_health(RUN).status is status
