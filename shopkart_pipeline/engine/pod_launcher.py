@@ -7,9 +7,6 @@ too, from a tag that everybody can set who can launch a run.
 
 A run of a kind without identity can't write into the bucket for outputs of steps, so Dagster keeps none of it there;
 the reports of its stages are evidence like any other.
-
-A run is dead when Kubernetes says so. Run monitoring fails every run of which Dagster's own launcher knows nothing, so
-an API server that is away for a moment would fail all of them, while their pods roll on.
 """
 
 import logging
@@ -35,7 +32,6 @@ from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.run_pods import UNTRUSTED, RunKind, kind_of_run
 
 _NO_OUTPUT = ConfigurableClassData("dagster._core.storage.noop_compute_log_manager", "NoOpComputeLogManager", "{}\n")
-_logger = logging.getLogger(__name__)
 
 _log = logging.getLogger(__name__)
 
@@ -82,25 +78,6 @@ class PodRunLauncher(K8sRunLauncher):
             set_exit_code_on_failure=self._fail_pod_on_run_failure,
         ).get_command_args()
         self._launch_k8s_job_with_args(get_job_name_from_run_id(run.run_id), arguments, run)
-
-    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether a run's pod is at work; one that nobody can be asked about is."""
-        health: CheckRunHealthResult = super().check_run_worker_health(run)
-        if health.status is not WorkerStatus.UNKNOWN or self._has_no_job(run):
-            return health
-        said = (health.msg or "").partition("\n")[0]
-        _logger.warning("Kubernetes can't be asked about run %s, which is left alone: %s", run.run_id, said)
-        return CheckRunHealthResult(WorkerStatus.RUNNING, "Kubernetes can't be asked")
-
-    def _has_no_job(self, run: DagsterRun) -> bool:
-        """Whether Kubernetes says that there is none."""
-        name, namespace = get_job_name_from_run_id(run.run_id), self.get_container_context_for_run(run).namespace
-        client: Any = self._api_client
-        try:
-            status = client.get_job_status(name, namespace, wait_time_between_attempts=0)
-        except Exception:  # Whatever it is, it is no answer.
-            return False
-        return status is None
 
     def terminate(self, run_id: str) -> bool:
         """End a run. One that still waits has no Job yet."""
