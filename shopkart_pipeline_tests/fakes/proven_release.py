@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from shutil import rmtree
+from shutil import copy2, rmtree
 from tempfile import mkdtemp
 from typing import Any
 
@@ -127,8 +127,8 @@ def proven_release(folder: Path) -> ProvenRelease:
     made = deepcopy(_made(), {id(_made().attestor): _made().attestor})
     world = made.world
     world.folder = folder
-    for path in (made.signers, world.pipeline.file):
-        (folder / path.name).write_bytes(path.read_bytes())
+    for path in (made.signers, world.pipeline.file, made.signers.parent / "approver.key"):
+        copy2(path, folder)
     made.signers = world.signers = folder / made.signers.name
     world.pipeline = replace(world.pipeline, file=folder / world.pipeline.file.name)
     return made
