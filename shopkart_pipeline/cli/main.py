@@ -34,6 +34,7 @@ _COMMANDS = {
     "rollback": "bring production back to the release before",
     "judge": "show what the canary's judge can promise, or decide a past rollout again by another policy",
     "rebuild": "build a release's image once more and compare it with the recorded one",
+    "scale": "show windows of more replicas: which is on, which comes next, and what is set now",
     "health": "show the eight metrics of what runs, and whether it keeps what is promised",
     "incidents": "list incidents, or show one with its postmortem",
     "incident": "go through an incident: open, ack, investigate, logs, cause, rollback, verify, close, postmortem",

@@ -31,6 +31,7 @@ from shopkart_pipeline.defs.log_store import build_log_store_sensor
 from shopkart_pipeline.defs.notifications import build_notifications_sensor
 from shopkart_pipeline.defs.reports import build_reports_sensor
 from shopkart_pipeline.defs.running import build_running_sensor
+from shopkart_pipeline.defs.scale_ahead import build_scale_sensor
 from shopkart_pipeline.defs.show_approval import show_end_of_wait
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.engine.launcher import keep_serving
@@ -55,6 +56,7 @@ def build_sensors(pipeline: Pipeline, rollback_jobs: Sequence[JobDefinition]) ->
         _abandoned(rollback_jobs),
         build_incident_sensor(),
         build_running_sensor(),
+        build_scale_sensor(),
         *reports,
         *told,
         *build_contracts_sensor(pipeline),

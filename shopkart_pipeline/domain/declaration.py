@@ -27,6 +27,7 @@ from shopkart_pipeline.domain.registry import Registry
 from shopkart_pipeline.domain.roles import Roles
 from shopkart_pipeline.domain.rollout import RolloutStep
 from shopkart_pipeline.domain.run_pods import DEFAULT_PODS, RunKind, RunPod
+from shopkart_pipeline.domain.scale_window import ScaleWindow
 from shopkart_pipeline.domain.step_pods import DEFAULT_STEP_POD, StagePod
 
 
@@ -189,6 +190,8 @@ class Deployment:
     """In production: when nothing new goes there."""
     contract_after_seconds: float = 0.0
     """In production: how long a release has to stand there before its contracting migration runs."""
+    scale_ahead: tuple[ScaleWindow, ...] = ()
+    """When there are more replicas than otherwise."""
 
 
 @dataclass(frozen=True)

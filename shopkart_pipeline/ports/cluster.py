@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 
 from shopkart_pipeline.domain.job import JobSpec, JobStatus
+from shopkart_pipeline.domain.scale_ahead import Scale
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 
 
@@ -24,6 +25,16 @@ class Cluster(ABC):
     @abstractmethod
     def scale(self, environment: str, service: str, track: Track, replicas: int) -> None:
         """Want another number of replicas of what is there."""
+
+    @abstractmethod
+    def rescale(self, environment: str, service: str, scale: Scale) -> None:
+        """Want another number of replicas of stable, or other bounds of its autoscaler, and nothing else. Raises
+        `NotFound` where there is no stable, and `Conflict` where somebody else has set them."""
+
+    @abstractmethod
+    def bounds(self, environment: str, service: str) -> tuple[int, int] | None:
+        """The fewest and the most replicas that the autoscaler of stable goes by now, whoever set them; None where none
+        is."""
 
     @abstractmethod
     def remove(self, environment: str, service: str, track: Track) -> None:

@@ -20,6 +20,7 @@ from shopkart_pipeline.domain.rollout import Action, Decision, RolloutPhase, abo
 from shopkart_pipeline.ports.evidence_store import Note
 from shopkart_pipeline.services.advance_rollout import advance
 from shopkart_pipeline.services.platform import Platform
+from shopkart_pipeline.services.raise_in_rollout import raise_in_rollout
 from shopkart_pipeline.services.rollout_document import RolloutDocument
 
 LEASE_SECONDS = 15.0
@@ -95,6 +96,7 @@ def drive(
         try:
             keep_lease(platform, deployment, release.service, holder)
             document = _turn_back_on_request(platform, deployment, release, document, now)
+            document = raise_in_rollout(site.cluster, deployment, release.service, document, now)
             before = document
             decision, judgement, document = advance(site, deployment, release.service, document, now)
         except (ToolUnavailable, Refused, NotFound) as error:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from shopkart_pipeline.domain.declaration import Deployment
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.domain.evidence import RawReport
+from shopkart_pipeline.domain.scale_ahead import ahead_at
 from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.production_history import Placed
@@ -41,7 +42,8 @@ def recall_workload(platform: Platform, deployment: Deployment, service: str, pl
     around = replace(found, release_key=placed.release_key, commit=placed.commit, route=deployment.route)
     if found.own_manifests is not None:
         return around
-    return replace(around, replicas=deployment.replicas, autoscale=deployment.autoscale)
+    scale = ahead_at(deployment, platform.clock.now()).scale
+    return replace(around, replicas=scale.replicas, autoscale=scale.autoscale)
 
 
 def _kept(platform: Platform, placed: Placed) -> WorkloadSpec | None:

@@ -1,8 +1,9 @@
-"""What a release is to run as in an environment, as it is declared today."""
+"""What a release is to run as in an environment, as it is declared today and scaled as it has to be now."""
 
 from shopkart_pipeline.domain.declaration import Deployment, Phase, Service
 from shopkart_pipeline.domain.pod import OwnManifests
 from shopkart_pipeline.domain.release import Release
+from shopkart_pipeline.domain.scale_ahead import scaled_ahead
 from shopkart_pipeline.domain.wanted_workload import wanted_workload
 from shopkart_pipeline.domain.workload import WorkloadSpec
 from shopkart_pipeline.services.checkout_source import tree
@@ -15,7 +16,8 @@ def workload_spec(
 ) -> WorkloadSpec:
     """The wanted state of a release in an environment. Raises `PipelineError` for manifests that can't be applied."""
     own = own_manifests(platform, service, deployment.environment, release)
-    return wanted_workload(service, deployment, release_key=release.key, commit=release.sha, digest=digest, own=own)
+    now = scaled_ahead(deployment, platform.clock.now())
+    return wanted_workload(service, now, release_key=release.key, commit=release.sha, digest=digest, own=own)
 
 
 def declared_configuration(platform: Platform, release: Release, phase: Phase) -> str:

@@ -9,9 +9,11 @@ from shopkart_pipeline.domain.analysis import Objective
 from shopkart_pipeline.domain.declaration import Approvals, Deployment, Environment, Phase
 from shopkart_pipeline.domain.freeze import FreezeWindow
 from shopkart_pipeline.domain.rollout import RolloutStep
+from shopkart_pipeline.domain.scale_ahead import Scale
 from shopkart_pipeline.spec.compile_analysis import check_names, compile_analysis, steps_of_budget
 from shopkart_pipeline.spec.compile_freeze import compile_freeze
 from shopkart_pipeline.spec.compile_pod import compile_route, compile_scale
+from shopkart_pipeline.spec.compile_scale_ahead import compile_scale_ahead
 from shopkart_pipeline.spec.faults import nearest
 from shopkart_pipeline.spec.models.analysis import AnalysisSpec
 from shopkart_pipeline.spec.models.delivery import (
@@ -53,6 +55,8 @@ def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Su
     check_names(scope, name, analysis)
     promises = [("error_ratio", objectives.error_ratio), ("latency_p95_seconds", objectives.latency_p95_seconds)]
     replicas, autoscale = compile_scale(scope, name, spec)
+    is_production = around.environments[name].phase is Phase.PRODUCTION
+    windows = compile_scale_ahead(scope, name, spec.scale_ahead or [], Scale(replicas, autoscale), is_production)
     return Deployment(
         environment=name,
         replicas=replicas,
@@ -69,8 +73,9 @@ def _deployment(scope: Scope, name: str, spec: DeploymentSpec | None, around: Su
         autoscale=autoscale,
         route=compile_route(scope, name, spec.route),
         soak_seconds=_soak(scope, name, spec, around),
-        freeze=_freeze(scope, name, spec, around),
+        freeze=(*_freeze(scope, name, spec, around), *windows.freeze),
         contract_after_seconds=_contract_after(scope, name, spec, around),
+        scale_ahead=windows.scale,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from shopkart_pipeline.domain.recurrence import Recurrence
 from shopkart_pipeline.spec.faults import show
 from shopkart_pipeline.spec.text_types import declared_error
 
@@ -47,6 +48,31 @@ def _fits(part: str, lowest: int, highest: int, words: dict[str, int]) -> bool:
     first = lowest if match["from"] == "*" else _number(match["from"], words)
     last = first if match["to"] is None else _number(match["to"], words)
     return lowest <= first <= last <= highest
+
+
+def recurrence(expression: str, time_zone: str) -> Recurrence:
+    """The moments that an expression names; it has been checked."""
+    written = [part.lower() for part in expression.split()]
+    minutes, hours, days, months, weekdays = (
+        frozenset(value for part in text.split(",") for value in _values(part, field))
+        for text, field in zip(written, _FIELDS, strict=True)
+    )
+    # Sunday is 0 and 7 in cron; Monday is 0 here.
+    of_week = frozenset((day - 1) % 7 for day in weekdays)
+    either = not written[2].startswith("*") and not written[4].startswith("*")
+    return Recurrence(time_zone, minutes, hours, days, months, of_week, either)
+
+
+def _values(part: str, field: tuple[str, int, int, tuple[str, ...], int]) -> range:
+    _, lowest, highest, words, offset = field
+    match = _PART.fullmatch(part)
+    if match is None:
+        return range(0)
+    values = {word: index + offset for index, word in enumerate(words)}
+    first = lowest if match["from"] == "*" else _number(match["from"], values)
+    open_ended = match["from"] == "*" or (match["step"] is not None and match["to"] is None)
+    last = highest if open_ended else first if match["to"] is None else _number(match["to"], values)
+    return range(first, last + 1, int(match["step"] or 1))
 
 
 def _number(text: str, words: dict[str, int]) -> int:

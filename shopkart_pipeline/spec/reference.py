@@ -64,6 +64,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[str, ...] | None], ...] = (
     ("RouteSpec", f"`{_DEPLOYMENT}.route`", None),
     ("CanaryStep", f"`{_DEPLOYMENT}.canary[]`", None),
     ("FreezeSpec", f"`{_DEPLOYMENT}.freeze[]`", None),
+    ("ScaleAheadSpec", f"`{_DEPLOYMENT}.scale_ahead[]`", None),
     ("AnalysisSpec", f"`{_DEPLOYMENT}.analysis`", None),
     ("EventSpec", f"`{_DEPLOYMENT}.analysis.events.EVENT`", None),
     ("LatencySpec", f"`{_DEPLOYMENT}.analysis.latency`", None),

@@ -11,6 +11,7 @@ import pytest
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.domain.errors import NotFound, Refused
 from shopkart_pipeline.domain.job import JobPhase, JobSpec, JobStatus
+from shopkart_pipeline.domain.scale_ahead import Scale
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline.services.platform import Site
 from shopkart_pipeline.services.production_history import Placed
@@ -93,6 +94,21 @@ def test_what_was_just_applied_is_not_complete_yet(world: World, service: str) -
     world.deployed(service)
     world.cluster.apply("production", service, Track.STABLE, a_spec(world.publish(service, "v2")))
     assert not is_complete(world.cluster.observe("production", service).stable)
+
+
+def test_stable_is_rescaled_as_often_as_that_is_asked_for_and_nothing_else_of_it_changes(
+    world: World, service: str
+) -> None:
+    spec = a_spec(world.publish(service, "v1"), replicas=1)
+    with pytest.raises(NotFound):
+        world.cluster.rescale("production", service, Scale(2))
+    world.cluster.apply("production", service, Track.STABLE, spec)
+    for _ in range(2):
+        world.cluster.rescale("production", service, Scale(2))
+    last = world.until("production", service, lambda status: is_complete(status.stable))[-1]
+    assert last.stable is not None
+    assert last.stable.spec == replace(spec, replicas=2)
+    assert world.cluster.bounds("production", service) is None
 
 
 def test_an_image_that_the_registry_does_not_hold_is_not_deployed(world: World, service: str) -> None:

@@ -16,6 +16,7 @@ from shopkart_pipeline.domain.history import History
 from shopkart_pipeline.domain.job import JobPhase, JobSpec, JobStatus
 from shopkart_pipeline.domain.judge_policy import EventRule
 from shopkart_pipeline.domain.latency import Histogram
+from shopkart_pipeline.domain.scale_ahead import Scale
 from shopkart_pipeline.domain.traffic import LATENCY, Counts, MetricsMissing, TrafficSample
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec, WorkloadStatus
 from shopkart_pipeline.ports.cluster import Cluster
@@ -83,6 +84,8 @@ class FakeCluster(Cluster):
         """By a word of the command; those that aren't named succeed."""
         self.effects: list[str] = []
         """What was asked for, such as `apply production/backend canary sha256:…`, for tests about order."""
+        self.bounds_by_hand: dict[tuple[str, str], tuple[int, int]] = {}
+        """What somebody set an autoscaler's bounds to."""
         self._services: dict[tuple[str, str], _Service] = {}
         self._jobs: dict[tuple[str, str, str], int] = {}
 
@@ -177,6 +180,22 @@ class FakeCluster(Cluster):
         self.effects.append(f"scale {environment}/{service} {track.value} {replicas}")
         wanted[track] = replace(wanted[track], replicas=replicas)
 
+    def rescale(self, environment: str, service: str, scale: Scale) -> None:
+        self._reach()
+        wanted = self._service(environment, service).wanted
+        if Track.STABLE not in wanted:
+            raise NotFound(f"{service} has no stable in {environment}.", "Deploy it first.")
+        self.effects.append(f"rescale {environment}/{service} {scale.words}")
+        wanted[Track.STABLE] = replace(wanted[Track.STABLE], replicas=scale.replicas, autoscale=scale.autoscale)
+
+    def bounds(self, environment: str, service: str) -> tuple[int, int] | None:
+        self._reach()
+        stable = self._service(environment, service).wanted.get(Track.STABLE)
+        by_hand = self.bounds_by_hand.get((environment, service))
+        if stable is None or stable.autoscale is None:
+            return None
+        return by_hand or (stable.autoscale.minimum, stable.autoscale.maximum)
+
     def remove(self, environment: str, service: str, track: Track) -> None:
         self._reach()
         self.effects.append(f"remove {environment}/{service} {track.value}")
@@ -244,7 +263,7 @@ class FakeCluster(Cluster):
 
 
 def _same(spec: WorkloadSpec, other: WorkloadSpec) -> bool:
-    return replace(spec, replicas=0) == replace(other, replicas=0)
+    return replace(spec, replicas=0, autoscale=None) == replace(other, replicas=0, autoscale=None)
 
 
 def _step(replicas: list[_Replica], wanted: WorkloadSpec, held: Sequence[_Replica]) -> None:

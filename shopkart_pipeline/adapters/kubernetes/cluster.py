@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from shopkart_pipeline.adapters.kubernetes import leases
 from shopkart_pipeline.adapters.kubernetes.api import KubernetesApi
 from shopkart_pipeline.adapters.kubernetes.connection import Access, Connection
-from shopkart_pipeline.adapters.kubernetes.documents import name_of
+from shopkart_pipeline.adapters.kubernetes.documents import name_of, number
 from shopkart_pipeline.adapters.kubernetes.jobs import Jobs
 from shopkart_pipeline.adapters.kubernetes.kinds import AUTOSCALER, BUDGET, DEPLOYMENT
 from shopkart_pipeline.adapters.kubernetes.looking import Lookout
@@ -38,6 +38,7 @@ from shopkart_pipeline.adapters.kubernetes.workload import autoscaler
 from shopkart_pipeline.domain.errors import NotFound, Refused, ToolUnavailable
 from shopkart_pipeline.domain.job import JobSpec, JobStatus
 from shopkart_pipeline.domain.pod import RouteKind
+from shopkart_pipeline.domain.scale_ahead import Scale
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.cluster import Cluster
@@ -126,6 +127,24 @@ class KubernetesCluster(Cluster):
                 f"The number of replicas of {service} in {environment} is its autoscaler's.", "Change its bounds."
             )
         self._scale(place, track, live, replicas)
+
+    def rescale(self, environment: str, service: str, scale: Scale) -> None:
+        place = self._place(environment, service)
+        live = self._lookout.look(place).deployments.get(Track.STABLE)
+        if live is None or is_ending(live):
+            raise NotFound(f"{service} has no stable in {environment}.", "Deploy it first.")
+        spec = replace(applied_spec(live), replicas=scale.replicas, autoscale=scale.autoscale)
+        if scale.autoscale is not None:
+            # Before the note of it: whoever is killed between the two finds that it is still to be done.
+            self._autoscale(place, spec, self._traffic.asked(place, spec.route.kind))
+        self._apply_track(self._place(environment, service, spec), Track.STABLE, spec, live)
+
+    def bounds(self, environment: str, service: str) -> tuple[int, int] | None:
+        place = self._place(environment, service)
+        found = self._api.get(AUTOSCALER, place.namespace, place.service)
+        if found is None:
+            return None
+        return number(found, "spec", "minReplicas") or 1, number(found, "spec", "maxReplicas")
 
     def remove(self, environment: str, service: str, track: Track) -> None:
         place = self._place(environment, service)

@@ -23,6 +23,7 @@ from shopkart_pipeline.adapters.local_cluster.state import (
 )
 from shopkart_pipeline.domain.errors import NotFound, PipelineError, Refused, ToolUnavailable
 from shopkart_pipeline.domain.job import JobSpec, JobStatus
+from shopkart_pipeline.domain.scale_ahead import Scale
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec
 from shopkart_pipeline.ports.clock import Clock
 from shopkart_pipeline.ports.cluster import Cluster
@@ -67,6 +68,23 @@ class LocalCluster(Cluster):
 
         self._check(environment, service)
         self._change(environment, service, scaled)
+
+    def rescale(self, environment: str, service: str, scale: Scale) -> None:
+        def scaled(desired: DesiredService) -> DesiredService:
+            spec = desired.tracks.get(Track.STABLE)
+            if spec is None:
+                raise NotFound(f"{service} has no stable in {environment}.", "Deploy it first.")
+            # Nothing here scales by itself, so the number follows the fewest.
+            return desired.wants(Track.STABLE, replace(spec, replicas=scale.replicas, autoscale=scale.autoscale))
+
+        self._check(environment, service)
+        self._change(environment, service, scaled)
+
+    def bounds(self, environment: str, service: str) -> tuple[int, int] | None:
+        self._check(environment, service)
+        desired = DESIRED.read(self._path(environment, service)) or DesiredService()
+        spec = desired.tracks.get(Track.STABLE)
+        return None if spec is None or spec.autoscale is None else (spec.autoscale.minimum, spec.autoscale.maximum)
 
     def remove(self, environment: str, service: str, track: Track) -> None:
         self._check(environment, service)

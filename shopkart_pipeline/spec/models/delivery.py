@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shopkart_pipeline.spec.cron import Cron
 from shopkart_pipeline.spec.durations import Duration, PositiveDuration
 from shopkart_pipeline.spec.models.analysis import AnalysisSpec
 from shopkart_pipeline.spec.models.section import Command, Ratio, Section
@@ -218,6 +219,36 @@ class FreezeSpec(Section):
     )
 
 
+class ScaleAheadSpec(Section):
+    """A window with more replicas than otherwise: between two moments, or again and again. Where a number is fixed, it
+    is raised; where the platform scales, its fewest replicas are, and it goes on scaling. Windows that are over stay
+    declared as long as you like."""
+
+    name: Words = Field(description="What it is for, such as Black Friday.")
+    time_zone: TimeZone = Field(description="The time zone of the moments.")
+    begins: Moment | None = Field(default=None, description="The first moment.")
+    ends: Moment | None = Field(default=None, description="The first moment after it.")
+    cron: Cron | None = Field(
+        default=None, description="When it begins, again and again; instead of `begins` and `ends`."
+    )
+    lasts: PositiveDuration | None = Field(default=None, description="With `cron`: how long.")
+    minimum: Annotated[int, Field(ge=2, le=1000)] | None = Field(
+        default=None, description="Fewest replicas in the window."
+    )
+    factor: Annotated[float, Field(gt=1, le=100)] | None = Field(
+        default=None, description="Instead of `minimum`: times the fewest replicas of every day, rounded up."
+    )
+    lead: Duration | None = Field(
+        default=None,
+        description="How long before the window replicas are raised, as nodes and replicas take time to start.",
+    )
+    freeze: bool | None = Field(
+        default=None,
+        description="In production: nothing new goes there from the lead time on until the window is over, as `freeze` "
+        "does. For windows with `begins` and `ends`.",
+    )
+
+
 class DeploymentSpec(Section):
     """A service in one environment."""
 
@@ -241,6 +272,9 @@ class DeploymentSpec(Section):
     freeze: list[FreezeSpec] | None = Field(
         default=None,
         description="In production: when nothing new goes there, unless two approvers agree while the window is on.",
+    )
+    scale_ahead: list[ScaleAheadSpec] | None = Field(
+        default=None, description="When there are more replicas than otherwise, such as on a sale day."
     )
     soak: Duration | None = Field(
         default=None, description="In staging: how long a release has to stand there before it may go to production."

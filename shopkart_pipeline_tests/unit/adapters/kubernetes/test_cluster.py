@@ -17,6 +17,7 @@ from shopkart_pipeline.adapters.kubernetes.replica_count import leave_to_autosca
 from shopkart_pipeline.adapters.system_clock import SystemClock
 from shopkart_pipeline.domain.errors import Conflict, Refused, ToolUnavailable
 from shopkart_pipeline.domain.pod import Autoscale, Route, RouteKind
+from shopkart_pipeline.domain.scale_ahead import Scale
 from shopkart_pipeline.domain.workload import ServiceStatus, Track, WorkloadSpec, WorkloadStatus
 from shopkart_pipeline_tests.contract.cluster_worlds import a_service, a_spec, is_complete
 from shopkart_pipeline_tests.contract.kubernetes_worlds import EmulatedWorld, an_emulated_world
@@ -172,6 +173,51 @@ def test_an_autoscalers_number_of_replicas_outlives_every_release(world: Emulate
         assert _stable(last).total == replicas
     with pytest.raises(Refused, match="autoscaler"):
         world.cluster.scale(PRODUCTION, service, Track.STABLE, 3)
+
+
+def test_an_autoscalers_fewest_replicas_are_raised_and_lowered_and_stay_so_beside_a_canary(
+    world: EmulatedWorld, service: str
+) -> None:
+    daily, sale = Autoscale(2, 6, 70), Autoscale(4, 6, 70)
+    spec = replace(a_spec(world.publish(service, "v1")), autoscale=daily)
+    world.cluster.apply(PRODUCTION, service, Track.STABLE, spec)
+    world.until(PRODUCTION, service, lambda status: is_complete(status.stable))
+    restarted = _revision(world, service)
+
+    for _ in range(2):
+        world.cluster.rescale(PRODUCTION, service, Scale(4, sale))
+    world.until(PRODUCTION, service, lambda status: is_complete(status.stable) and _stable(status).total == 4)
+
+    assert world.cluster.bounds(PRODUCTION, service) == (4, 6)
+    canary = replace(spec, digest=world.publish(service, "v2"), replicas=1)
+    world.cluster.apply(PRODUCTION, service, Track.CANARY, canary)
+    world.cluster.set_weight(PRODUCTION, service, 0)
+    assert world.cluster.bounds(PRODUCTION, service) == (4, 6)
+    assert _stable(world.cluster.observe(PRODUCTION, service)).spec.autoscale == sale
+    world.cluster.remove(PRODUCTION, service, Track.CANARY)
+    world.cluster.rescale(PRODUCTION, service, Scale(2, daily))
+    assert world.cluster.bounds(PRODUCTION, service) == (2, 6)
+    assert _stable(world.cluster.observe(PRODUCTION, service)).spec == replace(spec, replicas=4)
+    assert _revision(world, service) == restarted
+
+
+def test_bounds_that_somebody_else_set_are_seen_and_not_taken_away(world: EmulatedWorld, service: str) -> None:
+    spec = replace(a_spec(world.publish(service, "v1")), autoscale=Autoscale(2, 6, 70))
+    world.cluster.apply(PRODUCTION, service, Track.STABLE, spec)
+    scalers = kubernetes.client.AutoscalingV2Api(world.api._connection.client())
+    body = {"spec": {"minReplicas": 3}}
+    scalers.patch_namespaced_horizontal_pod_autoscaler(service, PRODUCTION, body, field_manager="kubectl-edit")
+    for scale in (Scale(4, Autoscale(4, 6, 70)), Scale(2, Autoscale(2, 6, 70))):
+        with pytest.raises(Conflict, match="minReplicas"):
+            world.cluster.rescale(PRODUCTION, service, scale)
+    assert world.cluster.bounds(PRODUCTION, service) == (3, 6)
+    assert _stable(world.cluster.observe(PRODUCTION, service)).spec.autoscale == spec.autoscale
+
+
+def _revision(world: EmulatedWorld, service: str) -> str:
+    live = world.api.get(DEPLOYMENT, PRODUCTION, service)
+    assert live is not None
+    return str(live["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
 
 
 def test_an_autoscaler_that_takes_the_number_while_it_is_handed_over_keeps_it(
