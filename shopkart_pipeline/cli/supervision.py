@@ -52,10 +52,19 @@ class Supervision:
             if watched.due_at is None:
                 said.append(self._ended(process, watched, now))
             elif now >= watched.due_at and not self._is_replaced(process):
-                self._stack.restart(process)
-                watched.started_at, watched.due_at = now, None
-                said.append(f"{process.name} is started again.")
+                said.append(self._begun(process, watched, now))
         return said
+
+    def _begun(self, process: Background, watched: _Watched, now: float) -> str:
+        try:
+            self._stack.restart(process)
+        except OSError as error:  # No memory, no space: that is no reason to stop the others.
+            watched.due_at = now + _LONGEST_PAUSE_SECONDS
+            return (
+                f"{process.name} can't be started: {error.strerror}; it is tried again in {_LONGEST_PAUSE_SECONDS:g} s."
+            )
+        watched.started_at, watched.due_at = now, None
+        return f"{process.name} is started again."
 
     def _ended(self, process: Background, watched: _Watched, now: float) -> str:
         watched.ends = 1 if now - watched.started_at >= _STEADY_SECONDS else watched.ends + 1

@@ -6,7 +6,7 @@ network that swallows everything. A run that can't tell that a stage is finished
 | what happens | what is done here |
 | --- | --- |
 | there is no connection, or it is lost | the whole operation is done again, for two minutes; see `patience` |
-| the server may have done it before | an event, a run that is there already is not written twice |
+| the server may have done it before | an event, a run that is there already is not written twice, but completed |
 | the network swallows everything | libpq gives up after some seconds, unless the address says otherwise |
 
 Web interfaces wait for some seconds only, as there are people before them.
@@ -32,6 +32,7 @@ from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.event_log import EventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.runs import RunStorage
+from dagster._core.storage.runs.schema import RunTagsTable
 from dagster._core.storage.schedules import ScheduleStorage
 from dagster._serdes import ConfigurableClassData, serialize_value
 from sqlalchemy import select
@@ -113,7 +114,27 @@ class PatientRuns(_POSTGRES.PostgresRunStorage):
         except DagsterRunAlreadyExists:
             if not is_again:
                 raise
+            self._complete_tags(dagster_run.run_id, dagster_run.tags_for_storage())
             return dagster_run
+
+    def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
+        self.patience.keep_trying(lambda is_again: self._tag(run_id, new_tags, is_again=is_again))
+
+    def _tag(self, run_id: str, new_tags: Mapping[str, str], *, is_again: bool) -> None:
+        super().add_run_tags(run_id, new_tags)
+        if is_again:
+            self._complete_tags(run_id, new_tags)
+
+    def _complete_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Tags are found by rows of their own, which come after the run's own and without a transaction around both: a
+        run without them would be launched once more by the sensor that looks for it."""
+        table = RunTagsTable.c
+        with self.connect() as connection:
+            rows = connection.execute(select(table.key).where(table.run_id == run_id)).fetchall()
+            missing = tags.keys() - {key for (key,) in rows}
+            if missing:
+                values = [{"run_id": run_id, "key": key, "value": tags[key]} for key in sorted(missing)]
+                connection.execute(RunTagsTable.insert(), values)
 
 
 class PatientSchedules(_POSTGRES.PostgresScheduleStorage):

@@ -10,8 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.runs.schema import RunTagsTable
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 from psycopg.conninfo import make_conninfo
 
@@ -82,6 +83,22 @@ def instance_on(address: str, folder: Path) -> DagsterInstance:
     return DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=overrides))
 
 
+def assert_a_run_that_is_added_again_is_found_by_its_tags(instance: DagsterInstance) -> None:
+    """The connection was lost between the run's own row and those of its tags."""
+    storage: Any = instance.run_storage
+    run, wanted = DagsterRun("backend_ci", tags={"release": "r9"}), RunsFilter(tags={"release": "r9"})
+    storage.add_run(run)
+    with storage.connect() as connection:
+        connection.execute(RunTagsTable.delete().where(RunTagsTable.c.run_id == run.run_id))
+    assert storage.get_runs(wanted) == []
+
+    storage._add(run, is_again=True)
+    storage._tag(run.run_id, {"release": "r9"}, is_again=True)
+
+    assert [found.run_id for found in storage.get_runs(wanted)] == [run.run_id]
+    assert storage.get_run_tags(["release"]) == [("release", {"r9"})]
+
+
 def test_a_fresh_instance_tells_the_same_history_and_the_next_release_goes_on(
     databases: Databases, tmp_path: Path
 ) -> None:
@@ -111,6 +128,7 @@ def test_a_fresh_instance_tells_the_same_history_and_the_next_release_goes_on(
         assert run is not None
         assert run.status is DagsterRunStatus.FAILURE, "nobody works for it any more"
         assert_the_next_release_goes_on(restored)
+        assert_a_run_that_is_added_again_is_found_by_its_tags(restored)
     with pytest.raises(Refused, match="not empty"):
         stores(tmp_path / "another", target, databases).bring_back(pieces, written.version)
 

@@ -124,3 +124,21 @@ def test_an_engine_that_a_launcher_has_replaced_is_not_started_beside_it(
 
     monkeypatch.setattr(Served, "by_another", False)
     assert supervision.look() == ["engine is started again."]
+
+
+def test_who_can_not_be_started_stops_nobody_and_is_tried_again(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Started:
+        raise OSError(28, "No space left on device")
+
+    clock = Seconds()
+    supervision = Supervision(stack, clock)
+    end(stack, "receiver")
+    supervision.look()
+    clock.now += 0.5
+    with monkeypatch.context() as patched:
+        patched.setattr(stack_module, "Background", full)
+        assert supervision.look() == ["receiver can't be started: No space left on device; it is tried again in 30 s."]
+        assert supervision.look() == []
+    clock.now += 30
+    assert supervision.look() == ["receiver is started again."]
+    assert runs(stack, "receiver")
