@@ -64,6 +64,7 @@ _COMMANDS = {
     "restore": "write what a backup holds to a file",
     "stores": "copy evidence, incidents and messages from a home into PostgreSQL",
     "release-notes": "show what changed in a version of the pipeline",
+    "capacity": "show how many builds an hour the pipeline takes, and what limits it",
     "bench": "measure how fast the pipeline is on this machine, beside peers",
     "test": "run the project's tests",
     "lint": "run the project's linter, type checker and import contracts",

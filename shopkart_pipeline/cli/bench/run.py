@@ -22,7 +22,17 @@ from shopkart_pipeline.cli.bench.surroundings import DEFAULT_PEERS, PEERS, Surro
 from shopkart_pipeline.domain.errors import PipelineError
 from shopkart_pipeline.settings import from_environment
 
-MEASUREMENTS = ("webhook", "transitions", "receiver", "storefront", "services", "releases", "past", "judge")
+MEASUREMENTS = (
+    "webhook",
+    "transitions",
+    "processor",
+    "receiver",
+    "storefront",
+    "services",
+    "releases",
+    "past",
+    "judge",
+)
 """Modules beside this one, in the order in which they run."""
 _REPEATS = 15
 
