@@ -34,6 +34,7 @@ _POLICIES: dict[str, tuple[str, dict[str, str]]] = {
     "rescan": ("rescan", {}),
     "backup": ("backup", {}),
     "signer": ("signer", {"signing_key": SIGNING_KEY}),
+    "webserver": ("outputs", {}),
     "external-secrets": ("external-secrets", {}),
 }
 OPERATORS = {"external-secrets": "external-secrets"}

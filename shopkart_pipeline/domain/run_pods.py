@@ -47,6 +47,8 @@ UNTRUSTED = RunKind.PULL_REQUESTS
 """Runs code that nobody has reviewed."""
 SIGNING = frozenset({RunKind.BUILDS, RunKind.STAGING, RunKind.PRODUCTION, RunKind.MAINTENANCE})
 """Runs that have statements, or the ledger, signed."""
+KEEPING_OUTPUTS = SIGNING
+"""Runs whose accounts may write into the bucket for outputs of steps."""
 MAINTENANCE_JOBS: Mapping[str, RunKind] = {
     "rescan": RunKind.RESCANS,
     "backup": RunKind.BACKUPS,

@@ -5,7 +5,7 @@ cluster-files` writes both from the declaration. Which kind a run is follows fro
 (`kind_of_run`). Nothing of it comes from other tags: Dagster's own launcher takes the whole pod, its service account
 too, from a tag that everybody can set who can launch a run.
 
-A run of a kind without identity can't write into the bucket for outputs of steps, so Dagster keeps none of it there;
+A run of a kind that may not write into the bucket for outputs of steps keeps none of it there (`KEEPING_OUTPUTS`);
 the reports of its stages are evidence like any other.
 """
 
@@ -29,7 +29,7 @@ from dagster_k8s.job import (
 )
 
 from shopkart_pipeline.domain.errors import PipelineError
-from shopkart_pipeline.domain.run_pods import UNTRUSTED, RunKind, kind_of_run
+from shopkart_pipeline.domain.run_pods import KEEPING_OUTPUTS, RunKind, kind_of_run
 
 _NO_OUTPUT = ConfigurableClassData("dagster._core.storage.noop_compute_log_manager", "NoOpComputeLogManager", "{}\n")
 
@@ -100,7 +100,7 @@ class PodRunLauncher(K8sRunLauncher):
 
     def _instance_of(self, run: DagsterRun) -> InstanceRef:
         ref = self._instance.get_ref()
-        return ref._replace(compute_logs_data=_NO_OUTPUT) if self.kind_of(run) is UNTRUSTED else ref
+        return ref if self.kind_of(run) in KEEPING_OUTPUTS else ref._replace(compute_logs_data=_NO_OUTPUT)
 
 
 def _pod(kind: Mapping[str, Any]) -> UserDefinedDagsterK8sConfig:

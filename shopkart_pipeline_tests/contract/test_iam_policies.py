@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from shopkart_pipeline.domain.run_pods import ACCOUNTS, KEEPING_OUTPUTS, RunKind
 from shopkart_pipeline_tests.iam_evaluator import Request, is_allowed
+from shopkart_pipeline_tests.pipeline_installation import objects as installed
 from shopkart_pipeline_tests.pipeline_roles import (
     ACCOUNT,
     BACKUPS,
@@ -72,6 +74,16 @@ def test_a_build_pushes_reads_scans_and_keeps_evidence() -> None:
     assert may("build", "s3:PutObject", EVIDENCE_OBJECT)
     assert may("build", "s3:PutObjectRetention", EVIDENCE_OBJECT, **LOCKED)
     assert may("build", "kms:GenerateDataKey", STORAGE_KEY, **S3_KEY)
+
+
+def test_outputs_of_steps_are_kept_by_runs_that_may_and_shown_by_the_web_interface() -> None:
+    for kind in RunKind:
+        writes = ACCOUNTS[kind] in ROLES and may(ACCOUNTS[kind], "s3:PutObject", OUTPUT_OBJECT)
+        assert (kind in KEEPING_OUTPUTS) == writes, kind
+    for name in ("shopkart-webserver", "shopkart-auditors"):
+        account = installed("Deployment")[name]["spec"]["template"]["spec"]["serviceAccountName"]
+        assert may(account, "s3:GetObject", OUTPUT_OBJECT), name
+        assert may(account, "kms:Decrypt", STORAGE_KEY, **S3_KEY), name
 
 
 @pytest.mark.parametrize("role", ["control", "build", "deploy-staging", "deploy-production"])

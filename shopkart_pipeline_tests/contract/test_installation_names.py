@@ -23,7 +23,7 @@ def test_roles_are_for_accounts_in_the_namespace_that_is_installed() -> None:
     assert set(objects("Namespace")) >= {Installation.namespace}
     accounts = set(objects("ServiceAccount"))
     # The others do nothing in the cloud.
-    assert accounts - set(ROLES) == {ACCOUNTS[UNTRUSTED], "daemon", "server", "step", "webserver"}
+    assert accounts - set(ROLES) == {ACCOUNTS[UNTRUSTED], "daemon", "server", "step"}
     assert set(ROLES) - set(OPERATORS) <= accounts
 
 

@@ -223,6 +223,7 @@ def test_a_pull_request_keeps_no_outputs_where_it_has_no_right_to_and_tells_no_s
     proposed, merged = (json.dumps(home.launched(home.run("backend_ci", key))) for key in (PROPOSED, MERGE))
     assert "NoOpComputeLogManager" in proposed
     assert "S3ComputeLogManager" not in proposed
+    assert "NoOpComputeLogManager" in json.dumps(home.launched(home.run("rescan")))
     assert "S3ComputeLogManager" in merged
     assert postgres.password not in proposed + merged
 

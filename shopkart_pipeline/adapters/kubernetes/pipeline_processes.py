@@ -115,7 +115,8 @@ PROCESSES = (
     Process(
         "auditors",
         (*_WEB, "--port=3003", "--read-only"),
-        "server",
+        # It shows outputs of steps, which this account may read; a token for the cluster's API it does not get.
+        "webserver",
         Resources("250m", "1Gi", "2Gi"),
         (STORAGE_SECRETS,),
         replicas=2,

@@ -29,6 +29,7 @@ locals {
     rescan            = { policy = "rescan", values = {} }
     backup            = { policy = "backup", values = {} }
     signer            = { policy = "signer", values = { signing_key = var.key_arns["signing"] } }
+    webserver         = { policy = "outputs", values = {} }
     external-secrets  = { policy = "external-secrets", values = {} }
   }
 }

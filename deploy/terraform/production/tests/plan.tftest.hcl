@@ -32,7 +32,7 @@ run "before_the_load_balancer_is_there" {
   command = plan
 
   assert {
-    condition     = toset(keys(output.role_arns)) == toset(["backup", "build", "control", "deploy-production", "deploy-staging", "external-secrets", "rescan", "signer"])
+    condition     = toset(keys(output.role_arns)) == toset(["backup", "build", "control", "deploy-production", "deploy-staging", "external-secrets", "rescan", "signer", "webserver"])
     error_message = "The pipeline's rights are split otherwise."
   }
 
