@@ -98,8 +98,10 @@ def last_scaled(platform: Platform, service: str, environment: str) -> Act | Non
 def bounds_line(platform: Platform, service: str, environment: str, stable: WorkloadStatus) -> str | None:
     """Somebody's own bounds of the autoscaler, in words."""
     bounds, wanted = platform.sites[environment].cluster.bounds(environment, service), stable.spec.autoscale
-    if wanted is None or bounds is None or bounds == (wanted.minimum, wanted.maximum):
+    if wanted is None or bounds == (wanted.minimum, wanted.maximum):
         return None
+    if bounds is None:
+        return "drift: the autoscaler was removed by hand: it comes back with a window or a release"
     least, most = bounds
     told = f"{least} to {most} by hand (wanted {wanted.minimum} to {wanted.maximum})"
     return f"drift: the autoscaler's bounds were set to {told}: they are left"

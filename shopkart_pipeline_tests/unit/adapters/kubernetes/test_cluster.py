@@ -212,6 +212,10 @@ def test_bounds_that_somebody_else_set_are_seen_and_not_taken_away(world: Emulat
             world.cluster.rescale(PRODUCTION, service, scale)
     assert world.cluster.bounds(PRODUCTION, service) == (3, 6)
     assert _stable(world.cluster.observe(PRODUCTION, service)).spec.autoscale == spec.autoscale
+    scalers.delete_namespaced_horizontal_pod_autoscaler(service, PRODUCTION)
+    assert world.cluster.bounds(PRODUCTION, service) is None
+    world.cluster.rescale(PRODUCTION, service, Scale(4, Autoscale(4, 6, 70)))
+    assert world.cluster.bounds(PRODUCTION, service) == (4, 6)
 
 
 def _revision(world: EmulatedWorld, service: str) -> str:
