@@ -10,6 +10,7 @@ import keyword
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -70,6 +71,11 @@ _COMMANDS = {
     "lint": "run the project's linter, type checker and import contracts",
 }
 
+_CHECKOUT = Path(__file__).resolve().parents[2] / "examples"
+"""There in a checkout of the project alone."""
+_OF_A_CHECKOUT = frozenset({"bench", "demo", "drill", "lint", "test"})
+"""They work on the storefront's sources or on the project's own, which no wheel carries."""
+
 
 class _Version(argparse.Action):
     """Looks the version up when it is asked for: `pyproject.toml` says it, and the installation knows."""
@@ -87,6 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and end")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if _OF_A_CHECKOUT.intersection(given[:1]) and not _CHECKOUT.is_dir():
+        what = f"`shopkart {given[0]}` needs a checkout of the project: what it works on is in no wheel."
+        _tell(PipelineError(what, f"Clone the project, and call `./shopkart {given[0]}` there."))
+        raise SystemExit(PipelineError.exit_code)
     for name, text in _COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         if name in given[:1]:

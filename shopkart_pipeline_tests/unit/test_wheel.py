@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
+from shopkart_pipeline.cli import main as command_line
 from shopkart_pipeline.cli.main import main
 from shopkart_pipeline.engine.shipped_files import shipped_file
 from shopkart_pipeline.spec.loader import load
@@ -75,6 +76,19 @@ def test_configuration_is_found_without_a_checkout(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").touch()
 
     assert shipped_file("dagster.yaml", package) == tmp_path / "dagster.yaml"
+
+
+@pytest.mark.parametrize("command", ["bench", "demo", "drill", "lint", "test"])
+def test_what_needs_a_checkout_says_so_in_one_line(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_line, "_CHECKOUT", tmp_path / "examples")
+
+    with pytest.raises(SystemExit) as ended:
+        main([command])
+
+    assert ended.value.code == 1
+    assert f"`shopkart {command}` needs a checkout of the project" in capsys.readouterr().err
 
 
 def test_the_project_declares_itself(tmp_path: Path) -> None:
