@@ -2,11 +2,15 @@
 
 A connection survives no fork, so a child leaves those of its parent alone and opens its own. Work that meets a
 connection which was lost is done once more on a new one, so it has to be work that may be done twice; `write` asks the
-server instead whether the transaction was committed before its answer was lost, and does it once. Nothing waits for
-ever: not for a connection, a lock, a statement, nor for a server or a network that swallows everything. The address
-holds a password, which no error repeats.
+server instead whether the transaction was committed before its answer was lost, and does it once. A standby that has
+taken over numbers transactions on from the last that it heard of, so its answer may be about another one, and is none.
 
-Source: PostgreSQL's documentation, "Transaction ID and Snapshot Information Functions" (`pg_xact_status`, since 13).
+Nothing waits for ever: not for a connection, a lock, a statement, nor for a server or a network that swallows
+everything; and one absence of the server is waited out once, by whoever met it first. The address holds a password,
+which no error repeats.
+
+Source: PostgreSQL's documentation, "Transaction ID and Snapshot Information Functions" (`pg_xact_status`, since 13),
+and "Continuous Archiving and Point-in-Time Recovery", "Timelines".
 """
 
 import os
@@ -41,6 +45,8 @@ _PREPARE = (
     "SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s';"
     " SET synchronous_commit = on; SET TimeZone = 'UTC'"
 )
+_HISTORY = "SELECT system_identifier || ' ' || left(pg_walfile_name(pg_current_wal_lsn()), 8) FROM pg_control_system()"
+"""Which cluster it is, and on which timeline."""
 _PAUSES_SECONDS, _LONGEST_PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0), 2.0
 _REFUSALS = ("password authentication failed", "no pg_hba.conf entry", "does not exist", "no password supplied")
 """What waiting does not mend. A connection that was not made has no code for it."""
@@ -50,6 +56,9 @@ _of_parents: list[Connection] = []
 
 class _Impatient(psycopg.Connection[tuple[Any, ...]]):
     """A connection that is lost where its server does not answer in time."""
+
+    history = ""
+    """Whose transactions its server numbers; empty where a server does not say."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
@@ -106,6 +115,8 @@ class Database:
         self._idle: list[Connection] = []
         self._owner = 0
         self._is_prepared = False
+        self._gives_up_at: float | None = None
+        """None while the server answers."""
         weakref.finalize(self, _close, self._idle)
 
     def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
@@ -145,25 +156,30 @@ class Database:
 
     def _kept_trying(self, act: Callable[[Connection], _T]) -> _T:
         """Once more, at once, where the first connection was lost, and then as long as patience lasts."""
-        gives_up_at: float | None = None
-        pauses = iter(_PAUSES_SECONDS)
+        pauses, is_first = iter(_PAUSES_SECONDS), True
         while True:
             connection: Connection | None = None
             try:
                 connection = self._take()
-                return self._done(connection, act)
+                result = self._done(connection, act)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 was_lost = connection is not None and connection.broken
                 if not was_lost and (connection is not None or _is_refused(error)):
                     raise
-                now, at_once = time.monotonic(), was_lost and gives_up_at is None
-                if gives_up_at is None:
-                    gives_up_at = now + (self._patience_seconds if self._is_prepared else 0.0)
-                if not at_once and now >= gives_up_at:
+                gives_up_at, at_once, is_first = self._given_up_at(), was_lost and is_first, False
+                if not at_once and time.monotonic() >= gives_up_at:
                     raise
+            else:
+                self._gives_up_at = None
+                return result
             self._forget_idle()
             if not at_once:
                 time.sleep(next(pauses, _LONGEST_PAUSE_SECONDS))
+
+    def _given_up_at(self) -> float:
+        if self._gives_up_at is None:
+            self._gives_up_at = time.monotonic() + (self._patience_seconds if self._is_prepared else 0.0)
+        return self._gives_up_at
 
     def _done(self, connection: Connection, act: Callable[[Connection], _T]) -> _T:
         try:
@@ -196,6 +212,8 @@ class Database:
         )
         try:
             connection.execute(_PREPARE)
+            with suppress(psycopg.DatabaseError):  # Not every server tells.
+                [(connection.history,)] = connection.execute(_HISTORY).fetchall()
             if not self._is_prepared:
                 self._prepare(connection)
                 self._is_prepared = True
@@ -235,13 +253,13 @@ class _Write(Generic[_T]):
 
     def __init__(self, work: Callable[[Connection], _T], turn: str) -> None:
         self._work, self._turn = work, turn
-        self._tried: tuple[str, _T] | None = None
-        """Number and result of a transaction that may have been committed."""
+        self._tried: tuple[str, str, _T] | None = None
+        """Of a transaction that may have been committed: whose number it has, the number, and the result."""
 
     def __call__(self, connection: Connection) -> _T:
         if self._tried is not None:
-            number, result = self._tried
-            match connection.execute("SELECT pg_xact_status(%s::xid8)", (number,)).fetchone():
+            history, number, result = self._tried
+            match self._became(connection, history, number):
                 case ("committed",):
                     return result
                 case ("aborted",):
@@ -251,14 +269,23 @@ class _Write(Generic[_T]):
         with connection.transaction():
             number = self._begin(connection)
             result = self._work(connection)
-            self._tried = number, result
+            self._tried = _history_of(connection), number, result
         return result
+
+    def _became(self, connection: Connection, history: str, number: str) -> tuple[str, ...] | None:
+        if _history_of(connection) != history:
+            return None
+        return connection.execute("SELECT pg_xact_status(%s::xid8)", (number,)).fetchone()
 
     def _begin(self, connection: Connection) -> str:
         if self._turn:
             connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (self._turn,))
         [(number,)] = connection.execute("SELECT pg_current_xact_id()::text").fetchall()
         return number
+
+
+def _history_of(connection: Connection) -> str:
+    return connection.history if isinstance(connection, _Impatient) else ""
 
 
 def _is_refused(error: psycopg.Error) -> bool:

@@ -4,6 +4,9 @@ A connection is lost where none can be made, or where the one at hand broke. Wha
 time limit of a statement, a password) is an error at once, since waiting mends none of it. Operations within operations
 don't wait on their own: the outermost one is done again, as a whole.
 
+One absence of the database is waited out once: who comes when patience was at its end tries, and doesn't wait, until
+somebody gets through.
+
 Source: PostgreSQL's documentation, "PostgreSQL Error Codes"; PEP 249 (`OperationalError`, `InterfaceError`).
 """
 
@@ -32,7 +35,7 @@ class Patience:
     """How long one storage waits for its database.
 
     Args:
-        seconds: from the first failure on.
+        seconds: from the first failure on, whoever met it.
         pause: sleeps.
         elapsed: gives a monotonic time in seconds.
     """
@@ -46,6 +49,8 @@ class Patience:
         self._seconds = seconds
         self._pause = pause
         self._elapsed = elapsed
+        self._gives_up_at: float | None = None
+        """None while the database answers."""
 
     def keep_trying(self, operation: Callable[[bool], _T]) -> _T:
         """What the operation gives; it is told whether it was tried before. Raises what the last attempt raised."""
@@ -58,18 +63,21 @@ class Patience:
             _under_way.is_set = False
 
     def _keep_trying(self, operation: Callable[[bool], _T]) -> _T:
-        pause_seconds, gives_up_at, is_again = _FIRST_PAUSE_SECONDS, 0.0, False
+        pause_seconds, is_again = _FIRST_PAUSE_SECONDS, False
         while True:
             try:
-                return operation(is_again)
+                result = operation(is_again)
             except Exception as error:
                 if not is_lost(error):
                     raise
                 now = self._elapsed()
-                gives_up_at = gives_up_at or now + self._seconds
+                gives_up_at = self._gives_up_at = self._gives_up_at or now + self._seconds
                 if now >= gives_up_at:
                     raise
                 _logger.warning("The connection to Dagster's database is lost (%s); trying again", type(error).__name__)
+            else:
+                self._gives_up_at = None
+                return result
             self._pause(pause_seconds)
             pause_seconds, is_again = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS), True
 

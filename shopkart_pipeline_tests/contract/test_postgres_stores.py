@@ -207,6 +207,47 @@ def test_a_write_that_was_committed_without_an_answer_is_not_made_again(stores: 
     assert (said, stores.rows("SELECT about FROM shopkart_things")) == ([0], [("1",)])
 
 
+def test_what_a_server_says_of_a_transaction_that_may_be_another_ones_is_no_answer(
+    stores: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [(rights,)] = stores.rows(
+        "SELECT count(proacl) FROM pg_proc"
+        " WHERE proname IN ('pg_control_system', 'pg_walfile_name', 'pg_current_wal_lsn')"
+    )
+    assert rights == 0, "not everybody may ask for the timeline"
+    write = _postgres._Write(lambda connection: connection.execute("DELETE FROM shopkart_things").rowcount, "")
+    stores._use(write)
+
+    # A standby took over, on a timeline of its own, and has given the number to somebody else.
+    assert _postgres._HISTORY.replace("8)", "7)") != _postgres._HISTORY
+    monkeypatch.setattr(_postgres, "_HISTORY", _postgres._HISTORY.replace("8)", "7)"))
+    stores._forget_idle()
+    with pytest.raises(ToolUnavailable, match="whether it was written is not known"):
+        stores._use(write)
+
+
+def test_one_absence_of_a_server_is_waited_out_once(stores_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(database: Database) -> Connection:
+        raise psycopg.OperationalError("the database system is starting up")
+
+    stores = stores_database(stores_address, patience_seconds=0.25)
+    stores.rows("SELECT 1")
+    stores._forget_idle()
+    tries = list[int]()
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "_open", away)
+        patched.setattr(_postgres.time, "sleep", tries.append)
+        for _ in range(3):
+            with pytest.raises(ToolUnavailable):
+                stores.rows("SELECT 1")
+            tries.append(0)
+    assert tries.count(0) == 3
+    assert tries[-2:] == [0, 0]
+    assert len(tries) > 3
+    assert stores.rows("SELECT 1") == [(1,)]
+    assert stores._gives_up_at is None
+
+
 @pytest.fixture
 def dying_commits(stores: Database) -> Iterator[None]:
     """The first commit that touches a thing ends its server's session before it is done."""

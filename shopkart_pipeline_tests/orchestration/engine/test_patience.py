@@ -94,3 +94,17 @@ def test_of_operations_within_operations_the_outermost_alone_is_patient() -> Non
     assert Patience(60.0, outer.pause, lambda: outer.now).keep_trying(operation) == "done"
     assert outer.again == [False, True]
     assert inner.again == [False, False]
+
+
+def test_one_absence_is_waited_out_once_and_the_next_one_again() -> None:
+    world = World([lost() for _ in range(1000)])
+    patience = Patience(120.0, world.pause, lambda: world.now)
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            patience.keep_trying(world.operation)
+    assert world.now < 126
+
+    world.failures = []
+    patience.keep_trying(world.operation)
+    world.failures = [lost()]
+    assert patience.keep_trying(world.operation) == "done"

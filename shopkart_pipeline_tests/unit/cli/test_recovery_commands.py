@@ -7,11 +7,15 @@ from types import ModuleType
 
 import pytest
 
+from shopkart_pipeline.adapters.sqlite_files import RESTORES, SqliteFiles
+from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.cli import backup, backups, drill_recovery, rescan, rescans, restore
-from shopkart_pipeline.domain.backup import BackedUp, Recovery
+from shopkart_pipeline.domain.backup import PIPELINE, BackedUp, Recovery
 from shopkart_pipeline.domain.declaration import StageKind
 from shopkart_pipeline.domain.errors import NotFound, Refused, ToolUnavailable
 from shopkart_pipeline.domain.evidence import Evidence, Finding, Severity
+from shopkart_pipeline.ports.backups import Backups
+from shopkart_pipeline.ports.ledger import Act
 from shopkart_pipeline_tests.fakes.fake_database import BackupWorld
 from shopkart_pipeline_tests.fakes.fake_scanner import FAKE_TOOL
 from shopkart_pipeline_tests.fakes.world import World
@@ -111,6 +115,45 @@ def test_what_a_backup_holds_is_written_to_a_file_whole_or_not_at_all(
     with pytest.raises(ToolUnavailable, match="damaged"):
         run(restore, capsys, backup="shop", output=tmp_path / "other")
     assert sorted(path.name for path in tmp_path.glob("*other*")) == []
+
+
+def test_the_pipelines_own_stores_come_back_in_place_and_who_asked_stands_in_their_ledger(
+    world: World, kept: BackupWorld, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, fresh = tmp_path / "home", tmp_path / "fresh"
+    monkeypatch.setenv("SHOPKART_HOME", str(fresh))
+    world.pipeline = replace(world.pipeline, recovery=Recovery(databases={PIPELINE: BackedUp(PIPELINE)}))
+
+    def at(folder: Path) -> SqliteLedger:
+        """The pipeline is in a folder; its ledger."""
+        ledger, files = SqliteLedger(folder / "ledger.db"), SqliteFiles(folder, tmp_path / "scratch")
+        platform = replace(
+            world.platform, ledger=ledger, backups=Backups(kept.backups.store, lambda _: files, kept.backups.probe)
+        )
+        for command in (backup, restore):
+            monkeypatch.setattr(command, "open_platform", lambda: platform)
+        return ledger
+
+    ledger = at(home)
+    ledger.append(Act(world.clock.now(), "maya", "promote", "backend", "r1", "sha256:1", {}))
+    assert run(backup, capsys, database=[])[0] == 0
+    before = [entry.act.verb for entry in ledger.entries()][:2]
+
+    ledger = at(fresh)
+    parser = argparse.ArgumentParser()
+    restore.add_arguments(parser)
+    code = restore.run(parser.parse_args([PIPELINE, "--in-place"]))
+    said = capsys.readouterr().out
+
+    assert (code, "is back, as it was at" in said, "`shopkart rerun`" in said) == (0, True, True)
+    [*came_back, restored] = ledger.entries()
+    assert [entry.act.verb for entry in came_back] == before
+    [asked] = SqliteLedger(fresh / RESTORES).entries()
+    assert (asked.act.verb, restored.act.verb, restored.act.actor) == ("ask_restore", "restored", asked.act.actor)
+    assert ledger.verify() is None
+    with pytest.raises(Refused, match=r"is not empty: it has ledger\.db"):
+        restore.run(parser.parse_args([PIPELINE, "--in-place"]))
+    assert ledger.entries()[-1] == restored
 
 
 def test_work_that_a_rescan_found_is_listed_until_it_is_done(world: World, capsys: pytest.CaptureFixture[str]) -> None:
