@@ -1,9 +1,9 @@
 """`shopkart restore DATABASE/ID`: write what a backup holds to a file, or bring it back to where its database is.
 
 With `--output` nothing is restored; the file is for `pg_restore` or `tar`, its owner's alone, and there whole or not at
-all. With `--in-place` it comes back to where the database is declared to be, which has to be empty. Where that is the
-pipeline's own stores there is no ledger yet in which it can stand who asked: that is kept in `restores.db` beside it,
-and told once more in the ledger that comes back.
+all. With `--in-place` it comes back to where the database is declared to be, which has to be empty. Where that is one
+of the pipeline's own there is no ledger yet in which it can stand who asked, or it would fill the very database: that
+is kept in `restores.db` beside it, and told once more in the ledger that comes back.
 """
 
 import argparse
@@ -15,12 +15,14 @@ from rich.console import Console
 from shopkart_pipeline.adapters.sqlite_files import RESTORES
 from shopkart_pipeline.adapters.sqlite_ledger import SqliteLedger
 from shopkart_pipeline.cli.arguments import add_key, open_platform, who_asks
-from shopkart_pipeline.domain.backup import PIPELINE
+from shopkart_pipeline.domain.backup import DAGSTER, PIPELINE, STORES
 from shopkart_pipeline.domain.roles import Verb
 from shopkart_pipeline.services.extract_backup import extract_backup
 from shopkart_pipeline.services.platform import Platform
 from shopkart_pipeline.services.restore_in_place import restore_in_place
 from shopkart_pipeline.settings import from_environment
+
+_OWN = frozenset({PIPELINE, STORES, DAGSTER, "inbox", "ledger"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _in_place(platform: Platform, options: argparse.Namespace, console: Console) -> int:
     asking = platform
-    if options.backup.partition("/")[0] == PIPELINE:
+    if options.backup.partition("/")[0] in _OWN:
         asking = replace(platform, ledger=SqliteLedger(from_environment().home / RESTORES))
     actor = who_asks(asking, options, Verb.RESTORE, backup=options.backup, place="where it is declared to be")
     manifest = restore_in_place(platform, options.backup, actor)
