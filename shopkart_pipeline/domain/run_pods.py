@@ -54,6 +54,7 @@ MAINTENANCE_JOBS: Mapping[str, RunKind] = {
     "backup": RunKind.BACKUPS,
     "recovery_drill": RunKind.BACKUPS,
     "reconcile": RunKind.MAINTENANCE,
+    "health": RunKind.MAINTENANCE,
     "incident": RunKind.MAINTENANCE,
     "drill": RunKind.MAINTENANCE,
     "measure_delivery": RunKind.MAINTENANCE,

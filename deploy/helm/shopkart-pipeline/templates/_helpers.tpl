@@ -68,6 +68,7 @@ run_launcher:
       frontend_production: production
       frontend_rollback: production
       frontend_staging: staging
+      health: maintenance
       incident: maintenance
       measure_delivery: maintenance
       reconcile: maintenance

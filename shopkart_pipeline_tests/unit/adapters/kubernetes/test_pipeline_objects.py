@@ -18,6 +18,7 @@ from shopkart_pipeline.domain.run_pods import ACCOUNTS, SIGNING, RunKind, jobs_b
 from shopkart_pipeline.engine.definitions_source import DefinitionsSource
 from shopkart_pipeline.settings import SHIPPED_DECLARATION
 from shopkart_pipeline.spec.loader import load
+from shopkart_pipeline.spec.models.declaration import SchedulesSpec
 from shopkart_pipeline_tests.pipeline_installation import DEPLOYED, IMAGE, INSTALLATION, WRITE, files, objects
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -35,6 +36,10 @@ def test_what_is_committed_is_what_the_shipped_declaration_gives() -> None:
 def test_every_job_that_there_is_is_of_a_known_kind() -> None:
     jobs = json.loads(GRAPH.read_text())["jobs"]
     assert set(jobs) <= set(jobs_by_kind({"backend": None, "frontend": None}))
+    # The shipped declaration does not schedule all of them.
+    assert {{"delivery_measures": "measure_delivery"}.get(name, name) for name in SchedulesSpec.model_fields} <= set(
+        jobs_by_kind({})
+    )
 
 
 def test_whatever_is_not_clearly_something_else_has_the_rights_of_a_pull_request() -> None:
