@@ -22,8 +22,12 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +63,11 @@ def run(options: argparse.Namespace) -> int:
         return _pytest(*(str(ROOT / path) for path in _ON_CLUSTER), *shown, *passed_on)
     if passed_on:
         return _pytest(*_default_path(passed_on), *passed_on)
-    first = _story_beside_calm()
+    try:
+        first = _story_beside_calm()
+    except BrokenProcessPool:
+        print("The demo's story or the tests beside it were killed, as by a machine without memory: nothing is known.")
+        return pytest.ExitCode.INTERNAL_ERROR
     if first.calm not in _GO_ON:
         return first.calm
     failed = Failed()
@@ -95,19 +103,35 @@ class First:
 
 
 def _story_beside_calm() -> First:
-    # Two interpreters of their own, as pytest can't run twice at a time in one; an error ends both.
-    with multiprocessing.get_context("spawn").Pool(2, _can_be_interrupted) as pool:
-        story, calm = pool.apply_async(_play_story), pool.apply_async(_run_calm)
-        code, failed = calm.get()
-        story_code, told = story.get()
-        pool.close()
-        pool.join()
+    # Two interpreters of their own, as pytest can't run twice at a time in one; an error ends both. Each an executor's,
+    # which tells when it was killed: a pool would wait for its answer for ever.
+    alone = partial(ProcessPoolExecutor, 1, multiprocessing.get_context("spawn"), _interrupted_once)
+    with alone() as one, alone() as other:
+        try:
+            story, calm = one.submit(_play_story), other.submit(_run_calm)
+            both: list[Future[Any]] = [story, calm]
+            for ended in wait(both, return_when=FIRST_EXCEPTION).done:
+                ended.result()
+            (code, failed), (story_code, told) = calm.result(), story.result()
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
     print(told)
     return First(story_code, code, failed)
 
 
-def _can_be_interrupted() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _interrupted_once() -> None:
+    """A terminal tells all of its processes, and then we do, too: what is being stopped has to get to its end."""
+    told = list[int]()
+
+    def interrupt(number: int, _: object) -> None:
+        told.append(number)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
 
 
 def _play_story() -> tuple[int, str]:

@@ -1,6 +1,8 @@
 """What `shopkart test` does about tests that fail beside others: a second try, alone, that can't hide a failure."""
 
 import argparse
+import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -96,6 +98,29 @@ def test_every_test_but_the_story_runs_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert left_out == {argument for argument in calm.given[0] if argument.startswith(str(ROOT))}
     assert all(Path(folder).is_dir() for folder in left_out)
     assert runs.given[0][runs.given[0].index("-m") + 1] == calm.given[0][calm.given[0].index("-m") + 1]
+
+
+def _is_killed() -> tuple[int, str]:
+    signal.raise_signal(signal.SIGKILL)
+    return OK, ""
+
+
+def _goes_on() -> tuple[int, tuple[str, ...]]:
+    time.sleep(60)
+    return OK, ()
+
+
+def test_a_killed_story_ends_the_tests_beside_it_and_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "_play_story", _is_killed)
+    monkeypatch.setattr(command, "_run_calm", _goes_on)
+    began = time.monotonic()
+
+    assert command.run(argparse.Namespace(passed_on=())) == BROKEN
+
+    assert time.monotonic() - began < 50
+    assert "were killed" in capsys.readouterr().out
 
 
 def test_the_whole_story_is_where_it_is_looked_for() -> None:
