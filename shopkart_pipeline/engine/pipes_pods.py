@@ -68,7 +68,6 @@ class PipesStepPods(StepPods):
         try:
             making.start()
             reason = self._watched(core, order, making, output)
-            making.good = reason is None
             output.finish(_OUTPUT_SECONDS)
         finally:
             making.over.set()
@@ -152,7 +151,7 @@ class _Making(threading.Thread):
     ) -> None:
         super().__init__(name=f"pod of {order.step}", daemon=True)
         self._context, self._place, self._order = context, place, order
-        self.over, self.made, self.good, self.failure = threading.Event(), False, False, ""
+        self.over, self.made, self.failure = threading.Event(), False, ""
         self._client: Any = _Client(self, kubeconfig)
 
     def run(self) -> None:
@@ -173,7 +172,8 @@ class _Making(threading.Thread):
 
 
 class _Over(Exception):
-    """The pod did not end well, which somebody else tells."""
+    """How the pod ended somebody else has seen: Dagster's client would look for it once more, and wait for one that was
+    removed already."""
 
 
 class _Client(PipesK8sClient):
@@ -194,9 +194,8 @@ class _Client(PipesK8sClient):
         self._reader.say("opened")
         self._making.over.wait()
         self._reader.say("closed")
-        if not self._making.good:
-            raise _Over
-        yield
+        raise _Over
+        yield  # Makes it a generator.
 
 
 class _Deaf(PipesMessageReader):

@@ -56,6 +56,7 @@ class Bed(ABC):
     """Between two looks of a worker, by the bed's clock."""
     startup_deadline_seconds: float
     pre_stop_seconds: float
+    kubeconfig: str
 
     @abstractmethod
     def publish(self, version: str, **behaviour: Any) -> str:
@@ -70,6 +71,10 @@ class Bed(ABC):
     def load(self, service: str) -> Generator[Counted]:
         """Send requests to a service meanwhile; the counts are there at the end."""
         yield Counted()
+
+    @abstractmethod
+    def image(self) -> str:
+        """An image of the sample application as the nodes call it; it has Python, and nothing of the pipeline."""
 
     @property
     @abstractmethod
@@ -164,8 +169,8 @@ class EmulatedBed(Bed):
 
     def __init__(self, world: emulator.KubernetesWorld, network: Network, kubeconfig: Path) -> None:
         self.world, self.network, self.clock = world, network, world.clock
-        self.registry = HeldRegistry()
-        self.connection = Connection(Access(kubeconfig=str(kubeconfig)), SystemClock())
+        self.registry, self.kubeconfig = HeldRegistry(), str(kubeconfig)
+        self.connection = Connection(Access(kubeconfig=self.kubeconfig), SystemClock())
         self.api = KubernetesApi(self.connection, SystemClock())
 
     def publish(self, version: str, **behaviour: Any) -> str:
@@ -173,6 +178,9 @@ class EmulatedBed(Bed):
         self.registry.held.add(digest)
         self.world.behave(emulator.Behaviour(stop_seconds=2.0, **behaviour), image=digest)
         return digest
+
+    def image(self) -> str:
+        return f"registry.example/replica@sha256:{sha256(b'load').hexdigest()}"
 
     def worker(self) -> KubernetesCluster:
         return KubernetesCluster(self.api, self.registry, self.clock, self.around)

@@ -17,6 +17,7 @@ NEEDED = {
     ("apps", "deployments"): _ALL,
     ("apps", "replicasets"): "list",
     ("batch", "jobs"): "get list create delete",
+    ("batch", "jobs/status"): "get",
     ("autoscaling", "horizontalpodautoscalers"): _ALL,
     ("policy", "poddisruptionbudgets"): "list create patch delete",
     ("networking.k8s.io", "networkpolicies"): "list create patch delete",

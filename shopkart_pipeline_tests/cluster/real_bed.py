@@ -45,6 +45,7 @@ class RealBed(Bed):
     def __init__(self, images: ClusterImages, kubeconfig: str, namespace: str) -> None:
         self.environment, self.clock = f"check-{secrets.token_hex(3)}", SystemClock()
         self.images, self.around = images, Surroundings(namespace, route_seconds=30.0)
+        self.kubeconfig = kubeconfig
         self.connection = Connection(Access(kubeconfig=kubeconfig), self.clock)
         self.api = KubernetesApi(self.connection, self.clock)
 
@@ -54,6 +55,9 @@ class RealBed(Bed):
 
     def publish(self, version: str, **behaviour: Any) -> str:
         return self.images.publish(version, **behaviour)
+
+    def image(self) -> str:
+        return self.images.reference(self.publish("load"))
 
     def worker(self) -> KubernetesCluster:
         return KubernetesCluster(self.api, self.images.registry, self.clock, self.around)
@@ -161,7 +165,7 @@ class RealBed(Bed):
         resources = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
         container = {
             "name": "check",
-            "image": self.images.reference(self.publish("load")),
+            "image": self.image(),
             "imagePullPolicy": "IfNotPresent",
             "command": command,
             "resources": resources,

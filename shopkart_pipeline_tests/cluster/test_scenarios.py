@@ -1,6 +1,5 @@
 """No request fails while a service is changed in every way that the pipeline and the cluster's operators know."""
 
-from collections.abc import Generator
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -11,9 +10,8 @@ from shopkart_pipeline.adapters.kubernetes.kinds import AUTOSCALER
 from shopkart_pipeline.domain.pod import Autoscale
 from shopkart_pipeline.domain.rollout import Action, RolloutPhase
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
-from shopkart_pipeline_tests.cluster.beds import Bed, Counted, an_emulated_bed
+from shopkart_pipeline_tests.cluster.beds import Bed, Counted
 from shopkart_pipeline_tests.cluster.driving import Worker
-from shopkart_pipeline_tests.cluster.real_bed import a_real_bed
 from shopkart_pipeline_tests.contract.cluster_worlds import a_service
 
 Record = Any
@@ -21,23 +19,6 @@ Record = Any
 
 class _Killed(BaseException):
     """The worker's process is gone."""
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "bed" in metafunc.fixturenames:
-        kind = "real" if metafunc.config.getoption("--cluster") else "emulated"
-        metafunc.parametrize("bed", [kind], indirect=True, scope="module")
-
-
-@pytest.fixture(scope="module")
-def bed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Bed]:
-    folder = tmp_path_factory.mktemp("bed")
-    if request.param == "emulated":
-        with an_emulated_bed(folder) as emulated:
-            yield emulated
-    else:
-        with a_real_bed(folder, request.config) as real:
-            yield real
 
 
 @pytest.fixture
@@ -48,16 +29,6 @@ def record(request: pytest.FixtureRequest, record_property: Record) -> Record:
         record_property("requests", [counted.sent, len(counted.failures), counted.failures[:3]])
         assert counted.sent > max(20, counted.seconds)
         assert counted.failures == []
-
-    return keep
-
-
-@pytest.fixture
-def left_out(record_property: Record) -> Record:
-    """Keeps for the summary what a cluster, or our account there, does not allow."""
-
-    def keep(reason: str) -> None:
-        record_property("left out", reason)
 
     return keep
 

@@ -5,14 +5,12 @@ import json
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import boto3
-import kubernetes
 import pytest
 import yaml
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
@@ -33,6 +31,7 @@ from shopkart_pipeline.engine.counting_coordinator import COUNTED_TAG
 from shopkart_pipeline.engine.places import ENVIRONMENT_TAG, GROUP_TAG, NO_LIMIT, SERVICE_TAG
 from shopkart_pipeline_tests.contract.postgres import Postgres
 from shopkart_pipeline_tests.contract.postgres_storage import packages
+from shopkart_pipeline_tests.contract.step_contexts import kubernetes_default_kept
 from shopkart_pipeline_tests.fakes import kubernetes_server as emulator
 from shopkart_pipeline_tests.fakes.fast_clock import FastClock
 from shopkart_pipeline_tests.fakes.kubernetes_server.resources import JOB, POD, SERVICE_ACCOUNT
@@ -88,16 +87,6 @@ class Home:
         """The Job that a run becomes."""
         self.instance.launch_run(run.run_id, workspace=None)  # pyright: ignore[reportArgumentType]
         return next(job for job in self.world.list(JOB, NAMESPACE) if run.run_id in job["metadata"]["name"])
-
-
-@contextmanager
-def kubernetes_default_kept() -> Generator[None]:
-    """Dagster's launcher changes the client's defaults for the whole process."""
-    kept = kubernetes.client.Configuration.get_default_copy()
-    try:
-        yield
-    finally:
-        kubernetes.client.Configuration.set_default(kept)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ that a cluster gives to pods. The node agent of the emulator is switched off for
 import ctypes
 import itertools
 import json
-import queue
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -14,14 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import (
-    AssetExecutionContext,
-    DagsterExecutionInterruptedError,
-    DagsterInstance,
-    MaterializeResult,
-    asset,
-    materialize,
-)
+from dagster import AssetExecutionContext, DagsterExecutionInterruptedError
 from dagster_pipes import decode_param
 
 from shopkart_pipeline.adapters.declared_command import DeclaredCommand
@@ -31,7 +23,7 @@ from shopkart_pipeline.adapters.step_pod.scanner import ScannerInPod
 from shopkart_pipeline.domain.declaration import StageKind
 from shopkart_pipeline.domain.step_pods import DEFAULT_STEP_POD, StepPodOrder
 from shopkart_pipeline.engine.pipes_pods import PipesStepPods
-from shopkart_pipeline_tests.contract.test_instance_on_kubernetes import kubernetes_default_kept
+from shopkart_pipeline_tests.contract.step_contexts import kubernetes_default_kept, step_context
 from shopkart_pipeline_tests.fakes import kubernetes_server as emulator
 from shopkart_pipeline_tests.fakes.fake_scm import FakeSourceControl
 from shopkart_pipeline_tests.fakes.fast_clock import FastClock
@@ -135,24 +127,8 @@ def cluster(running_cluster: Cluster) -> Cluster:
 
 @pytest.fixture(scope="module")
 def context() -> Generator[AssetExecutionContext]:
-    """Of a step that is under way."""
-    given, over = queue.SimpleQueue[AssetExecutionContext](), threading.Event()
-
-    @asset(name="stage")
-    def stage(context: AssetExecutionContext) -> MaterializeResult[object]:
-        given.put(context)
-        over.wait(300.0)
-        return MaterializeResult()
-
-    def execute() -> None:
-        with DagsterInstance.ephemeral() as instance:
-            materialize([stage], instance=instance)
-
-    thread = threading.Thread(target=execute)
-    thread.start()
-    yield given.get(timeout=60.0)
-    over.set()
-    thread.join(60.0)
+    with step_context() as under_way:
+        yield under_way
 
 
 def pods_of(cluster: Cluster, context: AssetExecutionContext, **limits: float) -> PipesStepPods:

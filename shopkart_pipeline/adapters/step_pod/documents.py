@@ -9,6 +9,7 @@ stages tell each other what they made.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -132,6 +133,8 @@ def _problem(found: Result) -> str | None:
     evidence = found.result
     if evidence.facts or evidence.waivers:
         return "claims facts or waivers, which no tool's run may"
+    if not all(map(math.isfinite, evidence.measures.values())):
+        return "has measures that are no numbers"
     if len(evidence.findings) > _FINDINGS_LIMIT or len(evidence.measures) > _REPORTS_LIMIT:
         return "has too many findings or measures"
     return None if len(evidence.summary) + sum(map(len, evidence.notes)) <= _WORDS_LIMIT else "has too many words"

@@ -122,13 +122,15 @@ def test_the_environment_comes_along(tmp_path: Path) -> None:
     assert (tmp_path / "pod/work/environments/abc/lib/marker").read_text() == "here"
 
 
-def forged(result: Evidence | EvidenceMissing, *reports: ReportEntry, link: str = "") -> Callable[[StepPodOrder], None]:
-    """A pod whose code says what it likes."""
+def forged(
+    result: Evidence | EvidenceMissing, *reports: ReportEntry, link: str = "", instead: bytes = b"1.0"
+) -> Callable[[StepPodOrder], None]:
+    """A pod whose code says what it likes; `instead` of its measure, too."""
 
     def behave(order: StepPodOrder) -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            (folder / "result").write_bytes(dump_result(Result(result, reports)))
+            (folder / "result").write_bytes(dump_result(Result(result, reports)).replace(b"1.0", instead))
             (folder / "reports").mkdir()
             if link:
                 (folder / "reports" / "0").symlink_to(link)
@@ -167,6 +169,7 @@ FORGED: dict[str, tuple[Callable[[StepPodOrder], None], str]] = {
         "leads out of what was made",
     ),
     "no end of measures": (forged(replace(FINE, measures={str(n): 1.0 for n in range(300)})), "too many findings"),
+    "measures that are no numbers": (forged(FINE, instead=b"NaN"), "measures that are no numbers"),
     "no end of words": (forged(replace(FINE, summary="x" * 30_000)), "too many words"),
     "no package": (lambda order: put(order, b"nothing") and None, "malformed"),
     "half of a package": (lambda order: put(order, b"\0\0\0\x99{") and None, "cut off"),
