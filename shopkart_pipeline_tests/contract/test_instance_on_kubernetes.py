@@ -217,7 +217,7 @@ def test_a_pull_request_keeps_no_outputs_where_it_has_no_right_to_and_tells_no_s
     assert postgres.password not in proposed + merged
 
 
-@pytest.mark.parametrize("account", ["daemon", "webserver", "control"])
+@pytest.mark.parametrize("account", ["daemon", "webserver"])
 def test_a_run_that_is_cancelled_loses_its_job_and_its_pod(home: Home, account: str) -> None:
     run = home.run("frontend_ci", MERGE)
     name = home.launched(run)["metadata"]["name"]
