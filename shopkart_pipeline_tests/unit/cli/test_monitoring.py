@@ -7,15 +7,16 @@ import pytest
 
 from shopkart_pipeline.cli import monitoring
 from shopkart_pipeline.domain.alerting import Alerting
+from shopkart_pipeline.domain.backup import Recovery
 from shopkart_pipeline.domain.errors import NotFound
 from shopkart_pipeline.domain.monitoring import Target
 from shopkart_pipeline.settings import SHIPPED_DECLARATION
 
 
-def few_files(targets: tuple[Target, ...], alerting: Alerting) -> dict[str, str]:
+def few_files(targets: tuple[Target, ...], alerting: Alerting, recovery: Recovery) -> dict[str, str]:
     """What is generated, cut short."""
     rules = {f"prometheus/{each.environment}-{each.service}.yaml": f"{each.deployment}\n" for each in targets}
-    return {"alertmanager/alertmanager.yaml": f"{alerting}\n", **rules}
+    return {"alertmanager/alertmanager.yaml": f"{alerting}\n{recovery}\n", **rules}
 
 
 @pytest.fixture(autouse=True)
