@@ -49,7 +49,7 @@ def test_a_step_connects_to_runs_alone_unless_more_is_declared(pipeline: Pipelin
     assert out["to"][0]["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}
     assert "ingress" not in POLICY["spec"]
     assert "Ingress" in POLICY["spec"]["policyTypes"]
-    declared = replace(pipeline, step_pod=replace(pipeline.step_pod, egress=("pypi.org",)))
+    declared = replace(pipeline, step_pod=replace(pipeline.step_pod, egress=("packages.example",)))
     egress = step_objects(NAMESPACE, declared)[-1]["spec"]["egress"]
     assert [port["port"] for each in egress for port in each["ports"]] == [8650, 53, 53, 443]
 
@@ -87,6 +87,6 @@ def test_kinds_of_runs_make_pods_where_a_stage_of_theirs_declares_one(pipeline: 
 
 
 def test_a_stages_own_words_count_and_the_rest_is_as_usual() -> None:
-    usual = replace(DEFAULT_STEP_POD, egress=("pypi.org",), node_selector={"a": "b"})
+    usual = replace(DEFAULT_STEP_POD, egress=("packages.example",), node_selector={"a": "b"})
     assert pod_for(usual, None) is usual
     assert pod_for(usual, StagePod(deadline_seconds=60.0)) == replace(usual, deadline_seconds=60.0)
