@@ -67,6 +67,8 @@ class Autoscale:
     maximum: int
     cpu_percent: int
     """Of the requested CPU, on average over the replicas."""
+    requests_per_replica: float | None = None
+    """Per second, on average over the replicas; None: the platform goes by CPU alone."""
 
 
 class RouteKind(StrEnum):

@@ -116,7 +116,8 @@ def compile_scale(scope: Scope, environment: str, spec: DeploymentSpec) -> tuple
             "take `replicas` away, or change the bounds"
         )
         scope.fault(message, "environments", environment, "replicas")
-    return inside, Autoscale(written.minimum, written.maximum, written.cpu_percent or _DEFAULT_CPU_PERCENT)
+    cpu_percent = written.cpu_percent or _DEFAULT_CPU_PERCENT
+    return inside, Autoscale(written.minimum, written.maximum, cpu_percent, written.requests_per_replica)
 
 
 def compile_route(scope: Scope, environment: str, spec: RouteSpec | None) -> Route:

@@ -25,6 +25,8 @@ FIELD_MANAGER = "shopkart"
 DATASTORES = ("redis_url", "database_url")
 PORT_NAME = "http"
 SERVICE_PORT = 80
+REQUESTS_METRIC = "shopkart_requests_per_second"
+"""Of each pod, as prometheus-adapter tells the autoscaler."""
 ANY_DIGEST = f"sha256:{'0' * 64}"
 """Stands for any image where manifests are only looked at."""
 _HASH_CHARACTERS = 10

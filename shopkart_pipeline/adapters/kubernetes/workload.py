@@ -10,10 +10,12 @@ Sources: Kubernetes, "Deployments", "Specifying a Disruption Budget", "Horizonta
 """
 
 import math
+from typing import Any
 
 from shopkart_pipeline.adapters.kubernetes.foreign import own_autoscaler
-from shopkart_pipeline.adapters.kubernetes.names import Manifest, Place, metadata, selector
+from shopkart_pipeline.adapters.kubernetes.names import REQUESTS_METRIC, Manifest, Place, metadata, selector
 from shopkart_pipeline.adapters.kubernetes.pod import pod_template
+from shopkart_pipeline.domain.pod import Autoscale
 from shopkart_pipeline.domain.workload import Track, WorkloadSpec
 
 _SHORTEST_PROGRESS_DEADLINE_SECONDS = 120
@@ -75,7 +77,6 @@ def autoscaler(place: Place, spec: WorkloadSpec, *, only_up: bool = False) -> Ma
     if spec.autoscale is None:
         return None
     down = {"selectPolicy": "Disabled"} if only_up else {"stabilizationWindowSeconds": _CALM_SECONDS}
-    utilization = {"type": "Utilization", "averageUtilization": spec.autoscale.cpu_percent}
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
@@ -84,7 +85,24 @@ def autoscaler(place: Place, spec: WorkloadSpec, *, only_up: bool = False) -> Ma
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": place.track_name(Track.STABLE)},
             "minReplicas": spec.autoscale.minimum,
             "maxReplicas": spec.autoscale.maximum,
-            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": utilization}}],
+            "metrics": _scaled_by(spec.autoscale),
             "behavior": {"scaleDown": down},
         },
     }
+
+
+def _scaled_by(autoscale: Autoscale) -> list[dict[str, Any]]:
+    """Of several metrics the one that asks for most replicas decides, and while one of them is told by nobody, none is
+    taken away (Kubernetes, "Horizontal Pod Autoscaling": scaling on multiple metrics)."""
+    utilization = {"type": "Utilization", "averageUtilization": autoscale.cpu_percent}
+    found: list[dict[str, Any]] = [{"type": "Resource", "resource": {"name": "cpu", "target": utilization}}]
+    if autoscale.requests_per_replica is not None:
+        target = {"type": "AverageValue", "averageValue": _quantity(autoscale.requests_per_replica)}
+        found.append({"type": "Pods", "pods": {"metric": {"name": REQUESTS_METRIC}, "target": target}})
+    return found
+
+
+def _quantity(number: float) -> str:
+    """As the API writes it: whole, or in thousandths, which are the finest."""
+    thousandths = math.ceil(number * 1000)
+    return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)

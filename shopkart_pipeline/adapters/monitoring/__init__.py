@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from shopkart_pipeline.adapters.monitoring.adapter_values import adapter_values
 from shopkart_pipeline.adapters.monitoring.alert_rules import alert_group
 from shopkart_pipeline.adapters.monitoring.alertmanager_routing import alertmanager_configuration
 from shopkart_pipeline.adapters.monitoring.grafana_dashboard import service_dashboard
@@ -43,7 +44,7 @@ def render_monitoring(
     tests = {name: rule_tests(each, f"{name}.rules.yaml") for name, each in zip(groups, targets, strict=True)}
     groups[PIPELINE] = pipeline_groups(recovery, pace)
     tests[PIPELINE] = pipeline_tests(recovery, f"{PIPELINE}.rules.yaml")
-    routing = alertmanager_configuration(alerting)
+    routing, adapter = alertmanager_configuration(alerting), adapter_values(targets)
     dashboards = dict[str, str]()
     for service in dict.fromkeys(target.service for target in targets):
         of_service = tuple(target for target in targets if target.service == service)
@@ -58,6 +59,7 @@ def render_monitoring(
         "loki/collector.alloy": f"// {_HEAD[2:]}{collector_configuration()}",
         "kubernetes/manifests.yaml": _yaml(*operator_objects(groups, dashboards)),
         "kubernetes/helm-values.yaml": _yaml(helm_values(routing)),
+        **({} if adapter is None else {"kubernetes/adapter-values.yaml": _yaml(adapter)}),
     }
 
 

@@ -193,6 +193,11 @@ class AutoscaleSpec(Section):
     cpu_percent: Annotated[int, Field(ge=1, le=100)] | None = Field(
         default=None, description="Percent of the requested CPU that replicas are to use on average."
     )
+    requests_per_replica: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
+        default=None,
+        description="Requests per second that a replica is to answer on average; whichever of this and `cpu_percent` "
+        "asks for more replicas decides. Unless said: CPU alone (Kubernetes, with prometheus-adapter).",
+    )
 
 
 class RouteSpec(Section):

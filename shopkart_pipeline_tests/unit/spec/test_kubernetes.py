@@ -78,11 +78,12 @@ def test_a_secret_can_have_no_value_in_the_declaration(tmp_path: Path) -> None:
 def test_scale_and_route_are_said_for_each_environment(tmp_path: Path) -> None:
     text = _declared("pre_stop: 15s").replace(
         "production: {",
-        "staging: {autoscale: {minimum: 3, maximum: 9}, route: {kind: alb, host: shop.example}}\n"
+        "staging: {autoscale: {minimum: 3, maximum: 9, requests_per_replica: 40},"
+        " route: {kind: alb, host: shop.example}}\n"
         "      production: {replicas: 4, route: {kind: gateway, gateway: edge/shop}, ",
     )
     staging, production = pipeline_of(tmp_path, text).services["catalog"].deployments.values()
-    assert (staging.replicas, staging.autoscale) == (3, Autoscale(3, 9, 70))
+    assert (staging.replicas, staging.autoscale) == (3, Autoscale(3, 9, 70, 40))
     assert staging.route == Route(RouteKind.ALB, host="shop.example")
     assert (production.replicas, production.autoscale) == (4, None)
     assert production.route == Route(RouteKind.GATEWAY, gateway="edge/shop")

@@ -28,9 +28,11 @@ def test_what_is_said_of_one_kind_is_said_of_it_alone(tmp_path: Path) -> None:
 
 def test_a_stage_may_have_a_pod_of_its_own_and_steps_have_what_they_share(tmp_path: Path) -> None:
     stages = "{unit_tests: {pod: {resources: {memory: 8Gi}, deadline: 10m}}}"
-    said = f"{SMALLEST}defaults: {{stages: {stages}}}\nrun_pods: {{steps: {{egress: [packages.example], deadline: 20m}}}}\n"
+    said = (
+        f"{SMALLEST}defaults: {{stages: {stages}}}\nrun_pods: {{steps: {{egress: [packages.test], deadline: 20m}}}}\n"
+    )
     pipeline = pipeline_of(tmp_path, said)
-    assert (pipeline.step_pod.egress, pipeline.step_pod.deadline_seconds) == (("packages.example",), 1200)
+    assert (pipeline.step_pod.egress, pipeline.step_pod.deadline_seconds) == (("packages.test",), 1200)
     [service] = pipeline.services.values()
     assert service.stage("unit_tests").pod == StagePod(Resources("1", "8Gi", "8Gi"), 600)
     assert service.stage("lint").pod is None

@@ -97,6 +97,18 @@ def test_an_autoscaler_and_the_pipeline_never_own_the_same_number() -> None:
     assert autoscaler(PLACE, PLAIN) is None
 
 
+@pytest.mark.parametrize(("said", "quantity"), [(50.0, "50"), (0.25, "250m"), (1000 / 3, "333334m")])
+def test_an_autoscaler_goes_by_requests_beside_the_processor(said: float, quantity: str) -> None:
+    assert EVERYTHING.autoscale is not None
+    asked = replace(EVERYTHING, autoscale=replace(EVERYTHING.autoscale, requests_per_replica=said))
+    scaler, usual = autoscaler(PLACE, asked), autoscaler(PLACE, EVERYTHING)
+    assert scaler is not None
+    assert usual is not None
+    target = {"type": "AverageValue", "averageValue": quantity}
+    pods = {"type": "Pods", "pods": {"metric": {"name": "shopkart_requests_per_second"}, "target": target}}
+    assert scaler["spec"]["metrics"] == [*usual["spec"]["metrics"], pods]
+
+
 def test_while_a_canary_has_traffic_the_autoscaler_only_scales_up() -> None:
     scaler = autoscaler(PLACE, EVERYTHING, only_up=True)
     assert scaler is not None
@@ -164,7 +176,7 @@ def workloads(draw: st.DrawFn) -> WorkloadSpec:
         drain_seconds=draw(_SECONDS),
         probes=replace(PLAIN.probes, startup_deadline_seconds=draw(_SECONDS)),
         pod=PodRequirements(pre_stop_seconds=draw(_SECONDS), minimum_ready_seconds=draw(_SECONDS)),
-        autoscale=draw(st.sampled_from([None, Autoscale(minimum, minimum + 3, 70)])),
+        autoscale=draw(st.sampled_from([None, Autoscale(minimum, minimum + 3, 70, minimum / 3)])),
         route=draw(st.sampled_from([Route(), Route(RouteKind.GATEWAY, "edge/shop"), Route(RouteKind.ALB)])),
     )
 

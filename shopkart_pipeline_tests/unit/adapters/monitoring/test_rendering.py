@@ -16,6 +16,7 @@ from shopkart_pipeline.domain.analysis import Objective
 from shopkart_pipeline.domain.declaration import Pipeline
 from shopkart_pipeline.domain.metrics_source import PrometheusSource
 from shopkart_pipeline.domain.monitoring import Target, targets_of
+from shopkart_pipeline.domain.pod import Autoscale
 from shopkart_pipeline.domain.vitals import Vital
 from shopkart_pipeline.services.export_metrics import EXPORTED
 from shopkart_pipeline.settings import SHIPPED_DECLARATION
@@ -250,3 +251,17 @@ def test_an_objective_over_days_has_its_budget_over_them_in_rules_and_dashboard(
     assert len(burns) == 4
     assert "rate30m" in burns[0]
     assert "rate150s" in burns[0]
+
+
+def test_a_service_that_is_scaled_by_its_requests_has_them_told_by_its_own_counter(
+    pipeline: Pipeline, target: Target
+) -> None:
+    scaled = replace(target, deployment=replace(target.deployment, autoscale=Autoscale(2, 9, 70, 40)))
+    files = render_monitoring((scaled,), pipeline.alerting, pipeline.recovery)
+    [rule] = yaml.safe_load(files["kubernetes/adapter-values.yaml"])["rules"]["custom"]
+    assert rule["seriesQuery"].startswith(f"{target.source.requests}{{")
+    assert rule["name"] == {"as": "shopkart_requests_per_second"}
+    by_processor = replace(target, deployment=replace(target.deployment, autoscale=Autoscale(2, 9, 70)))
+    assert "kubernetes/adapter-values.yaml" not in render_monitoring(
+        (by_processor,), pipeline.alerting, pipeline.recovery
+    )
